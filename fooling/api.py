@@ -1,0 +1,68 @@
+"""The main job as a function."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fooling.classifiers.base import Classifier
+from fooling.engines.track import Row
+from fooling.errors import UserError
+from fooling.record import open_record
+from fooling.result import Result
+from fooling.run import Job, prepare, run_job
+from fooling.settings import RunSettings, dump, load
+from fooling.statistics import Statistics
+
+
+def evolve(
+    *overrides: str,
+    classifier: Classifier | str | None = None,
+    statistics: Statistics | str | Path | None = None,
+    watch: Callable[[Row], None] = lambda row: None,
+    **settings: Any,
+) -> Any:
+    """Evolves images that a classifier is sure about: `evolve(digit=2, runs=20)` → Result; a sweep → a list of them.
+
+    `settings` are those of the command under their names or unique short names (`population=200`), nested ones as
+    dictionaries or as `overrides` in the command's words (`"prior.weights.variogram=2"`). `classifier` may be any object
+    with the face of `fooling.Classifier`, `statistics` what `Statistics.fit` or `Statistics.load` gave. `watch` hears of every
+    generation. A record is written only where `out` is given. Raises UserError (a ValueError) for what the command refuses.
+    """
+    words = [*overrides, *(word for name, value in settings.items() for word in as_words(name, value))]
+    if isinstance(classifier, str):
+        words.append(f"classifier={classifier}")
+    if isinstance(statistics, str | Path):
+        words.append(f"prior.statistics={statistics}")
+    loaded = load(words, RunSettings, "run")
+    jobs = prepare(
+        loaded,
+        None if isinstance(classifier, str) else classifier,
+        statistics if isinstance(statistics, Statistics) else None,
+    )
+    sweep = not isinstance(loaded.digit, int)
+    results = [evolve_one(job, f"digit={job.digit}" if sweep else "", watch) for job in jobs]
+    return results if sweep else results[0]
+
+
+def evolve_one(job: Job, name: str, watch: Callable[[Row], None]) -> Result:
+    """One class: recorded under out/name where `out` is given."""
+    settings = job.settings
+    if settings.out is None:
+        if settings.resume or settings.overwrite:
+            raise UserError("resume and overwrite need out=FOLDER")
+        return run_job(job, None, watch)
+    folder = Path(settings.out).expanduser() / name
+    record = open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
+    try:
+        return run_job(job, record, watch)
+    finally:
+        record.close()
+
+
+def as_words(name: str, value: Any) -> list[str]:
+    """A setting as words of the command: {"weights": {"target": 1}} → weights.target=1."""
+    if isinstance(value, dict):
+        return [word for key, inner in value.items() for word in as_words(f"{name}.{key}", inner)]
+    if isinstance(value, list | tuple | range):
+        return [f"{name}=[{','.join(map(str, value))}]"]
+    return [f"{name}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"]

@@ -1,0 +1,94 @@
+"""What a classifier is, and its examination before use."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.errors import UserError
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+class Classifier(Protocol):
+    """Batch of images in, scores out. Any object with this face can be fooled; see also `networks.SigmoidNetwork`."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the images that it takes."""
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of scores an image."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each class, K in all."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights, in hexadecimal: tells in a record which classifier was fooled."""
+
+    def __call__(self, images: Bytes) -> Floats:
+        """Scores float32 [N, K] in [0, 1] of images uint8 [N, H, W, C]; they need not sum to 1."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the examination found. `exact`: an image's scores do not depend on the batch it comes in."""
+
+    exact: bool
+    deviation: float  # largest difference between an image's scores alone and in a batch
+
+
+TOLERANCE = 1e-3  # foreign classifiers may round differently in a batch; more than this is another answer
+
+
+def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
+    """Asks the classifier about a few images and refuses one that cannot be searched against.
+
+    Checks: answers float [N, K], finite, in [0, 1], the same twice, and for one image what it says of it in a batch (to
+    0.001). `images` uint8 [N, H, W, C] stand in for the noise, black and white that are asked by default.
+    """
+    shape = tuple(classifier.input_shape)
+    if len(shape) != 3 or min(shape) < 1:
+        raise UserError(f"classifier: expected input_shape (H, W, C), got {shape}")
+    if classifier.num_classes < 2:
+        raise UserError(f"classifier: expected at least 2 classes, got {classifier.num_classes}")
+    if len(classifier.labels) != classifier.num_classes:
+        raise UserError(f"classifier: expected {classifier.num_classes} labels, got {len(classifier.labels)}")
+    batch = probes(shape) if images is None else images
+    scores = ask(classifier, batch)
+    if not np.array_equal(scores, ask(classifier, batch)):
+        raise UserError("classifier: the same images got other scores the second time; switch off dropout and the like")
+    alone = np.concatenate([ask(classifier, batch[i : i + 1]) for i in range(len(batch))])
+    deviation = float(np.abs(alone - scores).max())
+    if deviation > TOLERANCE:
+        raise UserError(
+            f"classifier: an image's scores change by {deviation:.3g} with the batch it comes in; "
+            "expected at most 0.001 (is batch normalisation in training mode?)"
+        )
+    return Examination(exact=deviation == 0.0, deviation=deviation)
+
+
+def probes(shape: tuple[int, ...]) -> Bytes:
+    """Five images to ask about: black, white, and three of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    return np.concatenate([np.zeros((1, *shape), np.uint8), np.full((1, *shape), 255, np.uint8), noise])
+
+
+def ask(classifier: Classifier, images: Bytes) -> Floats:
+    """The classifier's scores, float32 [N, K], after checking that they are such."""
+    expected = (len(images), classifier.num_classes)
+    scores = np.asarray(classifier(images))
+    if scores.shape != expected or scores.dtype.kind != "f":
+        raise UserError(f"classifier: expected float scores {list(expected)}, got {scores.dtype} {list(scores.shape)}")
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise UserError(f"classifier: scores of {bad} of {len(images)} images are not finite numbers (NaN or infinite)")
+    if scores.min() < 0 or scores.max() > 1.00001:
+        low, high = float(scores.min()), float(scores.max())
+        raise UserError(f"classifier: expected scores in [0, 1], got {low:.4g} … {high:.4g}; logits need a softmax first")
+    return np.ascontiguousarray(scores, dtype=np.float32)

@@ -1,0 +1,45 @@
+"""`fooling stats`: fits a data set's statistics."""
+
+import sys
+from pathlib import Path
+
+from fooling.commands.output import print_table, written_whole
+from fooling.settings import StatsSettings, load
+
+SUMMARY = "fit the statistics of a data set's classes"
+USAGE = "fooling stats data.path=PATH key=value …"
+
+
+def main(arguments: list[str]) -> int:
+    """The command: → exit code."""
+    if {"--help", "-h", "help"} & set(arguments):
+        from fooling.settings_help import help_text
+
+        sys.stdout.write(help_text(StatsSettings, "stats", USAGE))
+        return 0
+    settings = load(arguments, StatsSettings, "stats")
+    from fooling.data import load_data
+    from fooling.statistics import fit
+
+    with written_whole(Path(settings.out).expanduser(), settings.overwrite) as part:
+        statistics = fit(load_data(settings.data.path, settings.data.kind), settings.bins, settings.lags)
+        statistics.save(part)
+    if not settings.quiet:
+        lags = range(min(3, statistics.lags))
+        columns = [
+            "class",
+            "images",
+            "first bin",
+            "last bin",
+            *(f"g_x({k + 1})" for k in lags),
+            *(f"g_y({k + 1})" for k in lags),
+        ]
+        shares = statistics.histogram.mean(axis=1)
+        g_x, g_y = statistics.variogram_x.mean(axis=1), statistics.variogram_y.mean(axis=1)
+        rows = [
+            [label, f"{count:,}", *(f"{v:.3f}" for v in (shares[k, 0], shares[k, -1], *g_x[k, :3], *g_y[k, :3]))]
+            for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
+        ]
+        print_table(columns, rows)
+        print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
+    return 0

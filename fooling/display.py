@@ -1,0 +1,93 @@
+"""What the terminal shows: live progress, and a small table at the end. Plain lines where it is no terminal."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from fooling.engines.track import Row
+from fooling.report import percent
+from fooling.result import Result
+
+REFRESH_SECONDS = 0.2
+PLAIN_SECONDS = 5.0  # between lines where there is no terminal
+
+
+class Display:
+    """Progress of one job: `with Display(…) as display: … watch=display.watch`."""
+
+    def __init__(self, console: Console, title: str, runs: int, last: int, quiet: bool) -> None:
+        self.console, self.title, self.runs, self.last, self.quiet = console, title, runs, last, quiet
+        self.shown = -1e9
+        self.live: Live | None = None
+
+    def __enter__(self) -> "Display":
+        if not self.quiet:
+            self.console.print(Text(self.title, style="bold"), soft_wrap=True)
+            if self.console.is_terminal:
+                self.live = Live(Text("compiling …", style="dim"), console=self.console, transient=True, auto_refresh=False)
+                self.live.start(refresh=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live:
+            self.live.stop()
+
+    def watch(self, row: Row) -> None:
+        """Shows a generation, now and then."""
+        now = time.perf_counter()
+        final = row["running"] == 0
+        if self.quiet or (not final and now - self.shown < (REFRESH_SECONDS if self.live else PLAIN_SECONDS)):
+            return
+        self.shown = now
+        line = self.line(row)
+        if self.live:
+            self.live.update(Text(line), refresh=True)
+        else:
+            self.console.print(Text(line), soft_wrap=True)
+
+    def line(self, row: Row) -> str:
+        """One line on where the job stands."""
+        return (
+            f"generation {row['generation']:>5}/{self.last}  {row['evaluations_per_second']:>9,.0f} evaluations/s  "
+            f"cost best {row['best_cost']:.4f} median {row['median_cost']:.4f}  "
+            f"confidence {row['confidence']:.5f}  converged {row['converged']:.0f}/{self.runs}"
+        )
+
+
+def show_results(console: Console, results: Sequence[Result], weighted: Sequence[str], folder: str) -> None:
+    """The small table at the end: medians over the images of each job."""
+    columns = ("digit", "images", "converged", "confidence", "cost", *weighted, "evaluations", "seconds")
+    show_table(console, columns, [cells(result, weighted) for result in results])
+    console.print(Text("medians over the images; cost and its terms: 0 is ideal", style="dim"))
+    console.print(Text(f"→ {folder}: contact_sheet.png, mean.png, images/, run.json, …"), soft_wrap=True)
+
+
+def cells(result: Result, weighted: Sequence[str]) -> list[str]:
+    """A line of the table."""
+    medians = [float(np.median(values)) for values in (result.cost, *(result.terms[name] for name in weighted))]
+    return [
+        str(result.digit),
+        str(len(result.images)),
+        str(int(result.converged.sum())),
+        percent(float(np.median(result.confidence))),
+        *(f"{median:.4f}" for median in medians),
+        f"{result.evaluations.sum():,}",
+        f"{result.seconds:.1f}",
+    ]
+
+
+def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table whose numbers stand to the right and are never cut, however narrow the terminal."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, width=max(console.width, console.measure(table).maximum), soft_wrap=True)

@@ -1,0 +1,165 @@
+"""The only generation loop: counts, stops, logs and checkpoints; what happens within a generation is the engine's."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.engines.state import Engine, State
+from fooling.engines.track import COLUMNS, Row, Track, is_filmed, is_logged
+from fooling.errors import UserError
+from fooling.record import Record
+
+Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+CHECKPOINT_SECONDS = 10.0
+
+
+class Interrupted(Exception):  # noqa: N818
+    """The user asked to stop; the record holds a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When runs end and what they give back."""
+
+    runs: int
+    population: int
+    last: int  # the last generation
+    stop: Literal["end", "threshold", "tol"]
+    threshold: float  # confidence
+    tol: float | None  # cost
+    returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
+    digit: int
+
+
+def run_loop(
+    engine: Engine,
+    plan: Plan,
+    record: Record | None = None,
+    watch: Callable[[Row], None] = lambda row: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Track:
+    """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
+
+    `watch` hears of every generation; `interrupted` is asked after each, and if it says yes, Interrupted is raised.
+    """
+    saved = record.load_checkpoint() if record else None
+    clock = Clock()
+    if saved:
+        track, state = Track.restore(saved), State.restore(saved)
+        clock.resume(track)
+    else:
+        state = engine.init(np.arange(plan.runs, dtype=np.uint32))
+        track = Track.start(plan.runs, state)
+
+    def seen(state: State, previous: State) -> State:
+        going = look(track, plan, state, previous)
+        watch(log(track, plan, state.generation, clock, record))
+        return going
+
+    if saved and record:
+        record.restart_metrics(track.rows())
+    else:
+        state = seen(state, state)
+    while not track.done:
+        if interrupted():
+            keep(record, track, state)
+            raise Interrupted
+        if clock.due():
+            keep(record, track, state)
+        previous, state = state, engine.step(state)
+        state = seen(state, previous)
+    keep(record, track, state)
+    return track
+
+
+def look(track: Track, plan: Plan, state: State, previous: State) -> State:
+    """Takes note of a generation; gives back the state without the runs that end with it."""
+    if not np.isfinite(state.costs).all():
+        raise UserError(f"generation {state.generation}: the costs of a whole population are not finite numbers")
+    evaluations = (state.generation + 1) * plan.population
+    last = state.generation >= plan.last
+    if last and plan.returns == "worst":  # the 2015 program never looks at its last children
+        track.note(previous, -1, evaluations, plan.digit)
+    else:
+        track.note(state, 0, evaluations, plan.digit)
+    ends = np.ones(len(state.runs), dtype=np.bool_) if last else stops(plan, state)
+    track.ended[state.runs[ends]] = True
+    return state.only(~ends)
+
+
+def stops(plan: Plan, state: State) -> Flags:
+    """Which runs of the state have what they were to reach, [R]."""
+    if plan.stop == "tol" and plan.tol is not None:
+        return np.asarray(state.costs[:, 0] < plan.tol)
+    if plan.stop == "threshold":
+        return success(state.scores[:, 0], plan.digit, plan.threshold)
+    return np.zeros(len(state.runs), dtype=np.bool_)
+
+
+def success(scores: Floats, digit: int, threshold: float) -> Flags:
+    """Confidence ≥ threshold and the wanted class is the largest: scores [N, K] → [N]."""
+    return np.asarray((scores[:, digit] >= np.float32(threshold)) & (scores.argmax(axis=1) == digit))
+
+
+def converged(plan: Plan, costs: Floats, scores: Floats) -> Flags:
+    """Where `tol` is set: cost < tol; otherwise success. Costs [N], scores [N, K] → [N]."""
+    return np.asarray(costs < plan.tol) if plan.tol is not None else success(scores, plan.digit, plan.threshold)
+
+
+class Clock:
+    """Seconds of search, also those before an interruption, and when the next checkpoint is due."""
+
+    def __init__(self) -> None:
+        self.before = 0.0
+        self.started = self.saved = time.perf_counter()
+
+    def resume(self, track: Track) -> None:
+        """Adds the seconds up to the checkpoint."""
+        self.before = float(track.history[-1, COLUMNS.index("seconds")])
+
+    def seconds(self) -> float:
+        """Seconds of search so far."""
+        return self.before + time.perf_counter() - self.started
+
+    def due(self) -> bool:
+        """Whether a checkpoint is due; if so, the next is due CHECKPOINT_SECONDS later."""
+        now = time.perf_counter()
+        if now - self.saved < CHECKPOINT_SECONDS:
+            return False
+        self.saved = now
+        return True
+
+
+def log(track: Track, plan: Plan, generation: int, clock: Clock, record: Record | None) -> Row:
+    """The generation's line of metrics; it is written, and the film goes on, where the schedule says so."""
+    evaluations, seconds = int(track.evaluations.sum()), clock.seconds()
+    row: Row = {
+        "generation": generation,
+        "evaluations": evaluations,
+        "running": int((~track.ended).sum()),
+        "converged": int(converged(plan, track.costs, track.scores).sum()),
+        "best_cost": float(track.costs.min()),
+        "median_cost": float(np.median(track.costs)),
+        "confidence": float(np.median(track.scores[:, plan.digit])),
+        "seconds": round(seconds, 3),
+        "evaluations_per_second": round(evaluations / max(seconds, 1e-9)),
+    }
+    if track.done or is_filmed(generation, plan.last):
+        track.film(generation)
+    if track.done or is_logged(generation, plan.last):
+        track.add_row(row)
+        if record:
+            record.add_metrics(row)
+    return row
+
+
+def keep(record: Record | None, track: Track, state: State) -> None:
+    """Writes a checkpoint."""
+    if record:
+        record.save_checkpoint({**track.arrays(), **state.arrays()})

@@ -1,0 +1,111 @@
+"""What is known of every run so far: its image, its milestones, the frames of its film. All of it goes into a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.engines.state import State
+
+MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences whose first reaching is noted
+FRAMES = 60  # of the film, at most
+FILMED = 20  # runs in the film, at most
+LOGGED = 100  # lines of metrics after the first ten generations, about
+
+# A line of metrics, in this order; best, median and confidence are over all runs.
+COLUMNS = (
+    "generation",
+    "evaluations",
+    "running",
+    "converged",
+    "best_cost",
+    "median_cost",
+    "confidence",
+    "seconds",
+    "evaluations_per_second",
+)
+Row = dict[str, float]
+
+
+@dataclass
+class Track:
+    """R runs; the arrays are updated in place as generations pass."""
+
+    images: npt.NDArray[np.uint8]  # [R, H, W, C], the run's image now
+    costs: npt.NDArray[np.float32]  # [R]
+    scores: npt.NDArray[np.float32]  # [R, K]
+    evaluations: npt.NDArray[np.int64]  # [R]
+    reached: npt.NDArray[np.int64]  # [R, 4], evaluations to each of MILESTONES, −1 while not reached
+    ended: npt.NDArray[np.bool_]  # [R]
+    frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
+    frame_generations: npt.NDArray[np.int64]  # [F]
+    history: npt.NDArray[np.float64]  # [lines, COLUMNS]
+
+    @staticmethod
+    def start(runs: int, state: State) -> "Track":
+        """Nothing known yet of runs whose first generation is `state`."""
+        shape, classes = state.images.shape[2:], state.scores.shape[2]
+        return Track(
+            images=np.zeros((runs, *shape), dtype=np.uint8),
+            costs=np.zeros(runs, dtype=np.float32),
+            scores=np.zeros((runs, classes), dtype=np.float32),
+            evaluations=np.zeros(runs, dtype=np.int64),
+            reached=np.full((runs, len(MILESTONES)), -1, dtype=np.int64),
+            ended=np.zeros(runs, dtype=np.bool_),
+            frames=np.zeros((0, min(runs, FILMED), *shape), dtype=np.uint8),
+            frame_generations=np.zeros(0, dtype=np.int64),
+            history=np.zeros((0, len(COLUMNS))),
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether every run has ended."""
+        return bool(self.ended.all())
+
+    def note(self, state: State, rank: int, evaluations: int, digit: int) -> None:
+        """Takes the image of this rank of each run's selection as the run's image after so many evaluations."""
+        runs = state.runs
+        self.images[runs], self.costs[runs] = state.images[:, rank], state.costs[:, rank]
+        self.scores[runs], self.evaluations[runs] = state.scores[:, rank], evaluations
+        confident = state.scores[:, 0, digit, None] >= np.array(MILESTONES, dtype=np.float32)
+        self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])
+
+    def film(self, generation: int) -> None:
+        """Adds a frame: the runs' images at this generation."""
+        self.frames = np.concatenate([self.frames, self.images[None, :FILMED]])
+        self.frame_generations = np.append(self.frame_generations, generation)
+
+    def add_row(self, row: Row) -> None:
+        """Adds a line of metrics."""
+        self.history = np.concatenate([self.history, [[row[name] for name in COLUMNS]]])
+
+    def rows(self) -> list[Row]:
+        """The lines of metrics so far."""
+        return [as_row(line) for line in self.history]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything, as named arrays for a checkpoint."""
+        return {f"track_{field.name}": getattr(self, field.name) for field in fields(self)}
+
+    @staticmethod
+    def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "Track":
+        """The track in a checkpoint."""
+        return Track(**{field.name: saved[f"track_{field.name}"].copy() for field in fields(Track)})
+
+
+def as_row(line: npt.NDArray[np.float64]) -> Row:
+    """A line of metrics with its names; counts are whole numbers."""
+    return {name: value if value % 1 else int(value) for name, value in zip(COLUMNS, line.tolist(), strict=True)}
+
+
+def is_logged(generation: int, last: int) -> bool:
+    """Whether a generation gets a line of metrics: the first ten, then about every hundredth part, and the last."""
+    return generation <= 10 or generation == last or generation % max(1, last // LOGGED) == 0
+
+
+def is_filmed(generation: int, last: int) -> bool:
+    """Whether a generation is a frame of the film: evenly spaced in the logarithm, since most happens early."""
+    marks = np.unique(np.rint(np.geomspace(1, last + 1, FRAMES)).astype(int)) - 1
+    return generation in marks

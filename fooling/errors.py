@@ -1,0 +1,27 @@
+"""The one error that a user sees as a line of text, and how every command shows it."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+
+class UserError(ValueError):
+    """Bad input: says what was expected, what was got and what to do. Shown without a traceback, exit code 2."""
+
+
+def guarded(main: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
+    """Runs a command and gives its exit code: 2 with a line on stderr for bad input, 130 after Ctrl-C, 1 for a closed pipe."""
+    try:
+        return main(list(arguments))
+    except UserError as error:
+        message = str(error)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (nothing reads what is still to be flushed)
+        return 1
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("fooling: interrupted\n")
+        return 130
+    sys.stderr.write(f"fooling: {message}\n")
+    return 2

@@ -1,0 +1,65 @@
+"""Which folder a job writes to, and whether what lies there is the same job."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from fooling.errors import UserError
+from fooling.record import CONFIG, fresh_folder, status_of
+from fooling.settings import RunSettings, dump, read_yaml
+
+RUNS = Path("runs")  # where folders go that nobody named
+FREE = ("engine.threads",)  # settings that may differ on resuming: no result depends on them
+
+
+def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:
+    """The folder of a job (of a sweep: the parent of its jobs' folders), and whether there is something to resume.
+
+    Without `out`, resuming looks for the newest folder under runs/ that holds the same job.
+    """
+    if settings.out is not None:
+        folder = Path(settings.out).expanduser()
+        return folder, settings.resume and (folder / CONFIG).exists()
+    if settings.resume:
+        same = [folder for folder in newest_first() if not differences(folder, settings)]
+        if same:
+            return min(same, key=lambda folder: finished(folder)), True
+    what = "sweep" if sweep else f"digit={settings.digit}"
+    return fresh_folder(RUNS, f"{what}-{settings.prior.name}-{time.strftime('%Y%m%d-%H%M%S')}"), False
+
+
+def newest_first() -> list[Path]:
+    """The record folders under runs/, the newest first."""
+    folders = [path.parent for path in RUNS.glob(f"*/{CONFIG}")] if RUNS.is_dir() else []
+    return sorted(folders, key=lambda folder: (folder / CONFIG).stat().st_mtime, reverse=True)
+
+
+def finished(folder: Path) -> bool:
+    """Whether the record is complete."""
+    return status_of(folder) == "done"
+
+
+def check_same(folder: Path, settings: RunSettings) -> None:
+    """Refuses to resume another job than the one that lies in the folder."""
+    other = differences(folder, settings)
+    if other:
+        key, (there, here) = next(iter(other.items()))
+        raise UserError(
+            f"out={folder}: holds a job with other settings ({key} is {there} there, {here} here); "
+            "resume=true needs the same command"
+        )
+
+
+def differences(folder: Path, settings: RunSettings) -> dict[str, tuple[Any, Any]]:
+    """Settings in which the folder's job differs: {name: (there, here)}."""
+    there, here = flat(read_yaml(folder / CONFIG)), flat(read_yaml(dump(settings)))
+    names = sorted((there.keys() | here.keys()) - set(FREE))
+    return {name: (there.get(name), here.get(name)) for name in names if there.get(name) != here.get(name)}
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"search": {"population": 100}} → {"search.population": 100}."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return leaves

@@ -1,0 +1,1 @@
+"""What happens to pixels: `reference` is the definition, its twins are fast. Nothing here knows settings or files."""

@@ -1,0 +1,51 @@
+"""Compilation of the kernels by numba, cached in a folder that is named by a hash of their sources.
+
+numba's own cache does not notice edits in other files; a folder per state of the sources does, also across upgrades and
+with a read-only installation.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> str:
+    """Where compiled kernels are kept; made if missing. NUMBA_CACHE_DIR wins over the user's cache folder."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    name = hashlib.sha256(sources + numba.__version__.encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    fallback = Path(tempfile.gettempdir()) / f"fooling-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    for parent in [Path(given)] if given else [cache / "fooling", fallback]:
+        folder = parent / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return str(folder)
+    return ""
+
+
+def jit(function: Function) -> Function:
+    """Compiles for one thread without the interpreter's lock: engines run kernels on slices, a slice per thread.
+
+    No fast-math: sums keep their order and products are not fused, so that the bits are those of the reference.
+    """
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, cache_folder()  # read when the dispatcher is made
+    try:
+        compiled: Any = numba.njit(nogil=True, cache=bool(cache_folder()), error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = before
+    result: Function = compiled
+    return result

@@ -1,0 +1,88 @@
+"""Integer tables that every engine breeds with; made once, by integer arithmetic where bits matter.
+
+A per-pixel event of rate p is drawn as the gap to the next event, floor(log u / log(1 − p)), so that rare mutations cost
+nothing for the pixels that they leave alone. `log` of a float differs between machines; these fixed-point tables do not.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+LEVELS = 256  # a pixel is one of 256 grey levels
+RATE_ONE = 1 << 24  # a mutation rate is an integer threshold in units of 2⁻²⁴
+LOG_ONE = 1 << 40  # logarithms are fixed-point, in units of 2⁻⁴⁰
+LOG_NODES = 1 << 10  # nodes of the table on [1, 2); linear in between: error < 2e-7
+
+# What a random word is for: part of its address, so that no two uses share a word.
+PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4}
+
+
+@lru_cache(maxsize=1)
+def log2_table() -> npt.NDArray[np.uint64]:
+    """log₂(1 + i/1024) for i = 0…1024, in units of 2⁻⁴⁰: uint64 [1025]. Bit by bit, by repeated squaring of integers."""
+    table = np.empty(LOG_NODES + 1, dtype=np.uint64)
+    for node in range(LOG_NODES):
+        x, log = (LOG_NODES + node) << 54, 0  # x in [1, 2), in units of 2⁻⁶⁴
+        for bit in range(39, -1, -1):
+            x = (x * x) >> 64
+            if x >> 65:
+                x >>= 1
+                log |= 1 << bit
+        table[node] = log
+    table[LOG_NODES] = LOG_ONE
+    table.setflags(write=False)
+    return table
+
+
+def log2_fixed(x: int) -> int:
+    """log₂ x of an integer 1 ≤ x ≤ 2³², in units of 2⁻⁴⁰; linear between the nodes of `log2_table`."""
+    exponent = x.bit_length() - 1
+    mantissa = (x << (32 - exponent)) - (1 << 32)  # [0, 2³²)
+    node, rest = mantissa >> 22, mantissa & ((1 << 22) - 1)
+    low, high = int(log2_table()[node]), int(log2_table()[node + 1])
+    return exponent * LOG_ONE + low + (((high - low) * rest) >> 22)
+
+
+def rate_threshold(rate: float) -> int:
+    """The rate of an event, 0 ≤ rate < 1, rounded to 2⁻²⁴, as an integer 0…2²⁴ − 1."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"a rate is expected in [0, 1), got {rate}")
+    return min(round(rate * RATE_ONE), RATE_ONE - 1)
+
+
+@lru_cache(maxsize=4096)
+def gap_divisor(threshold: int) -> int:
+    """−log₂(1 − threshold/2²⁴) in units of 2⁻⁴⁰: what −log₂ u is divided by. 0 means that the event never happens."""
+    return 24 * LOG_ONE - log2_fixed(RATE_ONE - threshold)
+
+
+def gap(word: int, divisor: int) -> int:
+    """Pixels to pass over before the next event, from one random word (32 bits): geometric, P(gap ≥ g) = (1 − p)^g."""
+    return (32 * LOG_ONE - log2_fixed(word + 1)) // divisor
+
+
+def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+    """Cumulative shares of the grey levels, in units of 2⁻³²: float [C, 256] → uint64 [C, 256].
+
+    A random word w (32 bits) draws the number of entries ≤ w; a level of share 0 is never drawn.
+    """
+    cumulative = np.cumsum(levels, axis=1, dtype=np.float64)
+    if not np.all(np.isfinite(cumulative)) or np.any(levels < 0) or np.any(cumulative[:, -1] <= 0):
+        raise ValueError("shares of grey levels are expected finite, not negative and not all 0")
+    return np.rint(cumulative / cumulative[:, -1:] * 2.0**32).astype(np.uint64)
+
+
+def bin_of_level(bins: int) -> npt.NDArray[np.uint8]:
+    """The histogram bin of each grey level, max(0, ⌈B·v/255⌉ − 1): uint8 [256]; the upper edge belongs to a bin."""
+    if not 1 <= bins <= LEVELS:
+        raise ValueError(f"bins are expected from 1 to {LEVELS}, got {bins}")
+    level = np.arange(LEVELS)
+    return np.maximum(0, -(-bins * level // 255) - 1).astype(np.uint8)
+
+
+def levels_within_bins(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Shares of bins, spread evenly over the grey levels of each bin: [C, B] → [C, 256]. `draw=bins`, as in 2015."""
+    bins = bin_of_level(histogram.shape[1])
+    size = np.bincount(bins, minlength=histogram.shape[1])
+    return np.asarray(histogram[:, bins] / size[bins], dtype=np.float64)

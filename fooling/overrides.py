@@ -1,0 +1,268 @@
+"""From the words of a command to one tree of settings: files, groups, short names. A small loader in Hydra's grammar."""
+
+import re
+import types
+import typing
+from collections.abc import Hashable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from fooling.errors import UserError
+
+Tree = dict[str, Any]
+
+GROUPS = (
+    "search",
+    "engine",
+    "classifier",
+    "prior",
+)  # folders of configs/, in the order in which their files are applied
+PRESET = "preset"
+HELP = "--help lists all settings"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with the scalars of version 1.2 (1e-3 is a number, 010 is ten, yes is a word), and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping whose keys differ."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands there twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+SCALARS = {
+    "bool": (r"true|false|True|False", "tf TF"),
+    "null": (r"null|Null|NULL|~|", "nN~\0"),
+    "int": (r"[-+]?[0-9]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf)|\.(?:nan|NaN)",
+        "-+.0123456789",
+    ),
+}
+Loader.yaml_implicit_resolvers = {}
+for _kind, (_pattern, _starts) in SCALARS.items():
+    _expression = re.compile(rf"^(?:{_pattern})$")
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _expression, [*_starts.replace("\0", ""), ""])
+Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))  # type: ignore[arg-type]
+Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: to_float(loader.construct_scalar(node)))  # type: ignore[arg-type]
+
+
+def to_float(text: str) -> float:
+    """1e-3, .5, .inf, .nan."""
+    return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+
+
+def read_yaml(source: Path | str) -> Tree:
+    """The tree in a YAML file, or in a text. Raises UserError."""
+    name = "the settings" if isinstance(source, str) else str(source)
+    try:
+        text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror}); expected a YAML file of settings") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or ("not text in UTF-8" if isinstance(error, UnicodeError) else "not YAML")
+        raise UserError(f"{name}{where}: malformed YAML ({what})") from error
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise UserError(f"{name}: expected settings, a line each, such as digit: 2; got {type(tree).__name__}")
+    return tree
+
+
+def configs_folder() -> Path:
+    """Where configs/ lies: inside the installed package, or beside it in a checkout."""
+    here = Path(__file__).parent
+    for folder in (here / "configs", here.parent / "configs"):
+        if (folder / "run.yaml").is_file():
+            return folder
+    raise UserError(f"{here / 'configs'}: the files of defaults are missing; install fooling anew")
+
+
+def choices(group: str) -> list[str]:
+    """The names of a group's files."""
+    return sorted(path.stem for path in (configs_folder() / group).glob("*.yaml"))
+
+
+# --- layers -----------------------------------------------------------------------------------------------------------
+
+
+def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree:
+    """The tree that the words of a command stand for, not yet validated against the model."""
+    words = list(arguments)
+    file: Tree = {}
+    if words and "=" not in words[0] and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).is_file()):
+        file = read_file(Path(words.pop(0)).expanduser(), model)
+    given = words_to_tree(words, model)
+    base = read_yaml(configs_folder() / f"{root}.yaml")
+    layers = [file, given]
+    preset = chosen(PRESET, [file, given])
+    if preset is not None and PRESET in leaves(model):
+        named = PRESET in given
+        layers = [file, group_file(PRESET, preset, model), given] if named else [group_file(PRESET, preset, model), *layers]
+    names = {}
+    for group in reversed(GROUPS):  # the prior first: its file may choose a search
+        if f"{group}.name" not in leaves(model):
+            continue
+        names[group] = chosen(group, [base, *layers])
+        if chosen(group, [given]) not in (None, chosen(group, [file])):
+            layers = [without(layer, group) if layer is file else layer for layer in layers]
+        difference = group_file(group, names[group], model)
+        if group == "prior":
+            layers = [difference, *layers]
+        else:
+            base = merge(base, difference)
+    for layer in layers:
+        base = merge(base, layer)
+    for group, name in names.items():
+        base[group]["name"] = name
+    return base
+
+
+def read_file(path: Path, model: type[BaseModel]) -> Tree:
+    """A user's file of settings, its names checked and a chosen group (search: ga) written out."""
+    tree = read_yaml(path)
+    checked: Tree = {}
+    for name, value in flat(tree):
+        put(checked, full_name(name, model, f"{path}: "), value)
+    return checked
+
+
+def group_file(group: str, name: Any, model: type[BaseModel]) -> Tree:
+    """The differences that a choice stands for."""
+    known = choices(group)
+    if name not in known:
+        near = get_close_matches(str(name), known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"{group}={name}: {hint}expected one of {', '.join(known)}")
+    return read_file(configs_folder() / group / f"{name}.yaml", model)
+
+
+def chosen(group: str, layers: Sequence[Tree]) -> Any:
+    """What the last layer that chooses says, or None."""
+    found = None
+    for layer in layers:
+        value = layer.get(group)
+        value = value.get("name") if isinstance(value, dict) else value
+        found = value if value is not None else found
+    return found
+
+
+def without(layer: Tree, group: str) -> Tree:
+    """A layer that says nothing of a group."""
+    return {key: value for key, value in layer.items() if key != group}
+
+
+def merge(low: Tree, high: Tree) -> Tree:
+    """Both trees, the higher one where they differ."""
+    merged = dict(low)
+    for key, value in high.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def flat(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of a tree with its full name."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + str(key), value
+
+
+def put(tree: Tree, name: str, value: Any) -> None:
+    """Sets a leaf by its full name."""
+    *groups, last = name.split(".")
+    for group in groups:
+        tree = tree.setdefault(group, {})
+    tree[last] = value
+
+
+# --- names and values -------------------------------------------------------------------------------------------------
+
+
+def leaves(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    """Every setting of a model by its full name, with pydantic's description of it."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found.update(leaves(field.annotation, f"{prefix}{name}."))
+        else:
+            found[prefix + name] = field
+    return found
+
+
+def words_to_tree(words: Sequence[str], model: type[BaseModel]) -> Tree:
+    """key=value … as a tree of full names."""
+    tree: Tree = {}
+    seen: dict[str, str] = {}
+    for position, word in enumerate(words):
+        if word.startswith("-"):
+            key, _, value = word.lstrip("-").partition("=")
+            following = words[position + 1] if position + 1 < len(words) else ""
+            value = value or (following if following and "=" not in following else "VALUE")
+            raise UserError(f"{word}: settings are written without dashes: {key or 'digit'}={value} ({HELP})")
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"{word!r}: expected key=value, such as digit=2 ({HELP})")
+        name = full_name(key, model)
+        if name in seen:
+            raise UserError(f"{name} is set twice: {seen[name]} and {word}; leave one out")
+        seen[name] = word
+        put(tree, name, read_value(text, name, model))
+    return tree
+
+
+def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
+    """The full name of a setting: itself, a group (search=ga), or the only one that ends in .key. Raises UserError."""
+    known = leaves(model)
+    if key in known:
+        return key
+    if f"{key}.name" in known:
+        return f"{key}.name"
+    ends = [name for name in known if name.endswith("." + key) and key != "name"]
+    if len(ends) == 1:
+        return ends[0]
+    if ends:
+        raise UserError(f"{where}{key!r} may mean {' or '.join(ends)}: write the longer name")
+    groups = [name.removesuffix(".name") for name in known if name.endswith(".name")]
+    short = {name.rsplit(".", 1)[-1]: name for name in reversed(known) if not name.endswith(".name")}
+    near = get_close_matches(key, [*known, *short, *groups], 1, 0.5)
+    hint = f"did you mean {short.get(near[0], near[0])}? " if near else ""
+    raise UserError(f"{where}unknown setting {key!r}: {hint}({HELP})")
+
+
+def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
+    """A value by its setting's type: text as it stands, lists by commas, else a YAML scalar or list."""
+    if text == "":
+        raise UserError(f"{name}=: expected a value, such as {name}={'null' if accepts(name, model, type(None)) else 2}")
+    if accepts(name, model, str):
+        return None if text in ("null", "none") and accepts(name, model, type(None)) else text
+    try:
+        value = yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        value = text
+    return value
+
+
+def accepts(name: str, model: type[BaseModel], kind: type) -> bool:
+    """Whether a setting's type is, or may be, this one."""
+    return kind in members(leaves(model)[name].annotation)
+
+
+def members(annotation: Any) -> list[Any]:
+    """The types that an annotation is a union of."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return members(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for part in typing.get_args(annotation) for member in members(part)]
+    return [annotation]

@@ -1,0 +1,257 @@
+"""One job = one folder, written so that a kill at any moment leaves nothing half-written that looks finished."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.errors import UserError
+
+Bytes = npt.NDArray[np.uint8]
+
+CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
+SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
+PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp")
+OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, *PICTURES}
+TEMPORARY = ".part-"  # how names of files that are being written begin
+
+
+class Record:
+    """An open record folder: nobody else writes to it while this object lives."""
+
+    def __init__(self, folder: Path, lock: int | None) -> None:
+        self.folder, self.lock = folder, lock
+
+    def close(self) -> None:
+        """Gives the folder free."""
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
+    def write_run(self, content: Mapping[str, Any]) -> None:
+        """Writes run.json."""
+        write_json(self.folder / RUN, content)
+
+    def try_write_run(self, content: Mapping[str, Any]) -> None:
+        """Writes run.json if that is still possible: an error is being told already."""
+        with contextlib.suppress(OSError, UserError):
+            self.write_run(content)
+
+    def add_metrics(self, row: Mapping[str, float]) -> None:
+        """Appends a line to metrics.jsonl and flushes it."""
+        path = self.folder / METRICS
+        with told(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def restart_metrics(self, rows: list[dict[str, float]]) -> None:
+        """Leaves just these lines in metrics.jsonl: those up to a checkpoint."""
+        write_atomically(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def save_checkpoint(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Writes checkpoint.npz in place of the last one."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        write_atomically(self.folder / CHECKPOINT, buffer.getvalue())
+
+    def load_checkpoint(self) -> dict[str, npt.NDArray[Any]] | None:
+        """The last checkpoint's arrays, or None if there is none yet."""
+        return load_checkpoint(self.folder)
+
+    def save_images(self, images: Bytes) -> list[str]:
+        """Writes images uint8 [N, H, W, C] as PNGs; → their names relative to the folder."""
+        with told(self.folder / IMAGES):
+            (self.folder / IMAGES).mkdir(exist_ok=True)
+        files = [f"{IMAGES}/{number:04d}.png" for number in range(len(images))]
+        for file, image in zip(files, images, strict=True):
+            write_atomically(self.folder / file, png(image), sync=False)
+        return files
+
+    def read_images(self, files: Sequence[str]) -> Bytes:
+        """Images as they were written, uint8 [N, H, W, C]."""
+        return read_images(self.folder, files)
+
+
+def load_checkpoint(folder: Path) -> dict[str, npt.NDArray[Any]] | None:
+    """The arrays of a record's checkpoint, or None if there is none."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:  # a damaged zip file raises almost anything
+        raise UserError(f"{path}: a damaged checkpoint ({error}); overwrite=true starts the job anew") from error
+
+
+def png(image: Bytes) -> bytes:
+    """An image uint8 [H, W, C] as the bytes of a PNG: mode L for one channel, RGB for three."""
+    from PIL import Image
+
+    if image.shape[2] not in (1, 3):
+        raise UserError(f"pictures are written for 1 or 3 channels, got {image.shape[2]}")
+    buffer = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def read_images(folder: Path, files: Sequence[str]) -> Bytes:
+    """Images of a record, by their names relative to its folder: uint8 [N, H, W, C]."""
+    return np.stack([read_image(folder / file) for file in files])
+
+
+def read_image(path: Path) -> Bytes:
+    """An image of a record, uint8 [H, W, C]."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture)
+    return np.ascontiguousarray(pixels[:, :, None] if pixels.ndim == 2 else pixels)
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turns a failure to write into one line that names the file and the reason."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"cannot write {path}: {reason}; make room or give another folder with out=") from error
+
+
+def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:
+    """Writes a file under another name, then renames it: the name never holds half a file."""
+    part = path.with_name(TEMPORARY + path.name)
+    with told(path):
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file; a number that is not finite would be no JSON and is an error."""
+    write_atomically(path, (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+def open_record(folder: Path, config: str, *, resume: bool, overwrite: bool) -> Record:
+    """Opens a folder for a job whose settings are `config` (YAML): a new one, or one to resume or overwrite.
+
+    What cannot be written to without loss is refused.
+    """
+    kind = kind_of(folder)
+    if kind == "sweep":
+        raise UserError(f"out={folder}: holds a sweep; give another folder for a single job")
+    refuse_unless_free(folder, kind, resume=resume, overwrite=overwrite)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    record = Record(folder, take(folder))
+    if overwrite:
+        clear(folder)
+    write_atomically(folder / CONFIG, config.encode())
+    return record
+
+
+def refuse_unless_free(folder: Path, kind: str, *, resume: bool, overwrite: bool) -> None:
+    """Refuses a folder of somebody else's files, and one that holds a job which is neither resumed nor overwritten."""
+    if kind == "foreign":
+        raise UserError(f"out={folder}: holds files that are no record of fooling; give an empty or a new folder")
+    if kind and not resume and not overwrite:
+        status = status_of(folder)
+        advice = "" if status == "done" else "resume=true continues it, "
+        holds = "a finished job" if status == "done" else f"an unfinished job ({status})"
+        raise UserError(f"out={folder}: holds {holds}; {advice}overwrite=true replaces it, or give another folder")
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """Makes a folder that did not exist: parent/name, or name-2, name-3, …"""
+    with told(parent / name):
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+
+def kind_of(folder: Path) -> str:
+    """What a folder holds: '' (nothing yet), 'job', 'sweep' or 'foreign' (other files)."""
+    if not folder.exists():
+        return ""
+    if not folder.is_dir():
+        raise UserError(f"out={folder}: expected a folder, got a file")
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY)}
+    if not names:
+        return ""
+    if SWEEP in names:
+        return "sweep"
+    return "job" if names & {CONFIG, RUN} else "foreign"
+
+
+def status_of(folder: Path) -> str:
+    """The status of a record or sweep: running, done, interrupted, failed. Running, too, if it was killed at the start."""
+    name = SWEEP if kind_of(folder) == "sweep" else RUN
+    return str(read_json(folder / name).get("status", "running"))
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """run.json of a record, {} if it has none yet."""
+    return read_json(folder / RUN)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object; {} if there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: a damaged file ({error}); remove the folder or give another") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a damaged file (expected a JSON object); remove the folder or give another")
+    return content
+
+
+def take(folder: Path) -> int | None:
+    """Locks the folder for this process, or refuses: two jobs in one folder would mix."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise UserError(f"out={folder}: another process is writing to it; wait for it or give another folder") from error
+    return handle
+
+
+def clear(folder: Path) -> None:
+    """Removes what a record consists of, run.json first, and nothing else."""
+    for name in (RUN, *sorted(OURS - {RUN})):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

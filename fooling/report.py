@@ -1,0 +1,108 @@
+"""Pictures of a finished record: mean, contact sheet, film. Reads record folders only."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from fooling.record import load_checkpoint, png, read_image, read_run, write_atomically
+
+Bytes = npt.NDArray[np.uint8]
+
+TILE = 84  # side of an enlarged image, in screen pixels, about
+GAP = 6
+CAPTION = 16
+SHEET = 100  # images on a contact sheet, at most
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2500
+
+
+def draw_pictures(folder: Path) -> None:
+    """Draws mean.png, mean_converged.png, contact_sheet.png and evolution.webp from what the record holds."""
+    entries = read_run(folder)["images"]
+    images = np.stack([read_image(folder / entry["file"]) for entry in entries])
+    converged = np.array([entry["converged"] for entry in entries])
+    write_atomically(folder / "mean.png", png(mean(images)))
+    if converged.any():
+        write_atomically(folder / "mean_converged.png", png(mean(images[converged])))
+    captions = [percent(entry["confidence"]) for entry in entries[:SHEET]]
+    left_out = len(images) - SHEET
+    note = f"the first {SHEET} of {len(images)}" if left_out > 0 else ""
+    sheet = contact_sheet(images[:SHEET], captions, note)
+    write_atomically(folder / "contact_sheet.png", encode(sheet, format="PNG"))
+    checkpoint = load_checkpoint(folder)
+    if checkpoint is not None:
+        draw_film(folder / "evolution.webp", checkpoint["track_frames"], checkpoint["track_frame_generations"])
+
+
+def mean(images: Bytes) -> Bytes:
+    """The mean image, rounded: [N, H, W, C] → [H, W, C]."""
+    return np.asarray(np.rint(images.mean(axis=0, dtype=np.float64)), dtype=np.uint8)
+
+
+def percent(confidence: float) -> str:
+    """A confidence in per cent, cut off, never rounded up to 100."""
+    return "> 99.99 %" if confidence > 0.9999 else f"{math.floor(confidence * 1e4) / 100:.2f} %"
+
+
+def contact_sheet(images: Bytes, captions: Sequence[str], note: str = "", columns: int | None = None) -> Image.Image:
+    """Enlarged images in a grid, a caption below each and a note below all: images [N, H, W, C]."""
+    height, width = images.shape[1:3]
+    scale = max(1, round(TILE / max(height, width)))
+    columns = columns or even_columns(len(images))
+    rows = -(-len(images) // columns)
+    cell = (max(width * scale, TILE) + GAP, height * scale + GAP + (CAPTION if any(captions) else 0))
+    size = (columns * cell[0] + GAP, rows * cell[1] + GAP + (CAPTION if note else 0))
+    sheet = Image.new("L" if images.shape[3] == 1 else "RGB", size, 40 if images.shape[3] == 1 else (40, 40, 40))
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    ink: Any = 210 if images.shape[3] == 1 else (210, 210, 210)
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        x, y = GAP + i % columns * cell[0], GAP + i // columns * cell[1]
+        tile = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+        sheet.paste(tile.resize((width * scale, height * scale), Image.Resampling.NEAREST), (x, y))
+        pen.text((x + width * scale / 2, y + height * scale + 2), caption, fill=ink, font=font, anchor="ma")
+    if note:
+        pen.text((GAP, size[1] - CAPTION), note, fill=ink, font=font)
+    return sheet
+
+
+def even_columns(number: int) -> int:
+    """Columns of a grid that is wider than high and has few empty places: 20 → 5, 100 → 10."""
+    return min(range(math.ceil(math.sqrt(number)), math.ceil(math.sqrt(2 * number)) + 1), key=lambda n: -number % n)
+
+
+def draw_film(path: Path, frames: Bytes, generations: npt.NDArray[np.int64]) -> None:
+    """An animated WebP of the runs' images [F, R, H, W, C] through the generations, lossless."""
+    pictures = [
+        contact_sheet(frame, [""] * len(frame), f"generation {generation}")
+        for frame, generation in zip(frames, generations.tolist(), strict=True)
+    ]
+    durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
+    film = encode(
+        pictures[0], format="WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, lossless=True
+    )
+    write_atomically(path, film)
+
+
+def draw_sweep(parent: Path, names: Sequence[str], columns: int = 10) -> None:
+    """A contact sheet over all jobs of a sweep: a row each with its first images."""
+    shown: list[Bytes] = []
+    captions: list[str] = []
+    shortest = min(columns, *(len(read_run(parent / name)["images"]) for name in names))
+    for name in names:
+        for entry in read_run(parent / name)["images"][:shortest]:
+            shown.append(read_image(parent / name / entry["file"]))
+            captions.append(percent(entry["confidence"]))
+    sheet = contact_sheet(np.stack(shown), captions, columns=shortest)
+    write_atomically(parent / "contact_sheet.png", encode(sheet, format="PNG"))
+
+
+def encode(picture: Image.Image, **options: Any) -> bytes:
+    """A picture as the bytes of a file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, **options)
+    return buffer.getvalue()

@@ -1,0 +1,110 @@
+"""What a job found: the finished images, valued by the classifier and every term, and what run.json says of them."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling import __version__
+from fooling.engines.loop import Plan, converged
+from fooling.engines.track import COLUMNS, MILESTONES, Track
+from fooling.objective import Objective
+
+Floats = npt.NDArray[np.float32]
+VERSIONED = ("numpy", "numba", "pillow")
+
+
+@dataclass(frozen=True)
+class Result:
+    """R finished images and how they came about."""
+
+    digit: int  # the wanted class
+    images: npt.NDArray[np.uint8]  # [R, H, W, C]
+    scores: Floats  # [R, K]
+    cost: Floats  # [R], Σ weight·term
+    terms: dict[str, Floats]  # [R] each, unweighted
+    converged: npt.NDArray[np.bool_]  # [R]
+    evaluations: npt.NDArray[np.int64]  # [R]
+    evaluations_to: npt.NDArray[np.int64]  # [R, 4], to the confidences .9, .99, .999, .9999; −1 where never reached
+    generations: int  # of the run that took most
+    seconds: float  # of search, compilation included
+    history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl
+    folder: str | None = None  # the record, if one was written
+
+    @property
+    def confidence(self) -> Floats:
+        """The classifier's score for the wanted class, [R]."""
+        return self.scores[:, self.digit]
+
+    confidences = confidence
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The class with the largest score, [R]."""
+        return np.asarray(self.scores.argmax(axis=1))
+
+    @property
+    def runner_up(self) -> npt.NDArray[np.int64]:
+        """The class with the largest score but for the wanted one, [R]."""
+        others = self.scores.copy()
+        others[:, self.digit] = -1
+        return np.asarray(others.argmax(axis=1))
+
+
+def make_result(track: Track, images: npt.NDArray[np.uint8], plan: Plan, objective: Objective, folder: str | None) -> Result:
+    """Values the images, which are those of the track as read back from the record."""
+    cost, terms, scores = objective.value(images)
+    lines = track.history
+    return Result(
+        digit=plan.digit,
+        images=images,
+        scores=scores,
+        cost=cost,
+        terms=terms,
+        converged=converged(plan, cost, scores),
+        evaluations=track.evaluations,
+        evaluations_to=track.reached,
+        generations=int(lines[-1, COLUMNS.index("generation")]),
+        seconds=float(lines[-1, COLUMNS.index("seconds")]),
+        history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
+        folder=folder,
+    )
+
+
+def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
+    """The totals and images of run.json."""
+    evaluations = int(result.evaluations.sum())
+    return {
+        "evaluations": evaluations,
+        "generations": result.generations,
+        "seconds": round(result.seconds, 3),
+        "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
+        "converged": int(result.converged.sum()),
+        "images": [describe(result, i, file) for i, file in enumerate(files)],
+    }
+
+
+def describe(result: Result, i: int, file: str) -> dict[str, Any]:
+    """What run.json says of image i."""
+    reached = [None if n < 0 else int(n) for n in result.evaluations_to[i]]
+    return {
+        "file": file,
+        "digit": result.digit,
+        "confidence": float(result.confidence[i]),
+        "predicted": int(result.predicted[i]),
+        "runner_up": int(result.runner_up[i]),
+        "cost": float(result.cost[i]),
+        "terms": {name: float(values[i]) for name, values in result.terms.items()},
+        "converged": bool(result.converged[i]),
+        "evaluations": int(result.evaluations[i]),
+        "evaluations_to": {f"{level:g}": n for level, n in zip(MILESTONES, reached, strict=True)},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the result depends on."""
+    return {"fooling": __version__, "python": platform.python_version(), **{name: version(name) for name in VERSIONED}}

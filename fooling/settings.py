@@ -1,0 +1,238 @@
+"""Typed settings: what can be set, with meaning, unit and range. Every default stands in `configs/`, once."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from fooling.errors import UserError
+from fooling.overrides import collect, leaves, read_yaml
+
+__all__ = ["RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
+
+
+def not_a_boolean(value: Any) -> Any:
+    """true is no number."""
+    if isinstance(value, bool):
+        raise ValueError("a number")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
+
+
+Int = Annotated[int, BeforeValidator(not_a_boolean)]
+Float = Annotated[float, BeforeValidator(not_a_boolean), Field(allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    """Settings are frozen; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Classifier(Model):
+    """What is to be fooled."""
+
+    name: str = Field(description="which classifier")
+    path: str | None = Field(description="file of weights that `fooling train` wrote; null = the bundled ones")
+
+
+class Weights(Model):
+    """Weight of each term of the cost; 0 leaves a term out."""
+
+    target: Float = Field(ge=0, description="weight of Σ|score − wanted score| over the classes")
+    histogram: Float = Field(ge=0, description="weight of the histogram term: mean |share − wanted share| of the bins")
+    variogram: Float = Field(
+        ge=0, description="weight of the variogram term: |g − wanted g| of pixels 1…lags apart, both directions, ÷ lags"
+    )
+
+
+class Prior(Model):
+    """How much the images must look like the training set."""
+
+    name: str = Field(description="which prior")
+    weights: Weights
+    lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
+    bins: Int = Field(ge=1, le=256, description="bins of the histogram")
+    statistics: str | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
+    digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
+    quirk_lag1: bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
+    quirk_axes: bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
+
+
+class Search(Model):
+    """How candidates are bred and kept."""
+
+    name: str = Field(description="which search")
+    population: Int = Field(ge=2, le=1_000_000, description="children a generation, images")
+    selected: Int = Field(ge=1, le=1_000_000, description="parents kept of each generation, images; at most population")
+    generations: Int = Field(ge=1, le=100_000_000, description="generations after the first population")
+    draw: Literal["levels", "bins"] = Field(
+        description="pixels are drawn from the class's 256 grey levels, or evenly within its histogram's bins"
+    )
+    crossover: Literal["uniform", "none"] = Field(description="each pixel from either of two parents, or a copy of one")
+    mutate_factor: Float = Field(ge=0, description="a pixel is redrawn at the rate min(0.5, 0.01·|best cost|·mutate_factor)")
+    min_rate: Float = Field(ge=0, le=0.5, description="that rate is not below this")
+    swaps: Float = Field(ge=0, description="mean number of pairs of pixels that are swapped in a child")
+    elitism: bool = Field(description="parents compete with their children")
+    returns: Literal["best", "worst"] = Field(description="what a run that reaches its end returns of its last parents")
+
+
+class Engine(Model):
+    """What computes breed, score and select."""
+
+    name: str = Field(description="which engine")
+    threads: Int | None = Field(ge=1, le=4096, description="threads; null = all cores. No result depends on it")
+
+
+class Data(Model):
+    """A labelled image set; in the main job it is what the statistics are fitted to instead of being read."""
+
+    path: str | None = Field(description="folder of IDX files, .npz file, or folder with a folder of pictures per class")
+    kind: Literal["auto", "idx", "npz", "folder", "sklearn"] = Field(
+        description="auto looks at the path; sklearn is scikit-learn's 8×8 digits and needs none"
+    )
+
+
+class RunSettings(Model):
+    """Settings of the main job."""
+
+    digit: Int | tuple[Int, ...] | Literal["all"] = Field(description="wanted class, by index; 0,1,2 and all are a sweep")
+    control: bool = Field(description="give the classifier the weight 0: what does the prior alone make?")
+    runs: Int = Field(ge=1, le=1_000_000, description="populations side by side, an image each")
+    seed: Int = Field(ge=0, lt=2**64, description="the same seed gives the same images")
+    budget: Int | None = Field(ge=2, description="evaluations a run, at most; null = as many as the generations need")
+    threshold: Float = Field(gt=0, le=1, description="confidence from which on a run is a success (and the largest score)")
+    tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
+    stop: Literal["end", "threshold", "tol"] = Field(description="a run ends with its generations, or once it is there")
+    out: str | None = Field(description="record folder, of a sweep the parent; null = a fresh one under runs/")
+    resume: bool = Field(description="go on where the same command was interrupted")
+    overwrite: bool = Field(description="replace the record in out")
+    quiet: bool = Field(description="print nothing but errors")
+    preset: str | None = Field(description="a file that sets several of these")
+    classifier: Classifier
+    prior: Prior
+    data: Data
+    search: Search
+    engine: Engine
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """What pydantic cannot see in one field."""
+        search, problems = self.search, []
+        if search.selected > search.population:
+            problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
+        if self.budget is not None and self.budget < search.population:
+            problems.append(f"budget must be at least search.population ({search.population}), got {self.budget}")
+        if self.stop == "tol" and self.tol is None:
+            problems.append("stop=tol needs tol, for example tol=0.055")
+        if self.resume and self.overwrite:
+            problems.append("resume=true and overwrite=true exclude each other")
+        if self.prior.statistics and (self.data.path or self.data.kind == "sklearn"):
+            problems.append("prior.statistics and data exclude each other: statistics are read, or fitted to data")
+        if not any(self.prior.weights.model_dump().values()):
+            problems.append("prior.weights are all 0: at least one must be above")
+        if isinstance(self.digit, tuple) and len(set(self.digit)) < max(1, len(self.digit)):
+            problems.append(f"digit must name different classes, got {list(self.digit)}")
+        smallest = min(self.digit, default=0) if isinstance(self.digit, tuple) else 0 if self.digit == "all" else self.digit
+        if smallest < 0:
+            problems.append(f"digit must be a class from 0 on, got {smallest}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class StatsSettings(Model):
+    """Settings of `fooling stats`."""
+
+    data: Data
+    bins: Int = Field(ge=1, le=256, description="bins of the histogram")
+    lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
+    out: str = Field(description="file to write, .npz")
+    overwrite: bool = Field(description="replace the file")
+    quiet: bool = Field(description="print nothing but errors")
+
+
+class TrainedClassifier(Model):
+    """What is to be trained."""
+
+    name: str = Field(description="which network")
+
+
+class TrainSettings(Model):
+    """Settings of `fooling train`."""
+
+    classifier: TrainedClassifier
+    data: Data
+    seed: Int = Field(ge=0, lt=2**63, description="of the first weights and the order of the images")
+    epochs: Int = Field(ge=1, le=100_000, description="passes over the training images")
+    batch: Int = Field(ge=1, le=1_000_000, description="images a step")
+    learning_rate: Float = Field(gt=0, description="at the start; falls to 0 along a cosine")
+    decay: Float = Field(ge=0, description="L2 weight decay")
+    hidden: Int = Field(ge=1, le=4096, description="units of the hidden layer")
+    out: str = Field(description="file to write, .safetensors")
+    overwrite: bool = Field(description="replace the file")
+    quiet: bool = Field(description="print nothing but errors")
+
+
+M = TypeVar("M", bound=BaseModel)
+
+# What pydantic found, in our words; braces name entries of its context.
+EXPECTED = {
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be one of {expected}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "model_type": "must be a group of settings",
+    "missing": "is missing",
+}
+
+
+def load(arguments: Sequence[str], model: type[M], root: str) -> M:
+    """Settings from the words of a command: an optional YAML file, then key=value. Raises UserError with all problems.
+
+    Layers, later ones win: configs/{root}.yaml, the files of the chosen groups, preset, the YAML file, the words.
+    """
+    try:
+        return model.model_validate(collect(arguments, model, root))
+    except ValidationError as error:
+        raise UserError("; ".join(dict.fromkeys(problem(entry) for entry in error.errors()))) from None
+
+
+def problem(entry: Any) -> str:
+    """One of pydantic's findings as a sentence: the setting, what was expected, what was got."""
+    path = [str(part) for part in entry["loc"]]
+    got = entry["input"]
+    if path[:1] == ["digit"]:
+        return f"digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got {shown(got)}"
+    if entry["type"] == "value_error" and not path:
+        return str(entry["ctx"]["error"])
+    expected = EXPECTED.get(entry["type"], "must be a number").format(**entry.get("ctx", {}))
+    return f"{'.'.join(path)} {expected}" + ("" if entry["type"] == "missing" else f", got {shown(got)}")
+
+
+def shown(value: Any) -> str:
+    """A value as one would type it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def dump(settings: RunSettings) -> str:
+    """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job."""
+    tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"})
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    return "# Repeat this job: python -m fooling.run config.yaml\n" + text
+
+
+def fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Every setting of a model by its full name, with pydantic's description of it."""
+    return leaves(model)

@@ -1,0 +1,173 @@
+"""One job or several, from the command line: folders, signals, progress, the table at the end."""
+
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from fooling.errors import UserError
+from fooling.folders import check_same, choose_folder
+from fooling.record import (
+    CONFIG,
+    SWEEP,
+    kind_of,
+    open_record,
+    read_json,
+    read_run,
+    refuse_unless_free,
+    status_of,
+    told,
+    write_atomically,
+    write_json,
+)
+from fooling.run import Job, run_job
+from fooling.settings import RunSettings, dump
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fooling.result import Result
+
+
+class Signals:
+    """Ctrl-C and SIGTERM, noted so that the loop can stop between generations; a second one stops at once."""
+
+    CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.code = 0
+        self.before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        self.before = {number: signal.signal(number, self.note) for number in self.CODES}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        del frame
+        if self.code:
+            raise KeyboardInterrupt
+        self.code = self.CODES[signal.Signals(number)]
+
+    def asked(self) -> bool:
+        """Whether the user asked to stop."""
+        return self.code != 0
+
+
+def run_all(settings: RunSettings, jobs: list[Job], arguments: list[str]) -> int:
+    """Runs the jobs one after the other, each in its folder; → exit code."""
+    from rich.console import Console
+
+    from fooling.engines.loop import Interrupted
+
+    console = Console(highlight=False)
+    sweep = not isinstance(settings.digit, int)
+    with Signals() as signals:
+        folder, found = choose_folder(settings, sweep)
+        if found:
+            check_same(folder, settings)
+            if status_of(folder) == "done":
+                console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
+                return 0
+        elif settings.resume:
+            console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
+        try:
+            results = (
+                run_sweep(settings, jobs, folder, console, signals)
+                if sweep
+                else [run_one(jobs[0], folder, settings, console, signals)]
+            )
+        except Interrupted:
+            again = shlex.join([*(word for word in arguments if word != "resume=true"), "resume=true"])
+            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: python -m fooling.run {again}\n")
+            return signals.code
+    if not settings.quiet:
+        from fooling.display import show_results
+
+        weights = settings.prior.weights.model_dump()
+        show_results(console, results, tuple(name for name, weight in weights.items() if weight > 0), str(folder))
+    return 0
+
+
+def run_one(job: Job, folder: Path, settings: RunSettings, console: "Console", signals: Signals) -> "Result":
+    """Runs one job with its progress on the console."""
+    from fooling.display import Display
+
+    record = open_record(folder, dump(job.settings), resume=settings.resume, overwrite=settings.overwrite)
+    check_fingerprints(job, folder)
+    classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
+    title = f"digit {job.digit}: {job.plan.runs} runs, prior {settings.prior.name}, classifier {classifier} → {folder}"
+    try:
+        with Display(console, title, job.plan.runs, job.plan.last, settings.quiet) as display:
+            return run_job(job, record, display.watch, signals.asked)
+    finally:
+        record.close()
+
+
+def check_fingerprints(job: Job, folder: Path) -> None:
+    """Refuses to go on with other weights or statistics than those that the job was begun with."""
+    before = read_run(folder)
+    now = {"classifier": job.objective.classifier.fingerprint, "statistics": job.statistics.fingerprint}
+    for what, fingerprint in now.items():
+        if before.get(f"{what}_fingerprint", fingerprint) != fingerprint:
+            raise UserError(f"out={folder}: was begun with another {what} file of the same name; overwrite=true starts anew")
+
+
+def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, console: "Console", signals: Signals) -> "list[Result]":
+    """A record folder per class under `parent`, sweep.json and a contact sheet over all. Finished jobs are not run again."""
+    kind = kind_of(parent)
+    if kind == "job" and read_run(parent):
+        raise UserError(f"out={parent}: holds a single job; give another folder for a sweep")
+    refuse_unless_free(parent, kind, resume=settings.resume, overwrite=settings.overwrite)
+    with told(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+    names = [f"digit={job.digit}" for job in jobs]
+    begun = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    write_json(parent / SWEEP, {"status": "running", "begun": begun, "jobs": [{"folder": name} for name in names]})
+    write_atomically(parent / CONFIG, dump(settings).encode())
+    status = "failed"
+    results = []
+    try:
+        for job, name in zip(jobs, names, strict=True):
+            results.append(run_or_reread(job, parent / name, settings, console, signals))
+        from fooling.report import draw_sweep
+
+        draw_sweep(parent, names)
+        status = "done"
+    except BaseException as error:
+        status = "failed" if isinstance(error, Exception) and not signals.asked() else "interrupted"
+        raise
+    finally:
+        entries = [entry(parent, name) for name in names]
+        write_json(parent / SWEEP, {"status": status, "begun": begun, "jobs": entries})
+    return results
+
+
+def run_or_reread(job: Job, folder: Path, settings: RunSettings, console: "Console", signals: Signals) -> "Result":
+    """The result of a job of a sweep; of one that is finished already, from its record."""
+    if settings.resume and kind_of(folder) and status_of(folder) == "done":
+        from fooling.engines.track import Track
+        from fooling.record import load_checkpoint, read_images
+        from fooling.result import make_result
+
+        check_same(folder, job.settings)
+        files = [image["file"] for image in read_run(folder)["images"]]
+        track = Track.restore(load_checkpoint(folder) or {})
+        return make_result(track, read_images(folder, files), job.plan, job.objective, str(folder))
+    if settings.resume and (folder / CONFIG).exists():
+        check_same(folder, job.settings)
+    return run_one(job, folder, settings, console, signals)
+
+
+def entry(parent: Path, name: str) -> dict[str, Any]:
+    """What sweep.json says of a job: its status and totals."""
+    run = read_json(parent / name / "run.json")
+    keys = ("digit", "status", "evaluations", "generations", "seconds", "converged")
+    return {"folder": name, **{key: run[key] for key in keys if key in run}}

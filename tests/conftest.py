@@ -1,0 +1,57 @@
+"""What tests share: small classifiers, statistics and states of several shapes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fooling.classifiers.networks import SigmoidNetwork, on_lattice
+from fooling.data import ImageSet
+from fooling.statistics import Statistics, fit
+
+SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
+DATA = os.environ.get("FOOLING_DATA")
+needs_mnist = pytest.mark.skipif(not DATA, reason="FOOLING_DATA names no folder with MNIST")
+
+
+def random_images(shape: tuple[int, int, int], number: int, seed: int = 0) -> np.ndarray:
+    """Noise, mostly black, and the extremes: black, white, a checkerboard, one white pixel."""
+    random = np.random.default_rng(seed)
+    noise = random.integers(0, 256, (number, *shape)) * (random.random((number, *shape)) < 0.4)
+    checkerboard = np.indices(shape).sum(axis=0) % 2 * 255
+    pixel = np.zeros(shape)
+    pixel[-1, -1, -1] = 255
+    extremes = np.stack([np.zeros(shape), np.full(shape, 255), checkerboard, pixel])
+    return np.concatenate([noise, extremes]).astype(np.uint8)
+
+
+def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 12, seed: int = 0) -> SigmoidNetwork:
+    random = np.random.default_rng(seed)
+    pixels = int(np.prod(shape))
+    layers = {
+        "weights1": random.normal(size=(pixels, hidden)) * 4 / pixels**0.5,
+        "bias1": random.normal(size=hidden),
+        "weights2": random.normal(size=(hidden, classes)) * 2,
+        "bias2": random.normal(size=classes),
+    }
+    layers = {name: value.astype(np.float32) for name, value in layers.items()}
+    return on_lattice(layers, shape, tuple(f"class {k}" for k in range(classes)), "random, for tests")
+
+
+def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
+    images = random_images(shape, 10 * classes, seed)
+    labels = np.arange(len(images)) % classes
+    return fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
+
+
+@pytest.fixture(params=SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+def shape(request: pytest.FixtureRequest) -> tuple[int, int, int]:
+    return request.param
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
