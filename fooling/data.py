@@ -1,7 +1,5 @@
 """Labelled image sets: IDX files, .npz, folders of pictures by class, scikit-learn's 8×8 digits."""
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fooling.arrays import read_arrays
 from fooling.errors import UserError
 from fooling.idx import read_idx
 from fooling.pictures import read_folder
@@ -146,19 +145,7 @@ NAMES = {"train": (("x_train", "y_train"), ("images", "labels")), "test": (("x_t
 
 def read_npz(path: Path) -> Found:
     """A .npz file of x_train, y_train and, if there are, x_test, y_test; or of images and labels."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-    ) as error:
-        raise UserError(f"{path}: cannot be read as .npz of plain arrays ({error})") from error
+    arrays = read_arrays(path)
     parts: dict[str, Part] = {}
     for split, pairs in NAMES.items():
         for images, labels in pairs:

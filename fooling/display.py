@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from types import TracebackType
 
 import numpy as np
-from rich import box
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from fooling.engines.track import Row
@@ -63,7 +61,7 @@ class Display:
 
 def show_results(console: Console, results: Sequence[Result], weighted: Sequence[str], folder: str) -> None:
     """The small table at the end: medians over the images of each job."""
-    columns = ("digit", "images", "converged", "confidence", "cost", *weighted, "evaluations", "seconds")
+    columns = ("digit", "converged", "confidence", "cost", *weighted, "evaluations", "seconds")
     show_table(console, columns, [cells(result, weighted) for result in results])
     console.print(Text("medians over the images; cost and its terms: 0 is ideal", style="dim"))
     console.print(Text(f"→ {folder}: contact_sheet.png, mean.png, images/, run.json, …"), soft_wrap=True)
@@ -74,8 +72,7 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
     medians = [float(np.median(values)) for values in (result.cost, *(result.terms[name] for name in weighted))]
     return [
         str(result.digit),
-        str(len(result.images)),
-        str(int(result.converged.sum())),
+        f"{int(result.converged.sum())}/{len(result.images)}",
         percent(float(np.median(result.confidence))),
         *(f"{median:.4f}" for median in medians),
         f"{result.evaluations.sum():,}",
@@ -84,10 +81,8 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
 
 
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table whose numbers stand to the right and are never cut, however narrow the terminal."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, width=max(console.width, console.measure(table).maximum), soft_wrap=True)
+    """A table whose cells stand to the right and are never cut, however narrow the terminal."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for number, row in enumerate([columns, *rows]):
+        line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        console.print(Text(line, style="" if number else "bold"), soft_wrap=True)

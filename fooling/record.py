@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fooling.arrays import read_arrays
 from fooling.errors import UserError
 
 Bytes = npt.NDArray[np.uint8]
@@ -84,10 +85,9 @@ def load_checkpoint(folder: Path) -> dict[str, npt.NDArray[Any]] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as error:  # a damaged zip file raises almost anything
-        raise UserError(f"{path}: a damaged checkpoint ({error}); overwrite=true starts the job anew") from error
+        return read_arrays(path)
+    except UserError as error:
+        raise UserError(f"{error}; overwrite=true starts the job anew") from error
 
 
 def png(image: Bytes) -> bytes:
@@ -162,9 +162,13 @@ def open_record(folder: Path, config: str, *, resume: bool, overwrite: bool) -> 
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
     record = Record(folder, take(folder))
-    if overwrite:
-        clear(folder)
-    write_atomically(folder / CONFIG, config.encode())
+    try:
+        if overwrite:
+            clear(folder)
+        write_atomically(folder / CONFIG, config.encode())
+    except BaseException:
+        record.close()
+        raise
     return record
 
 

@@ -1,8 +1,6 @@
 """What a class's training images look like: shares of grey levels, histogram and variograms, fitted once and saved."""
 
 import hashlib
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fooling.arrays import read_arrays
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels import reference
@@ -67,21 +66,11 @@ class Statistics:
         """Reads what `save` wrote; a file that is none, or whose numbers cannot be statistics, is refused."""
         if not path.is_file():
             raise UserError(f"prior.statistics={path}: no such file; expected one written by `fooling stats`")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {field.name: file[field.name] for field in fields(Statistics)}
-        except KeyError as error:
-            raise UserError(f"prior.statistics={path}: {error.args[0]}; expected a file of `fooling stats`") from error
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-            AttributeError,
-            TypeError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
-            raise UserError(f"prior.statistics={path}: not an .npz file of `fooling stats` ({error})") from error
+        arrays = read_arrays(path)
+        missing = [field.name for field in fields(Statistics) if field.name not in arrays]
+        if missing:
+            raise UserError(f"prior.statistics={path}: lacks {', '.join(missing)}; expected a file of `fooling stats`")
+        values = {field.name: arrays[field.name] for field in fields(Statistics)}
         problem = find_problem(values)
         if problem:
             raise UserError(f"prior.statistics={path}: {problem}; fit it anew with `fooling stats`")

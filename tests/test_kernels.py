@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def make_start(
     images = np.empty((len(runs), population, math.prod(shape)), np.uint8)
     table = tables.draw_table(LEVELS[: shape[2]])
     edges = [0, *cuts, len(runs) * population]
-    for lo, hi in zip(edges, edges[1:], strict=False):
+    for lo, hi in pairwise(edges):
         numba_.start_slice(images, table, np.uint64(seed), runs, lo, hi)
     return images.reshape(len(runs), population, *shape)
 
@@ -50,7 +51,7 @@ def breed_both(
     divisors = np.array([tables.gap_divisor(int(t)) for t in thresholds], dtype=np.uint64)
     flat, gap = parents.reshape(len(runs), selected, -1), np.uint64(tables.gap_divisor(swaps))
     edges = [0, *cuts, len(runs) * population]
-    for lo, hi in zip(edges, edges[1:], strict=False):
+    for lo, hi in pairwise(edges):
         numba_.breed_slice(children, flat, table, divisors, gap, mixing, np.uint64(seed), generation, numbers, lo, hi)
     return parents, expected, children.reshape(expected.shape)
 

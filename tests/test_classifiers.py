@@ -1,0 +1,165 @@
+"""The built-in network, its lattice, its file, its training; and the examination before use."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DATA, needs_mnist, random_images, random_network
+from safetensors.numpy import save_file
+
+from fooling import load_classifier
+from fooling.classifiers.base import examine
+from fooling.classifiers.networks import EXACT, LARGEST, load_network, on_lattice
+from fooling.classifiers.training import confusion, train_mlp
+from fooling.data import ImageSet, load_data
+from fooling.errors import UserError
+
+SHAPE = (8, 8, 1)
+
+
+def test_bundled_network() -> None:
+    network = load_classifier()
+    assert network.input_shape == (28, 28, 1)
+    assert network.labels == tuple("0123456789")
+    assert examine(network).exact
+    assert "right of 10000 test images" in network.made
+    from fooling.classifiers.networks import BUNDLED
+
+    assert BUNDLED["mnist_mlp"].stat().st_size <= 400_000
+
+
+@needs_mnist
+def test_bundled_network_is_right_on_the_test_set() -> None:
+    counts = confusion(load_classifier(), load_data(DATA, split="test"))
+    assert counts.sum() == 10_000
+    assert np.trace(counts) / 10_000 >= 0.978
+
+
+def test_lattice_is_the_finest_that_is_exact() -> None:
+    network = random_network((28, 28, 1), hidden=30)
+    sums = 255 * np.abs(network.weights1.astype(int)).sum(axis=0) + np.abs(network.bias1.astype(int))
+    largest = np.abs(network.weights1).max()
+    assert sums.max() < EXACT
+    assert largest <= LARGEST
+    assert sums.max() * 2 > EXACT * 0.99 or largest * 2 > LARGEST * 0.99
+
+
+def test_weights_too_large_for_any_lattice_are_refused() -> None:
+    layers = {"weights1": np.full((64, 2), 1e9), "bias1": np.zeros(2), "weights2": np.zeros((2, 2)), "bias2": np.zeros(2)}
+    with pytest.raises(UserError, match="too large for the lattice"):
+        on_lattice(layers, SHAPE, ("a", "b"), "")
+
+
+def test_scores_are_those_of_the_float_network() -> None:
+    network, images = random_network(SHAPE), random_images(SHAPE, 20)
+    w1, b1 = network.weights1 / 2.0**network.lattice, network.bias1 / 2.0**network.lattice / 255
+    hidden = 1 / (1 + np.exp(-(images.reshape(len(images), -1) / 255 @ w1 + b1)))
+    expected = 1 / (1 + np.exp(-(hidden @ network.weights2.astype(float) + network.bias2)))
+    assert network(images) == pytest.approx(expected, abs=2e-6)
+
+
+def test_file_round_trip(tmp_path: Path) -> None:
+    network = random_network((9, 13, 1))
+    network.save(tmp_path / "n.safetensors")
+    loaded = load_classifier(path=str(tmp_path / "n.safetensors"))
+    assert loaded.fingerprint == network.fingerprint
+    assert (loaded.input_shape, loaded.labels, loaded.made) == (network.input_shape, network.labels, network.made)
+
+
+@pytest.mark.parametrize("name", ["weights1", "bias1", "weights2", "bias2"])
+def test_fingerprint_knows_every_weight(name: str) -> None:
+    network = random_network(SHAPE)
+    changed = getattr(network, name).copy()
+    changed.reshape(-1)[0] += 1
+    assert replace(network, **{name: changed}).fingerprint != network.fingerprint
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 100, b"\x08\0\0\0\0\0\0\0{}      "])
+def test_files_that_are_no_network_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "n.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="expected a network written by `fooling train`"):
+        load_network(path)
+
+
+def test_other_tensors_are_refused(tmp_path: Path) -> None:
+    network, path = random_network(SHAPE), tmp_path / "n.safetensors"
+    replace(network, weights2=np.full_like(network.weights2, np.nan)).save(path)
+    with pytest.raises(UserError, match="tensor weights2 holds numbers that are not finite"):
+        load_network(path)
+    replace(network, bias2=np.zeros(7, np.float32)).save(path)
+    with pytest.raises(UserError, match=r"tensor bias2: expected float32 \[4\], got float32 \[7\]"):
+        load_network(path)
+    replace(network, weights1=np.full_like(network.weights1, 2000)).save(path)
+    with pytest.raises(UserError, match="first-layer sums reach 2²⁴"):
+        load_network(path)
+    save_file({"x": np.zeros(3)}, path)
+    with pytest.raises(UserError, match="got format None"):
+        load_network(path)
+
+
+def test_missing_file_and_unknown_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file; expected a network"):
+        load_network(tmp_path / "none.safetensors")
+    with pytest.raises(UserError, match="classifier=vgg: expected one of mnist_mlp"):
+        load_classifier("vgg")
+
+
+def test_training_learns_and_is_seeded() -> None:
+    data = load_data(None, "sklearn")
+    few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)
+    options = {"hidden": 20, "epochs": 15, "batch": 20, "learning_rate": 0.1, "decay": 1e-5}
+    network = train_mlp(few, seed=1, **options)
+    counts = confusion(network, load_data(None, "sklearn", "test"))
+    assert np.trace(counts) / counts.sum() > 0.85
+    assert train_mlp(few, seed=1, **options).fingerprint == network.fingerprint
+    assert train_mlp(few, seed=2, **options).fingerprint != network.fingerprint
+
+
+# --- examination ------------------------------------------------------------------------------------------------------
+
+
+class Toy:
+    """A classifier that can be broken in one way."""
+
+    input_shape, num_classes, labels, fingerprint = SHAPE, 2, ("a", "b"), "toy"
+
+    def __init__(self, answer=None, **changed) -> None:
+        self.answer, self.calls = answer, 0
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        scores = np.full((len(images), 2), 0.5, np.float32)
+        return self.answer(self, images, scores) if self.answer else scores
+
+
+def test_a_sound_classifier_passes() -> None:
+    assert examine(Toy()).exact
+
+
+@pytest.mark.parametrize(
+    ("toy", "message"),
+    [
+        (Toy(input_shape=(8, 8)), r"expected input_shape \(H, W, C\), got \(8, 8\)"),
+        (Toy(num_classes=1), "expected at least 2 classes, got 1"),
+        (Toy(labels=("a",)), "expected 2 labels, got 1"),
+        (Toy(lambda toy, images, scores: scores[:, :1]), r"expected float scores \[5, 2\], got float32 \[5, 1\]"),
+        (Toy(lambda toy, images, scores: scores.argmax(axis=1)), r"got int64 \[5\]"),
+        (Toy(lambda toy, images, scores: scores * np.nan), "scores of 5 of 5 images are not finite"),
+        (Toy(lambda toy, images, scores: scores * 9), r"expected scores in \[0, 1\], got 4.5 … 4.5; logits need a softmax"),
+        (Toy(lambda toy, images, scores: scores + toy.calls * np.float32(0.1)), "got other scores the second time"),
+        (Toy(lambda toy, images, scores: scores / len(images)), "scores change by 0.4 with the batch it comes in"),
+    ],
+)
+def test_an_unsound_classifier_is_refused(toy: Toy, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        examine(toy)
+
+
+def test_a_little_rounding_in_batches_is_told() -> None:
+    result = examine(Toy(lambda toy, images, scores: scores + np.float32(1e-5) * (len(images) > 1)))
+    assert not result.exact
+    assert result.deviation == pytest.approx(1e-5, rel=0.1)

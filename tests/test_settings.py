@@ -1,0 +1,225 @@
+"""Settings: layers, short names, values, and every refusal by its text."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fooling.errors import UserError
+from fooling.overrides import GROUPS, choices, configs_folder, flat, leaves, read_yaml
+from fooling.settings import RunSettings, StatsSettings, TrainSettings, dump, load
+from fooling.settings_help import help_text
+
+MODELS = {"run": RunSettings, "stats": StatsSettings, "train": TrainSettings}
+
+
+def run(*words: str) -> RunSettings:
+    return load(words, RunSettings, "run")
+
+
+def refused(*words: str) -> str:
+    with pytest.raises(UserError) as caught:
+        run(*words)
+    assert len(str(caught.value).splitlines()) <= 2
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("root", MODELS)
+def test_every_default_stands_in_its_file_once(root: str) -> None:
+    assert dict(flat(read_yaml(configs_folder() / f"{root}.yaml"))).keys() == leaves(MODELS[root]).keys()
+
+
+def test_documented_defaults() -> None:
+    settings = run()
+    assert (settings.digit, settings.runs, settings.seed, settings.threshold, settings.stop) == (2, 20, 0, 0.999, "end")
+    assert (settings.search.population, settings.search.selected, settings.search.generations) == (100, 5, 1000)
+    assert settings.prior.weights.model_dump() == {"target": 1, "histogram": 1, "variogram": 1}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_choice_loads(group: str) -> None:
+    for name in choices(group):
+        assert getattr(run(f"{group}={name}"), group).name == name
+
+
+def test_prior_none_brings_threshold_and_stop() -> None:
+    settings = run("prior=none")
+    assert (settings.threshold, settings.stop, settings.prior.weights.variogram) == (0.9999, "threshold", 0)
+    assert run("prior=none", "stop=end", "threshold=0.5").stop == "end"
+
+
+def test_preset_blog2015_is_the_source() -> None:
+    settings = run("preset=blog2015")
+    assert (settings.tol, settings.stop, settings.prior.weights.histogram) == (0.055, "tol", 0)
+    assert (settings.prior.quirk_lag1, settings.prior.quirk_axes) == (True, True)
+    search = settings.search
+    assert (search.population, search.selected, search.generations, search.draw) == (100, 5, 100, "bins")
+    assert (search.swaps, search.elitism, search.returns, search.mutate_factor, search.min_rate) == (0, False, "worst", 1, 0)
+    assert run("preset=blog2015", "quirk_axes=false", "generations=3").prior.quirk_axes is False
+
+
+@pytest.mark.parametrize(
+    ("word", "path", "value"),
+    [
+        ("population=200", "search.population", 200),
+        ("search.population=1e3", "search.population", 1000),
+        ("population=010", "search.population", 10),
+        ("weights.variogram=1e-3", "prior.weights.variogram", 0.001),
+        ("threads=4", "engine.threads", 4),
+        ("digit=0,1,2", "digit", (0, 1, 2)),
+        ("digit=[0,1]", "digit", (0, 1)),
+        ("digit=all", "digit", "all"),
+        ("seed=18446744073709551615", "seed", 2**64 - 1),
+        ("tol=null", "tol", None),
+        ("out=2", "out", "2"),
+        ("out=a,b", "out", "a,b"),
+        ("out=a=b", "out", "a=b"),
+        ("out=null", "out", None),
+        ("control=true", "control", True),
+        ("statistics=x.npz", "prior.statistics", "x.npz"),
+        ("prior.digit=3", "prior.digit", 3),
+        ("kind=sklearn", "data.kind", "sklearn"),
+        ("preset=null", "preset", None),
+    ],
+)
+def test_words(word: str, path: str, value: Any) -> None:
+    found: Any = run(word)
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["popluation=3"], "unknown setting 'popluation': did you mean search.population?"),
+        (["search.popluation=3"], "did you mean search.population?"),
+        (["xyzzy=3"], "unknown setting 'xyzzy': (--help lists all settings)"),
+        (["path=x"], "'path' may mean classifier.path or data.path: write the longer name"),
+        (["prior=variogrm"], "prior=variogrm: did you mean variogram? expected one of histogram, none, variogram"),
+        (["engine=cuda"], "engine=cuda: expected one of numba, reference"),
+        (["preset=blog"], "preset=blog: did you mean blog2015?"),
+        (["--digit", "2"], "--digit: settings are written without dashes: digit=2"),
+        (["--digit=2"], "--digit=2: settings are written without dashes: digit=2"),
+        (["-d"], "settings are written without dashes"),
+        (["digit"], "'digit': expected key=value, such as digit=2"),
+        (["=2"], "'=2': expected key=value"),
+        (["digit="], "digit=: expected a value"),
+        (["digit=2", "digit=3"], "digit is set twice: digit=2 and digit=3"),
+        (["population=2", "search.population=3"], "search.population is set twice"),
+        (["digit=-1"], "digit must be a class from 0 on, got -1"),
+        (["digit=x"], "digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got x"),
+        (["digit=2.5"], "or all; got 2.5"),
+        (["digit=1,1"], "digit must name different classes, got [1, 1]"),
+        (["digit=[]"], "digit must name different classes, got []"),
+        (["population=1"], "search.population must be 2 or more, got 1"),
+        (["selected=101"], "search.selected must be at most search.population (100), got 101"),
+        (["selected=0"], "search.selected must be 1 or more, got 0"),
+        (["seed=-1"], "seed must be 0 or more, got -1"),
+        (["seed=18446744073709551616"], "seed must be less than 18446744073709551616"),
+        (["runs=0"], "runs must be 1 or more, got 0"),
+        (["runs=true"], "runs must be a number, got true"),
+        (["runs=many"], "runs must be a whole number, got many"),
+        (["runs=1.5"], "runs must be a whole number, got 1.5"),
+        (["runs=[1"], "runs must be a whole number, got [1"),
+        (["threshold=0"], "threshold must be more than 0"),
+        (["threshold=1.1"], "threshold must be 1"),
+        (["threshold=.nan"], "threshold must be"),
+        (["tol=.inf"], "tol must be a finite number"),
+        (["weights.target=-1"], "prior.weights.target must be 0"),
+        (["weights.target=.inf"], "prior.weights.target must be a finite number"),
+        (["control=maybe"], "control must be true or false, got maybe"),
+        (["control=1,2"], "control must be true or false"),
+        (["draw=pixels"], "search.draw must be one of 'levels' or 'bins', got pixels"),
+        (["stop=tol"], "stop=tol needs tol"),
+        (["budget=50"], "budget must be at least search.population (100), got 50"),
+        (["resume=true", "overwrite=true"], "resume=true and overwrite=true exclude each other"),
+        (["weights.target=0", "weights.histogram=0", "weights.variogram=0"], "prior.weights are all 0"),
+        (["statistics=a.npz", "data.path=b"], "prior.statistics and data exclude each other"),
+        (["bins=300"], "prior.bins must be 256 or less, got 300"),
+        (["lags=0"], "prior.lags must be 1 or more, got 0"),
+        (["runs=0", "bins=0"], "runs must be 1 or more, got 0; prior.bins must be 1 or more, got 0"),
+        (["none.yaml"], "none.yaml: cannot be read (No such file or directory)"),
+    ],
+)
+def test_refusals(words: list[str], message: str) -> None:
+    assert message in refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("digit: [", "malformed YAML"),
+        ("digit: 2\ndigit: 3\n", "'digit' stands there twice"),
+        ("- 1\n- 2\n", "expected settings, a line each, such as digit: 2; got list"),
+        ("just text", "got str"),
+        ("1: 2", "got dict"),
+        ("popluation: 3", "unknown setting 'popluation': did you mean search.population?"),
+        ("search: {popluation: 3}", "unknown setting 'search.popluation'"),
+        ("search: {population: 1}", "search.population must be 2 or more, got 1"),
+        ("prior: nonsense", "prior=nonsense: did you mean none? expected one of"),
+        ("digit: !!python/object:os.system {}", "malformed YAML"),
+        ("a: &a [*a]", "unknown setting 'a'"),
+        ("digit: 2\n\tx: 1", "line 2: malformed YAML"),
+        ("search: 5", "search=5: expected one of ga"),
+    ],
+)
+def test_files_that_are_refused(home: Path, content: str, message: str) -> None:
+    Path("s.yaml").write_text(content)
+    assert message in refused("s.yaml")
+
+
+def test_binary_and_folder_files_are_refused(home: Path) -> None:
+    Path("s.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "s.yaml" in refused("s.yaml")
+    Path("d.yaml").mkdir()
+    assert "d.yaml: cannot be read (Is a directory)" in refused("d.yaml")
+
+
+def test_layers(home: Path) -> None:
+    Path("s.yaml").write_text("prior: none\nthreshold: 0.5\npopulation: 50\nsearch: {selected: 3}\nseed: 1e1\n")
+    settings = run("s.yaml", "selected=4")
+    assert (settings.prior.name, settings.threshold, settings.stop) == ("none", 0.5, "threshold")
+    assert (settings.search.population, settings.search.selected, settings.seed) == (50, 4, 10)
+
+
+def test_a_group_chosen_anew_forgets_the_files_refinements(home: Path) -> None:
+    Path("s.yaml").write_text(dump(run("prior.bins=7", "seed=9")))
+    assert run("s.yaml").prior.bins == 7
+    changed = run("s.yaml", "prior=none")
+    assert (changed.prior.bins, changed.prior.weights.variogram, changed.seed) == (10, 0, 9)
+    assert run("s.yaml", "preset=blog2015").prior.quirk_lag1
+
+
+@pytest.mark.parametrize("words", [[], ["prior=none"], ["preset=blog2015", "quirk_axes=false"], ["digit=all", "tol=1e-5"]])
+def test_a_dump_reads_back_to_the_same_job(home: Path, words: list[str]) -> None:
+    settings = run(*words, "out=somewhere")
+    Path("config.yaml").write_text(dump(settings))
+    assert "somewhere" not in dump(settings)
+    assert run("config.yaml", "out=somewhere") == settings
+
+
+@pytest.mark.parametrize("root", MODELS)
+def test_help_names_every_setting_and_choice(root: str) -> None:
+    text = help_text(MODELS[root], root, "usage")
+    for name, field in leaves(MODELS[root]).items():
+        assert f"  {name.removesuffix('.name')}=" in text
+        assert field.description.split()[0] in text
+    assert max(map(len, text.splitlines())) <= 128
+    if root == "run":
+        for group in (*GROUPS, "preset"):
+            assert all(f"  {group}={name}" in text for name in choices(group))
+
+
+def test_settings_answer_without_heavy_imports(home: Path) -> None:
+    code = (
+        "import sys; import fooling.run as r; r.main(['--help'])\n"
+        "heavy = {'numpy', 'jax', 'numba', 'matplotlib', 'rich', 'PIL', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "search.population=WHOLE (2 … 1000000), default 100" in done.stdout

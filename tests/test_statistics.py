@@ -1,0 +1,139 @@
+"""Statistics: by hand, on MNIST, saved and loaded, and every refusal."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import DATA, needs_mnist, random_images, random_statistics
+
+from fooling.data import ImageSet, load_data
+from fooling.errors import UserError
+from fooling.kernels import reference, tables
+from fooling.statistics import BUNDLED, Statistics, fit
+
+
+def image_set(images: np.ndarray, labels: list[int], classes: int = 2) -> ImageSet:
+    return ImageSet(images, np.array(labels), tuple(map(str, range(classes))), "test")
+
+
+def test_by_hand() -> None:
+    board = np.indices((4, 4)).sum(axis=0)[None, :, :, None] % 2 * 255
+    images = np.concatenate([np.full((1, 4, 4, 1), 128), np.zeros((1, 4, 4, 1)), board]).astype(np.uint8)
+    statistics = fit(image_set(images, [0, 1, 1]), bins=2, lags=3)
+    assert statistics.count.tolist() == [1, 2]
+    assert statistics.variogram_x[0, 0].tolist() == statistics.variogram_y[0, 0].tolist() == [0, 0, 0]
+    assert statistics.variogram_x[1, 0].tolist() == statistics.variogram_y[1, 0].tolist() == [0.5, 0, 0.5]
+    assert statistics.histogram[0, 0].tolist() == [0, 1]  # 128 lies above 127.5
+    assert statistics.histogram[1, 0].tolist() == [0.75, 0.25]
+    assert statistics.levels[1, 0, [0, 255]].tolist() == [0.75, 0.25]
+
+
+def test_x_runs_along_rows() -> None:
+    stripes = np.zeros((2, 6, 9, 1), np.uint8)
+    stripes[:, :, ::2] = 255  # vertical stripes: neighbours in a row differ
+    statistics = fit(image_set(stripes, [0, 1]), lags=2)
+    assert statistics.variogram_x[0, 0].tolist() == [1, 0]
+    assert statistics.variogram_y[0, 0].tolist() == [0, 0]
+
+
+def test_equals_the_reference(shape: tuple[int, int, int]) -> None:
+    images = random_images(shape, 8)
+    labels = np.arange(len(images)) % 3
+    statistics = fit(ImageSet(images, labels, ("a", "b", "c"), "test"), bins=7, lags=5)
+    for k in range(3):
+        mine = images[labels == k]
+        g = (reference.variogram_sums(mine, 5) / reference.pair_counts(shape, 5)).mean(axis=0)
+        assert statistics.variogram(k, 5) == pytest.approx(g)
+        counts = reference.histogram_counts(mine, tables.bin_of_level(7)).sum(axis=0)
+        assert statistics.histogram[k] == pytest.approx(counts / counts.sum(axis=1, keepdims=True))
+        assert statistics.bins(k, 7) == pytest.approx(statistics.histogram[k])
+
+
+def test_lags_stop_at_the_shorter_side() -> None:
+    assert random_statistics((8, 8, 1)).lags == 7
+
+
+def test_round_trip_is_byte_reproducible(tmp_path: Path) -> None:
+    statistics = random_statistics((9, 13, 1))
+    for name in ("a.npz", "b.npz"):
+        statistics.save(tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert Statistics.load(tmp_path / "a.npz").fingerprint == statistics.fingerprint
+
+
+def test_bundled_statistics_are_those_of_mnist() -> None:
+    statistics = Statistics.load(BUNDLED)
+    assert statistics.count.sum() == 60_000
+    assert statistics.histogram[2, 0, [0, -1]].round(3).tolist() == [0.803, 0.102]
+    assert statistics.variogram_x[2, 0, :3].round(3).tolist() == [0.065, 0.127, 0.177]
+    assert statistics.variogram_y[2, 0, :3].round(3).tolist() == [0.081, 0.155, 0.212]
+
+
+@needs_mnist
+def test_fitting_mnist_gives_the_bundled_statistics() -> None:
+    assert fit(load_data(DATA)).fingerprint == Statistics.load(BUNDLED).fingerprint
+
+
+def test_a_class_without_images_is_refused() -> None:
+    with pytest.raises(UserError, match="class 1 has no images in test"):
+        fit(image_set(random_images((8, 8, 1), 0), [0, 0, 2, 2], 3))
+
+
+def write(path: Path, **changed: Any) -> Path:
+    statistics = random_statistics((8, 8, 1))
+    arrays = {name: getattr(statistics, name) for name in statistics.__dataclass_fields__}
+    arrays.update(changed)
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"levels": None}, "lacks levels; expected a file of `fooling stats`"),
+        ({"levels": np.zeros((4, 1, 255))}, r"levels: expected \[4, 1, 256\], got \[4, 1, 255\]"),
+        ({"levels": np.zeros((4, 1, 256))}, "levels: shares do not add up to 1"),
+        ({"histogram": np.full((4, 1, 10), np.nan)}, "histogram: expected numbers from 0 to 1"),
+        ({"variogram_x": np.full((4, 1, 7), 2.0)}, "variogram_x: expected numbers from 0 to 1"),
+        ({"variogram_y": np.zeros((4, 1, 3))}, r"variogram_y: expected \[4, 1, 7\], got \[4, 1, 3\]"),
+        ({"shape": np.array([8, 8])}, r"shape: expected \(H, W, C\)"),
+        ({"shape": np.array(["a"])}, r"shape: expected \(H, W, C\)"),
+        ({"count": np.array([], dtype=int)}, r"count: expected \[4\]"),
+        ({"labels": np.array([{}], dtype=object)}, "not an .npz file of plain arrays"),
+    ],
+    ids=str,
+)
+def test_garbage_is_refused(tmp_path: Path, changed: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Statistics.load(write(tmp_path / "s.npz", **changed))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04garbage", b"\x93NUMPY"])
+def test_files_that_are_none_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "s.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"not an \.npz file of plain arrays"):
+        Statistics.load(path)
+
+
+def test_truncated_and_flipped_files_are_refused_or_whole(tmp_path: Path) -> None:
+    whole = write(tmp_path / "s.npz").read_bytes()
+    random = np.random.default_rng(0)
+    messages: list[str] = []
+    for trial in range(60):
+        broken = bytearray(whole[: random.integers(len(whole))] if trial % 2 else whole)
+        if not trial % 2:
+            broken[random.integers(len(broken))] ^= 1 << int(random.integers(8))
+        (tmp_path / "t.npz").write_bytes(broken)
+        try:
+            Statistics.load(tmp_path / "t.npz")
+        except UserError as error:
+            messages.append(str(error))
+    assert len(messages) > 40
+    assert not any("\n" in message for message in messages)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file; expected one written by `fooling stats`"):
+        Statistics.load(tmp_path / "none.npz")
