@@ -7,10 +7,11 @@ from typing import Any
 from fooling.classifiers.base import Classifier
 from fooling.engines.track import Row
 from fooling.errors import UserError
-from fooling.record import open_record
+from fooling.folders import open_folder
+from fooling.job import Job, prepare
 from fooling.result import Result
-from fooling.run import Job, prepare, run_job
-from fooling.settings import RunSettings, dump, load
+from fooling.run import run_job
+from fooling.settings import RunSettings, load
 from fooling.statistics import Statistics
 
 
@@ -52,7 +53,7 @@ def evolve_one(job: Job, name: str, watch: Callable[[Row], None]) -> Result:
             raise UserError("resume and overwrite need out=FOLDER")
         return run_job(job, None, watch)
     folder = Path(settings.out).expanduser() / name
-    record = open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
+    record = open_folder(folder, settings, job.fingerprints)
     try:
         return run_job(job, record, watch)
     finally:

@@ -1,15 +1,16 @@
 """Which folder a job writes to, and whether what lies there is the same job."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.record import CONFIG, fresh_folder, status_of
+from fooling.record import CONFIG, Record, fresh_folder, open_record, read_run, status_of
 from fooling.settings import RunSettings, dump, read_yaml
 
 RUNS = Path("runs")  # where folders go that nobody named
-FREE = ("engine.threads",)  # settings that may differ on resuming: no result depends on them
+FREE = ("engine.threads", "quiet")  # settings that may differ on resuming: no result depends on them
 
 
 def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:
@@ -37,6 +38,18 @@ def newest_first() -> list[Path]:
 def finished(folder: Path) -> bool:
     """Whether the record is complete."""
     return status_of(folder) == "done"
+
+
+def open_folder(folder: Path, settings: RunSettings, fingerprints: Mapping[str, str]) -> Record:
+    """Opens a job's record; refuses to resume another job, or one begun with other weights or statistics."""
+    if settings.resume and (folder / CONFIG).exists():
+        check_same(folder, settings)
+        begun = read_run(folder)
+        for name, fingerprint in fingerprints.items():
+            if begun.get(name, fingerprint) != fingerprint:
+                what = name.removesuffix("_fingerprint")
+                raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
+    return open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
 
 
 def check_same(folder: Path, settings: RunSettings) -> None:

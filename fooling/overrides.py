@@ -246,7 +246,7 @@ def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
     if text == "":
         raise UserError(f"{name}=: expected a value, such as {name}={'null' if accepts(name, model, type(None)) else 2}")
     if accepts(name, model, str):
-        return None if text in ("null", "none") and accepts(name, model, type(None)) else text
+        return None if text == "null" and accepts(name, model, type(None)) else text
     try:
         value = yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError):

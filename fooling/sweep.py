@@ -1,20 +1,24 @@
 """One job or several, from the command line: folders, signals, progress, the table at the end."""
 
+import contextlib
 import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fooling.errors import UserError
-from fooling.folders import check_same, choose_folder
+from fooling.folders import check_same, choose_folder, open_folder
+from fooling.job import Job
 from fooling.record import (
     CONFIG,
     SWEEP,
+    clear,
     kind_of,
-    open_record,
     read_json,
     read_run,
     refuse_unless_free,
@@ -23,13 +27,18 @@ from fooling.record import (
     write_atomically,
     write_json,
 )
-from fooling.run import Job, run_job
 from fooling.settings import RunSettings, dump
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fooling.engines.track import Row
+    from fooling.record import Record
     from fooling.result import Result
+
+RunJob = Callable[[Job, "Record | None", "Callable[[Row], None]", Callable[[], bool]], "Result"]
+RunOne = Callable[[Job, Path], "Result"]
+JOB_FOLDER = "digit="  # how the names of a sweep's record folders begin
 
 
 class Signals:
@@ -61,8 +70,8 @@ class Signals:
         return self.code != 0
 
 
-def run_all(settings: RunSettings, jobs: list[Job], arguments: list[str]) -> int:
-    """Runs the jobs one after the other, each in its folder; → exit code."""
+def run_all(settings: RunSettings, jobs: list[Job], run_job: RunJob, arguments: list[str]) -> int:
+    """Runs the jobs one after the other, each in its folder, by `run_job`; → exit code."""
     from rich.console import Console
 
     from fooling.engines.loop import Interrupted
@@ -79,11 +88,8 @@ def run_all(settings: RunSettings, jobs: list[Job], arguments: list[str]) -> int
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         try:
-            results = (
-                run_sweep(settings, jobs, folder, console, signals)
-                if sweep
-                else [run_one(jobs[0], folder, settings, console, signals)]
-            )
+            one = partial(run_one, settings=settings, run_job=run_job, console=console, signals=signals)
+            results = run_sweep(settings, jobs, folder, one, signals) if sweep else [one(jobs[0], folder)]
         except Interrupted:
             again = shlex.join([*(word for word in arguments if word != "resume=true"), "resume=true"])
             sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: python -m fooling.run {again}\n")
@@ -96,12 +102,13 @@ def run_all(settings: RunSettings, jobs: list[Job], arguments: list[str]) -> int
     return 0
 
 
-def run_one(job: Job, folder: Path, settings: RunSettings, console: "Console", signals: Signals) -> "Result":
+def run_one(
+    job: Job, folder: Path, *, settings: RunSettings, run_job: RunJob, console: "Console", signals: Signals
+) -> "Result":
     """Runs one job with its progress on the console."""
     from fooling.display import Display
 
-    record = open_record(folder, dump(job.settings), resume=settings.resume, overwrite=settings.overwrite)
-    check_fingerprints(job, folder)
+    record = open_folder(folder, job.settings, job.fingerprints)
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
     title = f"digit {job.digit}: {job.plan.runs} runs, prior {settings.prior.name}, classifier {classifier} → {folder}"
     try:
@@ -111,16 +118,7 @@ def run_one(job: Job, folder: Path, settings: RunSettings, console: "Console", s
         record.close()
 
 
-def check_fingerprints(job: Job, folder: Path) -> None:
-    """Refuses to go on with other weights or statistics than those that the job was begun with."""
-    before = read_run(folder)
-    now = {"classifier": job.objective.classifier.fingerprint, "statistics": job.statistics.fingerprint}
-    for what, fingerprint in now.items():
-        if before.get(f"{what}_fingerprint", fingerprint) != fingerprint:
-            raise UserError(f"out={folder}: was begun with another {what} file of the same name; overwrite=true starts anew")
-
-
-def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, console: "Console", signals: Signals) -> "list[Result]":
+def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals) -> "list[Result]":
     """A record folder per class under `parent`, sweep.json and a contact sheet over all. Finished jobs are not run again."""
     kind = kind_of(parent)
     if kind == "job" and read_run(parent):
@@ -128,7 +126,9 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, console: "Co
     refuse_unless_free(parent, kind, resume=settings.resume, overwrite=settings.overwrite)
     with told(parent):
         parent.mkdir(parents=True, exist_ok=True)
-    names = [f"digit={job.digit}" for job in jobs]
+    if settings.overwrite:
+        clear_sweep(parent)
+    names = [f"{JOB_FOLDER}{job.digit}" for job in jobs]
     begun = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     write_json(parent / SWEEP, {"status": "running", "begun": begun, "jobs": [{"folder": name} for name in names]})
     write_atomically(parent / CONFIG, dump(settings).encode())
@@ -136,7 +136,7 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, console: "Co
     results = []
     try:
         for job, name in zip(jobs, names, strict=True):
-            results.append(run_or_reread(job, parent / name, settings, console, signals))
+            results.append(run_or_reread(job, parent / name, settings.resume, one))
         from fooling.report import draw_sweep
 
         draw_sweep(parent, names)
@@ -150,9 +150,19 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, console: "Co
     return results
 
 
-def run_or_reread(job: Job, folder: Path, settings: RunSettings, console: "Console", signals: Signals) -> "Result":
+def clear_sweep(parent: Path) -> None:
+    """Removes the records of the sweep before, also those of classes that this one leaves out."""
+    for job in read_json(parent / SWEEP).get("jobs", []):
+        folder = parent / Path(str(job["folder"])).name
+        if folder.name.startswith(JOB_FOLDER) and folder.is_dir():
+            clear(folder)
+            with contextlib.suppress(OSError):  # somebody's own files stay
+                folder.rmdir()
+
+
+def run_or_reread(job: Job, folder: Path, resume: bool, one: RunOne) -> "Result":
     """The result of a job of a sweep; of one that is finished already, from its record."""
-    if settings.resume and kind_of(folder) and status_of(folder) == "done":
+    if resume and kind_of(folder) and status_of(folder) == "done":
         from fooling.engines.track import Track
         from fooling.record import load_checkpoint, read_images
         from fooling.result import make_result
@@ -161,9 +171,7 @@ def run_or_reread(job: Job, folder: Path, settings: RunSettings, console: "Conso
         files = [image["file"] for image in read_run(folder)["images"]]
         track = Track.restore(load_checkpoint(folder) or {})
         return make_result(track, read_images(folder, files), job.plan, job.objective, str(folder))
-    if settings.resume and (folder / CONFIG).exists():
-        check_same(folder, job.settings)
-    return run_one(job, folder, settings, console, signals)
+    return one(job, folder)
 
 
 def entry(parent: Path, name: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from PIL import Image
 
 from fooling.engines import loop
 from fooling.errors import UserError
+from fooling.job import prepare
 from fooling.record import Record, kind_of, load_checkpoint, open_record, read_image, read_run, status_of, write_atomically
 from fooling.result import Result
-from fooling.run import prepare, run_job
+from fooling.run import run_job
 from fooling.settings import RunSettings, dump, load
 
 SHAPE = (9, 13, 1)

@@ -1,0 +1,156 @@
+"""A job is all that one class's search consists of; made from the settings, checked, before anything is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fooling.errors import UserError
+from fooling.settings import RunSettings
+
+if TYPE_CHECKING:
+    from fooling.classifiers.base import Classifier, Examination
+    from fooling.engines.loop import Plan
+    from fooling.engines.state import Engine
+    from fooling.objective import Objective
+    from fooling.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is searched for, against what, and for how long."""
+
+    settings: RunSettings  # its digit is one class
+    objective: "Objective"
+    statistics: "Statistics"
+    examination: "Examination"
+    plan: "Plan"
+
+    @property
+    def digit(self) -> int:
+        """The wanted class."""
+        return self.plan.digit
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Of what the result depends on besides the settings, under their names in run.json."""
+        return {
+            "classifier_fingerprint": self.objective.classifier.fingerprint,
+            "statistics_fingerprint": self.statistics.fingerprint,
+        }
+
+
+def prepare(settings: RunSettings, classifier: "Classifier | None" = None, statistics: "Statistics | None" = None) -> list[Job]:
+    """The jobs that the settings ask for, one a class; refuses what does not fit together."""
+    from fooling.classifiers import load_classifier
+    from fooling.classifiers.base import examine
+    from fooling.objective import make_objective
+
+    classifier = classifier or load_classifier(settings.classifier.name, settings.classifier.path)
+    statistics = statistics or get_statistics(settings)
+    prior, weights = settings.prior, settings.prior.weights.model_dump()
+    if settings.control:
+        weights["target"] = 0.0
+    jobs = []
+    for digit in digits(settings, classifier.num_classes):
+        objective = make_objective(
+            classifier,
+            statistics,
+            digit=digit,
+            weights=weights,
+            prior_digit=prior.digit,
+            lags=prior.lags,
+            bins=prior.bins,
+            quirk_lag1=prior.quirk_lag1,
+            quirk_axes=prior.quirk_axes,
+        )
+        one = settings.model_copy(update={"digit": digit})
+        jobs.append((one, objective, statistics, make_plan(one, digit)))
+    examination = examine(classifier)
+    return [Job(one, objective, stats, examination, plan) for one, objective, stats, plan in jobs]
+
+
+def get_statistics(settings: RunSettings) -> "Statistics":
+    """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST."""
+    from fooling.statistics import BUNDLED, Statistics, fit
+
+    data, path = settings.data, settings.prior.statistics
+    if data.path or data.kind == "sklearn":
+        from fooling.data import load_data
+
+        return fit(load_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
+    return Statistics.load(Path(path).expanduser() if path else BUNDLED)
+
+
+def digits(settings: RunSettings, classes: int) -> list[int]:
+    """The wanted classes: one, several, or all."""
+    if settings.digit == "all":
+        return list(range(classes))
+    return [settings.digit] if isinstance(settings.digit, int) else list(settings.digit)
+
+
+def make_plan(settings: RunSettings, digit: int) -> "Plan":
+    """When runs end. A control never stops before the end; a budget is never exceeded."""
+    from fooling.engines.loop import Plan
+
+    search, budget = settings.search, settings.budget
+    return Plan(
+        runs=settings.runs,
+        population=search.population,
+        last=search.generations if budget is None else min(search.generations, budget // search.population - 1),
+        stop="end" if settings.control else settings.stop,
+        threshold=settings.threshold,
+        tol=settings.tol,
+        returns=search.returns,
+        digit=digit,
+    )
+
+
+def make_engine(job: Job) -> "Engine":
+    """The engine that the settings name, with the objective and the way of breeding."""
+    from importlib import import_module
+
+    from fooling.engines import ENGINES
+    from fooling.engines.state import Breeding
+    from fooling.kernels.tables import draw_table, levels_within_bins, rate_threshold
+
+    search, statistics, shape = job.settings.search, job.statistics, job.objective.classifier.input_shape
+    module, name, searches = ENGINES[job.settings.engine.name]
+    if search.name not in searches:
+        raise UserError(f"engine={job.settings.engine.name} has no search={search.name}; it has {', '.join(searches)}")
+    wanted = job.digit if job.settings.prior.digit is None else job.settings.prior.digit
+    by_level = search.draw == "levels"
+    shares = statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, job.settings.prior.bins))
+    breeding = Breeding(
+        shape=(shape[0], shape[1], shape[2]),
+        population=search.population,
+        selected=search.selected,
+        table=draw_table(shares),
+        mixing=search.crossover == "uniform",
+        mutate_factor=search.mutate_factor,
+        min_rate=search.min_rate,
+        swap=rate_threshold(min(search.swaps / (shape[0] * shape[1]), 0.5)),
+        elitism=search.elitism,
+        seed=job.settings.seed,
+    )
+    engine: Engine = getattr(import_module(module), name)(job.objective, breeding, job.settings.engine.threads)
+    return engine
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """What run.json says of a job besides its results."""
+    from fooling.result import versions
+
+    settings = job.settings
+    return {
+        "status": "",
+        "digit": job.digit,
+        "seed": settings.seed,
+        "control": settings.control,
+        "classifier": settings.classifier.name,
+        "prior": settings.prior.name,
+        "search": settings.search.name,
+        "engine": settings.engine.name,
+        "reproducible": "exact" if job.examination.exact else "approximate",
+        **job.fingerprints,
+        "versions": versions(),
+    }
