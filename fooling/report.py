@@ -96,7 +96,7 @@ def draw_sweep(parent: Path, names: Sequence[str], columns: int = 10) -> None:
     for name in names:
         for entry in read_run(parent / name)["images"][:shortest]:
             shown.append(read_image(parent / name / entry["file"]))
-            captions.append(percent(entry["confidence"]))
+            captions.append(f"{entry['digit']}: {percent(entry['confidence'])}")
     sheet = contact_sheet(np.stack(shown), captions, columns=shortest)
     write_atomically(parent / "contact_sheet.png", encode(sheet, format="PNG"))
 

@@ -1,0 +1,61 @@
+"""What the benchmarks share: key=value words, machine and versions, results as JSON."""
+
+import json
+import os
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+VERSIONED = ("numpy", "numba", "pillow")
+
+
+def words(**defaults: Any) -> dict[str, Any]:
+    """The defaults, replaced by key=value from the command line; a value has the type of its default."""
+    chosen = dict(defaults)
+    for word in sys.argv[1:]:
+        key, equals, value = word.partition("=")
+        if not equals or key not in chosen:
+            sys.exit(f"{word}: expected {' '.join(f'{name}={shown}' for name, shown in defaults.items())}")
+        chosen[key] = value == "true" if isinstance(chosen[key], bool) else type(chosen[key])(value)
+    return chosen
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures come from."""
+    cpu = Path("/proc/cpuinfo")
+    models = (
+        [line.split(":")[1].strip() for line in cpu.read_text().splitlines() if "model name" in line] if cpu.exists() else []
+    )
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in VERSIONED},
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
+
+
+def finish(name: str, result: dict[str, Any], as_json: bool) -> None:
+    """Writes results/NAME.json and, if asked, prints it as the last line."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n")
+    if as_json:
+        print(json.dumps(result))
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    z, p = 1.96, part / whole
+    middle, half = p + z * z / (2 * whole), z * ((p * (1 - p) + z * z / (4 * whole)) / whole) ** 0.5
+    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)

@@ -1,0 +1,49 @@
+"""The README's commands and code run as they stand, made smaller."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fooling import download
+from fooling.cli import dispatch
+from fooling.errors import guarded
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+SMALL = {"runs": "2", "generations": "3", "population": "10", "epochs": "2"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line.partition("  #")[0] for block in blocks("bash") for line in block.splitlines()]
+    calls = [part for line in lines for part in line.split(" && ") if part.startswith(("python -m fooling.run", "fooling "))]
+    return [shlex.split(call.replace("python -m fooling.run", "fooling run"))[1:] for call in calls]
+
+
+def smaller(words: list[str]) -> list[str]:
+    allowed = {"run": ("runs", "generations", "population"), "train": ("epochs",)}.get(words[0], ())
+    given = {word.partition("=")[0] for word in words}
+    return [*words, *(f"{name}={SMALL[name]}" for name in allowed if name not in given)]
+
+
+def test_commands(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(download, "MNIST_FILES", {})  # there is no network here; tests/test_download.py has a server
+    called = commands()
+    assert len(called) >= 12
+    for words in called:
+        assert guarded(dispatch, smaller(words)) == 0, f"{words}: {capsys.readouterr().err}"
+
+
+def test_python(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = blocks("python")
+    exec(compile(code.replace("generations=100", "generations=4"), "README.md", "exec"), {})  # noqa: S102
+    assert "(5, 28, 28, 1)" in capsys.readouterr().out
+
+
+def test_pictures_and_links_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (Path(__file__).parent.parent / target).exists(), target
