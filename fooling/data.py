@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Part = tuple[Bytes, Labels]
 
-SPLITS = ("train", "test", "all")
+Split = Literal["train", "test", "all"]
 HELD_OUT = 6  # of a set without test images of its own, every sixth image of each class is one
 
 
@@ -31,15 +31,35 @@ class ImageSet:
     source: str  # where they came from, in a word
 
 
-def load_data(path: str | None, kind: str = "auto", split: str = "train") -> ImageSet:
+def load_data(path: str | None, kind: str = "auto", split: Split = "train") -> ImageSet:
     """The images of a set: `split` is train, test or all. Raises UserError for what cannot be read.
 
     `kind` is one of KINDS, or auto: a .npz file, a folder of IDX files, or a folder with a folder of pictures per class. Of a
     set without test images of its own, every sixth image of each class, in order, is a test image.
     """
-    if split not in SPLITS:
-        raise UserError(f"split={split}: expected one of {', '.join(SPLITS)}")
+    if split not in get_args(Split):
+        raise UserError(f"split={split}: expected one of {', '.join(get_args(Split))}")
     place = Path(path).expanduser() if path else None
+    try:
+        train, test, classes, source = read(place, kind)
+    except OSError as error:
+        raise UserError(f"{error.filename or place}: cannot be read ({error.strerror or error})") from error
+    if test is not None and test[0].shape[1:] != train[0].shape[1:]:
+        raise UserError(f"{place}: training images {train[0].shape[1:]} and test images {test[0].shape[1:]} differ in size")
+    images, labels = choose(train, test, split)
+    if not len(images):
+        hint = "; without test images of its own, a set needs six images of a class" if split == "test" else ""
+        raise UserError(f"{place or source}: no images in split={split}, expected at least one{hint}")
+    return checked(ImageSet(images, labels, classes, source), place)
+
+
+def class_counts(data: ImageSet) -> Labels:
+    """Images of each class [K]; 0 for a class without any."""
+    return np.bincount(data.labels, minlength=len(data.classes)).astype(np.int64)
+
+
+def read(place: Path | None, kind: str) -> "Found":
+    """What lies at a path, by the reader of its kind."""
     kind = guess_kind(place) if kind == "auto" else kind
     if kind not in KINDS:
         raise UserError(f"data.kind={kind}: expected one of auto, {', '.join(KINDS)}")
@@ -47,9 +67,7 @@ def load_data(path: str | None, kind: str = "auto", split: str = "train") -> Ima
         raise UserError(f"data.kind={kind} needs data.path")
     if place is not None and not place.exists():
         raise UserError(f"data.path={place}: no such file or folder")
-    train, test, classes, source = KINDS[kind](place)
-    images, labels = choose(train, test, split)
-    return checked(ImageSet(images, labels, classes, source), place)
+    return KINDS[kind](place)
 
 
 def guess_kind(path: Path | None) -> str:
@@ -73,7 +91,7 @@ def guess_kind(path: Path | None) -> str:
     )
 
 
-def choose(train: Part, test: Part | None, split: str) -> Part:
+def choose(train: Part, test: Part | None, split: Split) -> Part:
     """The images of a split."""
     if test is None:
         order = np.zeros(len(train[1]), dtype=np.int64)
@@ -91,8 +109,6 @@ def choose(train: Part, test: Part | None, split: str) -> Part:
 def checked(data: ImageSet, path: Path | None) -> ImageSet:
     """The set, after refusing one that nothing can be fitted to."""
     name = path or data.source
-    if not len(data.images):
-        raise UserError(f"{name}: no images")
     height, width, channels = data.images.shape[1:]
     if not (2 <= height <= 4096 and 2 <= width <= 4096 and channels in (1, 3)):
         raise UserError(f"{name}: expected images of 2 to 4096 pixels a side and 1 or 3 channels, got {data.images.shape[1:]}")
@@ -112,8 +128,6 @@ def read_idx_folder(path: Path) -> Found:
     train = read_idx_pair(folder, "train")
     has_test = find_idx(folder, "t10k-images", 3) or find_idx(folder, "t10k-labels", 1)
     test = read_idx_pair(folder, "t10k") if has_test else None
-    if test is not None and test[0].shape[1:] != train[0].shape[1:]:
-        raise UserError(f"{folder}: training images {train[0].shape[1:]} and test images {test[0].shape[1:]} differ in size")
     highest = max(int(part[1].max(initial=0)) for part in (train, test) if part)
     return train, test, tuple(str(k) for k in range(highest + 1)), "IDX files"
 
@@ -127,7 +141,7 @@ def read_idx_pair(folder: Path, prefix: str) -> Part:
     images, labels = read_idx(paths[0] or folder, (3, 4)), read_idx(paths[1] or folder, (1,))
     if len(images) != len(labels):
         raise UserError(f"{folder}: {len(images):,} images but {len(labels):,} labels in the {prefix} files")
-    return images.reshape(*images.shape[:3], -1) if images.size else images[..., None], labels.astype(np.int64)
+    return with_channels(images), labels.astype(np.int64)
 
 
 def find_idx(folder: Path, name: str, dimensions: int) -> Path | None:
@@ -152,7 +166,8 @@ def read_npz(path: Path) -> Found:
             if images in arrays and labels in arrays and split not in parts:
                 parts[split] = as_part(path, images, arrays[images], arrays[labels])
     if "train" not in parts:
-        raise UserError(f"{path}: expected arrays x_train and y_train, or images and labels; got {', '.join(arrays) or 'none'}")
+        got = " ".join(", ".join(list(arrays)[:9]).split()) or "none"
+        raise UserError(f"{path}: expected arrays x_train and y_train, or images and labels; got {got}")
     highest = max(int(part[1].max(initial=0)) for part in parts.values())
     return parts["train"], parts.get("test"), tuple(str(k) for k in range(highest + 1)), path.name
 
@@ -164,13 +179,22 @@ def as_part(path: Path, name: str, images: npt.NDArray[Any], labels: npt.NDArray
         raise UserError(f"{path}: expected {name} [N, H, W] or [N, H, W, C] and labels [N], got {images.shape}, {labels.shape}")
     if len(images) != len(labels):
         raise UserError(f"{path}: {len(images):,} images but {len(labels):,} labels")
-    if labels.dtype.kind not in "iu" or (labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < 1000):
+    if labels.dtype.kind not in "iu":
         raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {labels.dtype}")
-    return to_bytes(path, name, images.reshape(*images.shape[:3], -1) if images.size else images), labels.astype(np.int64)
+    if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < 1000:
+        raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {labels.min()} … {labels.max()}")
+    return to_bytes(path, name, with_channels(images)), labels.astype(np.int64)
+
+
+def with_channels(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """[N, H, W] as [N, H, W, 1]; [N, H, W, C] as it is."""
+    return images if images.ndim == 4 else images[..., None]
 
 
 def to_bytes(path: Path, name: str, images: npt.NDArray[Any]) -> Bytes:
     """Whole numbers 0 … 255 as they are; fractions 0 … 1 times 255."""
+    if images.dtype.kind not in "iuf":
+        raise UserError(f"{path}: {name}: expected whole numbers 0…255 or fractions 0…1, got {images.dtype}")
     low, high = (images.min(), images.max()) if images.size else (0, 0)
     if images.dtype.kind in "iu" and low >= 0 and high <= 255:
         return images.astype(np.uint8)
@@ -180,13 +204,17 @@ def to_bytes(path: Path, name: str, images: npt.NDArray[Any]) -> Bytes:
 
 
 def read_pictures(path: Path) -> Found:
-    """A folder of pictures per class, or train/ and test/ of such."""
+    """A folder of pictures per class, or train/ and test/ of such; one of the two may lack the last classes."""
+    if not path.is_dir():
+        raise UserError(f"data.path={path}: expected a folder with a folder of pictures per class, got a file")
     if (path / "train").is_dir() and (path / "test").is_dir():
         images, labels, classes = read_folder(path / "train")
         test_images, test_labels, test_classes = read_folder(path / "test")
-        if test_classes != classes or test_images.shape[1:] != images.shape[1:]:
-            raise UserError(f"{path}: train/ and test/ differ in their classes or in the size of their pictures")
-        return (images, labels), (test_images, test_labels), classes, path.name
+        fewer, more = sorted((classes, test_classes), key=len)
+        if more[: len(fewer)] != fewer:
+            odd = min(set(classes) ^ set(test_classes))
+            raise UserError(f"{path}: expected the same classes in train/ and test/, but class {odd} is in one of them only")
+        return (images, labels), (test_images, test_labels), more, path.name
     images, labels, classes = read_folder(path)
     return (images, labels), None, classes, path.name
 

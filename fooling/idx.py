@@ -11,7 +11,8 @@ from fooling.errors import UserError
 
 GZIP = b"\x1f\x8b"
 UNSIGNED_BYTE = 8
-LARGEST = 1 << 33  # bytes that a gzipped file may inflate to
+LARGEST = 1 << 33  # bytes that a file may hold, decompressed
+BLOCK = 1 << 20  # bytes read at a time: reading LARGEST at once would claim that much memory
 
 
 def read_idx(path: Path, dimensions: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -36,26 +37,30 @@ def read_idx(path: Path, dimensions: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if len(content) - header != size:
         state = "truncated" if len(content) - header < size else "too long"
         raise UserError(f"{path}: {state}: its header promises {size:,} bytes of data, got {len(content) - header:,}")
+    if not size:
+        raise UserError(f"{path}: holds no images or labels: its header says {'×'.join(map(str, shape))}; get it anew")
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
 
 
-def inflate(path: Path) -> bytes:
-    """The file's content, decompressed if it is gzipped (seen by its first bytes, not by its name)."""
+def inflate(path: Path, largest: int = LARGEST) -> bytes:
+    """The file's content, decompressed if it is gzipped (seen by its first bytes, not by its name); at most `largest` bytes."""
+    blocks, size = [], 0
     try:
         with path.open("rb") as file:
-            if file.read(2) != GZIP:
-                return path.read_bytes()
-        with gzip.open(path) as packed:
-            content = packed.read(LARGEST + 1)
+            is_packed = file.read(2) == GZIP
+        with gzip.open(path) if is_packed else path.open("rb") as content:
+            while size <= largest and (block := content.read(BLOCK)):
+                blocks.append(block)
+                size += len(block)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{path}: truncated or damaged gzip file ({error}); get it anew") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if len(content) > LARGEST:
-        raise UserError(f"{path}: inflates to more than {LARGEST:,} bytes")
-    return content
+    if size > largest:
+        raise UserError(f"{path}: holds more than {largest:,} bytes, decompressed; get it anew")
+    return b"".join(blocks)
 
 
 def describe(content: bytes) -> str:

@@ -1,6 +1,7 @@
 """Image sets of every kind, and what is refused."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from conftest import DATA, needs_mnist
 from PIL import Image
 
-from fooling.data import KINDS, load_data
+from fooling.data import KINDS, class_counts, load_data
 from fooling.errors import UserError
+from fooling.idx import inflate
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (24, 6, 5), dtype=np.uint8)
@@ -109,6 +111,39 @@ def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     assert not load_data(str(tmp_path), split="all").images[8].any()
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_idx_with_dots_of_colours_and_gzipped_without_saying_so(tmp_path: Path, packed: bool) -> None:
+    colours = RANDOM.integers(0, 256, (24, 6, 5, 3), dtype=np.uint8)
+    pack = gzip.compress if packed else bytes
+    (tmp_path / "train-images.idx3-ubyte").write_bytes(pack(idx(colours)))
+    (tmp_path / "train-labels.idx1-ubyte").write_bytes(pack(idx(LABELS)))
+    assert np.array_equal(load_data(str(tmp_path), split="all").images, colours)
+
+
+def test_pictures_in_train_and_test(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "train", classes=("0", "1", "2"))
+    write_pictures(tmp_path / "test", classes=("0", "1"))
+    train, test = load_data(str(tmp_path)), load_data(str(tmp_path), split="test")
+    assert (len(train.images), len(test.images)) == (24, 16)
+    assert train.classes == test.classes == ("0", "1", "2")
+    assert class_counts(test).tolist() == [8, 8, 0]
+    assert np.array_equal(test.images[8:, ..., 0], IMAGES[LABELS == 1])
+
+
+def test_other_and_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    (tmp_path / ".cache").mkdir()
+    for name in (".hidden.png", "notes.txt"):
+        (tmp_path / "0" / name).write_bytes(b"no picture")
+    assert len(load_data(str(tmp_path), split="all").images) == 24
+
+
+def test_class_counts(tmp_path: Path) -> None:
+    write_pictures(tmp_path, classes=("3", "1"))
+    counts = class_counts(load_data(str(tmp_path), split="all"))
+    assert (counts.tolist(), counts.dtype) == ([0, 8, 0, 8], np.int64)
+
+
 def test_sklearn_digits() -> None:
     data = load_data(None, "sklearn", "all")
     assert data.images.shape == (1797, 8, 8, 1)
@@ -152,6 +187,10 @@ def test_idx_that_is_missing_truncated_or_wrong(tmp_path: Path) -> None:
     images.write_bytes(whole)
     labels.write_bytes(gzip.compress(idx(LABELS[:-1])))
     assert "24 images but 23 labels in the train files" in refused(tmp_path)
+    broken = bytearray(whole)
+    broken[-8] ^= 1  # of the checksum
+    images.write_bytes(broken)
+    assert "truncated or damaged gzip file (CRC check failed" in refused(tmp_path)
     labels.unlink()
     assert "train-labels-idx1-ubyte (or train-labels-idx1-ubyte.gz) is missing" in refused(tmp_path)
 
@@ -176,9 +215,67 @@ def test_damaged_idx_is_refused_or_whole(tmp_path: Path) -> None:
     assert not any("\n" in message for message in messages)
 
 
-def test_empty_idx(tmp_path: Path) -> None:
-    write_idx(tmp_path, images=IMAGES[:0], labels=LABELS[:0])
-    assert "no images" in refused(tmp_path)
+def test_damaged_idx_headers_are_refused(tmp_path: Path) -> None:
+    for trial in range(300):
+        contents = [bytearray(idx(array)) for array in (IMAGES, LABELS)]
+        which = trial % 2
+        for _ in range(RANDOM.integers(1, 4)):
+            contents[which][RANDOM.integers((16, 8)[which])] ^= 1 << int(RANDOM.integers(8))
+        if contents[which] == idx((IMAGES, LABELS)[which]):
+            continue  # flipped back
+        for name, content in zip(("images-idx3", "labels-idx1"), contents, strict=True):
+            (tmp_path / f"train-{name}-ubyte").write_bytes(content)
+        refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 6, 5), (24, 0, 5), (24, 0, 5, 3), (0, 2**32 - 1, 2**32 - 1), (2**32 - 1, 2**32 - 1, 0)], ids=str
+)
+def test_idx_without_pixels(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    write_idx(tmp_path, packed=False)
+    header = bytes([0, 0, 8, len(shape)]) + b"".join(side.to_bytes(4, "big") for side in shape)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(header)
+    said = refused(tmp_path)
+    assert "train-images-idx3-ubyte: holds no images or labels: its header says " + "×".join(map(str, shape)) in said
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_more_is_read_than_allowed(tmp_path: Path, packed: bool) -> None:
+    content = b"0" * 1000
+    (tmp_path / "a").write_bytes(gzip.compress(content) if packed else content)
+    assert inflate(tmp_path / "a", 1000) == content
+    with pytest.raises(UserError, match="a: holds more than 999 bytes, decompressed"):
+        inflate(tmp_path / "a", 999)
+
+
+def test_a_large_bound_claims_no_memory(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    tracemalloc.start()
+    load_data(str(tmp_path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 24
+
+
+def test_test_images_of_another_size(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    write_idx(tmp_path, "t10k", IMAGES[:, :5])
+    np.savez(tmp_path / "a.npz", x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:, :5], y_test=LABELS)
+    for path in (tmp_path, tmp_path / "a.npz"):
+        assert "training images (6, 5, 1) and test images (5, 5, 1) differ in size" in refused(path, split="all")
+
+
+def test_too_few_images_to_hold_any_out(tmp_path: Path) -> None:
+    write_idx(tmp_path, images=IMAGES[:9], labels=LABELS[:9])
+    assert "no images in split=test, expected at least one; without test images of its own" in refused(tmp_path, split="test")
+
+
+def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", forbidden)
+    assert refused(tmp_path) == f"{tmp_path}: cannot be read (Permission denied)"
 
 
 @pytest.mark.parametrize(
@@ -187,13 +284,17 @@ def test_empty_idx(tmp_path: Path) -> None:
         ({"a": IMAGES}, "expected arrays x_train and y_train, or images and labels; got a"),
         ({"images": IMAGES, "labels": LABELS[:-1]}, "24 images but 23 labels"),
         ({"images": IMAGES[0], "labels": LABELS}, "expected images [N, H, W] or [N, H, W, C]"),
-        ({"images": IMAGES, "labels": LABELS - 1}, "expected labels 0 … 999, whole numbers"),
+        ({"images": IMAGES, "labels": LABELS - 1}, "expected labels 0 … 999, whole numbers, got -1 … 1"),
         ({"images": IMAGES, "labels": LABELS * 0.5}, "expected labels 0 … 999, whole numbers, got float64"),
         ({"images": IMAGES * 2.0, "labels": LABELS}, "expected whole numbers 0…255 or fractions 0…1, got float64"),
         ({"images": IMAGES.astype(int) * 9, "labels": LABELS}, "expected whole numbers 0…255"),
         ({"images": IMAGES * np.nan, "labels": LABELS}, "expected whole numbers 0…255 or fractions 0…1"),
         ({"images": IMAGES, "labels": LABELS * 0}, "expected 2 to 1000 classes, got 1"),
         ({"images": np.zeros((4, 6, 5, 2)), "labels": LABELS[:4]}, "1 or 3 channels"),
+        ({"images": IMAGES[:, :0], "labels": LABELS}, "expected images of 2 to 4096 pixels a side"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "no images in split=train, expected at least one"),
+        ({"images": IMAGES.astype(str), "labels": LABELS}, "expected whole numbers 0…255 or fractions 0…1, got <U3"),
+        ({"two\nlines": IMAGES}, "got two lines"),
         ({"images": np.array([{}]), "labels": LABELS}, "not an .npz file of plain arrays"),
     ],
     ids=str,
@@ -206,6 +307,24 @@ def test_npz_that_is_refused(tmp_path: Path, arrays: dict, message: str) -> None
 def test_a_file_that_is_no_npz(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"garbage")
     assert "not an .npz file of plain arrays" in refused(tmp_path / "a.npz")
+
+
+def test_classes_that_differ_in_train_and_test(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "train", classes=("cat", "eel"))
+    write_pictures(tmp_path / "test", classes=("cat", "dog", "eel"))
+    assert "expected the same classes in train/ and test/, but class dog is in one of them only" in refused(tmp_path)
+
+
+def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    assert "expected a folder with a folder of pictures per class, got a file" in refused(tmp_path / "a", "folder")
+    assert "cannot be read (Is a directory)" in refused(tmp_path, "npz")
+
+
+def test_a_picture_too_large_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow refuses twice as many
+    assert "00.png: is not a picture that can be read (Image size (30 pixels) exceeds limit" in refused(tmp_path)
 
 
 def test_pictures_that_are_refused(tmp_path: Path) -> None:

@@ -19,12 +19,17 @@ CONTENT = {"train-images-idx3-ubyte.gz": b"images" * 99, "train-labels-idx1-ubyt
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serves /good/ (right), /wrong/ (other content), /short/ (truncated); elsewhere 404. → its address."""
+    """Serves /good/ (right), /wrong/ (other content), /large/ (much), /short/ (truncated); elsewhere 404. → its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             _, place, name = self.path.split("/")
-            bodies = {"good": CONTENT.get(name, b""), "wrong": b"something else", "short": CONTENT.get(name, b"")}
+            bodies = {
+                "good": CONTENT.get(name, b""),
+                "wrong": b"something else",
+                "large": bytes(1 << 24),
+                "short": CONTENT.get(name, b""),
+            }
             body = gzip.compress(bodies.get(place, b""))
             self.send_response(200 if place in bodies else 404)
             self.send_header("Content-Length", str(len(body)))
@@ -34,10 +39,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         def log_message(self, *words: object) -> None:
             pass
 
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
-    monkeypatch.setattr(download, "MNIST_FILES", digests)
+    known = {name: (hashlib.sha256(content).hexdigest(), len(content)) for name, content in CONTENT.items()}
+    monkeypatch.setattr(download, "MNIST_FILES", known)
     served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=served.serve_forever)
+    thread = threading.Thread(target=served.serve_forever, args=(0.02,))
     thread.start()
     yield f"http://127.0.0.1:{served.server_port}"
     served.shutdown()
@@ -51,7 +56,7 @@ def names(folder: Path) -> list[str]:
 
 def test_the_first_mirror_that_is_right_is_used(server: str, tmp_path: Path) -> None:
     said: list[str] = []
-    mirrors = [f"{server}/{place}" for place in ("missing", "wrong", "short", "good")]
+    mirrors = [f"{server}/{place}" for place in ("missing", "wrong", "large", "short", "good")]
     paths = download.get_mnist(tmp_path, mirrors, said.append)
     assert [gzip.decompress(path.read_bytes()) for path in paths] == list(CONTENT.values())
     assert names(tmp_path) == sorted(CONTENT)
@@ -68,11 +73,34 @@ def test_files_that_are_right_are_kept_and_others_replaced(server: str, tmp_path
     assert gzip.decompress(second.read_bytes()) == CONTENT[second.name]
 
 
-@pytest.mark.parametrize("place", ["missing", "wrong", "short"])
+@pytest.mark.parametrize("place", ["missing", "wrong", "large", "short"])
 def test_nothing_wrong_is_left(server: str, tmp_path: Path, place: str) -> None:
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte.gz: no mirror has it; http://127.0.0.1"):
         download.get_mnist(tmp_path, [f"{server}/{place}"])
     assert names(tmp_path) == []
+
+
+def test_every_mirror_and_its_reason_are_named(server: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        download.get_mnist(tmp_path, [f"{server}/{place}" for place in ("missing", "wrong", "large")])
+    said = str(caught.value)
+    assert "\n" not in said
+    for part in ("/missing/train-images-idx3-ubyte.gz: 404", "/wrong/", "got f41f3fa625ff…", "got a damaged or larger file"):
+        assert part in said
+
+
+def test_a_folder_that_cannot_be_written(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=r"expected a folder to write to, got: .*; give another folder"):
+            download.get_mnist(folder, [f"{server}/good"])
+
+    def forbidden(**place: object) -> None:
+        raise PermissionError(13, "Permission denied", str(place["dir"]))
+
+    monkeypatch.setattr(download.tempfile, "TemporaryFile", forbidden)
+    with pytest.raises(UserError, match="expected a folder to write to, got: Permission denied"):
+        download.get_mnist(tmp_path / "new", [f"{server}/good"])
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
@@ -91,6 +119,7 @@ def test_command(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     [
         (["get"], "expected: fooling data get mnist DIR, got: fooling data get"),
         (["get", "cifar", "x"], "unknown data set 'cifar': expected one of mnist"),
+        (["get", "mnist", ""], "DIR is empty"),
         (["put", "mnist", "x"], "expected: fooling data get mnist DIR"),
     ],
 )
@@ -100,6 +129,8 @@ def test_refusals(words: list[str], message: str) -> None:
 
 
 @needs_mnist
-def test_digests_are_those_of_mnist() -> None:
-    for name, digest in download.MNIST_FILES.items():
-        assert download.content_digest(Path(DATA or "") / name) == digest
+def test_mnist_itself_is_known_and_kept() -> None:
+    said: list[str] = []
+    paths = download.get_mnist(Path(DATA or ""), [], said.append)
+    assert [path.name for path in paths] == list(download.MNIST_FILES)
+    assert all(line.endswith("already there") for line in said)

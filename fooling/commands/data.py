@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> int:
     words = [word for word in arguments if not word.startswith("mirror=")]
     if words[0:1] != ["get"] or len(words) != 3:
         raise UserError(f"expected: fooling data get mnist DIR, got: fooling data {' '.join(arguments)}")
+    if not words[2]:
+        raise UserError("DIR is empty: expected the folder to write to, as in fooling data get mnist mnist")
     name, folder = words[1], Path(words[2]).expanduser()
     if name not in SETS:
         raise UserError(f"unknown data set {name!r}: expected one of {', '.join(SETS)}; others have no published digest here")
