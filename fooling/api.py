@@ -9,6 +9,7 @@ from fooling.engines.track import Row
 from fooling.errors import UserError
 from fooling.folders import open_folder
 from fooling.job import Job, prepare
+from fooling.paths import user_path
 from fooling.result import Result
 from fooling.run import run_job
 from fooling.settings import RunSettings, load
@@ -52,7 +53,7 @@ def evolve_one(job: Job, name: str, watch: Callable[[Row], None]) -> Result:
         if settings.resume or settings.overwrite:
             raise UserError("resume and overwrite need out=FOLDER")
         return run_job(job, None, watch)
-    folder = Path(settings.out).expanduser() / name
+    folder = user_path(settings.out) / name
     record = open_folder(folder, settings, job.fingerprints)
     try:
         return run_job(job, record, watch)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fooling.arrays import read_arrays
 from fooling.errors import UserError
 from fooling.idx import read_idx
+from fooling.paths import user_path
 from fooling.pictures import read_folder
 
 Bytes = npt.NDArray[np.uint8]
@@ -39,7 +40,7 @@ def load_data(path: str | None, kind: str = "auto", split: Split = "train") -> I
     """
     if split not in get_args(Split):
         raise UserError(f"split={split}: expected one of {', '.join(get_args(Split))}")
-    place = Path(path).expanduser() if path else None
+    place = user_path(path) if path else None
     try:
         train, test, classes, source = read(place, kind)
     except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
+from fooling.paths import user_path
 from fooling.record import CONFIG, Record, fresh_folder, open_record, read_run, status_of
 from fooling.settings import RunSettings, dump, read_yaml
 
@@ -19,7 +20,7 @@ def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:
     Without `out`, resuming looks for the newest folder under runs/ that holds the same job.
     """
     if settings.out is not None:
-        folder = Path(settings.out).expanduser()
+        folder = user_path(settings.out)
         return folder, settings.resume and (folder / CONFIG).exists()
     if settings.resume:
         same = [folder for folder in newest_first() if not differences(folder, settings)]

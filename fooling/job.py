@@ -1,10 +1,10 @@
 """A job is all that one class's search consists of; made from the settings, checked, before anything is written."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fooling.errors import UserError
+from fooling.paths import user_path
 from fooling.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def get_statistics(settings: RunSettings) -> "Statistics":
         from fooling.data import load_data
 
         return fit(load_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
-    return Statistics.load(Path(path).expanduser() if path else BUNDLED)
+    return Statistics.load(user_path(path) if path else BUNDLED)
 
 
 def digits(settings: RunSettings, classes: int) -> list[int]:

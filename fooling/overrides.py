@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from fooling.errors import UserError
+from fooling.paths import user_path
 
 Tree = dict[str, Any]
 
@@ -100,7 +101,7 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     words = list(arguments)
     file: Tree = {}
     if words and "=" not in words[0] and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).is_file()):
-        file = read_file(Path(words.pop(0)).expanduser(), model)
+        file = read_file(user_path(words.pop(0)), model)
     given = words_to_tree(words, model)
     base = read_yaml(configs_folder() / f"{root}.yaml")
     layers = [file, given]

@@ -10,6 +10,7 @@ from fooling.errors import UserError
 Bytes = npt.NDArray[np.uint8]
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+LARGEST = 4096  # pixels a side
 GREY = {"1", "L"}  # Pillow's modes that are read as one channel; others are read as red, green, blue
 
 
@@ -23,6 +24,8 @@ def read_folder(folder: Path) -> tuple[Bytes, npt.NDArray[np.int64], tuple[str, 
         raise UserError(f"{folder}: expected a folder of pictures per class, got none")
     numbered = all(child.name.isdecimal() and int(child.name) < 1000 for child in folders)
     classes = [str(k) for k in range(int(folders[-1].name) + 1)] if numbered else [child.name for child in folders]
+    if numbered and len({int(child.name) for child in folders}) < len(folders):
+        raise UserError(f"{folder}: two folders are named by the same class number; expected one folder per class")
     images: list[Bytes] = []
     labels: list[int] = []
     for position, child in enumerate(folders):
@@ -49,6 +52,8 @@ def read_picture(path: Path) -> Bytes:
 
     try:
         with Image.open(path) as picture:
+            if max(picture.size) > LARGEST:  # before decoding: a small file may hold a huge picture
+                raise UserError(f"{path}: expected at most {LARGEST} pixels a side, got {picture.width}×{picture.height}")
             if picture.mode in GREY:
                 return np.asarray(picture.convert("L"))[:, :, None]
             if picture.mode not in ("RGB", "RGBA", "P", "LA", "PA", "CMYK", "YCbCr"):

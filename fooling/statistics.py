@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.arrays import read_arrays
-from fooling.data import ImageSet
+from fooling.data import ImageSet, class_counts
 from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.tables import LEVELS, bin_of_level
@@ -129,11 +129,11 @@ def fit(data: ImageSet, bins: int = 10, lags: int = 14) -> Statistics:
 
 def refuse_empty_classes(data: ImageSet) -> npt.NDArray[np.int64]:
     """Images of each class [K], after refusing a class without any."""
-    count = np.bincount(data.labels, minlength=len(data.classes))
+    count = class_counts(data)
     if count.min() < 1:
         empty = ", ".join(data.classes[k] for k in np.flatnonzero(count == 0)[:5])
         raise UserError(f"class {empty} has no images in {data.source}; expected at least one for each class")
-    return count.astype(np.int64)
+    return count
 
 
 def measure(data: ImageSet, lags: int) -> tuple[Doubles, Doubles]:

@@ -339,3 +339,11 @@ def test_pictures_that_are_refused(tmp_path: Path) -> None:
     assert "a.png: is not a picture that can be read" in refused(tmp_path)
     Image.fromarray(IMAGES[0].astype(np.uint16)).save(tmp_path / "3" / "a.png")
     assert "a.png: pictures of 8 bits a channel are read, this one is I;16" in refused(tmp_path)
+    Image.new("1", (9000, 9000)).save(tmp_path / "3" / "a.png")
+    assert "a.png: expected at most 4096 pixels a side, got 9000×9000" in refused(tmp_path)
+    (tmp_path / "02").mkdir()
+    assert "two folders are named by the same class number" in refused(tmp_path)
+
+
+def test_a_home_that_is_nobodys(tmp_path: Path) -> None:
+    assert "~nobody-there/x: no such user's home folder" in refused(Path("~nobody-there/x"))

@@ -1,16 +1,16 @@
 """Classifiers by name. A new adapter is one file in this folder and one row here."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.networks import BUNDLED, load_network
 from fooling.errors import UserError
+from fooling.paths import user_path
 
 
 def load_mnist_mlp(path: str | None) -> Classifier:
     """The bundled sigmoid network 784-100-10, or one of its kind that `fooling train` wrote to `path`."""
-    return load_network(Path(path).expanduser() if path else BUNDLED["mnist_mlp"])
+    return load_network(user_path(path) if path else BUNDLED["mnist_mlp"])
 
 
 CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {"mnist_mlp": load_mnist_mlp}

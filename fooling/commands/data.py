@@ -1,9 +1,9 @@
 """`fooling data get mnist DIR`: downloads a data set."""
 
 import sys
-from pathlib import Path
 
 from fooling.errors import UserError
+from fooling.paths import user_path
 
 SUMMARY = "get a data set from a public mirror"
 USAGE = """usage: fooling data get mnist DIR [mirror=URL]
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         raise UserError(f"expected: fooling data get mnist DIR, got: fooling data {' '.join(arguments)}")
     if not words[2]:
         raise UserError("DIR is empty: expected the folder to write to, as in fooling data get mnist mnist")
-    name, folder = words[1], Path(words[2]).expanduser()
+    name, folder = words[1], user_path(words[2])
     if name not in SETS:
         raise UserError(f"unknown data set {name!r}: expected one of {', '.join(SETS)}; others have no published digest here")
     from fooling.download import MNIST_MIRRORS, get_mnist

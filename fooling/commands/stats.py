@@ -1,9 +1,9 @@
 """`fooling stats`: fits a data set's statistics."""
 
 import sys
-from pathlib import Path
 
 from fooling.commands.output import print_table, written_whole
+from fooling.paths import user_path
 from fooling.settings import StatsSettings, load
 
 SUMMARY = "fit the statistics of a data set's classes"
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     from fooling.data import load_data
     from fooling.statistics import fit
 
-    with written_whole(Path(settings.out).expanduser(), settings.overwrite) as part:
+    with written_whole(user_path(settings.out), settings.overwrite) as part:
         statistics = fit(load_data(settings.data.path, settings.data.kind), settings.bins, settings.lags)
         statistics.save(part)
     if not settings.quiet:

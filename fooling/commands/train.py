@@ -1,10 +1,10 @@
 """`fooling train`: trains a built-in network."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from fooling.commands.output import print_table, written_whole
+from fooling.paths import user_path
 from fooling.settings import TrainSettings, load
 
 SUMMARY = "train a built-in network on a data set"
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     settings = load(arguments, TrainSettings, "train")
     from fooling.data import load_data
 
-    with written_whole(Path(settings.out).expanduser(), settings.overwrite) as part:
+    with written_whole(user_path(settings.out), settings.overwrite) as part:
         path, kind = settings.data.path, settings.data.kind
         train, test = load_data(path, kind, "train"), load_data(path, kind, "test")
         network, counts = train_and_test(settings, train, test)

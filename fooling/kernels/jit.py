@@ -22,7 +22,7 @@ def cache_folder() -> str:
     """Where compiled kernels are kept; made if missing. NUMBA_CACHE_DIR wins over the user's cache folder."""
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     name = hashlib.sha256(sources + numba.__version__.encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 (never raises)
     fallback = Path(tempfile.gettempdir()) / f"fooling-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     given = os.environ.get("NUMBA_CACHE_DIR")
     for parent in [Path(given)] if given else [cache / "fooling", fallback]:
