@@ -42,7 +42,7 @@ def machine() -> dict[str, Any]:
 
 def table(columns: list[str], rows: list[list[Any]]) -> str:
     """A table in Markdown."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---:|" * len(columns)]
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 

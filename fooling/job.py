@@ -46,6 +46,7 @@ def prepare(settings: RunSettings, classifier: "Classifier | None" = None, stati
     from fooling.objective import make_objective
 
     classifier = classifier or load_classifier(settings.classifier.name, settings.classifier.path)
+    examination = examine(classifier)
     statistics = statistics or get_statistics(settings)
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
@@ -64,9 +65,8 @@ def prepare(settings: RunSettings, classifier: "Classifier | None" = None, stati
             quirk_axes=prior.quirk_axes,
         )
         one = settings.model_copy(update={"digit": digit})
-        jobs.append((one, objective, statistics, make_plan(one, digit)))
-    examination = examine(classifier)
-    return [Job(one, objective, stats, examination, plan) for one, objective, stats, plan in jobs]
+        jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit)))
+    return jobs
 
 
 def get_statistics(settings: RunSettings) -> "Statistics":

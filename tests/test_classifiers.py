@@ -143,7 +143,8 @@ def test_a_sound_classifier_passes() -> None:
 @pytest.mark.parametrize(
     ("toy", "message"),
     [
-        (Toy(input_shape=(8, 8)), r"expected input_shape \(H, W, C\), got \(8, 8\)"),
+        (Toy(input_shape=(8, 8)), r"expected input_shape \(H, W, C\) with 1 or 3 channels, got \(8, 8\)"),
+        (Toy(input_shape=(8, 8, 2)), r"with 1 or 3 channels, got \(8, 8, 2\)"),
         (Toy(num_classes=1), "expected at least 2 classes, got 1"),
         (Toy(labels=("a",)), "expected 2 labels, got 1"),
         (Toy(lambda toy, images, scores: scores[:, :1]), r"expected float scores \[5, 2\], got float32 \[5, 1\]"),

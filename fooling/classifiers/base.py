@@ -53,8 +53,8 @@ def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
     0.001). `images` uint8 [N, H, W, C] stand in for the noise, black and white that are asked by default.
     """
     shape = tuple(classifier.input_shape)
-    if len(shape) != 3 or min(shape) < 1:
-        raise UserError(f"classifier: expected input_shape (H, W, C), got {shape}")
+    if len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3):
+        raise UserError(f"classifier: expected input_shape (H, W, C) with 1 or 3 channels, got {shape}")
     if classifier.num_classes < 2:
         raise UserError(f"classifier: expected at least 2 classes, got {classifier.num_classes}")
     if len(classifier.labels) != classifier.num_classes:

@@ -21,6 +21,11 @@ SLICE = 1024  # children a slice at most: their float32 pixels (3 MB at 28×28) 
 FOREIGN_BATCH = 4096  # images a call of a classifier that is not built in
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class NumbaEngine:
     """The same search as the reference, on all cores. No result depends on the number of threads."""
 
@@ -28,7 +33,7 @@ class NumbaEngine:
         from threadpoolctl import ThreadpoolController
 
         self.objective, self.breeding = objective, breeding
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or cores()
         self.pool = ThreadPoolExecutor(self.threads)
         self.blas = ThreadpoolController()
         compiled = getattr(objective.classifier, "compiled", None)

@@ -1,0 +1,62 @@
+"""Writes the README's figures from benchmarks/results/: python benchmarks/table.py"""
+
+import json
+from pathlib import Path
+
+from default_job import COLUMNS, cells
+from measure import RESULTS, table, wilson
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
+
+
+def read(name: str) -> dict:
+    """The result of a benchmark."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def figures() -> str:
+    """All tables, each with the script that made it, its machine and its versions."""
+    return "\n".join([default_job(), job2015(), startup()])
+
+
+def origin(name: str, result: dict) -> str:
+    """Where a table comes from."""
+    about = result["machine"]
+    versions = ", ".join(f"{package} {about[package]}" for package in ("python", "numpy", "numba"))
+    return f"*`python benchmarks/{name}.py`, {about['date']}: {about['cores']} cores of {about['cpu']}, {versions}.*\n"
+
+
+def default_job() -> str:
+    """The default job, digit by digit, and what its operators contribute."""
+    result = read("default_job")
+    rows = [cells(name, found) for name, found in result["jobs"].items()]
+    size = f"{result['runs']} images each, {result['generations']} generations"
+    head = f"The default job, {size}; medians, but for the lowest confidence; terms are 0 at best:\n"
+    return "\n".join([head, table(["digit", *COLUMNS], rows), "", origin("default_job", result)])
+
+
+def job2015() -> str:
+    """The 2015 job and what its quirks do."""
+    result = read("job2015")
+    rows = []
+    for entry in result["variants"]:
+        low, high = wilson(round(entry["converged"] * result["attempts"]), result["attempts"])
+        share = f"{entry['converged']:.0%} ({low:.0%}–{high:.0%})"
+        rows.append([entry["variant"], share, f"{entry['median_cost']:.4f}", f"{entry['seconds']:.1f}"])
+    columns = ["`preset=blog2015`", "reach tol 0.055 (95 %)", "median cost of the saved images", "seconds"]
+    head = f"The 2015 original, {result['attempts']} attempts at a two of at most 100 generations:\n"
+    return "\n".join([head, table(columns, rows), "", origin("job2015", result)])
+
+
+def startup() -> str:
+    """What a user waits."""
+    result = read("startup")
+    rows = [[name, f"{seconds:.2f}"] for name, seconds in result["seconds"].items()]
+    head = "Seconds from the command to its end; the first time compiles the kernels:\n"
+    return "\n".join([head, table(["`python -m fooling.run`", "seconds"], rows), "", origin("startup", result)])
+
+
+if __name__ == "__main__":
+    before, rest = README.read_text().split(BEGIN)
+    README.write_text(before + BEGIN + "\n" + figures() + END + rest.split(END)[1])
