@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ class Statistics:
         return Statistics(**values)
 
 
-def find_problem(values: dict[str, npt.NDArray[np.generic]]) -> str:
+def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
     """What is wrong with arrays that should be statistics, or ''."""
     shape, levels = values["shape"], values["levels"]
     if shape.shape != (3,) or shape.dtype.kind != "i" or shape.min() < 1:
