@@ -20,6 +20,8 @@ def guarded(main: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
         return 1
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except MemoryError as error:
+        message = f"not enough memory ({error or 'no more to be had'}); take fewer runs, a smaller population or smaller images"
     except KeyboardInterrupt:
         sys.stderr.write("fooling: interrupted\n")
         return 130

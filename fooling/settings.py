@@ -206,7 +206,8 @@ def load(arguments: Sequence[str], model: type[M], root: str) -> M:
     try:
         return model.model_validate(collect(arguments, model, root))
     except ValidationError as error:
-        raise UserError("; ".join(dict.fromkeys(problem(entry) for entry in error.errors()))) from None
+        entries = [entry for entry in error.errors() if len(entry["loc"]) < 3 or entry["loc"][0] != "digit"]  # the whole value
+        raise UserError("; ".join(dict.fromkeys(map(problem, entries)))) from None
 
 
 def problem(entry: Any) -> str:
@@ -223,6 +224,8 @@ def problem(entry: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value as one would type it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

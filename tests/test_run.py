@@ -344,6 +344,18 @@ def test_a_refusal_from_the_command_line_itself(home: Path) -> None:
     assert done.stdout == ""
 
 
+def test_a_job_larger_than_the_memory(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*words: Any) -> None:
+        raise MemoryError("Unable to allocate 73.0 GiB")
+
+    monkeypatch.setattr("fooling.engines.numba_.NumbaEngine.init", full)
+    assert call("run", "out=r") == 2
+    assert capsys.readouterr().err == (
+        "fooling: not enough memory (Unable to allocate 73.0 GiB); take fewer runs, a smaller population or smaller images\n"
+    )
+    assert status_of(Path("r")) == "failed"
+
+
 def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--help") == 0
     overview = capsys.readouterr().out

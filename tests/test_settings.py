@@ -113,6 +113,7 @@ def test_words(word: str, path: str, value: Any) -> None:
         (["digit=-1"], "digit must be a class from 0 on, got -1"),
         (["digit=x"], "digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got x"),
         (["digit=2.5"], "or all; got 2.5"),
+        (["digit=all,2"], "digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got [all, 2]"),
         (["digit=1,1"], "digit must name different classes, got [1, 1]"),
         (["digit=[]"], "digit must name different classes, got []"),
         (["population=1"], "search.population must be 2 or more, got 1"),
