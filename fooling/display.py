@@ -53,7 +53,8 @@ class Display:
     def line(self, row: Row) -> str:
         """One line on where the job stands."""
         return (
-            f"generation {row['generation']:>5}/{self.last}  {row['evaluations_per_second']:>9,.0f} evaluations/s  "
+            f"generation {row['generation']:>{len(str(self.last))}}/{self.last}  "
+            f"{row['evaluations_per_second']:>7,.0f} evaluations/s  "
             f"cost best {row['best_cost']:.4f} median {row['median_cost']:.4f}  "
             f"confidence {row['confidence']:.5f}  converged {row['converged']:.0f}/{self.runs}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import random_images, random_network
 
-from fooling.kernels import numba_, reference, tables
+from fooling.kernels import numba_, numba_words, reference, tables
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "breeding.json").read_text())
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
@@ -72,7 +72,7 @@ KNOWN = [  # from the authors' file of known answers
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
 def test_philox_gives_the_known_answers(counter: list[int], key: tuple[int, int], expected: list[int]) -> None:
     assert reference.philox_rounds(np.array(counter, dtype=np.uint64), *key).tolist() == expected
-    words = numba_.philox(*(np.uint64(word) for word in counter), np.uint64(key[0] | key[1] << 32))
+    words = numba_words.philox(*(np.uint64(word) for word in counter), np.uint64(key[0] | key[1] << 32))
     assert [int(word) for word in words] == expected
 
 
@@ -92,7 +92,7 @@ def test_gap_equals_the_table() -> None:
     for threshold in (1, 17, 9999, 2**23):
         divisor = tables.gap_divisor(threshold)
         for word in words:
-            assert numba_.gap(np.uint64(word), np.uint64(divisor)) == tables.gap(int(word), divisor)
+            assert numba_words.gap(np.uint64(word), np.uint64(divisor)) == tables.gap(int(word), divisor)
 
 
 # --- breeding: equal in every engine ----------------------------------------------------------------------------------
