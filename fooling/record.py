@@ -165,6 +165,8 @@ def open_record(folder: Path, config: str, *, resume: bool, overwrite: bool) -> 
     try:
         if overwrite:
             clear(folder)
+        for part in folder.rglob(f"{TEMPORARY}*"):  # of a job that was killed while it wrote
+            part.unlink()
         write_atomically(folder / CONFIG, config.encode())
     except BaseException:
         record.close()

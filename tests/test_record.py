@@ -155,10 +155,12 @@ def test_a_crash_at_any_write_can_be_resumed(whole: Path, tmp_path: Path, number
             with pytest.raises(Crash):
                 start(folder, "resume=true")
         assert not kind_of(folder) or status_of(folder) != "done"
+    (folder / ".part-run.json").write_text("half")
     start(folder, "resume=true")
     assert images(folder) == images(whole)
     assert lines(folder) == lines(whole)
     assert untimed(read_run(folder)) == untimed(read_run(whole))
+    assert not list(folder.rglob(".part-*"))
 
 
 def test_half_a_line_of_metrics_is_mended(whole: Path, tmp_path: Path) -> None:
