@@ -30,20 +30,31 @@ def evolve(
     with the face of `fooling.Classifier`, `statistics` what `Statistics.fit` or `Statistics.load` gave. `watch` hears of every
     generation. A record is written only where `out` is given. Raises UserError (a ValueError) for what the command refuses.
     """
+    if not isinstance(statistics, Statistics | str | Path | None):
+        raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
     words = [*overrides, *(word for name, value in settings.items() for word in as_words(name, value))]
     if isinstance(classifier, str):
         words.append(f"classifier={classifier}")
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
-    jobs = prepare(
-        loaded,
-        None if isinstance(classifier, str) else classifier,
-        statistics if isinstance(statistics, Statistics) else None,
-    )
+    given = None if isinstance(classifier, str) else classifier
+    fitted = statistics if isinstance(statistics, Statistics) else None
+    jobs = prepare(named(loaded, given, fitted), given, fitted)
     sweep = not isinstance(loaded.digit, int)
     results = [evolve_one(job, f"digit={job.digit}" if sweep else "", watch) for job in jobs]
     return results if sweep else results[0]
+
+
+def named(settings: RunSettings, classifier: Classifier | None, statistics: Statistics | None) -> RunSettings:
+    """The settings with what came as objects named as such, so that no record says that it was the bundled one."""
+    changed: dict[str, Any] = {}
+    if classifier is not None:
+        name = f"object {type(classifier).__name__}"
+        changed["classifier"] = settings.classifier.model_copy(update={"name": name, "path": None})
+    if statistics is not None:
+        changed["prior"] = settings.prior.model_copy(update={"statistics": "object Statistics"})
+    return settings.model_copy(update=changed)
 
 
 def evolve_one(job: Job, name: str, watch: Callable[[Row], None]) -> Result:

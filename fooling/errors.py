@@ -1,8 +1,12 @@
 """The one error that a user sees as a line of text, and how every command shows it."""
 
+import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NoReturn
 
 
 class UserError(ValueError):
@@ -11,6 +15,10 @@ class UserError(ValueError):
 
 def guarded(main: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
     """Runs a command and gives its exit code: 2 with a line on stderr for bad input, 130 after Ctrl-C, 1 for a closed pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no → shows a ?
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         return main(list(arguments))
     except UserError as error:
@@ -25,5 +33,13 @@ def guarded(main: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("fooling: interrupted\n")
         return 130
-    sys.stderr.write(f"fooling: {message}\n")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    sys.stderr.write(f"fooling: {' '.join(message.splitlines())}\n")
     return 2
+
+
+def terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends the process as SIGTERM asks, but tidily: what was half-written is removed."""
+    del frame
+    raise SystemExit(128 + number)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.paths import user_path
-from fooling.record import CONFIG, Record, fresh_folder, open_record, read_run, status_of
+from fooling.record import CHECKPOINT, CONFIG, Record, fresh_folder, open_record, read_run, status_of
 from fooling.settings import RunSettings, dump, read_yaml
 
 RUNS = Path("runs")  # where folders go that nobody named
@@ -23,7 +23,7 @@ def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:
         folder = user_path(settings.out)
         return folder, settings.resume and (folder / CONFIG).exists()
     if settings.resume:
-        same = [folder for folder in newest_first() if not differences(folder, settings)]
+        same = [folder for folder in newest_first() if holds(folder, settings)]
         if same:
             return min(same, key=lambda folder: finished(folder)), True
     what = "sweep" if sweep else f"digit={settings.digit}"
@@ -36,6 +36,14 @@ def newest_first() -> list[Path]:
     return sorted(folders, key=lambda folder: (folder / CONFIG).stat().st_mtime, reverse=True)
 
 
+def holds(folder: Path, settings: RunSettings) -> bool:
+    """Whether the folder's job is the same; one that cannot be read is not."""
+    try:
+        return not differences(folder, settings)
+    except UserError:
+        return False
+
+
 def finished(folder: Path) -> bool:
     """Whether the record is complete."""
     return status_of(folder) == "done"
@@ -43,18 +51,18 @@ def finished(folder: Path) -> bool:
 
 def open_folder(folder: Path, settings: RunSettings, fingerprints: Mapping[str, str]) -> Record:
     """Opens a job's record; refuses to resume another job, or one begun with other weights or statistics."""
-    if settings.resume and (folder / CONFIG).exists():
-        check_same(folder, settings)
-        begun = read_run(folder)
-        for name, fingerprint in fingerprints.items():
-            if begun.get(name, fingerprint) != fingerprint:
-                what = name.removesuffix("_fingerprint")
-                raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
+    if settings.resume:
+        check_same(folder, settings, fingerprints)
     return open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
 
 
-def check_same(folder: Path, settings: RunSettings) -> None:
-    """Refuses to resume another job than the one that lies in the folder."""
+def check_same(folder: Path, settings: RunSettings, fingerprints: Mapping[str, str]) -> None:
+    """Refuses to resume another job than the one that lies in the folder, or on other weights or statistics."""
+    begun = read_run(folder)
+    if not (folder / CONFIG).exists():
+        if begun or (folder / CHECKPOINT).exists():
+            raise UserError(f"out={folder}: {CONFIG} is missing, so which job was begun is unknown; overwrite=true starts anew")
+        return
     other = differences(folder, settings)
     if other:
         key, (there, here) = next(iter(other.items()))
@@ -62,6 +70,10 @@ def check_same(folder: Path, settings: RunSettings) -> None:
             f"out={folder}: holds a job with other settings ({key} is {there} there, {here} here); "
             "resume=true needs the same command"
         )
+    for name, fingerprint in fingerprints.items():
+        if begun.get(name, fingerprint) != fingerprint:
+            what = name.removesuffix("_fingerprint")
+            raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
 
 
 def differences(folder: Path, settings: RunSettings) -> dict[str, tuple[Any, Any]]:

@@ -74,7 +74,7 @@ def get_statistics(settings: RunSettings) -> "Statistics":
     from fooling.statistics import BUNDLED, Statistics, fit
 
     data, path = settings.data, settings.prior.statistics
-    if data.path or data.kind == "sklearn":
+    if data.path or data.kind != "auto":
         from fooling.data import load_data
 
         return fit(load_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)

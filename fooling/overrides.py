@@ -24,10 +24,18 @@ GROUPS = (
 )  # folders of configs/, in the order in which their files are applied
 PRESET = "preset"
 HELP = "--help lists all settings"
+BROKEN = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)  # what broken YAML may raise
 
 
 class Loader(yaml.SafeLoader):
-    """YAML with the scalars of version 1.2 (1e-3 is a number, 010 is ten, yes is a word), and no key twice."""
+    """YAML with the scalars of version 1.2 (1e-3 is a number, 010 is ten, yes is a word), no aliases and no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A node that is no alias: settings need none, and one that names itself has no end."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases are not read here", problem_mark=mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping whose keys differ."""
@@ -63,12 +71,14 @@ def to_float(text: str) -> float:
 def read_yaml(source: Path | str) -> Tree:
     """The tree in a YAML file, or in a text. Raises UserError."""
     name = "the settings" if isinstance(source, str) else str(source)
+    if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
+        raise UserError(f"{name}: expected a file")
     try:
         text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
         tree = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror}); expected a YAML file of settings") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except BROKEN as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or ("not text in UTF-8" if isinstance(error, UnicodeError) else "not YAML")
@@ -100,7 +110,7 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     """The tree that the words of a command stand for, not yet validated against the model."""
     words = list(arguments)
     file: Tree = {}
-    if words and "=" not in words[0] and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).is_file()):
+    if words and is_file(words[0]):
         file = read_file(user_path(words.pop(0)), model)
     given = words_to_tree(words, model)
     base = read_yaml(configs_folder() / f"{root}.yaml")
@@ -128,12 +138,25 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     return base
 
 
+def is_file(word: str) -> bool:
+    """Whether a word names a settings file: no setting has a / in its name, but record folders have a = in theirs."""
+    key, equals, _ = word.partition("=")
+    return ("/" in key or not equals or Path(word).is_file()) and (word.endswith((".yaml", ".yml")) or Path(word).is_file())
+
+
 def read_file(path: Path, model: type[BaseModel]) -> Tree:
     """A user's file of settings, its names checked and a chosen group (search: ga) written out."""
     tree = read_yaml(path)
     checked: Tree = {}
-    for name, value in flat(tree):
-        put(checked, full_name(name, model, f"{path}: "), value)
+    seen = set()
+    for key, value in flat(tree):
+        name = full_name(key, model, f"{path}: ")
+        if name in seen:
+            raise UserError(f"{path}: {name} is set twice; leave one out")
+        if value is None and name.endswith(".name"):
+            raise UserError(f"{path}: {key}: expected one of {', '.join(choices(name.removesuffix('.name')))}, got null")
+        seen.add(name)
+        put(checked, name, value)
     return checked
 
 
@@ -245,12 +268,12 @@ def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
 def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
     """A value by its setting's type: text as it stands, lists by commas, else a YAML scalar or list."""
     if text == "":
-        raise UserError(f"{name}=: expected a value, such as {name}={'null' if accepts(name, model, type(None)) else 2}")
+        raise UserError(f"{name}=: expected a value after the = ({HELP})")
     if accepts(name, model, str):
         return None if text == "null" and accepts(name, model, type(None)) else text
     try:
         value = yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except BROKEN:
         value = text
     return value
 

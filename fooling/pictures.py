@@ -29,7 +29,7 @@ def read_folder(folder: Path) -> tuple[Bytes, npt.NDArray[np.int64], tuple[str, 
     images: list[Bytes] = []
     labels: list[int] = []
     for position, child in enumerate(folders):
-        paths = sorted(p for p in child.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+        paths = sorted(p for p in child.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file())
         if not paths:
             raise UserError(f"{child}: class {child.name} has no pictures ({', '.join(sorted(ENDINGS))})")
         for path in paths:

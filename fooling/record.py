@@ -69,7 +69,7 @@ class Record:
         """Writes images uint8 [N, H, W, C] as PNGs; → their names relative to the folder."""
         with told(self.folder / IMAGES):
             (self.folder / IMAGES).mkdir(exist_ok=True)
-        files = [f"{IMAGES}/{number:04d}.png" for number in range(len(images))]
+        files = image_names(len(images))
         for file, image in zip(files, images, strict=True):
             write_atomically(self.folder / file, png(image), sync=False)
         return files
@@ -77,6 +77,11 @@ class Record:
     def read_images(self, files: Sequence[str]) -> Bytes:
         """Images as they were written, uint8 [N, H, W, C]."""
         return read_images(self.folder, files)
+
+
+def image_names(number: int) -> list[str]:
+    """The names of a record's images, relative to its folder."""
+    return [f"{IMAGES}/{i:04d}.png" for i in range(number)]
 
 
 def load_checkpoint(folder: Path) -> dict[str, npt.NDArray[Any]] | None:
@@ -110,8 +115,13 @@ def read_image(path: Path) -> Bytes:
     """An image of a record, uint8 [H, W, C]."""
     from PIL import Image
 
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture)
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(
+            f"{path}: an image of the record cannot be read ({error}); overwrite=true starts the job anew"
+        ) from error
     return np.ascontiguousarray(pixels[:, :, None] if pixels.ndim == 2 else pixels)
 
 
@@ -251,6 +261,17 @@ def take(folder: Path) -> int | None:
         os.close(handle)
         raise UserError(f"out={folder}: another process is writing to it; wait for it or give another folder") from error
     return handle
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing to the folder."""
+    handle = take(folder)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def clear(folder: Path) -> None:

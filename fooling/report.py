@@ -18,6 +18,7 @@ TILE = 84  # side of an enlarged image, in screen pixels, about
 GAP = 6
 CAPTION = 16
 SHEET = 100  # images on a contact sheet, at most
+LARGEST = 8192  # pixels a side of a sheet; WebP's limit is 16383
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2500
 
 
@@ -29,10 +30,10 @@ def draw_pictures(folder: Path) -> None:
     write_atomically(folder / "mean.png", png(mean(images)))
     if converged.any():
         write_atomically(folder / "mean_converged.png", png(mean(images[converged])))
-    captions = [percent(entry["confidence"]) for entry in entries[:SHEET]]
-    left_out = len(images) - SHEET
-    note = f"the first {SHEET} of {len(images)}" if left_out > 0 else ""
-    sheet = contact_sheet(images[:SHEET], captions, note)
+    shown = that_fit(min(len(images), SHEET), images.shape[1:])
+    captions = [percent(entry["confidence"]) for entry in entries[:shown]]
+    note = f"the first {shown} of {len(images)}" if shown < len(images) else ""
+    sheet = contact_sheet(images[:shown], captions, note)
     write_atomically(folder / "contact_sheet.png", encode(sheet, format="PNG"))
     checkpoint = load_checkpoint(folder)
     if checkpoint is not None:
@@ -70,6 +71,16 @@ def contact_sheet(images: Bytes, captions: Sequence[str], note: str = "", column
     return sheet
 
 
+def that_fit(number: int, shape: tuple[int, ...]) -> int:
+    """How many of so many images [H, W, C] fit on a sheet of LARGEST × LARGEST pixels, at least one."""
+    while number > 1:
+        columns = even_columns(number)
+        if max(columns * (shape[1] + GAP), -(-number // columns) * (shape[0] + GAP + CAPTION)) <= LARGEST:
+            break
+        number -= 1
+    return number
+
+
 def even_columns(number: int) -> int:
     """Columns of a grid that is wider than high and has few empty places: 20 → 5, 100 → 10."""
     return min(range(math.ceil(math.sqrt(number)), math.ceil(math.sqrt(2 * number)) + 1), key=lambda n: -number % n)
@@ -77,8 +88,9 @@ def even_columns(number: int) -> int:
 
 def draw_film(path: Path, frames: Bytes, generations: npt.NDArray[np.int64]) -> None:
     """An animated WebP of the runs' images [F, R, H, W, C] through the generations, lossless."""
+    shown = that_fit(frames.shape[1], frames.shape[2:])
     pictures = [
-        contact_sheet(frame, [""] * len(frame), f"generation {generation}")
+        contact_sheet(frame[:shown], [""] * shown, f"generation {generation}")
         for frame, generation in zip(frames, generations.tolist(), strict=True)
     ]
     durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
@@ -92,7 +104,9 @@ def draw_sweep(parent: Path, names: Sequence[str], columns: int = 10) -> None:
     """A contact sheet over all jobs of a sweep: a row each with its first images."""
     shown: list[Bytes] = []
     captions: list[str] = []
+    first = read_image(parent / names[0] / read_run(parent / names[0])["images"][0]["file"])
     shortest = min(columns, *(len(read_run(parent / name)["images"]) for name in names))
+    shortest = max(1, min(shortest, LARGEST // (first.shape[1] + GAP)))
     for name in names:
         for entry in read_run(parent / name)["images"][:shortest]:
             shown.append(read_image(parent / name / entry["file"]))

@@ -55,7 +55,7 @@ def run_job(
         draw_pictures(record.folder)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt, SystemExit):
         if record:
             record.write_run({**about, "status": "interrupted"})
         raise

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fooling.errors import UserError
 from fooling.overrides import collect, leaves, read_yaml
@@ -19,6 +19,14 @@ def not_a_boolean(value: Any) -> Any:
     return value
 
 
+def on_one_line(value: str) -> str:
+    """No control characters in names and paths."""
+    if not value.isprintable():
+        raise ValueError("text without control characters")
+    return value
+
+
+Text = Annotated[str, AfterValidator(on_one_line)]
 Int = Annotated[int, BeforeValidator(not_a_boolean)]
 Float = Annotated[float, BeforeValidator(not_a_boolean), Field(allow_inf_nan=False)]
 
@@ -32,8 +40,8 @@ class Model(BaseModel):
 class Classifier(Model):
     """What is to be fooled."""
 
-    name: str = Field(description="which classifier")
-    path: str | None = Field(description="file of weights that `fooling train` wrote; null = the bundled ones")
+    name: Text = Field(description="which classifier")
+    path: Text | None = Field(description="file of weights that `fooling train` wrote; null = the bundled ones")
 
 
 class Weights(Model):
@@ -49,11 +57,11 @@ class Weights(Model):
 class Prior(Model):
     """How much the images must look like the training set."""
 
-    name: str = Field(description="which prior")
+    name: Text = Field(description="which prior")
     weights: Weights
     lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
-    statistics: str | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
+    statistics: Text | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
     digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
     quirk_lag1: bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
     quirk_axes: bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
@@ -62,7 +70,7 @@ class Prior(Model):
 class Search(Model):
     """How candidates are bred and kept."""
 
-    name: str = Field(description="which search")
+    name: Text = Field(description="which search")
     population: Int = Field(ge=2, le=1_000_000, description="children a generation, images")
     selected: Int = Field(ge=1, le=1_000_000, description="parents kept of each generation, images; at most population")
     generations: Int = Field(ge=1, le=100_000_000, description="generations after the first population")
@@ -80,14 +88,14 @@ class Search(Model):
 class Engine(Model):
     """What computes breed, score and select."""
 
-    name: str = Field(description="which engine")
+    name: Text = Field(description="which engine")
     threads: Int | None = Field(ge=1, le=4096, description="threads; null = all cores. No result depends on it")
 
 
 class Data(Model):
     """A labelled image set; in the main job it is what the statistics are fitted to instead of being read."""
 
-    path: str | None = Field(description="folder of IDX files, .npz file, or folder with a folder of pictures per class")
+    path: Text | None = Field(description="folder of IDX files, .npz file, or folder with a folder of pictures per class")
     kind: Literal["auto", "idx", "npz", "folder", "sklearn"] = Field(
         description="auto looks at the path; sklearn is scikit-learn's 8×8 digits and needs none"
     )
@@ -104,11 +112,11 @@ class RunSettings(Model):
     threshold: Float = Field(gt=0, le=1, description="confidence from which on a run is a success (and the largest score)")
     tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
     stop: Literal["end", "threshold", "tol"] = Field(description="a run ends with its generations, or once it is there")
-    out: str | None = Field(description="record folder, of a sweep the parent; null = a fresh one under runs/")
+    out: Text | None = Field(description="record folder, of a sweep the parent; null = a fresh one under runs/")
     resume: bool = Field(description="go on where the same command was interrupted")
     overwrite: bool = Field(description="replace the record in out")
     quiet: bool = Field(description="print nothing but errors")
-    preset: str | None = Field(description="a file that sets several of these")
+    preset: Text | None = Field(description="a file that sets several of these")
     classifier: Classifier
     prior: Prior
     data: Data
@@ -127,7 +135,7 @@ class RunSettings(Model):
             problems.append("stop=tol needs tol, for example tol=0.055")
         if self.resume and self.overwrite:
             problems.append("resume=true and overwrite=true exclude each other")
-        if self.prior.statistics and (self.data.path or self.data.kind == "sklearn"):
+        if self.prior.statistics and (self.data.path or self.data.kind != "auto"):
             problems.append("prior.statistics and data exclude each other: statistics are read, or fitted to data")
         if not any(self.prior.weights.model_dump().values()):
             problems.append("prior.weights are all 0: at least one must be above")
@@ -147,7 +155,7 @@ class StatsSettings(Model):
     data: Data
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
-    out: str = Field(description="file to write, .npz")
+    out: Text = Field(description="file to write, .npz")
     overwrite: bool = Field(description="replace the file")
     quiet: bool = Field(description="print nothing but errors")
 
@@ -155,7 +163,7 @@ class StatsSettings(Model):
 class TrainedClassifier(Model):
     """What is to be trained."""
 
-    name: str = Field(description="which network")
+    name: Text = Field(description="which network")
 
 
 class TrainSettings(Model):
@@ -169,7 +177,7 @@ class TrainSettings(Model):
     learning_rate: Float = Field(gt=0, description="at the start; falls to 0 along a cosine")
     decay: Float = Field(ge=0, description="L2 weight decay")
     hidden: Int = Field(ge=1, le=4096, description="units of the hidden layer")
-    out: str = Field(description="file to write, .safetensors")
+    out: Text = Field(description="file to write, .safetensors")
     overwrite: bool = Field(description="replace the file")
     quiet: bool = Field(description="print nothing but errors")
 
@@ -216,9 +224,11 @@ def problem(entry: Any) -> str:
     got = entry["input"]
     if path[:1] == ["digit"]:
         return f"digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got {shown(got)}"
-    if entry["type"] == "value_error" and not path:
+    if not path:
         return str(entry["ctx"]["error"])
-    expected = EXPECTED.get(entry["type"], "must be a number").format(**entry.get("ctx", {}))
+    if entry["type"] == "value_error":
+        return f"{'.'.join(path)} must be {entry['ctx']['error']}, got {shown(got)}"
+    expected = EXPECTED.get(entry["type"], "must be something else").format(**entry.get("ctx", {}))
     return f"{'.'.join(path)} {expected}" + ("" if entry["type"] == "missing" else f", got {shown(got)}")
 
 

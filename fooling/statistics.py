@@ -90,7 +90,7 @@ def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
         "labels": (classes,),
         "count": (classes,),
         "levels": (classes, channels, LEVELS),
-        "histogram": (classes, channels, values["histogram"].shape[-1] if values["histogram"].ndim else 0),
+        "histogram": (classes, channels, min(values["histogram"].shape[-1], LEVELS) if values["histogram"].ndim else 0),
         "variogram_x": (classes, channels, values["variogram_x"].shape[-1] if values["variogram_x"].ndim else 0),
         "variogram_y": values["variogram_x"].shape,
     }
@@ -99,11 +99,17 @@ def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
             return f"{name}: expected {list(size)}, got {list(values[name].shape)}"
     for name in ("levels", "histogram", "variogram_x", "variogram_y"):
         value = values[name]
-        if value.dtype != np.float64 or not np.isfinite(value).all() or value.min() < 0 or value.max() > 1:
+        if value.dtype != np.float64 or not value.size or not np.isfinite(value).all() or value.min() < 0 or value.max() > 1:
             return f"{name}: expected numbers from 0 to 1"
     for name in ("levels", "histogram"):
         if not np.allclose(values[name].sum(axis=2), 1):
             return f"{name}: shares do not add up to 1"
+    if values["count"].dtype.kind != "i" or values["count"].min() < 1 or values["labels"].dtype.kind != "U":
+        return "count, labels: expected a number of images above 0 and a name for each class"
+    bins = np.zeros_like(values["histogram"])
+    np.add.at(np.moveaxis(bins, 2, 0), bin_of_level(bins.shape[2]), np.moveaxis(levels, 2, 0))
+    if not np.allclose(bins, values["histogram"]):
+        return "histogram: does not agree with levels"
     return ""
 
 

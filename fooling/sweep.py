@@ -18,7 +18,11 @@ from fooling.record import (
     CONFIG,
     SWEEP,
     clear,
+    image_names,
     kind_of,
+    load_checkpoint,
+    locked,
+    read_images,
     read_json,
     read_run,
     refuse_unless_free,
@@ -81,7 +85,7 @@ def run_all(settings: RunSettings, jobs: list[Job], run_job: RunJob, arguments: 
     with Signals() as signals:
         folder, found = choose_folder(settings, sweep)
         if found:
-            check_same(folder, settings)
+            check_same(folder, settings, {} if sweep else jobs[0].fingerprints)
             if status_of(folder) == "done":
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
                 return 0
@@ -91,7 +95,8 @@ def run_all(settings: RunSettings, jobs: list[Job], run_job: RunJob, arguments: 
             one = partial(run_one, settings=settings, run_job=run_job, console=console, signals=signals)
             results = run_sweep(settings, jobs, folder, one, signals) if sweep else [one(jobs[0], folder)]
         except Interrupted:
-            again = shlex.join([*(word for word in arguments if word != "resume=true"), "resume=true"])
+            kept = [word for word in arguments if word.partition("=")[0] not in ("resume", "overwrite")]
+            again = shlex.join([*kept, "resume=true"])
             sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: python -m fooling.run {again}\n")
             return signals.code
     if not settings.quiet:
@@ -126,52 +131,49 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne,
     refuse_unless_free(parent, kind, resume=settings.resume, overwrite=settings.overwrite)
     with told(parent):
         parent.mkdir(parents=True, exist_ok=True)
-    if settings.overwrite:
-        clear_sweep(parent)
-    names = [f"{JOB_FOLDER}{job.digit}" for job in jobs]
-    begun = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    write_json(parent / SWEEP, {"status": "running", "begun": begun, "jobs": [{"folder": name} for name in names]})
-    write_atomically(parent / CONFIG, dump(settings).encode())
-    status = "failed"
-    results = []
-    try:
-        for job, name in zip(jobs, names, strict=True):
-            results.append(run_or_reread(job, parent / name, settings.resume, one))
-        from fooling.report import draw_sweep
+    with locked(parent):
+        if settings.overwrite:
+            clear_sweep(parent)
+        write_atomically(parent / CONFIG, dump(settings).encode())
+        names = [f"{JOB_FOLDER}{job.digit}" for job in jobs]
+        about = {"status": "running", "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        write_json(parent / SWEEP, {**about, "jobs": [{"folder": name} for name in names]})
+        try:
+            results = [run_or_reread(job, parent / name, settings.resume, one) for job, name in zip(jobs, names, strict=True)]
+            from fooling.report import draw_sweep
 
-        draw_sweep(parent, names)
-        status = "done"
-    except BaseException as error:
-        status = "failed" if isinstance(error, Exception) and not signals.asked() else "interrupted"
-        raise
-    finally:
-        entries = [entry(parent, name) for name in names]
-        write_json(parent / SWEEP, {"status": status, "begun": begun, "jobs": entries})
+            draw_sweep(parent, names)
+        except BaseException as error:
+            about["status"] = "failed" if isinstance(error, Exception) and not signals.asked() else "interrupted"
+            with contextlib.suppress(UserError, OSError):  # another error is being told already
+                write_json(parent / SWEEP, {**about, "jobs": [entry(parent, name) for name in names]})
+            raise
+        about["status"] = "done"
+        write_json(parent / SWEEP, {**about, "jobs": [entry(parent, name) for name in names]})
     return results
 
 
 def clear_sweep(parent: Path) -> None:
     """Removes the records of the sweep before, also those of classes that this one leaves out."""
-    for job in read_json(parent / SWEEP).get("jobs", []):
-        folder = parent / Path(str(job["folder"])).name
-        if folder.name.startswith(JOB_FOLDER) and folder.is_dir():
-            clear(folder)
+    for folder in parent.glob(f"{JOB_FOLDER}*"):
+        if folder.is_dir() and kind_of(folder) == "job":
+            with locked(folder):
+                clear(folder)
             with contextlib.suppress(OSError):  # somebody's own files stay
                 folder.rmdir()
 
 
 def run_or_reread(job: Job, folder: Path, resume: bool, one: RunOne) -> "Result":
     """The result of a job of a sweep; of one that is finished already, from its record."""
-    if resume and kind_of(folder) and status_of(folder) == "done":
-        from fooling.engines.track import Track
-        from fooling.record import load_checkpoint, read_images
-        from fooling.result import make_result
+    saved = load_checkpoint(folder) if resume and kind_of(folder) and status_of(folder) == "done" else None
+    if saved is None:
+        return one(job, folder)
+    from fooling.engines.loop import restore
+    from fooling.result import make_result
 
-        check_same(folder, job.settings)
-        files = [image["file"] for image in read_run(folder)["images"]]
-        track = Track.restore(load_checkpoint(folder) or {})
-        return make_result(track, read_images(folder, files), job.plan, job.objective, str(folder))
-    return one(job, folder)
+    check_same(folder, job.settings, job.fingerprints)
+    track, _ = restore(saved, job.plan)
+    return make_result(track, read_images(folder, image_names(len(track.images))), job.plan, job.objective, str(folder))
 
 
 def entry(parent: Path, name: str) -> dict[str, Any]:

@@ -94,6 +94,12 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
     replace(network, weights1=np.full_like(network.weights1, 2000)).save(path)
     with pytest.raises(UserError, match="first-layer sums reach 2²⁴"):
         load_network(path)
+    replace(network, lattice=-2000).save(path)
+    with pytest.raises(UserError, match="its header is damaged"):
+        load_network(path)
+    replace(network, weights1=network.weights1[:, :0], bias1=network.bias1[:0], weights2=network.weights2[:0]).save(path)
+    with pytest.raises(UserError, match="tensor weights1: expected int16"):
+        load_network(path)
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(UserError, match="got format None"):
         load_network(path)
@@ -145,8 +151,15 @@ def test_a_sound_classifier_passes() -> None:
     [
         (Toy(input_shape=(8, 8)), r"expected input_shape \(H, W, C\) with 1 or 3 channels, got \(8, 8\)"),
         (Toy(input_shape=(8, 8, 2)), r"with 1 or 3 channels, got \(8, 8, 2\)"),
-        (Toy(num_classes=1), "expected at least 2 classes, got 1"),
-        (Toy(labels=("a",)), "expected 2 labels, got 1"),
+        (Toy(input_shape="28x"), r"expected input_shape \(H, W, C\) with 1 or 3 channels, got 28x"),
+        (Toy(input_shape=(8.0, 8.0, 1.0)), "with 1 or 3 channels, got"),
+        (Toy(num_classes=1), "expected num_classes of at least 2, got 1"),
+        (Toy(num_classes=None), "expected num_classes of at least 2, got None"),
+        (Toy(labels=("a",)), r"expected 2 labels, got \('a',\)"),
+        (Toy(labels=None), "expected 2 labels, got None"),
+        (Toy(fingerprint=b"x"), "expected a fingerprint of text, got bytes"),
+        (lambda images: images, "this one has no input_shape"),
+        (Toy(lambda toy, images, scores: [[1.0], [1.0, 2.0]]), r"expected float scores \[5, 2\], got no array"),
         (Toy(lambda toy, images, scores: scores[:, :1]), r"expected float scores \[5, 2\], got float32 \[5, 1\]"),
         (Toy(lambda toy, images, scores: scores.argmax(axis=1)), r"got int64 \[5\]"),
         (Toy(lambda toy, images, scores: scores * np.nan), "scores of 5 of 5 images are not finite"),
@@ -164,3 +177,12 @@ def test_a_little_rounding_in_batches_is_told() -> None:
     result = examine(Toy(lambda toy, images, scores: scores + np.float32(1e-5) * (len(images) > 1)))
     assert not result.exact
     assert result.deviation == pytest.approx(1e-5, rel=0.1)
+
+
+def test_a_classifier_cannot_change_what_it_is_shown() -> None:
+    def paint(toy: Toy, images: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        images[:] = 0
+        return scores
+
+    with pytest.raises(ValueError, match="read-only"):
+        examine(Toy(paint))

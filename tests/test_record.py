@@ -11,6 +11,7 @@ from PIL import Image
 
 from fooling.engines import loop
 from fooling.errors import UserError
+from fooling.folders import open_folder
 from fooling.job import prepare
 from fooling.record import Record, kind_of, load_checkpoint, open_record, read_image, read_run, status_of, write_atomically
 from fooling.result import Result
@@ -181,6 +182,34 @@ def test_a_failure_is_recorded(tmp_path: Path) -> None:
         start(tmp_path / "r", interrupted=fail)
     assert read_run(tmp_path / "r")["status"] == "failed"
     assert "No space left" in read_run(tmp_path / "r")["error"]
+
+
+@pytest.mark.parametrize("spoilt", ["other", "fewer", "ended"])
+def test_a_checkpoint_of_another_job_is_told(whole: Path, spoilt: str) -> None:
+    arrays = dict(load_checkpoint(whole) or {})
+    if spoilt == "other":
+        arrays = {"x": np.zeros(3)}
+    if spoilt == "fewer":
+        arrays = {name: array[:1] if name.startswith("track_") else array for name, array in arrays.items()}
+    if spoilt == "ended":
+        arrays["track_ended"] = ~arrays["track_ended"]
+    np.savez(whole / "checkpoint.npz", **arrays)
+    with pytest.raises(UserError, match=r"the checkpoint is not one of this .*overwrite=true starts the job anew"):
+        start(whole, "resume=true")
+
+
+def test_a_record_without_its_settings_is_not_resumed(whole: Path) -> None:
+    (whole / "config.yaml").unlink()
+    settings = load([*WORDS, "seed=9", f"out={whole}", "resume=true"], RunSettings, "run")
+    with pytest.raises(UserError, match=r"config\.yaml is missing, so which job was begun is unknown"):
+        open_folder(whole, settings, {})
+
+
+def test_old_metrics_go_when_there_is_no_checkpoint(whole: Path) -> None:
+    before = lines(whole)
+    (whole / "checkpoint.npz").unlink()
+    start(whole, "resume=true")
+    assert lines(whole) == before
 
 
 def test_a_damaged_checkpoint_is_told(whole: Path) -> None:

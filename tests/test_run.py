@@ -16,7 +16,7 @@ from conftest import random_network, random_statistics
 import fooling
 from fooling.cli import COMMANDS, dispatch
 from fooling.errors import UserError, guarded
-from fooling.record import read_image, read_run, status_of
+from fooling.record import locked, read_image, read_run, status_of
 
 QUICK = ["runs=3", "generations=12", "population=20"]
 LONG = ["runs=8", "generations=600", "digit=3"]  # seconds, so that signals arrive in its midst
@@ -59,10 +59,11 @@ def test_console_script_is_the_same(home: Path) -> None:
 
 
 def test_the_records_settings_repeat_the_job_in_a_new_folder(home: Path) -> None:
-    assert call("run", "digit=4", "seed=5", *QUICK, "out=a", "quiet=true") == 0
-    assert call("run", "a/config.yaml", "quiet=true", "threads=1") == 0
-    (again,) = Path("runs").iterdir()
-    for path in Path("a/images").iterdir():
+    assert call("run", "digit=4", "seed=5", *QUICK, "quiet=true") == 0
+    (first,) = Path("runs").iterdir()
+    assert call("run", f"{first}/config.yaml", "quiet=true", "threads=1") == 0
+    (again,) = set(Path("runs").iterdir()) - {first}
+    for path in (first / "images").iterdir():
         assert (again / "images" / path.name).read_bytes() == path.read_bytes()
 
 
@@ -99,6 +100,23 @@ def test_an_interrupted_sweep_goes_on(home: Path) -> None:
     assert call(*words, "out=t", "resume=true") == 0
     for path in Path("s").glob("*/images/*.png"):
         assert (Path("t") / path.relative_to("s")).read_bytes() == path.read_bytes()
+
+
+def test_a_running_sweep_is_left_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "digit=0,1", *QUICK, "out=s", "quiet=true"]
+    assert call(*words) == 0
+    before = Path("s/sweep.json").read_bytes()
+    with locked(Path("s")):
+        for word in ("overwrite=true", "resume=true"):
+            Path("s/sweep.json").write_bytes(before.replace(b'"done"', b'"running"', 1))
+            assert call(*words, word) == 2
+            assert "another process is writing to it" in capsys.readouterr().err
+            assert status_of(Path("s/digit=0")) == "done"
+            assert status_of(Path("s")) == "running"
+    assert call("run", "digit=1", *QUICK, "out=s", "quiet=true", "overwrite=true") == 2
+    assert "holds a sweep" in capsys.readouterr().err
+    assert call("run", "digit=1,2", *QUICK, "out=s", "quiet=true", "overwrite=true") == 0
+    assert not Path("s/digit=0").exists()
 
 
 def test_control_spends_all_its_evaluations_and_ignores_the_classifier(home: Path) -> None:
@@ -150,6 +168,26 @@ def test_evolve_is_the_command(home: Path) -> None:
     for i, image in enumerate(result.images):
         assert np.array_equal(image, read_image(Path(f"a/images/{i:04d}.png")))
     assert result.folder == "b"
+
+
+def test_a_record_of_an_object_does_not_say_that_it_was_the_bundled_one(home: Path) -> None:
+    classifier = random_network((28, 28, 1), 10)
+    fooling.evolve(classifier=classifier, runs=1, generations=1, out="r")
+    assert read_run(Path("r"))["classifier"] == "object SigmoidNetwork"
+    assert call("run", "r/config.yaml") == 2
+    with pytest.raises(UserError, match=r"statistics: expected fooling\.Statistics or a file's name, got int"):
+        fooling.evolve(statistics=5)  # type: ignore[arg-type]
+
+
+def test_a_record_may_be_of_wide_images(home: Path) -> None:
+    shape = (2, 4096, 1)
+    words = {"runs": 20, "generations": 1, "population": 2, "selected": 1, "classifier": random_network(shape)}
+    fooling.evolve(**words, digit=1, statistics=random_statistics(shape), out="r")
+    assert status_of(Path("r")) == "done"
+
+
+def test_status_of_a_recorded_function(home: Path) -> None:
+    fooling.evolve(runs=1, generations=1, out="b")
     assert status_of(Path("b")) == "done"
 
 
@@ -245,6 +283,7 @@ def test_a_killed_job_goes_on(home: Path, through: Path, moment: str) -> None:
     assert status_of(Path("r")) == "running"
     command(*LONG, "out=r", "resume=true", "quiet=true")
     assert same_images(Path("r"), through)
+    assert len(Path("r/metrics.jsonl").read_text().splitlines()) == len((through / "metrics.jsonl").read_text().splitlines())
 
 
 def test_resuming_says_what_it_does(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,6 +327,7 @@ def test_resuming_with_other_weights_is_refused(home: Path, capsys: pytest.Captu
         (["classifier.path=junk"], "classifier.path=junk: cannot be read as safetensors"),
         (["classifier.path=none"], "classifier.path=none: no such file"),
         (["data.path=none"], "data.path=none: no such file or folder"),
+        (["data.kind=npz"], "data.kind=npz needs data.path"),
         (["out=junk"], "out=junk: expected a folder, got a file"),
         (["out=junk/below"], "cannot write junk/below: Not a directory"),
         (["out=/proc/fooling"], "cannot write /proc/fooling"),
@@ -336,6 +376,14 @@ def test_existing_files_are_not_overwritten(home: Path, capsys: pytest.CaptureFi
     assert Path("s.npz").read_text() == "mine"
     assert call("stats", "data.kind=sklearn", "out=s.npz", "overwrite=true") == 0
     assert "g_x(1)" in capsys.readouterr().out
+
+
+def test_a_terminal_without_arrows(home: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    arguments = [sys.executable, "-m", "fooling.run", *QUICK]
+    done = subprocess.run(arguments, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"? runs/digit=2" in done.stdout
 
 
 def test_a_refusal_from_the_command_line_itself(home: Path) -> None:

@@ -1,7 +1,7 @@
 """What a classifier is, and its examination before use."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -52,14 +52,8 @@ def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
     Checks: answers float [N, K], finite, in [0, 1], the same twice, and for one image what it says of it in a batch (to
     0.001). `images` uint8 [N, H, W, C] stand in for the noise, black and white that are asked by default.
     """
-    shape = tuple(classifier.input_shape)
-    if len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3):
-        raise UserError(f"classifier: expected input_shape (H, W, C) with 1 or 3 channels, got {shape}")
-    if classifier.num_classes < 2:
-        raise UserError(f"classifier: expected at least 2 classes, got {classifier.num_classes}")
-    if len(classifier.labels) != classifier.num_classes:
-        raise UserError(f"classifier: expected {classifier.num_classes} labels, got {len(classifier.labels)}")
-    batch = probes(shape) if images is None else images
+    check_face(classifier)
+    batch = probes(classifier.input_shape) if images is None else images
     scores = ask(classifier, batch)
     if not np.array_equal(scores, ask(classifier, batch)):
         raise UserError("classifier: the same images got other scores the second time; switch off dropout and the like")
@@ -73,6 +67,23 @@ def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
     return Examination(exact=deviation == 0.0, deviation=deviation)
 
 
+def check_face(classifier: Any) -> None:
+    """Refuses an object that lacks a part of the face of a classifier, or has a strange one."""
+    for name in ("input_shape", "num_classes", "labels", "fingerprint", "__call__"):
+        if not hasattr(classifier, name):
+            raise UserError(f"classifier: expected an object with the face of fooling.Classifier, this one has no {name}")
+    shape, classes, labels = classifier.input_shape, classifier.num_classes, classifier.labels
+    whole = isinstance(shape, tuple | list) and len(shape) == 3 and all(isinstance(side, int | np.integer) for side in shape)
+    if not whole or min(shape) < 1 or shape[2] not in (1, 3):
+        raise UserError(f"classifier: expected input_shape (H, W, C) with 1 or 3 channels, got {shape}")
+    if not isinstance(classes, int | np.integer) or classes < 2:
+        raise UserError(f"classifier: expected num_classes of at least 2, got {classes}")
+    if not isinstance(labels, tuple | list) or len(labels) != classes:
+        raise UserError(f"classifier: expected {classes} labels, got {labels}")
+    if not isinstance(classifier.fingerprint, str):
+        raise UserError(f"classifier: expected a fingerprint of text, got {type(classifier.fingerprint).__name__}")
+
+
 def probes(shape: tuple[int, ...]) -> Bytes:
     """Five images to ask about: black, white, and three of noise."""
     noise = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
@@ -82,7 +93,13 @@ def probes(shape: tuple[int, ...]) -> Bytes:
 def ask(classifier: Classifier, images: Bytes) -> Floats:
     """The classifier's scores, float32 [N, K], after checking that they are such."""
     expected = (len(images), classifier.num_classes)
-    scores = np.asarray(classifier(images))
+    shown = images.view()
+    shown.flags.writeable = False  # what is scored must not change
+    answer = classifier(shown)
+    try:
+        scores = np.asarray(answer)
+    except ValueError as error:
+        raise UserError(f"classifier: expected float scores {list(expected)}, got no array ({error})") from error
     if scores.shape != expected or scores.dtype.kind != "f":
         raise UserError(f"classifier: expected float scores {list(expected)}, got {scores.dtype} {list(scores.shape)}")
     if not np.isfinite(scores).all():

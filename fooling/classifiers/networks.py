@@ -6,7 +6,7 @@ in any order of summation, so they do not depend on the batch, the machine or th
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 FORMAT = "fooling sigmoid network 1"
+LATTICES = range(-4, 21)  # k that are tried
 EXACT, LARGEST = 1 << 24, 1 << 11  # bounds of the lattice: every sum below 2²⁴, every weight at most 2¹¹
 TENSORS = {"weights1": np.int16, "bias1": np.int32, "weights2": np.float32, "bias2": np.float32}
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -99,7 +100,7 @@ def on_lattice(
 ) -> SigmoidNetwork:
     """Rounds the first layer of trained float weights (named as in `TENSORS`) to the finest lattice that is exact."""
     weights, bias = layers["weights1"].astype(np.float64), layers["bias1"].astype(np.float64)
-    for k in range(20, -5, -1):
+    for k in reversed(LATTICES):
         w, b = np.rint(weights * 2.0**k), np.rint(bias * 2.0**k * 255)
         if np.abs(w).max() <= LARGEST and (255 * np.abs(w).sum(axis=0) + np.abs(b)).max() < EXACT:
             second = layers["weights2"].astype(np.float32), layers["bias2"].astype(np.float32)
@@ -116,11 +117,15 @@ def load_network(path: Path) -> SigmoidNetwork:
     if about.get("format") != FORMAT:
         raise UserError(f"classifier.path={path}: {hint}, got format {about.get('format')!r}")
     try:
-        shape = tuple(int(side) for side in json.loads(about["input_shape"]))
-        labels = tuple(str(label) for label in json.loads(about["labels"]))
+        shape, labels = json.loads(about["input_shape"]), json.loads(about["labels"])
         lattice = int(about["lattice"])
+        sound = len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
+        sound = sound and type(labels) is list and all(type(label) is str for label in labels) and lattice in LATTICES
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"classifier.path={path}: its header is damaged; {hint}") from error
+    if not sound:
+        raise UserError(f"classifier.path={path}: its header is damaged (input_shape, labels or lattice); {hint}")
+    labels = tuple(labels)
     check_tensors(path, shape, labels, tensors)
     return SigmoidNetwork((shape[0], shape[1], shape[2]), labels, lattice, **tensors, made=about.get("made", ""))
 
@@ -136,11 +141,11 @@ def read_safetensors(path: Path, hint: str) -> tuple[dict[str, str], dict[str, A
         raise UserError(f"classifier.path={path}: cannot be read as safetensors ({error}); {hint}") from error
 
 
-def check_tensors(path: Path, shape: tuple[int, ...], labels: tuple[str, ...], tensors: dict[str, Any]) -> None:
+def check_tensors(path: Path, shape: Sequence[int], labels: Sequence[str], tensors: dict[str, Any]) -> None:
     """Refuses tensors that are missing, of another type or shape, not finite, or off the exact lattice."""
-    if tensors.keys() != TENSORS.keys() or len(shape) != 3 or min(shape) < 1 or len(labels) < 2:
+    if tensors.keys() != TENSORS.keys():
         raise UserError(f"classifier.path={path}: expected tensors {', '.join(TENSORS)}, got {', '.join(sorted(tensors))}")
-    units = len(tensors["bias1"]) if tensors["bias1"].ndim == 1 else 0
+    units = max(1, tensors["bias1"].size)
     sizes = {
         "weights1": (int(np.prod(shape)), units),
         "bias1": (units,),

@@ -1,9 +1,9 @@
 """The only generation loop: counts, stops, logs and checkpoints; what happens within a generation is the engine's."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ def run_loop(
     saved = record.load_checkpoint() if record else None
     clock = Clock()
     if saved:
-        track, state = Track.restore(saved), State.restore(saved)
+        track, state = restore(saved, plan)
         clock.resume(track)
     else:
         state = engine.init(np.arange(plan.runs, dtype=np.uint32))
@@ -62,9 +62,9 @@ def run_loop(
         watch(log(track, plan, state.generation, clock, record))
         return going
 
-    if saved and record:
+    if record:
         record.restart_metrics(track.rows())
-    else:
+    if not saved:
         state = seen(state, state)
     while not track.done:
         if interrupted():
@@ -76,6 +76,24 @@ def run_loop(
         state = seen(state, previous)
     keep(record, track, state)
     return track
+
+
+def restore(saved: Mapping[str, npt.NDArray[Any]], plan: Plan) -> tuple[Track, State]:
+    """What a checkpoint holds. Raises UserError if it is not one of this job."""
+    advice = "overwrite=true starts the job anew"
+    try:
+        track, state = Track.restore(saved), State.restore(saved)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the checkpoint is not one of this program ({error}); {advice}") from error
+    fits = (
+        track.fits(plan.runs)
+        and np.array_equal(np.flatnonzero(~track.ended), state.runs)
+        and len(state.runs) == len(state.images) == len(state.costs) == len(state.scores)
+        and state.images.shape[2:] == track.images.shape[1:]
+    )
+    if not fits:
+        raise UserError(f"the checkpoint is not one of this job: its arrays are of other sizes; {advice}")
+    return track, state
 
 
 def look(track: Track, plan: Plan, state: State, previous: State) -> State:

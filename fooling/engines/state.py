@@ -30,7 +30,9 @@ class Breeding:
 
     def redraw_thresholds(self, costs: Floats) -> npt.NDArray[np.uint32]:
         """The redraw threshold of each run, from its selected costs [R, S], best first. → [R]."""
-        rate = np.minimum(0.5, np.maximum(self.min_rate, 0.01 * np.abs(costs[:, 0].astype(np.float64)) * self.mutate_factor))
+        with np.errstate(over="ignore"):  # what is above 0.5 is 0.5
+            rate = 0.01 * np.abs(costs[:, 0].astype(np.float64)) * self.mutate_factor
+        rate = np.minimum(0.5, np.maximum(self.min_rate, rate))
         return np.asarray(np.rint(rate * 2.0**24), dtype=np.uint32)
 
 

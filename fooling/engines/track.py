@@ -64,6 +64,17 @@ class Track:
         """Whether every run has ended."""
         return bool(self.ended.all())
 
+    def fits(self, runs: int) -> bool:
+        """Whether the arrays are those of so many runs."""
+        each = (self.images, self.costs, self.scores, self.evaluations, self.reached, self.ended)
+        return (
+            all(array.ndim and len(array) == runs for array in each)
+            and self.frames.shape[1:] == (min(runs, FILMED), *self.images.shape[1:])
+            and self.history.ndim == 2
+            and self.history.shape[1] == len(COLUMNS)
+            and len(self.history) > 0
+        )
+
     def note(self, state: State, rank: int, evaluations: int, digit: int) -> None:
         """Takes the image of this rank of each run's selection as the run's image after so many evaluations."""
         runs = state.runs

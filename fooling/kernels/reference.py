@@ -217,7 +217,8 @@ def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
     total = np.zeros(len(terms))
     for t, weight in enumerate(weights):
         total += weight * terms[:, t].astype(np.float64)
-    return total.astype(np.float32)
+    with np.errstate(over="ignore"):  # the loop refuses costs that are not finite
+        return total.astype(np.float32)
 
 
 # A penalty looks at the images alone: (images, *its arguments) → float32 [N]. Engines, tests and errors walk this table.
@@ -255,6 +256,7 @@ def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Float
     """The rest of the sigmoid network: lattice sums [N, M], weights [M, K], bias [K] → scores [N, K] in [0, 1]."""
     hidden = sigmoid(sums * scale)
     output = np.broadcast_to(bias, (len(sums), len(bias))).copy()
-    for unit in range(weights.shape[0]):
-        output += hidden[:, unit : unit + 1] * weights[unit]
+    with np.errstate(over="ignore", invalid="ignore"):  # `ask` refuses scores that are not finite
+        for unit in range(weights.shape[0]):
+            output += hidden[:, unit : unit + 1] * weights[unit]
     return sigmoid(output)
