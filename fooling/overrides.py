@@ -115,17 +115,18 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     given = words_to_tree(words, model)
     base = read_yaml(configs_folder() / f"{root}.yaml")
     layers = [file, given]
-    preset = chosen(PRESET, [file, given])
+    preset = given[PRESET] if PRESET in given else file.get(PRESET)
     if preset is not None and PRESET in leaves(model):
-        named = PRESET in given
-        layers = [file, group_file(PRESET, preset, model), given] if named else [group_file(PRESET, preset, model), *layers]
+        difference = group_file(PRESET, preset, model)
+        layers = [file, difference, given] if PRESET in given else [difference, file, given]
     names = {}
     for group in reversed(GROUPS):  # the prior first: its file may choose a search
         if f"{group}.name" not in leaves(model):
             continue
         names[group] = chosen(group, [base, *layers])
-        if chosen(group, [given]) not in (None, chosen(group, [file])):
-            layers = [without(layer, group) if layer is file else layer for layer in layers]
+        top = max((i for i, layer in enumerate(layers) if chosen(group, [layer]) is not None), default=0)
+        if chosen(group, [base, *layers[:top]]) != names[group]:  # chosen anew: what refined another choice is forgotten
+            layers[:top] = [without(layer, group) for layer in layers[:top]]
         difference = group_file(group, names[group], model)
         if group == "prior":
             layers = [difference, *layers]
@@ -141,7 +142,16 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
 def is_file(word: str) -> bool:
     """Whether a word names a settings file: no setting has a / in its name, but record folders have a = in theirs."""
     key, equals, _ = word.partition("=")
-    return ("/" in key or not equals or Path(word).is_file()) and (word.endswith((".yaml", ".yml")) or Path(word).is_file())
+    there = exists(word)
+    return ("/" in key or not equals or there) and (word.endswith((".yaml", ".yml")) or there)
+
+
+def exists(word: str) -> bool:
+    """Whether a word names a file; one too long for a file's name does not."""
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_file(path: Path, model: type[BaseModel]) -> Tree:
@@ -197,7 +207,7 @@ def merge(low: Tree, high: Tree) -> Tree:
 def flat(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every leaf of a tree with its full name."""
     for key, value in tree.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + str(key), value
@@ -238,12 +248,24 @@ def words_to_tree(words: Sequence[str], model: type[BaseModel]) -> Tree:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise UserError(f"{word!r}: expected key=value, such as digit=2 ({HELP})")
-        name = full_name(key, model)
-        if name in seen:
-            raise UserError(f"{name} is set twice: {seen[name]} and {word}; leave one out")
-        seen[name] = word
-        put(tree, name, read_value(text, name, model))
+        for name, value in read_word(key, text, model):
+            if name in seen:
+                raise UserError(f"{name} is set twice: {seen[name]} and {word}; leave one out")
+            seen[name] = word
+            put(tree, name, value)
     return tree
+
+
+def read_word(key: str, text: str, model: type[BaseModel]) -> list[tuple[str, Any]]:
+    """The settings that a word names: one, or several in braces, such as search={name: ga, generations: 5}."""
+    section = any(f"{key}." in f"{name.rpartition('.')[0]}." for name in leaves(model))
+    if section and text.startswith("{"):
+        found = [(full_name(name, model), value) for name, value in flat(read_yaml(text), f"{key}.")]
+        if any(value is None and name.endswith(".name") for name, value in found):
+            raise UserError(f"{key}={text}: expected the name of a choice, got null")
+        return found
+    name = full_name(key, model)
+    return [(name, read_value(text, name, model))]
 
 
 def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
@@ -269,8 +291,11 @@ def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
     """A value by its setting's type: text as it stands, lists by commas, else a YAML scalar or list."""
     if text == "":
         raise UserError(f"{name}=: expected a value after the = ({HELP})")
+    path = accepts(name, model, str) and name != PRESET  # a file may be called none
+    if accepts(name, model, type(None)) and (text == "null" or (text == "none" and not path)):
+        return None
     if accepts(name, model, str):
-        return None if text == "null" and accepts(name, model, type(None)) else text
+        return text
     try:
         value = yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
     except BROKEN:

@@ -19,6 +19,13 @@ def not_a_boolean(value: Any) -> Any:
     return value
 
 
+def a_boolean(value: Any) -> Any:
+    """1, yes and on are no booleans."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
+
+
 def on_one_line(value: str) -> str:
     """No control characters in names and paths."""
     if not value.isprintable():
@@ -27,6 +34,7 @@ def on_one_line(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(on_one_line)]
+Bool = Annotated[bool, BeforeValidator(a_boolean)]
 Int = Annotated[int, BeforeValidator(not_a_boolean)]
 Float = Annotated[float, BeforeValidator(not_a_boolean), Field(allow_inf_nan=False)]
 
@@ -63,8 +71,8 @@ class Prior(Model):
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     statistics: Text | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
     digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
-    quirk_lag1: bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
-    quirk_axes: bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
+    quirk_lag1: Bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
+    quirk_axes: Bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
 
 
 class Search(Model):
@@ -81,7 +89,7 @@ class Search(Model):
     mutate_factor: Float = Field(ge=0, description="a pixel is redrawn at the rate min(0.5, 0.01·|best cost|·mutate_factor)")
     min_rate: Float = Field(ge=0, le=0.5, description="that rate is not below this")
     swaps: Float = Field(ge=0, description="mean number of pairs of pixels that are swapped in a child")
-    elitism: bool = Field(description="parents compete with their children")
+    elitism: Bool = Field(description="parents compete with their children")
     returns: Literal["best", "worst"] = Field(description="what a run that reaches its end returns of its last parents")
 
 
@@ -105,7 +113,7 @@ class RunSettings(Model):
     """Settings of the main job."""
 
     digit: Int | tuple[Int, ...] | Literal["all"] = Field(description="wanted class, by index; 0,1,2 and all are a sweep")
-    control: bool = Field(description="give the classifier the weight 0: what does the prior alone make?")
+    control: Bool = Field(description="give the classifier the weight 0: what does the prior alone make?")
     runs: Int = Field(ge=1, le=1_000_000, description="populations side by side, an image each")
     seed: Int = Field(ge=0, lt=2**64, description="the same seed gives the same images")
     budget: Int | None = Field(ge=2, description="evaluations a run, at most; null = as many as the generations need")
@@ -113,9 +121,9 @@ class RunSettings(Model):
     tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
     stop: Literal["end", "threshold", "tol"] = Field(description="a run ends with its generations, or once it is there")
     out: Text | None = Field(description="record folder, of a sweep the parent; null = a fresh one under runs/")
-    resume: bool = Field(description="go on where the same command was interrupted")
-    overwrite: bool = Field(description="replace the record in out")
-    quiet: bool = Field(description="print nothing but errors")
+    resume: Bool = Field(description="go on where the same command was interrupted")
+    overwrite: Bool = Field(description="replace the record in out")
+    quiet: Bool = Field(description="print nothing but errors")
     preset: Text | None = Field(description="a file that sets several of these")
     classifier: Classifier
     prior: Prior
@@ -156,8 +164,8 @@ class StatsSettings(Model):
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
     out: Text = Field(description="file to write, .npz")
-    overwrite: bool = Field(description="replace the file")
-    quiet: bool = Field(description="print nothing but errors")
+    overwrite: Bool = Field(description="replace the file")
+    quiet: Bool = Field(description="print nothing but errors")
 
 
 class TrainedClassifier(Model):
@@ -178,8 +186,8 @@ class TrainSettings(Model):
     decay: Float = Field(ge=0, description="L2 weight decay")
     hidden: Int = Field(ge=1, le=4096, description="units of the hidden layer")
     out: Text = Field(description="file to write, .safetensors")
-    overwrite: bool = Field(description="replace the file")
-    quiet: bool = Field(description="print nothing but errors")
+    overwrite: Bool = Field(description="replace the file")
+    quiet: Bool = Field(description="print nothing but errors")
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -206,7 +214,7 @@ EXPECTED = {
 }
 
 
-def load(arguments: Sequence[str], model: type[M], root: str) -> M:
+def load(arguments: Sequence[str], model: type[M] = RunSettings, root: str = "run") -> M:  # type: ignore[assignment]
     """Settings from the words of a command: an optional YAML file, then key=value. Raises UserError with all problems.
 
     Layers, later ones win: configs/{root}.yaml, the files of the chosen groups, preset, the YAML file, the words.
@@ -236,7 +244,12 @@ def shown(value: Any) -> str:
     """A value as one would type it."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown, value))}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else on_line(str(value))
+
+
+def on_line(text: str) -> str:
+    """Text with its control characters written out."""
+    return text if text.isprintable() else repr(text)
 
 
 def dump(settings: RunSettings) -> str:

@@ -1,14 +1,18 @@
 """Settings: layers, short names, values, and every refusal by its text."""
 
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+import fooling
 from fooling.errors import UserError
-from fooling.overrides import GROUPS, choices, configs_folder, flat, leaves, read_yaml
+from fooling.overrides import GROUPS, PRESET, choices, configs_folder, flat, leaves, members, read_yaml
 from fooling.settings import RunSettings, StatsSettings, TrainSettings, dump, load
 from fooling.settings_help import help_text
 
@@ -82,6 +86,12 @@ def test_preset_blog2015_is_the_source() -> None:
         ("prior.digit=3", "prior.digit", 3),
         ("kind=sklearn", "data.kind", "sklearn"),
         ("preset=null", "preset", None),
+        ("preset=none", "preset", None),
+        ("tol=none", "tol", None),
+        ("statistics=none", "prior.statistics", "none"),
+        ("crossover=none", "search.crossover", "none"),
+        ("search={name: ga, generations: 5}", "search.generations", 5),
+        ("prior.weights={target: 3}", "prior.weights.target", 3.0),
     ],
 )
 def test_words(word: str, path: str, value: Any) -> None:
@@ -145,6 +155,14 @@ def test_words(word: str, path: str, value: Any) -> None:
         (["bins=300"], "prior.bins must be 256 or less, got 300"),
         (["lags=0"], "prior.lags must be 1 or more, got 0"),
         (["runs=0", "bins=0"], "runs must be 1 or more, got 0; prior.bins must be 1 or more, got 0"),
+        (["control=1"], "control must be true or false, got 1"),
+        (["elitism=yes"], "search.elitism must be true or false, got yes"),
+        (["search={generations: 5}", "generations=6"], "search.generations is set twice"),
+        (["search={name: null}"], "search={name: null}: expected the name of a choice, got null"),
+        (["search={generation: 5}"], "unknown setting 'search.generation': did you mean search.generations?"),
+        (["out=a\nb"], "out must be text without control characters, got 'a\\nb'"),
+        (["digit=" + "1," * 5000 + "1"], "digit must name different classes"),
+        (["runs=" + "9" * 5000], "runs must be"),
         (["none.yaml"], "none.yaml: cannot be read (No such file or directory)"),
     ],
 )
@@ -202,6 +220,34 @@ def test_a_group_chosen_anew_forgets_the_files_refinements(home: Path) -> None:
     assert run("s.yaml", "preset=blog2015").prior.quirk_lag1
 
 
+def test_every_group_chosen_anew_forgets(home: Path) -> None:
+    Path("s.yaml").write_text("prior: {bins: 7}\nengine: {threads: 2}\n")
+    both = run("s.yaml", "prior=none", "engine=reference")
+    assert (both.prior.bins, both.engine.threads) == (run().prior.bins, None)
+    same = run("s.yaml", f"prior={run().prior.name}", f"engine={run().engine.name}")
+    assert (same.prior.bins, same.engine.threads) == (7, 2)
+
+
+def test_presets_and_files(home: Path) -> None:
+    Path("s.yaml").write_text("preset: blog2015\npopulation: 50\nprior: {}\n")
+    assert (run("s.yaml").search.population, run("s.yaml").stop) == (50, "tol")
+    assert run("s.yaml", "preset=blog2015").search.population == 100
+    assert run("s.yaml", "preset=null") == run("population=50")
+
+
+def test_a_prior_chosen_over_a_preset_is_that_prior(home: Path) -> None:
+    settings = run("preset=blog2015", "prior=none")
+    assert (settings.prior.name, settings.prior.weights.variogram, settings.prior.quirk_lag1) == ("none", 0, False)
+    assert (settings.search.draw, settings.tol) == ("bins", 0.055)
+    Path("s.yaml").write_text(dump(settings))
+    assert run("s.yaml") == settings
+
+
+def test_long_lists_may_come_first() -> None:
+    digits = tuple(range(200))
+    assert run(f"digit={','.join(map(str, digits))}").digit == digits
+
+
 @pytest.mark.parametrize("words", [[], ["prior=none"], ["preset=blog2015", "quirk_axes=false"], ["digit=all", "tol=1e-5"]])
 def test_a_dump_reads_back_to_the_same_job(home: Path, words: list[str]) -> None:
     settings = run(*words, "out=somewhere")
@@ -231,3 +277,63 @@ def test_settings_answer_without_heavy_imports(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "search.population=WHOLE (2 … 1000000), default 100" in done.stdout
+
+
+BESIDE = {"search.selected": "population=1000000", "search.population": "selected=1", "budget": "selected=1"}  # to be in range
+
+
+def words_for(name: str, root: str) -> list[str]:
+    """Values that a setting takes, by its type."""
+    kinds = members(leaves(MODELS[root])[name].annotation)
+    if name == PRESET or name.endswith(".name"):
+        return choices(name.removesuffix(".name"))
+    if bool in kinds:
+        return ["true", "false"]
+    named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    numbers = {"budget": "1000", "search.population": "7", "search.min_rate": "0.25"}
+    return named + (["some text"] if str in kinds else [numbers.get(name, "1")] if {int, float} & set(kinds) else [])
+
+
+@pytest.mark.parametrize(("root", "name"), [(root, name) for root in MODELS for name in leaves(MODELS[root])])
+def test_every_setting_can_be_given(root: str, name: str) -> None:
+    words = words_for(name, root)
+    assert words
+    for value in words:
+        beside = ["tol=1"] if value == "tol" else []
+        found = dict(flat(load([f"{name}={value}", *beside], MODELS[root], root).model_dump()))[name]
+        assert found == read_back(value)
+
+
+def read_back(word: str) -> Any:
+    return {"true": True, "false": False, "0.25": 0.25}.get(word, int(word) if word.isdigit() else word)
+
+
+def edges(name: str, root: str) -> Iterator[tuple[Any, bool]]:
+    """Values at the ends of a setting's range and just beyond, and whether they lie within."""
+    field = leaves(MODELS[root])[name]
+    step: Any = 1 if int in members(field.annotation) else 1e-9
+    for bound, inside, outside in (("ge", 0, -step), ("le", 0, step), ("gt", step, 0), ("lt", -step, 0)):
+        for edge in (getattr(limit, bound) for limit in field.metadata if hasattr(limit, bound)):
+            yield from [(edge + inside, True), (edge + outside, False)]
+
+
+@pytest.mark.parametrize(
+    ("root", "name"), [(root, name) for root in MODELS for name in leaves(MODELS[root]) if [*edges(name, root)]]
+)
+def test_every_range_holds_to_its_edges(root: str, name: str) -> None:
+    beside = [BESIDE[name]] if root == "run" and name in BESIDE else []
+    for value, within in edges(name, root):
+        words = [f"{name}={value}", *beside, *(["population=2"] if name == "budget" else [])]
+        if within:
+            assert dict(flat(load(words, MODELS[root], root).model_dump()))[name] == value
+            continue
+        with pytest.raises(UserError, match=f"^{re.escape(name)} must be .*, got "):
+            load(words, MODELS[root], root)
+
+
+def test_another_working_directory_changes_nothing(home: Path) -> None:
+    assert load([]) == run()
+    code = "from fooling.settings import load; print(load(['prior=none']).stop)"
+    path = {"PYTHONPATH": str(Path(fooling.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=home, env={**os.environ, **path}, capture_output=True, text=True)
+    assert done.stdout == "threshold\n", done.stderr
