@@ -37,6 +37,11 @@ class Display:
         if self.live:
             self.live.stop()
 
+    def tell(self, note: str) -> None:
+        """A line that stays."""
+        if not self.quiet:
+            self.console.print(Text(note, style="dim"), soft_wrap=True)
+
     def watch(self, row: Row) -> None:
         """Shows a generation, now and then."""
         now = time.perf_counter()

@@ -11,7 +11,7 @@ from fooling.record import CHECKPOINT, CONFIG, Record, fresh_folder, open_record
 from fooling.settings import RunSettings, dump, read_yaml
 
 RUNS = Path("runs")  # where folders go that nobody named
-FREE = ("engine.threads", "quiet")  # settings that may differ on resuming: no result depends on them
+FREE = ("engine.threads", "engine.scoring", "quiet")  # settings that may differ on resuming: no result depends on them
 
 
 def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:

@@ -132,7 +132,8 @@ def make_engine(job: Job) -> "Engine":
         elitism=search.elitism,
         seed=job.settings.seed,
     )
-    engine: Engine = getattr(import_module(module), name)(job.objective, breeding, job.settings.engine.threads)
+    chosen = job.settings.engine
+    engine: Engine = getattr(import_module(module), name)(job.objective, breeding, chosen.threads, chosen.scoring)
     return engine
 
 

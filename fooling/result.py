@@ -29,6 +29,7 @@ class Result:
     terms: dict[str, Floats]  # [R] each, unweighted
     converged: npt.NDArray[np.bool_]  # [R]
     evaluations: npt.NDArray[np.int64]  # [R]
+    changed: npt.NDArray[np.int64]  # [R], evaluations of images that equalled neither of their parents
     evaluations_to: npt.NDArray[np.int64]  # [R, 4], to the confidences .9, .99, .999, .9999; −1 where never reached
     generations: int  # of the run that took most
     seconds: float  # of search, compilation included
@@ -67,6 +68,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], plan: Plan, objecti
         terms=terms,
         converged=converged(plan, cost, scores),
         evaluations=track.evaluations,
+        changed=track.changed,
         evaluations_to=track.reached,
         generations=int(lines[-1, COLUMNS.index("generation")]),
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
@@ -80,6 +82,7 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
     evaluations = int(result.evaluations.sum())
     return {
         "evaluations": evaluations,
+        "changed_evaluations": int(result.changed.sum()),
         "generations": result.generations,
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),

@@ -35,16 +35,24 @@ def run_job(
     record: "Record | None" = None,
     watch: "Callable[[Row], None]" = lambda row: None,
     interrupted: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> "Result":
-    """Evolves, records and values one job. With a record, the images are valued as read back from their files."""
+    """Evolves, records and values one job. With a record, the images are valued as read back from their files.
+
+    `tell` hears once of what the engine computes in another way than one would expect.
+    """
     from fooling.engines.loop import Interrupted, run_loop
     from fooling.result import make_result, summary
 
     about = describe(job)
     try:
+        engine = make_engine(job)
+        about["notes"] = list(engine.notes)
+        for note in engine.notes:
+            tell(note)
         if record:
             record.write_run({**about, "status": "running"})
-        track = run_loop(make_engine(job), job.plan, record, watch, interrupted)
+        track = run_loop(engine, job.plan, record, watch, interrupted)
         if not record:
             return make_result(track, track.images, job.plan, job.objective, None)
         files = record.save_images(track.images)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from fooling.record import Record
     from fooling.result import Result
 
-RunJob = Callable[[Job, "Record | None", "Callable[[Row], None]", Callable[[], bool]], "Result"]
+RunJob = Callable[[Job, "Record | None", "Callable[[Row], None]", Callable[[], bool], Callable[[str], None]], "Result"]
 RunOne = Callable[[Job, Path], "Result"]
 JOB_FOLDER = "digit="  # how the names of a sweep's record folders begin
 
@@ -118,7 +118,7 @@ def run_one(
     title = f"digit {job.digit}: {job.plan.runs} runs, prior {settings.prior.name}, classifier {classifier} → {folder}"
     try:
         with Display(console, title, job.plan.runs, job.plan.last, settings.quiet) as display:
-            return run_job(job, record, display.watch, signals.asked)
+            return run_job(job, record, display.watch, signals.asked, display.tell)
     finally:
         record.close()
 

@@ -197,7 +197,8 @@ def test_milestones_are_noted_once() -> None:
 
 def np_state(scores: list) -> tuple:
     n = len(scores)
-    return np.zeros((n, 1, 2, 2, 1), np.uint8), np.zeros((n, 1), np.float32), np.array(scores, np.float32)[:, None]
+    images, costs = np.zeros((n, 1, 2, 2, 1), np.uint8), np.zeros((n, 1), np.float32)
+    return images, costs, np.array(scores, np.float32)[:, None], np.zeros(n, np.int64)
 
 
 def test_success_needs_the_largest_score_too() -> None:

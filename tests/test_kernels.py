@@ -3,31 +3,49 @@
 import hashlib
 import json
 import math
-from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from conftest import random_images, random_network
 
-from fooling.kernels import numba_, numba_words, reference, tables
+from fooling.kernels import numba_, numba_breeding, numba_words, reference, tables
+from fooling.kernels.numba_breeding import Recipe
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "breeding.json").read_text())
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
 
 
+def make_recipe(table: np.ndarray, runs: np.ndarray, parents: np.ndarray, population: int, **varied: object) -> Recipe:
+    none = {
+        "redraw": np.zeros(len(runs), np.uint64),
+        "swap": np.uint64(0),
+        "mixing": True,
+        "seed": np.uint64(0),
+        "generation": 0,
+    }
+    stride = population + parents.shape[1]
+    guide = tables.draw_guide(table)
+    return Recipe(
+        parents=parents, table=table, guide=guide, runs=runs, population=population, stride=stride, **{**none, **varied}
+    )
+
+
+def numbers_of(recipe: Recipe) -> np.ndarray:
+    return (np.arange(len(recipe.runs))[:, None] * recipe.stride + np.arange(recipe.population)).reshape(-1)
+
+
 def make_start(
     shape: tuple[int, int, int], seed: int, runs: np.ndarray, population: int, cuts: tuple[int, ...] = ()
 ) -> np.ndarray:
-    images = np.empty((len(runs), population, math.prod(shape)), np.uint8)
-    table = tables.draw_table(LEVELS[: shape[2]])
-    edges = [0, *cuts, len(runs) * population]
-    for lo, hi in pairwise(edges):
-        numba_.start_slice(images, table, np.uint64(seed), runs, lo, hi)
-    return images.reshape(len(runs), population, *shape)
+    pixels, table = math.prod(shape), tables.draw_table(LEVELS[: shape[2]])
+    recipe = make_recipe(table, runs, np.empty((len(runs), 0, pixels), np.uint8), population, seed=np.uint64(seed))
+    parts = [numba_breeding.start(recipe, pixels, part) for part in np.split(numbers_of(recipe), cuts)]
+    return np.concatenate(parts).reshape(len(runs), population, *shape)
 
 
-def breed_both(
+def make_breeding(
     shape: tuple[int, int, int],
     *,
     redraw: float = 0.01,
@@ -38,22 +56,38 @@ def breed_both(
     runs: tuple[int, ...] = (0, 5),
     population: int = 9,
     selected: int = 4,
-    cuts: tuple[int, ...] = (),
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parents, the reference's children and numba's."""
+    alike: float = 0.0,
+) -> tuple[Recipe, np.ndarray, np.ndarray]:
+    """A recipe, its parents, of which a share of the pixels is `alike`, and the reference's children."""
     numbers = np.array(runs, dtype=np.uint32)
     table = tables.draw_table(LEVELS[: shape[2]])
     parents = make_start(shape, 11, numbers, selected)
+    same = np.random.default_rng(2).random(parents.shape) < alike
+    parents = np.where(same, parents[:, :1], parents)
     thresholds = np.array([tables.rate_threshold(redraw / (r + 1)) for r in range(len(runs))], dtype=np.uint32)
     swaps = tables.rate_threshold(swap)
     expected = reference.breed(parents, table, thresholds, swaps, mixing, seed, generation, numbers, population)
-    children = np.empty((len(runs), population, math.prod(shape)), np.uint8)
-    divisors = np.array([tables.gap_divisor(int(t)) for t in thresholds], dtype=np.uint64)
-    flat, gap = parents.reshape(len(runs), selected, -1), np.uint64(tables.gap_divisor(swaps))
-    edges = [0, *cuts, len(runs) * population]
-    for lo, hi in pairwise(edges):
-        numba_.breed_slice(children, flat, table, divisors, gap, mixing, np.uint64(seed), generation, numbers, lo, hi)
-    return parents, expected, children.reshape(expected.shape)
+    recipe = make_recipe(
+        table,
+        numbers,
+        parents.reshape(len(runs), selected, -1),
+        population,
+        redraw=numba_words.gap_divisors(thresholds),
+        swap=np.uint64(tables.gap_divisor(swaps)),
+        mixing=mixing,
+        seed=np.uint64(seed),
+        generation=generation,
+    )
+    return recipe, parents, expected
+
+
+def breed_both(
+    shape: tuple[int, int, int], cuts: tuple[int, ...] = (), **varied: object
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parents, the reference's children and numba's."""
+    recipe, parents, expected = make_breeding(shape, **varied)
+    parts = [numba_breeding.breed(recipe, part)[0] for part in np.split(numbers_of(recipe), cuts)]
+    return parents, expected, np.concatenate(parts).reshape(expected.shape)
 
 
 # --- random words ---------------------------------------------------------------------------------------------------
@@ -72,7 +106,7 @@ KNOWN = [  # from the authors' file of known answers
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
 def test_philox_gives_the_known_answers(counter: list[int], key: tuple[int, int], expected: list[int]) -> None:
     assert reference.philox_rounds(np.array(counter, dtype=np.uint64), *key).tolist() == expected
-    words = numba_words.philox(*(np.uint64(word) for word in counter), np.uint64(key[0] | key[1] << 32))
+    words = numba_words.philox(*(np.uint32(word) for word in counter), np.uint64(key[0] | key[1] << 32))
     assert [int(word) for word in words] == expected
 
 
@@ -91,8 +125,9 @@ def test_gap_equals_the_table() -> None:
     ]
     for threshold in (1, 17, 9999, 2**23):
         divisor = tables.gap_divisor(threshold)
+        assert numba_words.gap_divisors(np.array([threshold], np.uint32))[0] == divisor
         for word in words:
-            assert numba_words.gap(np.uint64(word), np.uint64(divisor)) == tables.gap(int(word), divisor)
+            assert numba_words.gap(np.uint32(word), np.uint64(divisor)) == tables.gap(int(word), divisor)
 
 
 # --- breeding: equal in every engine ----------------------------------------------------------------------------------
@@ -196,6 +231,15 @@ def test_swaps_keep_the_histogram_and_change_places(shape: tuple[int, int, int])
 def test_selection_breaks_ties_by_the_lower_index_and_puts_nan_last() -> None:
     costs = np.array([[3, 1, np.nan, 1, 0], [np.nan, np.nan, 2, 2, np.inf]], dtype=np.float32)
     assert reference.select(costs, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
+    for parents in range(5):  # the last of them stand for parents
+        halves = np.split(costs, [5 - parents], axis=1)
+        assert numba_breeding.select(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
+
+
+@pytest.mark.parametrize("selected", [1, 7, 40])
+def test_select_equals_the_reference(selected: int) -> None:
+    costs = np.random.default_rng(selected).integers(0, 9, (30, 40)).astype(np.float32)
+    assert np.array_equal(numba_breeding.select(costs[:, :25], costs[:, 25:], selected), reference.select(costs, selected))
 
 
 # --- scoring --------------------------------------------------------------------------------------------------------
@@ -280,9 +324,10 @@ def test_target_term(wanted: int) -> None:
     assert reference.target_term(np.eye(3, dtype=np.float32), 1).tolist() == [2, 0, 2]
 
 
-def test_weighted_sum() -> None:
+@pytest.mark.parametrize("kernels", [reference, numba_])
+def test_weighted_sum(kernels: ModuleType) -> None:
     terms = np.array([[1, 2], [3, 4]], dtype=np.float32)
-    assert reference.weighted_sum(terms, np.array([10.0, 0.5])).tolist() == [11, 32]
+    assert kernels.weighted_sum(terms, np.array([10.0, 0.5])).tolist() == [11, 32]
 
 
 def test_sigmoid_is_the_sigmoid() -> None:
@@ -296,7 +341,8 @@ def test_network_equals_the_reference_bit_for_bit(shape: tuple[int, int, int], h
     network = random_network(shape, classes, hidden)
     images = random_images(shape, 20)
     scores = network(images)
-    assert np.array_equal(network.compiled(numba_)(images), scores)
+    sums = numba_.network_sums(images, *network.linear_head)
+    assert np.array_equal(network.scores_of_sums(numba_)(sums), scores)
     alone = np.concatenate([network(images[i : i + 1]) for i in range(len(images))])
     assert np.array_equal(alone, scores)
 
@@ -307,6 +353,9 @@ def test_network_sums_are_exact() -> None:
     weights = network.weights1.astype(np.int64)
     expected = images.reshape(len(images), -1).astype(np.int64) @ weights + network.bias1
     assert np.array_equal(reference.network_sums(images, *network.linear_head), expected)
+    assert np.array_equal(
+        numba_.network_sums(np.repeat(images, 20, axis=0), *network.linear_head), np.repeat(expected, 20, axis=0)
+    )
     assert np.abs(expected).max() < 2**24
 
 

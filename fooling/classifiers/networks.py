@@ -68,14 +68,12 @@ class SigmoidNetwork:
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
-        return self.compiled(reference)(images)
+        return self.scores_of_sums(reference)(reference.network_sums(images, *self.linear_head))
 
-    def compiled(self, kernels: ModuleType) -> Callable[[Bytes], Floats]:
-        """The same function, bit for bit, computed by the kernels of an engine; safe to call from several threads."""
-        head = self.linear_head
+    def scores_of_sums(self, kernels: ModuleType) -> Callable[[Floats], Floats]:
+        """What makes scores [N, K] of first-layer sums [N, M], by the kernels of an engine; safe to call from several threads."""
 
-        def scores(images: Bytes) -> Floats:
-            sums = kernels.network_sums(images, *head)
+        def scores(sums: Floats) -> Floats:
             result: Floats = kernels.network_scores(sums, self.scale, self.weights2, self.bias2)
             return result
 

@@ -106,6 +106,7 @@ def look(track: Track, plan: Plan, state: State, previous: State) -> State:
         track.note(previous, -1, evaluations, plan.digit)
     else:
         track.note(state, 0, evaluations, plan.digit)
+    track.changed[state.runs] += state.changed
     ends = np.ones(len(state.runs), dtype=np.bool_) if last else stops(plan, state)
     track.ended[state.runs[ends]] = True
     return state.only(~ends)

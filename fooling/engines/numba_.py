@@ -1,23 +1,29 @@
-"""engine=numba: compiled kernels on slices of the children of all runs, a slice at a time per thread."""
+"""engine=numba: compiled kernels on slices of the candidates of all runs, a slice at a time per thread."""
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import ask
-from fooling.engines.reference import nothing
-from fooling.engines.state import Breeding, State, keep_best
-from fooling.kernels import numba_, reference
-from fooling.kernels.tables import gap_divisor
+from fooling.engines.scoring import SCORES, Parents, all_images, find, flat, follow, make_parts, measure, parents_of, value
+from fooling.engines.state import Breeding, State, nothing
+from fooling.kernels import numba_, numba_breeding
+from fooling.kernels.numba_breeding import Recipe
+from fooling.kernels.numba_words import gap_divisors
+from fooling.kernels.tables import draw_guide, gap_divisor
 from fooling.objective import Objective
 
 Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-SLICE = 1024  # children a slice at most: their float32 pixels (3 MB at 28×28) stay near the cores
+SLICE = 8192  # candidates a slice at most …
+SMALL = 256  # … and at least: what a thread is worth
 FOREIGN_BATCH = 4096  # images a call of a classifier that is not built in
 
 
@@ -26,66 +32,167 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class NumbaEngine:
-    """The same search as the reference, on all cores. No result depends on the number of threads."""
+@dataclass(frozen=True)
+class Scored:
+    """What is known of the n children of a generation."""
 
-    def __init__(self, objective: Objective, breeding: Breeding, threads: int | None = None) -> None:
+    terms: Floats  # [n, T], of the objective's weights
+    scores: Floats  # [n, K]
+    fresh: npt.NDArray[np.bool_]  # [n], whether a child equals neither of its parents
+
+
+class NumbaEngine:
+    """The same search as the reference, on all cores, by difference. No result depends on the number of threads."""
+
+    def __init__(
+        self, objective: Objective, breeding: Breeding, threads: int | None = None, scoring: str = "difference"
+    ) -> None:
         from threadpoolctl import ThreadpoolController
 
         self.objective, self.breeding = objective, breeding
         self.threads = threads or cores()
         self.pool = ThreadPoolExecutor(self.threads)
         self.blas = ThreadpoolController()
-        compiled = getattr(objective.classifier, "compiled", None)
-        self.built_in: Callable[[Bytes], Floats] | None = compiled(numba_) if compiled else None
+        self.parts = make_parts(objective)
+        self.foreign = not any(part.name == SCORES for part in self.parts)
+        self.columns = [0 if part.name == SCORES else 1 + objective.penalties.index(part.name) for part in self.parts]
+        self.limit = min(int(np.prod(breeding.shape)) // 8, 1024) if scoring == "difference" else -1
+        self.notes = self.say_notes()
+        self.guide = draw_guide(breeding.table)
+        self.blank = measure(self.parts, np.zeros((1, *breeding.shape), dtype=np.uint8)) if self.limit >= 0 else {}
         self.weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
+
+    def say_notes(self) -> tuple[str, ...]:
+        """What a run says once: which parts are not scored by difference."""
+        if self.limit < 0:
+            return ()
+        foreign = ("the classifier has no linear first layer: it is asked about whole images",) if self.foreign else ()
+        dense = [part.name for part in self.parts if part.statistic is None]
+        return foreign + tuple(f"the term {name} has no update by difference: it is scored in full" for name in dense)
 
     def init(self, runs: npt.NDArray[np.uint32]) -> State:
         """Draws, scores and selects the first populations."""
-        b = self.breeding
-
-        def draw(children: Bytes, lo: int, hi: int) -> None:
-            numba_.start_slice(children, b.table, np.uint64(b.seed), runs, lo, hi)
-
-        return self.generation(nothing(b, runs), 0, draw)
+        return self.generation(nothing(self.breeding, runs, self.objective.classifier.num_classes), 0)
 
     def step(self, state: State) -> State:
         """Breeds, scores and selects one generation."""
-        b, generation = self.breeding, state.generation + 1
-        parents = state.images.reshape(*state.images.shape[:2], -1)
-        redraw = np.array([gap_divisor(int(t)) for t in b.redraw_thresholds(state.costs)], dtype=np.uint64)
-        swap, seed = np.uint64(gap_divisor(b.swap)), np.uint64(b.seed)
+        return self.generation(state, state.generation + 1)
 
-        def breed(children: Bytes, lo: int, hi: int) -> None:
-            numba_.breed_slice(children, parents, b.table, redraw, swap, b.mixing, seed, generation, state.runs, lo, hi)
+    def generation(self, state: State, generation: int) -> State:
+        """Makes, scores and selects the children of one generation: a slice of the runs at a time, or of all children."""
+        recipe, parents, runs, n = (
+            self.recipe(state, generation),
+            self.parents(state),
+            len(state.runs),
+            self.breeding.population,
+        )
+        numbers = (np.arange(runs)[:, None] * recipe.stride + np.arange(n)).reshape(-1)
+        scored, kept = self.scored(runs * n), self.kept(state, generation)
 
-        return self.generation(state, generation, breed)
+        def score(lo: int, hi: int) -> Bytes | None:
+            these = find(recipe, parents, numbers[lo:hi], self.limit, self.breeding.shape)
+            scored.fresh[lo:hi] = these.fresh
+            for part, column in zip(self.parts, self.columns, strict=True):
+                place = scored.terms[lo:hi, column : column + 1] if column else scored.scores[lo:hi]
+                place[:] = value(part, parents, these)
+            return all_images(parents, these) if self.foreign else None
 
-    def generation(self, state: State, generation: int, make: Callable[[Bytes, int, int], None]) -> State:
-        """Makes, scores and selects the children of one generation, slice by slice."""
-        b, objective = self.breeding, self.objective
-        size = (len(state.runs), b.population)
-        total, classes = size[0] * size[1], objective.classifier.num_classes
-        children = np.empty((*size, int(np.prod(b.shape))), dtype=np.uint8)
-        images = children.reshape(total, *b.shape)
-        penalties = np.empty((total, len(objective.penalties)), dtype=np.float32)
-        scores = np.empty((total, classes), dtype=np.float32)
+        def keep(lo: int, hi: int) -> None:
+            self.keep(state, recipe, parents, scored, kept, lo, hi)
 
-        def work(lo: int) -> None:
-            hi = min(lo + step, total)
-            make(children, lo, hi)
-            for column, name in enumerate(objective.penalties):
-                penalties[lo:hi, column] = numba_.PENALTIES[name](images[lo:hi], *objective.arguments[name])
-            if self.built_in:
-                scores[lo:hi] = self.built_in(images[lo:hi])
+        def both(lo: int, hi: int) -> None:
+            score(lo * n, hi * n)
+            keep(lo, hi)
 
-        step = min(SLICE, -(-total // self.threads))
+        if runs >= self.threads and not self.foreign:
+            self.each_slice(both, 0, runs, n)
+            return kept
+        batch = FOREIGN_BATCH if self.foreign else runs * n
+        for lo in range(0, runs * n, batch):
+            made = self.each_slice(score, lo, min(lo + batch, runs * n))
+            if self.foreign:
+                scored.scores[lo : lo + batch] = ask(self.objective.classifier, np.concatenate(made))
+        self.each_slice(keep, 0, runs, self.breeding.selected)
+        return kept
+
+    def keep(self, state: State, recipe: Recipe, parents: Parents, scored: Scored, kept: State, lo: int, hi: int) -> None:
+        """Selects the best children of runs lo…hi − 1, with elitism also of their parents, and writes them to `kept`."""
+        b, n = self.breeding, self.breeding.population
+        some, terms = slice(lo * n, hi * n), scored.terms[lo * n : hi * n]
+        terms[:, 0] = numba_.target_term(scored.scores[some], self.objective.digit)
+        costs = numba_.weighted_sum(terms, self.weights).reshape(-1, n)
+        rivals = state.costs[lo:hi] if b.elitism else state.costs[lo:hi, :0]
+        best = numba_breeding.select(costs, rivals, b.selected)
+        these = find(recipe, parents, (np.arange(lo, hi)[:, None] * recipe.stride + best).reshape(-1), self.limit, b.shape)
+        rows = slice(lo * b.selected, hi * b.selected)
+        all_images(parents, these, kept.images.reshape(-1, *b.shape)[rows])
+        if self.limit >= 0:
+            follow(
+                self.parts,
+                parents,
+                these,
+                {name: array.reshape(-1, *array.shape[2:])[rows] for name, array in kept.statistics.items()},
+            )
+        own, runs = best < n, np.arange(hi - lo)[:, None]
+        child, parent = np.minimum(best, n - 1), np.maximum(best - n, 0)
+        kept.costs[lo:hi] = costs[runs, child]
+        kept.scores[lo:hi] = scored.scores[some].reshape(-1, n, scored.scores.shape[1])[runs, child]
+        if not own.all():
+            kept.costs[lo:hi] = np.where(own, kept.costs[lo:hi], state.costs[lo:hi][runs, parent])
+            kept.scores[lo:hi] = np.where(own[:, :, None], kept.scores[lo:hi], state.scores[lo:hi][runs, parent])
+        kept.changed[lo:hi] = scored.fresh[some].reshape(-1, n).sum(axis=1)
+
+    def scored(self, n: int) -> Scored:
+        """Room for what will be known of n children."""
+        terms, scores = (
+            np.empty((n, len(self.weights)), np.float32),
+            np.empty((n, self.objective.classifier.num_classes), np.float32),
+        )
+        return Scored(terms, scores, np.empty(n, dtype=np.bool_))
+
+    def kept(self, state: State, generation: int) -> State:
+        """Room for the next state of the same runs."""
+        size, classes = (len(state.runs), self.breeding.selected), self.objective.classifier.num_classes
+        return State(
+            generation,
+            state.runs,
+            np.empty((*size, *self.breeding.shape), dtype=np.uint8),
+            np.empty(size, dtype=np.float32),
+            np.empty((*size, classes), dtype=np.float32),
+            np.empty(len(state.runs), dtype=np.int64),
+            {name: np.empty((*size, *array.shape[1:]), dtype=array.dtype) for name, array in self.blank.items()},
+        )
+
+    def recipe(self, state: State, generation: int) -> Recipe:
+        """How the children of a generation come about."""
+        b = self.breeding
+        return Recipe(
+            parents=state.images.reshape(*state.images.shape[:2], int(np.prod(b.shape))),
+            table=b.table,
+            guide=self.guide,
+            redraw=gap_divisors(b.redraw_thresholds(state.costs)) if generation else np.zeros(0, dtype=np.uint64),
+            swap=np.uint64(gap_divisor(b.swap)),
+            mixing=b.mixing,
+            seed=np.uint64(b.seed),
+            generation=generation,
+            runs=state.runs,
+            population=b.population,
+            stride=b.population + state.images.shape[1],
+        )
+
+    def parents(self, state: State) -> Parents:
+        """The state's images with their statistics, which are counted where the state has none."""
+        images, scores = state.images.reshape(-1, *self.breeding.shape), state.scores.reshape(-1, state.scores.shape[2])
+        if self.limit < 0 or not len(images):
+            return Parents(flat(images), {}, {})
+        statistics = {name: array.reshape(-1, *array.shape[2:]) for name, array in state.statistics.items()}
+        return parents_of(self.parts, images, scores, statistics or measure(self.parts, images))
+
+    def each_slice(self, work: Callable[[int, int], Any], lo: int, hi: int, size: int = 1) -> list[Any]:
+        """What `work` makes of the slices of lo…hi − 1, in their order; each of them stands for `size` candidates."""
+        rounds = -(-(hi - lo) * size // (SLICE * self.threads))  # every thread has the same number of slices
+        step = max(-(-SMALL // size), -(-(hi - lo) // (max(1, rounds) * self.threads)))
         with self.blas.limit(limits=1, user_api="blas"):
-            list(self.pool.map(work, range(0, total, step)))
-        if not self.built_in:
-            for lo in range(0, total, FOREIGN_BATCH):
-                scores[lo : lo + FOREIGN_BATCH] = ask(objective.classifier, images[lo : lo + FOREIGN_BATCH])
-        target = numba_.target_term(scores, objective.digit)[:, None]
-        costs = reference.weighted_sum(np.concatenate([target, penalties], axis=1), self.weights)
-        kept = (children.reshape(*size, *b.shape), costs.reshape(size), scores.reshape(*size, classes))
-        return keep_best(state, generation, *kept, b)
+            if hi - lo <= step:
+                return [work(lo, hi)]
+            return list(self.pool.map(lambda at: work(at, min(at + step, hi)), range(lo, hi, step)))

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import ask
-from fooling.engines.state import Breeding, State, keep_best
+from fooling.engines.state import Breeding, State, nothing
 from fooling.kernels import reference
 from fooling.objective import Objective
 
@@ -15,14 +15,18 @@ Floats = npt.NDArray[np.float32]
 class ReferenceEngine:
     """One child after the other, every term as it is written down."""
 
-    def __init__(self, objective: Objective, breeding: Breeding, threads: int | None = None) -> None:
+    notes = ()
+
+    def __init__(self, objective: Objective, breeding: Breeding, threads: int | None = None, scoring: str = "dense") -> None:
         self.objective, self.breeding = objective, breeding
-        del threads  # NumPy alone: one thread
+        del threads, scoring  # NumPy alone: one thread, everything in full
 
     def init(self, runs: npt.NDArray[np.uint32]) -> State:
         """Draws, scores and selects the first populations."""
         b = self.breeding
-        return self.kept(nothing(b, runs), 0, reference.start(b.table, b.seed, runs, b.population, b.shape))
+        children = reference.start(b.table, b.seed, runs, b.population, b.shape)
+        changed = np.full(len(runs), b.population)
+        return self.kept(nothing(b, runs, self.objective.classifier.num_classes), 0, children, changed)
 
     def step(self, state: State) -> State:
         """Breeds, scores and selects one generation."""
@@ -31,10 +35,11 @@ class ReferenceEngine:
         children = reference.breed(
             state.images, b.table, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population
         )
-        return self.kept(state, generation, children)
+        fresh = reference.fresh(children, state.images, b.mixing, b.seed, generation, state.runs)
+        return self.kept(state, generation, children, fresh.sum(axis=1))
 
-    def kept(self, state: State, generation: int, children: Bytes) -> State:
-        """Scores children [R, N, H, W, C] in full and keeps the best."""
+    def kept(self, state: State, generation: int, children: Bytes, changed: npt.NDArray[np.int64]) -> State:
+        """Scores children [R, N, H, W, C] in full and keeps the best, with elitism of them and their parents [R, S, …]."""
         objective, size = self.objective, children.shape[:2]
         images = children.reshape(-1, *self.breeding.shape)
         scores = ask(objective.classifier, images)
@@ -42,16 +47,10 @@ class ReferenceEngine:
         terms += [reference.PENALTIES[name](images, *objective.arguments[name]) for name in objective.penalties]
         weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
         costs = reference.weighted_sum(np.stack(terms, axis=1), weights).reshape(size)
-        return keep_best(state, generation, children, costs, scores.reshape(*size, -1), self.breeding)
-
-
-def nothing(breeding: Breeding, runs: npt.NDArray[np.uint32]) -> State:
-    """The state before the first population: no images."""
-    size = (len(runs), 0)
-    return State(
-        -1,
-        runs,
-        np.empty((*size, *breeding.shape), np.uint8),
-        np.empty(size, np.float32),
-        np.empty((*size, 0), np.float32),
-    )
+        scores = scores.reshape(*size, -1)
+        if self.breeding.elitism:
+            children = np.concatenate([children, state.images], axis=1)
+            costs, scores = np.concatenate([costs, state.costs], axis=1), np.concatenate([scores, state.scores], axis=1)
+        best = reference.select(costs, self.breeding.selected)
+        rows = np.arange(len(best))[:, None]
+        return State(generation, state.runs, children[rows, best], costs[rows, best], scores[rows, best], changed)

@@ -1,13 +1,11 @@
 """What every engine starts from, hands on and gives back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from fooling.kernels import reference
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -45,39 +43,43 @@ class State:
     images: Bytes  # [R, S, H, W, C]
     costs: Floats  # [R, S]
     scores: Floats  # [R, S, K]
+    changed: npt.NDArray[np.int64]  # [R], children of this generation that equalled neither of their parents
+    statistics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, S, …] each, for engines that keep them
 
     def only(self, going: npt.NDArray[np.bool_]) -> "State":
         """The state without the runs that have ended, going [R]; the others are not changed by it."""
         if going.all():
             return self
-        return State(self.generation, self.runs[going], self.images[going], self.costs[going], self.scores[going])
+        arrays = {name: getattr(self, name)[going] for name in SAVED}
+        return State(self.generation, **arrays, statistics={name: array[going] for name, array in self.statistics.items()})
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything, as named arrays for a checkpoint."""
-        return {f"state_{field.name}": np.asarray(getattr(self, field.name)) for field in fields(self)}
+        """Named arrays for a checkpoint: everything but the statistics, which can be counted anew."""
+        return {f"state_{name}": np.asarray(getattr(self, name)) for name in ("generation", *SAVED)}
 
     @staticmethod
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "State":
         """The state in a checkpoint."""
-        arrays = {field.name: saved[f"state_{field.name}"] for field in fields(State) if field.name != "generation"}
-        return State(generation=int(saved["state_generation"]), **arrays)
+        return State(int(saved["state_generation"]), **{name: saved[f"state_{name}"] for name in SAVED})
+
+
+SAVED = ("runs", "images", "costs", "scores", "changed")  # arrays of a state, a row a run
+
+
+def nothing(breeding: Breeding, runs: npt.NDArray[np.uint32], classes: int) -> State:
+    """The state before the first population: no images."""
+    size = (len(runs), 0)
+    images, costs = np.empty((*size, *breeding.shape), np.uint8), np.empty(size, np.float32)
+    return State(-1, runs, images, costs, np.empty((*size, classes), np.float32), np.zeros(len(runs), np.int64))
 
 
 class Engine(Protocol):
     """Computes breed, score and select."""
+
+    notes: tuple[str, ...]  # what a run says once: what it computes in another way than one would expect
 
     def init(self, runs: npt.NDArray[np.uint32]) -> State:
         """The first population of each run, scored, and the best of it."""
 
     def step(self, state: State) -> State:
         """One generation further."""
-
-
-def keep_best(state: State, generation: int, children: Bytes, costs: Floats, scores: Floats, breeding: Breeding) -> State:
-    """The best of the children [R, N, H, W, C], and with elitism of their parents too: ties to children, lower index first."""
-    if breeding.elitism and len(state.images[0]):
-        children = np.concatenate([children, state.images], axis=1)
-        costs, scores = np.concatenate([costs, state.costs], axis=1), np.concatenate([scores, state.scores], axis=1)
-    best = reference.select(costs, breeding.selected)
-    rows = np.arange(len(best))[:, None]
-    return State(generation, state.runs, children[rows, best], costs[rows, best], scores[rows, best])

@@ -37,6 +37,7 @@ class Track:
     costs: npt.NDArray[np.float32]  # [R]
     scores: npt.NDArray[np.float32]  # [R, K]
     evaluations: npt.NDArray[np.int64]  # [R]
+    changed: npt.NDArray[np.int64]  # [R], those of children that equalled neither of their parents
     reached: npt.NDArray[np.int64]  # [R, 4], evaluations to each of MILESTONES, −1 while not reached
     ended: npt.NDArray[np.bool_]  # [R]
     frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
@@ -52,6 +53,7 @@ class Track:
             costs=np.zeros(runs, dtype=np.float32),
             scores=np.zeros((runs, classes), dtype=np.float32),
             evaluations=np.zeros(runs, dtype=np.int64),
+            changed=np.zeros(runs, dtype=np.int64),
             reached=np.full((runs, len(MILESTONES)), -1, dtype=np.int64),
             ended=np.zeros(runs, dtype=np.bool_),
             frames=np.zeros((0, min(runs, FILMED), *shape), dtype=np.uint8),
@@ -66,7 +68,7 @@ class Track:
 
     def fits(self, runs: int) -> bool:
         """Whether the arrays are those of so many runs."""
-        each = (self.images, self.costs, self.scores, self.evaluations, self.reached, self.ended)
+        each = (self.images, self.costs, self.scores, self.evaluations, self.changed, self.reached, self.ended)
         return (
             all(array.ndim and len(array) == runs for array in each)
             and self.frames.shape[1:] == (min(runs, FILMED), *self.images.shape[1:])

@@ -36,16 +36,23 @@ def cache_folder() -> str:
     return ""
 
 
-def jit(function: Function) -> Function:
+def jit(function: Function, inline: bool = False) -> Function:
     """Compiles for one thread without the interpreter's lock: engines run kernels on slices, a slice per thread.
 
-    No fast-math: sums keep their order and products are not fused, so that the bits are those of the reference.
+    No fast-math: sums keep their order and products are not fused, so that the bits are those of the reference. `inline`: LLVM
+    must put it into the loops that call it, which can then become vectors.
     """
     config: Any = numba.config
     before, config.CACHE_DIR = config.CACHE_DIR, cache_folder()  # read when the dispatcher is made
+    options = {"nogil": True, "cache": bool(cache_folder()), "error_model": "numpy", "forceinline": inline}
     try:
-        compiled: Any = numba.njit(nogil=True, cache=bool(cache_folder()), error_model="numpy")(function)
+        compiled: Any = numba.njit(**options)(function)
     finally:
         config.CACHE_DIR = before
     result: Function = compiled
     return result
+
+
+def jit_inline(function: Function) -> Function:
+    """`jit` with `inline`."""
+    return jit(function, inline=True)

@@ -93,18 +93,35 @@ def breed(
 Address = tuple[int, int, int, int]  # child, generation, run, seed
 
 
-def uniform_crossover(parents: Bytes, address: Address, mixing: bool) -> Bytes:
-    """One child of two different parents of [S, P]; pixel i is of the second where bit i mod 128 of block i ÷ 128 is 1."""
-    selected, pixels = parents.shape
+def pair(selected: int, mixing: bool, address: Address) -> tuple[int, int]:
+    """The two parents of a child, different ones; twice the same where there is no crossover (not `mixing`, or one parent)."""
     words = philox(0, *address, "parents")
     first = int(words[0]) * selected >> 32
     if not mixing or selected == 1:
-        return np.array(parents[first])
+        return first, first
     second = int(words[1]) * (selected - 1) >> 32
-    second += second >= first
+    return first, second + (second >= first)
+
+
+def uniform_crossover(parents: Bytes, address: Address, mixing: bool) -> Bytes:
+    """One child of two different parents of [S, P]; pixel i is of the second where bit i mod 128 of block i ÷ 128 is 1."""
+    pixels = parents.shape[1]
+    first, second = pair(len(parents), mixing, address)
     words = philox(np.arange(-(-pixels // 128)), *address, "crossover")
     bits = (words[..., None] >> np.arange(32, dtype=np.uint64)) & np.uint64(1)
     return np.asarray(np.where(bits.reshape(-1)[:pixels] == 1, parents[second], parents[first]), dtype=np.uint8)
+
+
+def fresh(
+    children: Bytes, parents: Bytes, mixing: bool, seed: int, generation: int, runs: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.bool_]:
+    """Whether each child [R, N, H, W, C] equals neither of its two parents among [R, S, H, W, C]. → [R, N]."""
+    found = np.empty(children.shape[:2], dtype=np.bool_)
+    for r, run in enumerate(runs):
+        for child in range(children.shape[1]):
+            two = parents[r, list(pair(parents.shape[1], mixing, (child, generation, int(run), seed)))]
+            found[r, child] = (children[r, child] != two).any(axis=(1, 2, 3)).all()
+    return found
 
 
 def redraw_pixels(pixels: Bytes, table: npt.NDArray[np.uint64], threshold: int, address: Address) -> None:
@@ -249,7 +266,7 @@ def sigmoid(z: Floats) -> Floats:
 
 def network_sums(images: Bytes, weights: Floats, bias: Floats) -> Floats:
     """First-layer sums in units of the lattice, [N, H, W, C] × [P, M] + [M] → [N, M]: integers below 2²⁴, so exact."""
-    return images.reshape(len(images), -1).astype(np.float32) @ weights + bias
+    return images.reshape(len(images), len(weights)).astype(np.float32) @ weights + bias
 
 
 def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:

@@ -13,6 +13,7 @@ LEVELS = 256  # a pixel is one of 256 grey levels
 RATE_ONE = 1 << 24  # a mutation rate is an integer threshold in units of 2⁻²⁴
 LOG_ONE = 1 << 40  # logarithms are fixed-point, in units of 2⁻⁴⁰
 LOG_NODES = 1 << 10  # nodes of the table on [1, 2); linear in between: error < 2e-7
+GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most of them lead to a single level
 
 # What a random word is for: part of its address, so that no two uses share a word.
 PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4}
@@ -71,6 +72,12 @@ def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     if not np.all(np.isfinite(cumulative)) or np.any(levels < 0) or np.any(cumulative[:, -1] <= 0):
         raise ValueError("shares of grey levels are expected finite, not negative and not all 0")
     return np.rint(cumulative / cumulative[:, -1:] * 2.0**32).astype(np.uint64)
+
+
+def draw_guide(table: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    """The levels that the words b·2³²/GUIDE draw, b = 0…GUIDE (the last: 2³² − 1): uint8 [C, GUIDE + 1]. They bracket every draw."""
+    words = np.minimum(np.arange(GUIDE + 1, dtype=np.uint64) * np.uint64(2**32 // GUIDE), np.uint64(2**32 - 1))
+    return np.stack([np.searchsorted(row[:-1], words, side="right") for row in table]).astype(np.uint8)
 
 
 def bin_of_level(bins: int) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,173 @@
+"""How the numba engine values candidates: by difference from their parents where a term has a statistic, else in full."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.kernels import numba_, numba_breeding
+from fooling.kernels.numba_breeding import Recipe
+from fooling.kernels.numba_difference import (
+    STATISTICS,
+    Changes,
+    Statistic,
+    apply_changes,
+    network_statistic,
+    spread,
+    transpose,
+    transposed_update,
+)
+from fooling.objective import Objective
+
+Array = npt.NDArray[Any]
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+Shape = tuple[int, int, int]
+
+SCORES = "scores"  # the part that is not a penalty
+NONE: Ints = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is computed of every candidate: the scores of a classifier with a linear head, or a penalty."""
+
+    name: str
+    columns: int  # numbers a candidate: K scores, or one
+    statistic: Statistic | None
+    arguments: tuple[Any, ...]
+
+    def in_full(self, images: Bytes) -> Array:
+        """Its values of images [N, H, W, C]."""
+        if self.statistic is None:
+            return numba_.PENALTIES[self.name](images, *self.arguments)
+        return self.statistic.value(self.statistic.measure(images, *self.arguments), images.shape[1:], *self.arguments)
+
+
+def make_parts(objective: Objective) -> list[Part]:
+    """The penalties of an objective, and first its classifier's scores if that has a linear head."""
+    classifier, parts = objective.classifier, []
+    if hasattr(classifier, "linear_head") and hasattr(classifier, "scores_of_sums"):
+        arguments = (*classifier.linear_head, classifier.scores_of_sums(numba_))
+        parts.append(Part(SCORES, classifier.num_classes, network_statistic, arguments))
+    return parts + [Part(name, 1, STATISTICS.get(name), objective.arguments[name]) for name in objective.penalties]
+
+
+@dataclass(frozen=True)
+class Parents:
+    """The selected images of all runs, Q = R·S, as what their children are scored from."""
+
+    images: Bytes  # [Q, P]
+    statistics: Mapping[str, Array]  # [Q, …] of each part that has one, and the images transposed
+    values: Mapping[str, Floats]  # [Q, columns] of each part that has a statistic
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """n candidates: copies of parents, copies with changes, and whole images."""
+
+    rows: Ints  # [n], the parent of each; −1 if it has none
+    fresh: Flags  # [n], whether it equals neither of its parents
+    changed: Ints  # [m], those with changes
+    changes: Changes
+    whole: Ints  # [w], those that are whole
+    images: Bytes  # [w, H, W, C]
+
+
+def find(recipe: Recipe, parents: Parents, numbers: Ints, limit: int, shape: Shape) -> Candidates:
+    """The candidates of these numbers (see `numba_breeding`), as changes if there are at most `limit` of them.
+
+    limit = −1: all children are whole. Those of generation 0 always are.
+    """
+    if recipe.generation == 0:
+        images, fresh = numba_breeding.start(recipe, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
+        nothing = Changes(parents.images, parents.images, NONE, np.zeros(1, np.int64), NONE.astype(np.int32), images[0, :0])
+        rows, whole = np.full(len(numbers), -1, dtype=np.int64), np.arange(len(numbers))
+        return Candidates(rows, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
+    found = numba_breeding.find_changes(recipe, limit, numbers)
+    images, found.fresh[found.whole] = numba_breeding.breed(recipe, numbers[found.whole])
+    transposed = parents.statistics.get("transposed", parents.images)
+    changes = Changes(parents.images, transposed, found.rows[found.changed], found.ends, found.pixels, found.levels)
+    return Candidates(found.rows, found.fresh, found.changed, changes, found.whole, images.reshape(-1, *shape))
+
+
+def value(part: Part, parents: Parents, these: Candidates) -> Floats:
+    """A part of the candidates, [n, columns]."""
+    statistic, shape = part.statistic, these.images.shape[1:]
+    if statistic is None:
+        return part.in_full(all_images(parents, these)).reshape(-1, part.columns)
+    whole = part.in_full(these.images).reshape(-1, part.columns) if len(these.whole) else these.images[:0]
+    if len(these.whole) == len(these.rows):
+        return whole
+    counts = statistic.update(parents.statistics[part.name], these.changes, shape, *part.arguments)
+    changed = statistic.value(counts, shape, *part.arguments).reshape(-1, part.columns)
+    result = np.empty((len(these.rows), part.columns), dtype=np.float32)
+    gather(parents.values[part.name], these, changed, whole, result)
+    return result
+
+
+def all_images(parents: Parents, these: Candidates, images: Bytes | None = None) -> Bytes:
+    """The candidates as images [n, H, W, C], written to `images` if given."""
+    if len(these.whole) == len(these.rows):
+        if images is not None:
+            images[:] = these.images
+        return these.images
+    if images is None:
+        images = np.empty((len(these.rows), *these.images.shape[1:]), dtype=np.uint8)
+    spread(flat(images), parents.images, these.rows, these.whole, flat(these.images))
+    apply_changes(flat(images), these.changed, these.changes)
+    return images
+
+
+def measure(parts: list[Part], images: Bytes) -> dict[str, Array]:
+    """The statistics of images [N, H, W, C], counted anew."""
+    found: dict[str, Array] = {"transposed": transpose(images)}
+    for part in parts:
+        if part.statistic:
+            found[part.name] = part.statistic.measure(images, *part.arguments)
+    return found
+
+
+def follow(parts: list[Part], parents: Parents, these: Candidates, found: Mapping[str, Array]) -> None:
+    """Writes the statistics of the candidates, from those of their parents, to `found`, [n, …] each."""
+    whole = measure(parts, these.images)
+    if len(these.whole) == len(these.rows):
+        for name, array in whole.items():
+            found[name][:] = array
+        return
+    shape, changes = these.images.shape[1:], these.changes
+    transposed = transposed_update(changes.transposed, changes, shape[0], shape[1])
+    gather(changes.transposed, these, transposed, whole["transposed"], found["transposed"])
+    for part in parts:
+        if part.statistic:
+            old = parents.statistics[part.name]
+            changed = part.statistic.update(old, changes, shape, *part.arguments)
+            gather(old, these, changed, whole[part.name], found[part.name])
+
+
+def gather(old: Array, these: Candidates, changed: Array, whole: Array, result: Array) -> None:
+    """Something of all candidates [n, …], from that of their parents [Q, …], of the changed [m, …] and of the whole ones [w, …]."""
+    spread(flat(result), flat(old), these.rows, these.changed, flat(changed))
+    if len(these.whole):
+        result[these.whole] = whole
+
+
+def parents_of(parts: list[Part], images: Bytes, scores: Floats, statistics: Mapping[str, Array]) -> Parents:
+    """What children are scored from: selected images [Q, H, W, C], their scores [Q, K] and statistics [Q, …]."""
+    values = {}
+    for part in parts:
+        if part.name == SCORES:
+            values[part.name] = scores
+        elif part.statistic:
+            values[part.name] = part.statistic.value(statistics[part.name], images.shape[1:], *part.arguments).reshape(-1, 1)
+    return Parents(flat(images), statistics, values)
+
+
+def flat(array: Array) -> Array:
+    """A view [n, …] → [n, m], also where n = 0."""
+    return array.reshape(len(array), math.prod(array.shape[1:]))
