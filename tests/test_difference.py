@@ -12,7 +12,7 @@ from test_kernels import make_breeding, numbers_of
 from fooling.engines import scoring
 from fooling.engines.numba_ import NumbaEngine
 from fooling.engines.reference import ReferenceEngine
-from fooling.kernels import numba_, numba_breeding, numba_difference, reference, tables
+from fooling.kernels import numba_, numba_breeding, numba_changes, numba_difference, reference, tables
 from fooling.kernels.numba_difference import STATISTICS, Changes, network_statistic
 from fooling.objective import make_objective
 
@@ -32,7 +32,7 @@ CASES = [
 ]
 
 
-def rebuild(recipe: numba_breeding.Recipe, found: numba_breeding.Found, n: int) -> np.ndarray:
+def rebuild(recipe: numba_breeding.Recipe, found: numba_changes.Found, n: int) -> np.ndarray:
     """Images of the candidates; those that are to be bred whole are left black."""
     flat = recipe.parents.reshape(-1, recipe.parents.shape[2])
     images = flat[found.rows].copy()
@@ -53,7 +53,7 @@ def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, li
     recipe, parents, expected = make_breeding(shape, **varied)
     limit = min(limit, math.prod(shape))
     numbers = numbers_of(recipe)
-    found = numba_breeding.find_changes(recipe, limit, numbers)
+    found = numba_changes.find_changes(recipe, limit, numbers)
     whole, fresh = numba_breeding.breed(recipe, numbers[found.whole])
     images = rebuild(recipe, found, len(numbers))
     images[found.whole], found.fresh[found.whole] = whole, fresh
@@ -68,7 +68,7 @@ def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, li
 
 def test_late_children_are_few_changes() -> None:
     recipe, _, expected = make_breeding((28, 28, 1), alike=0.998, redraw=0.0005, swap=0.0, population=200, selected=5)
-    found = numba_breeding.find_changes(recipe, 98, numbers_of(recipe))
+    found = numba_changes.find_changes(recipe, 98, numbers_of(recipe))
     assert len(found.whole) == 0
     assert len(found.pixels) < 3 * expected[..., 0, 0, 0].size
     assert 0.2 < len(found.changed) / 400 < 1
@@ -77,7 +77,7 @@ def test_late_children_are_few_changes() -> None:
 def test_parents_are_candidates_without_changes() -> None:
     recipe, _, _ = make_breeding((8, 8, 1), selected=4, population=9)
     numbers = np.array([recipe.stride + 9 + 2, 9])  # the third parent of the second run, the first of the first
-    found = numba_breeding.find_changes(recipe, 5, numbers)
+    found = numba_changes.find_changes(recipe, 5, numbers)
     assert found.rows.tolist() == [4 + 2, 0]
     assert len(found.changed) == len(found.whole) == 0
     assert not found.fresh.any()
@@ -85,7 +85,7 @@ def test_parents_are_candidates_without_changes() -> None:
 
 def test_the_nearer_parent_is_the_base() -> None:
     recipe, _, expected = make_breeding((28, 28, 1), alike=0.95, redraw=0.0, swap=0.0, population=100, selected=2)
-    found = numba_breeding.find_changes(recipe, 784, numbers_of(recipe))
+    found = numba_changes.find_changes(recipe, 784, numbers_of(recipe))
     flat, children = recipe.parents.reshape(-1, 784), expected.reshape(-1, 784)
     for q, row in enumerate(found.rows):
         both = flat[row // 2 * 2 : row // 2 * 2 + 2]

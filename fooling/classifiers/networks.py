@@ -71,7 +71,7 @@ class SigmoidNetwork:
         return self.scores_of_sums(reference)(reference.network_sums(images, *self.linear_head))
 
     def scores_of_sums(self, kernels: ModuleType) -> Callable[[Floats], Floats]:
-        """What makes scores [N, K] of first-layer sums [N, M], by the kernels of an engine; safe to call from several threads."""
+        """What makes scores [N, K] of first-layer sums [N, M], by the kernels of an engine; several threads may call it."""
 
         def scores(sums: Floats) -> Floats:
             result: Floats = kernels.network_scores(sums, self.scale, self.weights2, self.bias2)

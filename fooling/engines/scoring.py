@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels import numba_, numba_breeding
+from fooling.kernels import numba_, numba_breeding, numba_changes
 from fooling.kernels.numba_breeding import Recipe
 from fooling.kernels.numba_difference import (
     STATISTICS,
@@ -89,7 +89,7 @@ def find(recipe: Recipe, parents: Parents, numbers: Ints, limit: int, shape: Sha
         nothing = Changes(parents.images, parents.images, NONE, np.zeros(1, np.int64), NONE.astype(np.int32), images[0, :0])
         rows, whole = np.full(len(numbers), -1, dtype=np.int64), np.arange(len(numbers))
         return Candidates(rows, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
-    found = numba_breeding.find_changes(recipe, limit, numbers)
+    found = numba_changes.find_changes(recipe, limit, numbers)
     images, found.fresh[found.whole] = numba_breeding.breed(recipe, numbers[found.whole])
     transposed = parents.statistics.get("transposed", parents.images)
     changes = Changes(parents.images, transposed, found.rows[found.changed], found.ends, found.pixels, found.levels)
@@ -101,7 +101,9 @@ def value(part: Part, parents: Parents, these: Candidates) -> Floats:
     statistic, shape = part.statistic, these.images.shape[1:]
     if statistic is None:
         return part.in_full(all_images(parents, these)).reshape(-1, part.columns)
-    whole = part.in_full(these.images).reshape(-1, part.columns) if len(these.whole) else these.images[:0]
+    whole: Floats = np.empty((0, part.columns), dtype=np.float32)
+    if len(these.whole):
+        whole = part.in_full(these.images).reshape(-1, part.columns)
     if len(these.whole) == len(these.rows):
         return whole
     counts = statistic.update(parents.statistics[part.name], these.changes, shape, *part.arguments)
@@ -151,7 +153,7 @@ def follow(parts: list[Part], parents: Parents, these: Candidates, found: Mappin
 
 
 def gather(old: Array, these: Candidates, changed: Array, whole: Array, result: Array) -> None:
-    """Something of all candidates [n, …], from that of their parents [Q, …], of the changed [m, …] and of the whole ones [w, …]."""
+    """Writes `result` [n, …] from what the parents [Q, …], the changed [m, …] and the whole candidates [w, …] have."""
     spread(flat(result), flat(old), these.rows, these.changed, flat(changed))
     if len(these.whole):
         result[these.whole] = whole

@@ -1,7 +1,7 @@
 """What every engine starts from, hands on and gives back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,7 +50,7 @@ class State:
         """The state without the runs that have ended, going [R]; the others are not changed by it."""
         if going.all():
             return self
-        arrays = {name: getattr(self, name)[going] for name in SAVED}
+        arrays: dict[str, Any] = {name: getattr(self, name)[going] for name in SAVED}
         return State(self.generation, **arrays, statistics={name: array[going] for name, array in self.statistics.items()})
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -60,7 +60,8 @@ class State:
     @staticmethod
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "State":
         """The state in a checkpoint."""
-        return State(int(saved["state_generation"]), **{name: saved[f"state_{name}"] for name in SAVED})
+        arrays: dict[str, Any] = {name: saved[f"state_{name}"] for name in SAVED}
+        return State(int(saved["state_generation"]), **arrays)
 
 
 SAVED = ("runs", "images", "costs", "scores", "changed")  # arrays of a state, a row a run

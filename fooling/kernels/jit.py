@@ -44,7 +44,7 @@ def jit(function: Function, inline: bool = False) -> Function:
     """
     config: Any = numba.config
     before, config.CACHE_DIR = config.CACHE_DIR, cache_folder()  # read when the dispatcher is made
-    options = {"nogil": True, "cache": bool(cache_folder()), "error_model": "numpy", "forceinline": inline}
+    options: dict[str, Any] = {"nogil": True, "cache": bool(cache_folder()), "error_model": "numpy", "forceinline": inline}
     try:
         compiled: Any = numba.njit(**options)(function)
     finally:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_inline
 from fooling.kernels.numba_ import difference_sums, histogram_counts, histogram_distance, network_sums, variogram_distance
-from fooling.kernels.numba_words import U
+from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
 
 LANES = 32  # windows are padded to a multiple of so many places
@@ -62,7 +62,7 @@ def transpose(images: Bytes) -> Bytes:
 
 
 @jit
-def split(pixel: int, channels: int) -> tuple[int, int]:
+def split(pixel: Whole, channels: int) -> tuple[Whole, Whole]:
     """Channel and place of a pixel."""
     if channels == 1:
         return np.int64(0), np.int64(pixel)
@@ -171,7 +171,7 @@ def variogram_update(sums: Ints, changes: Changes, height: int, width: int) -> I
 
 @jit
 def add_window(
-    added: Floats, to: int, plane: Bytes, at: int, old: int, new: int, weights: Floats, where: int, size: int
+    added: Floats, to: Whole, plane: Bytes, at: Whole, old: Whole, new: Whole, weights: Floats, where: Whole, size: Whole
 ) -> None:
     """Adds weight·(|new − v| − |old − v|) for each v of a window of a plane.
 
@@ -196,7 +196,7 @@ def inside(side: int, lags: int, size: int) -> Floats:
 
 
 @jit
-def coordinates(height: int, width: int) -> tuple[Ints, Ints]:
+def coordinates(height: int, width: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Column and line of each place: int32 [H·W] each."""
     column, line = np.empty(height * width, dtype=np.int32), np.empty(height * width, dtype=np.int32)
     for place in range(height * width):
@@ -247,7 +247,7 @@ def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int)
 
 
 @jit
-def add_pairs(sums: Ints, image: Bytes, pixel: int, stride: int, at: int, side: int, new: int) -> None:
+def add_pairs(sums: Ints, image: Bytes, pixel: Whole, stride: int, at: Whole, side: int, new: Whole) -> None:
     """Adds the change of a pixel's pairs with the next and the one before, `stride` away, to the sums [L] of one direction."""
     a, b = np.int64(image[pixel]), np.int64(new)
     if at + 1 < side:

@@ -1,5 +1,7 @@
 """Random words, compiled by numba: the generator of `reference.py` and the draws of `tables.py`, one at a time."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,9 +9,11 @@ from fooling.kernels.jit import jit, jit_inline
 from fooling.kernels.tables import GUIDE, LOG_ONE, RATE_ONE, log2_table
 
 Words = npt.NDArray[np.uint64]
+Whole = int | np.integer[Any]  # of any width
 Drawn = npt.NDArray[np.uint32]
 
-U, U32 = np.uint64, np.uint32
+U = np.uint64
+U32 = np.uint32
 LOW, SHIFT, ONE = U(0xFFFFFFFF), U(32), U(1)
 LOG24, LOG32 = U(24 * LOG_ONE), U(32 * LOG_ONE)
 GUIDE_SHIFT = U32(32 - (GUIDE.bit_length() - 1))
@@ -17,7 +21,7 @@ LOG_TABLE = log2_table()
 
 
 @jit_inline
-def philox(block: int, child: U32, generation: int, run: int, seed: U) -> tuple[U32, U32, U32, U32]:
+def philox(block: Whole, child: U32, generation: Whole, run: Whole, seed: U) -> tuple[U32, U32, U32, U32]:
     """Philox4x32-10; `child` already holds the purpose in its upper four bits.
 
     All in 32 bits but for the products, so that loops over blocks or children become vectors (14 → 1.2 ns a call).
@@ -54,7 +58,8 @@ def log2_fixed(x: U) -> U:
     mantissa = (x << (SHIFT - exponent)) - (ONE << SHIFT)
     node, rest = np.int64(mantissa >> U(22)), mantissa & U(0x3FFFFF)
     low, high = LOG_TABLE[node], LOG_TABLE[node + 1]
-    return exponent * U(LOG_ONE) + low + (((high - low) * rest) >> U(22))
+    log: U = exponent * U(LOG_ONE) + low + (((high - low) * rest) >> U(22))
+    return log
 
 
 @jit
@@ -73,7 +78,7 @@ def gap_divisors(thresholds: npt.NDArray[np.uint32]) -> Words:
 
 
 @jit
-def level_of(word: U32, table: Words, guide: npt.NDArray[np.uint8]) -> int:
+def level_of(word: U32, table: Words, guide: npt.NDArray[np.uint8]) -> Whole:
     """How many of the first 255 cumulative shares are ≤ word: the grey level that it draws.
 
     Its upper bits say between which two levels it is. Most often there is but one: no branch to mispredict (9 → 2 µs an image).

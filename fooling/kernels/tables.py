@@ -75,7 +75,7 @@ def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
 
 
 def draw_guide(table: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    """The levels that the words b·2³²/GUIDE draw, b = 0…GUIDE (the last: 2³² − 1): uint8 [C, GUIDE + 1]. They bracket every draw."""
+    """The levels that the words b·2³²/GUIDE draw, b = 0…GUIDE (last: 2³² − 1): brackets of every draw. → [C, GUIDE + 1]."""
     words = np.minimum(np.arange(GUIDE + 1, dtype=np.uint64) * np.uint64(2**32 // GUIDE), np.uint64(2**32 - 1))
     return np.stack([np.searchsorted(row[:-1], words, side="right") for row in table]).astype(np.uint8)
 
