@@ -164,8 +164,8 @@ def log(track: Track, plan: Plan, generation: int, clock: Clock, record: Record 
         "running": int((~track.ended).sum()),
         "converged": int(converged(plan, track.costs, track.scores).sum()),
         "best_cost": float(track.costs.min()),
-        "median_cost": float(np.median(track.costs)),
-        "confidence": float(np.median(track.scores[:, plan.digit])),
+        "median_cost": median(track.costs),
+        "confidence": median(track.scores[:, plan.digit]),
         "seconds": round(seconds, 3),
         "evaluations_per_second": round(evaluations / max(seconds, 1e-9)),
     }
@@ -176,6 +176,12 @@ def log(track: Track, plan: Plan, generation: int, clock: Clock, record: Record 
         if record:
             record.add_metrics(row)
     return row
+
+
+def median(values: Floats) -> float:
+    """The median; of few values np.median takes ten times as long, which every generation would pay."""
+    ordered = np.sort(values)
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
 
 
 def keep(record: Record | None, track: Track, state: State) -> None:

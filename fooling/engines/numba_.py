@@ -22,7 +22,7 @@ Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-SLICE = 8192  # candidates a slice at most …
+SLICE = 16384  # candidates a slice at most …
 SMALL = 256  # … and at least: what a thread is worth
 FOREIGN_BATCH = 4096  # images a call of a classifier that is not built in
 

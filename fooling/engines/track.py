@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -120,5 +121,10 @@ def is_logged(generation: int, last: int) -> bool:
 
 def is_filmed(generation: int, last: int) -> bool:
     """Whether a generation is a frame of the film: evenly spaced in the logarithm, since most happens early."""
-    marks = np.unique(np.rint(np.geomspace(1, last + 1, FRAMES)).astype(int)) - 1
-    return generation in marks
+    return generation in film_marks(last)
+
+
+@lru_cache(maxsize=1)
+def film_marks(last: int) -> frozenset[int]:
+    """The generations that are frames."""
+    return frozenset((np.rint(np.geomspace(1, last + 1, FRAMES)).astype(int) - 1).tolist())

@@ -72,15 +72,15 @@ def difference_sums(images: Bytes, lags: int, quirk_lag1: bool) -> Ints:
     """
     n, height, width, channels = images.shape
     sums = np.empty((n, channels, 2, lags), dtype=np.int64)
-    flat, columns = images.reshape(n, height * width * channels), np.empty(height * width, dtype=np.uint8)
+    flat = images.reshape(n, height * width * channels)
+    rows, columns = np.empty(height * width, dtype=np.uint8), np.empty(height * width, dtype=np.uint8)
     for q in range(n):
         for channel in range(channels):
-            rows = flat[q, channel::channels]
+            for place in range(height * width):
+                rows[place] = flat[q, U(place * channels + channel)]
             for x in range(width):
                 for y in range(height):
                     columns[U(x * height + y)] = rows[U(y * width + x)]
-            if channels > 1:
-                rows = rows.copy()
             for k in range(1, lags + 1):
                 offset = 1 if quirk_lag1 else k
                 sums[q, channel, 0, k - 1] = lagged_sum(columns, offset * height, (width - k) * height)
