@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 SLICE = 16384  # candidates a slice at most …
 SMALL = 256  # … and at least: what a thread is worth
-FOREIGN_BATCH = 4096  # images a call of a classifier that is not built in
+FOREIGN_BATCH = 16384  # images a call of a classifier that is not built in
 
 
 def cores() -> int:

@@ -65,10 +65,10 @@ def find_changes(recipe: Recipe, limit: int, numbers: Ints) -> Found:
             of_second = cross_bits(apart[at], size, bits, bits_of, q, child, generation, run, seed)
             if 2 * of_second > size:
                 base, other = second, first
-            wanted, giver = np.uint32(base == first), parents[other]
+            wanted, giver, candidates = np.uint32(base == first), parents[other], apart[at]
             for i in range(size):
-                pixel = apart[at, i]
-                listed[start + count], levels[start + count] = pixel, giver[pixel]
+                pixel = candidates[i]
+                listed[U(start + count)], levels[U(start + count)] = pixel, giver[U(pixel)]
                 count += bit_of(bits, pixel) == wanted
         if count > limit:
             count = ~count
@@ -126,7 +126,7 @@ def cross_bits(
     of_second = np.int64(0)
     for i in range(size):
         block = apart[i] >> 7
-        if bits_of[block] != q:
+        if bits_of[U(block)] != q:
             bits_of[block] = q
             at = 4 * block
             words = philox(block, U32(CROSSOVER + child), generation, run, seed)
@@ -138,7 +138,7 @@ def cross_bits(
 @jit_inline
 def bit_of(bits: Drawn, pixel: int) -> Any:
     """The crossover bit of a pixel."""
-    return (bits[pixel >> 5] >> U32(pixel & 31)) & U32(1)
+    return (bits[U(pixel >> 5)] >> U32(pixel & 31)) & U32(1)
 
 
 class Before(NamedTuple):
@@ -154,7 +154,7 @@ class Before(NamedTuple):
 def index(before: Before, count: int) -> None:
     """Notes where in the list the pixels stand that crossover changed."""
     for i in range(count):
-        before.slot[before.pixels[i]] = i
+        before.slot[U(before.pixels[i])] = i
 
 
 @jit_inline
@@ -163,9 +163,9 @@ def net_changes(before: Before, count: int) -> int:
     remaining = 0
     for i in range(count if count >= 0 else ~count):
         pixel, level = before.pixels[i], before.levels[i]
-        before.slot[pixel] = -1
-        before.pixels[remaining], before.levels[remaining] = pixel, level
-        remaining += level != before.base[pixel]
+        before.slot[U(pixel)] = -1
+        before.pixels[U(remaining)], before.levels[U(remaining)] = pixel, level
+        remaining += level != before.base[U(pixel)]
     return remaining if count >= 0 else count
 
 

@@ -11,11 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_inline
-from fooling.kernels.numba_ import difference_sums, histogram_counts, histogram_distance, network_sums, variogram_distance
+from fooling.kernels.numba_ import (
+    histogram_counts,
+    histogram_distance,
+    lag1_sums,
+    network_sums,
+    running_sums,
+    variogram_distance,
+    variogram_sums,
+    variogram_sums_lag1,
+)
 from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
 
 LANES = 32  # windows are padded to a multiple of so many places
+FEW = 10  # changed pixels up to which lag-1 sums are updated: counting them anew is as fast as 10 (28×28)
 HELD = 16  # parents at hand while their children are scored
 
 
@@ -224,38 +234,55 @@ def fill_planes(planes: Bytes, home: int, span: int, margin: int, channels: int,
 
 @jit
 def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int) -> Ints:
-    """The same for `variogram_sums_lag1`: a pair of neighbours at c and c + 1 counts at the lags k < side − c."""
+    """The same for `variogram_sums_lag1`: only a pixel's pairs with its four nearest neighbours count."""
     channels, _, lags = sums.shape[1:]
     result = np.empty((len(changes.rows), channels, 2, lags), dtype=np.int64)
-    before, after = sums.reshape(len(sums), 2 * channels * lags), result.reshape(len(result), 2 * channels * lags)
+    column, line = coordinates(height, width)
     image, held = np.empty(changes.parents.shape[1], dtype=np.uint8), np.int64(-1)
+    plane = np.empty(height * width, dtype=np.uint8)
+    pairs = np.zeros(channels * (width + height), dtype=np.int64)  # of each channel: of the columns, of the lines
     for j in range(len(changes.rows)):
         row = changes.rows[j]
         if row != held:
             held = row
             copy_row(image, changes.parents[row])
-        copy_row(after[j], before[row])
+        if changes.ends[j + 1] - changes.ends[j] > FEW:
+            for e in range(changes.ends[j], changes.ends[j + 1]):
+                image[changes.pixels[e]] = changes.levels[e]
+            lag1_sums(image, plane, height, width, result[j])
+            held = -1
+            continue
         for e in range(changes.ends[j], changes.ends[j + 1]):
             pixel, level = np.int64(changes.pixels[e]), changes.levels[e]
-            place, channel = pixel // channels, pixel % channels
-            add_pairs(result[j, channel, 0], image, pixel, channels, place % width, width, level)
-            add_pairs(result[j, channel, 1], image, pixel, channels * width, place // width, height, level)
-            image[pixel] = level
+            channel, place = split(pixel, channels)
+            x, y, first = np.int64(column[U(place)]), np.int64(line[U(place)]), channel * (width + height)
+            add_pairs(pairs, first + x, image, pixel, channels, x, width, level)
+            add_pairs(pairs, first + width + y, image, pixel, channels * width, y, height, level)
+            image[U(pixel)] = level
         for e in range(changes.ends[j], changes.ends[j + 1]):
             image[changes.pixels[e]] = changes.parents[row, changes.pixels[e]]
+        for channel in range(channels):
+            first = channel * (width + height)
+            running_sums(pairs[first : first + width], result[j, channel, 0])
+            running_sums(pairs[first + width : first + width + height], result[j, channel, 1])
+            for axis in range(2):
+                for k in range(lags):
+                    result[j, channel, axis, k] += sums[row, channel, axis, k]
+        for at in range(len(pairs)):
+            pairs[at] = 0
     return result
 
 
-@jit
-def add_pairs(sums: Ints, image: Bytes, pixel: Whole, stride: int, at: Whole, side: int, new: Whole) -> None:
-    """Adds the change of a pixel's pairs with the next and the one before, `stride` away, to the sums [L] of one direction."""
-    a, b = np.int64(image[pixel]), np.int64(new)
-    if at + 1 < side:
-        v = np.int64(image[pixel + stride])
-        sums[: side - 1 - at] += abs(b - v) - abs(a - v)
-    if at > 0:
-        v = np.int64(image[pixel - stride])
-        sums[: side - at] += abs(b - v) - abs(a - v)
+@jit_inline
+def add_pairs(pairs: Ints, at: Whole, image: Bytes, pixel: Whole, stride: int, place: Whole, side: int, new: Whole) -> None:
+    """Adds the change of a pixel's pairs with the next and the one before, `stride` away."""
+    a, b = np.int64(image[U(pixel)]), np.int64(new)
+    if place + 1 < side:
+        v = np.int64(image[U(pixel + stride)])
+        pairs[U(at)] += abs(b - v) - abs(a - v)
+    if place > 0:
+        v = np.int64(image[U(pixel - stride)])
+        pairs[U(at - 1)] += abs(b - v) - abs(a - v)
 
 
 # --- the built-in network ---------------------------------------------------------------------------------------------
@@ -313,7 +340,7 @@ STATISTICS = {
         lambda counts, shape, bins, target: histogram_distance(counts, shape, target),
     ),
     "variogram": Statistic(
-        lambda images, target, quirk_lag1: difference_sums(images, target.shape[2], quirk_lag1),
+        lambda images, target, quirk_lag1: (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, target.shape[2]),
         lambda sums, changes, shape, target, quirk_lag1: (variogram_update_lag1 if quirk_lag1 else variogram_update)(
             sums, changes, shape[0], shape[1]
         ),

@@ -1,0 +1,118 @@
+"""The problems that the benchmarks run: real statistics where the package brings them, synthetic ones for other image sizes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fooling.classifiers.base import Classifier
+from fooling.classifiers.networks import BUNDLED, SigmoidNetwork, load_network, on_lattice
+from fooling.data import ImageSet
+from fooling.engines.state import Engine
+from fooling.job import make_engine, prepare
+from fooling.settings import RunSettings, load
+from fooling.statistics import Statistics, fit
+
+# Problem 2015: the operators of 2015, lags and axes right, the histogram in the cost, no stopping.
+OPERATORS_2015 = (
+    "preset=blog2015",
+    "prior.quirk_lag1=false",
+    "prior.quirk_axes=false",
+    "prior.weights.histogram=1",
+    "tol=null",
+    "stop=end",
+    "returns=best",
+)
+Shape = tuple[int, int, int]
+
+
+class Constant:
+    """A classifier that costs nothing: what remains is breeding and the prior."""
+
+    input_shape, num_classes, fingerprint = (28, 28, 1), 10, "constant"
+    labels = tuple(map(str, range(10)))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return np.full((len(images), 10), 0.1, dtype=np.float32)
+
+
+def of_width(hidden: int) -> SigmoidNetwork:
+    """The bundled network with fewer units, those that say most, or with each unit several times and its say divided."""
+    base = load_network(BUNDLED["mnist_mlp"])
+    times = max(1, hidden // len(base.bias1))
+    order = np.argsort(-np.abs(base.weights2).sum(axis=1), kind="stable")[: hidden // times]
+    units = np.tile(order, times)
+    return replace(
+        base,
+        weights1=np.ascontiguousarray(base.weights1[:, units]),
+        bias1=base.bias1[units],
+        weights2=base.weights2[units] / np.float32(times),
+    )
+
+
+def of_shape(shape: Shape) -> SigmoidNetwork:
+    """The bundled network for other images: its weights stretched to their size and spread over the channels."""
+    base = load_network(BUNDLED["mnist_mlp"])
+    weights = base.weights1.reshape(28, 28, -1) * 2.0**-base.lattice
+    rows, columns = (np.arange(side) * 28 // side for side in shape[:2])
+    stretched = weights[rows][:, columns] * (28 * 28 / np.prod(shape))
+    layers = {
+        "weights1": np.repeat(stretched[:, :, None], shape[2], axis=2).reshape(int(np.prod(shape)), -1),
+        "bias1": base.bias1 * 2.0**-base.lattice / 255,
+        "weights2": base.weights2,
+        "bias2": base.bias2,
+    }
+    layers = {name: value.astype(np.float32) for name, value in layers.items()}
+    return on_lattice(layers, shape, base.labels, "the bundled network, stretched; for benchmarks")
+
+
+def clouds(shape: Shape, lags: int = 14, seed: int = 0) -> Statistics:
+    """Statistics of smooth random pictures, dark at half of the places."""
+    random = np.random.default_rng(seed)
+    pictures = random.normal(size=(40, *shape))
+    for axis in (1, 2):
+        for _ in range(3):
+            pictures = pictures + np.roll(pictures, 1, axis=axis)
+    pictures = np.clip(pictures / pictures.std() * 100, 0, 255).astype(np.uint8)
+    data = ImageSet(pictures, np.arange(40) % 10, tuple(map(str, range(10))), "clouds")
+    return fit(data, bins=10, lags=min(lags, min(shape[:2]) - 1))
+
+
+# name → (settings, classifier, statistics); None: the bundled ones
+PROBLEMS: dict[str, tuple[tuple[str, ...], Callable[[], Classifier] | None, Callable[[], Statistics] | None]] = {
+    "2015": (OPERATORS_2015, None, None),
+    "default": ((), None, None),
+    "30 hidden units": (OPERATORS_2015, lambda: of_width(30), None),
+    "300 hidden units": (OPERATORS_2015, lambda: of_width(300), None),
+    "32×32×3": (OPERATORS_2015, lambda: of_shape((32, 32, 3)), lambda: clouds((32, 32, 3))),
+    "constant classifier": (OPERATORS_2015, Constant, None),
+}
+
+
+def problem(name: str, *words: str) -> Engine:
+    """An engine that is ready to run a problem; `words` are settings."""
+    settings, classifier, statistics = PROBLEMS[name]
+    return engine([*settings, *words], classifier and classifier(), statistics and statistics())
+
+
+def engine(words: list[str], classifier: Any = None, statistics: Any = None) -> Engine:
+    """An engine for a job of one digit; later words win."""
+    chosen = {word.partition("=")[0]: word for word in words}
+    (job,) = prepare(load(list(chosen.values()), RunSettings, "run"), classifier, statistics)
+    return make_engine(job)
+
+
+def of_size(side: int, *words: str, lags: int = 14) -> Engine:
+    """Problem 2015 on square grey images of another size."""
+    shape = (side, side, 1)
+    return engine([*OPERATORS_2015, *words, f"lags={lags}"], of_shape(shape), clouds(shape, lags))
+
+
+def compile_kernels(of: Engine) -> None:
+    """A few generations of two runs: children both whole and by difference."""
+    state = of.init(np.arange(2, dtype=np.uint32))
+    for _ in range(3):
+        state = of.step(state)
+    alike = np.repeat(state.images[:, :1], state.images.shape[1], axis=1)
+    of.step(of.step(replace(state, images=alike, statistics={})))
