@@ -46,7 +46,7 @@ def main() -> None:
     job = {name: chosen[name] for name in ("runs", "generations", "seed")}
     results = {name: measure(digit, changes, **job) for name, (digit, changes) in JOBS.items()}
     print(table(["digit", *COLUMNS], [cells(name, found) for name, found in results.items()]))
-    finish("default_job", {**job, "jobs": results}, chosen["json"])
+    finish("default_job", {**job, "jobs": results}, chosen)
 
 
 if __name__ == "__main__":

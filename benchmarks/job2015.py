@@ -32,7 +32,7 @@ def main() -> None:
     print(table(["variant", "converged (95 %)", "median cost of the saved images", "seconds"], rows))
     first = results[0]
     summary = {"attempts": chosen["attempts"], "seconds": first["seconds"], "converged": first["converged"]}
-    finish("job2015", {**summary, "variants": results}, chosen["json"])
+    finish("job2015", {**summary, "variants": results}, chosen)
 
 
 if __name__ == "__main__":

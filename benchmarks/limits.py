@@ -64,9 +64,10 @@ def rate(job: Callable[[], Any], amount: float) -> float:
 
 def machine_limits() -> dict[str, float]:
     """Operations, bytes and words per second."""
-    a, b = np.random.rand(512, 784).astype(np.float32), np.random.rand(784, 100).astype(np.float32)
+    random = np.random.default_rng(0)
+    a, b = random.random((512, 784), dtype=np.float32), random.random((784, 100), dtype=np.float32)
     source = np.zeros(1 << 27, dtype=np.uint8)
-    plane = np.random.randint(0, 256, 784).astype(np.uint8)
+    plane = random.integers(0, 256, 784, dtype=np.uint8)
     with threadpool_limits(1, user_api="blas"):
         product = rate(lambda: [a @ b for _ in range(50)], 50 * 2 * a.size * b.shape[1])
     ones = [np.ones(2048, dtype=np.float32) for _ in range(2)]

@@ -14,12 +14,15 @@ VERSIONED = ("numpy", "numba", "pillow")
 
 
 def words(**defaults: Any) -> dict[str, Any]:
-    """The defaults, replaced by key=value from the command line; a value has the type of its default."""
-    chosen = dict(defaults)
+    """The defaults, replaced by key=value from the command line; a value has the type of its default.
+
+    Every benchmark also takes out=FOLDER, where its result is written.
+    """
+    chosen = {**defaults, "out": str(RESULTS)}
     for word in sys.argv[1:]:
         key, equals, value = word.partition("=")
         if not equals or key not in chosen:
-            sys.exit(f"{word}: expected {' '.join(f'{name}={shown}' for name, shown in defaults.items())}")
+            sys.exit(f"{word}: expected {' '.join(f'{name}={shown}' for name, shown in defaults.items())} out=FOLDER")
         chosen[key] = value == "true" if isinstance(chosen[key], bool) else type(chosen[key])(value)
     return chosen
 
@@ -46,11 +49,12 @@ def table(columns: list[str], rows: list[list[Any]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
-def finish(name: str, result: dict[str, Any], as_json: bool) -> None:
-    """Writes results/NAME.json and, if asked, prints it as the last line."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n")
-    if as_json:
+def finish(name: str, result: dict[str, Any], chosen: dict[str, Any]) -> None:
+    """Writes NAME.json into the folder for results and, with json=true, prints it as the last line."""
+    folder = Path(chosen["out"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n")
+    if chosen["json"]:
         print(json.dumps(result))
 
 

@@ -39,23 +39,18 @@ def measure(engine: Any, runs: int) -> dict[str, float]:
 def main() -> None:
     """One axis after the other; the rest stays at 100 runs of 100 images of 28×28 with 14 lags."""
     chosen = words(json=False)
-    results = []
-    for population in POPULATIONS:
-        found = measure(problem("2015", f"population={population}"), max(1, 10_000 // population))
-        results.append({"axis": "population", "value": population, "runs": max(1, 10_000 // population), **found})
-    for runs in RUNS:
-        results.append({"axis": "runs", "value": runs, "runs": runs, **measure(problem("2015"), runs)})
-    for side in SIDES:
-        lags = min(14, side - 1)
-        found = measure(of_size(side, lags=lags), 100 if side < 64 else 20)
-        results.append({"axis": "side of the image", "value": side, "runs": 100 if side < 64 else 20, **found})
-    for lags in LAGS:
-        results.append({"axis": "lags", "value": lags, "runs": 100, **measure(of_size(28, lags=lags), 100)})
+    cases: list[tuple[str, int, int, Any]] = [
+        *(("population", n, max(1, 10_000 // n), problem("2015", f"population={n}")) for n in POPULATIONS),
+        *(("runs", runs, runs, problem("2015")) for runs in RUNS),
+        *(("side of the image", side, 100 if side < 64 else 20, of_size(side, lags=min(14, side - 1))) for side in SIDES),
+        *(("lags", lags, 100, of_size(28, lags=lags)) for lags in LAGS),
+    ]
+    results = [{"axis": axis, "value": value, "runs": runs, **measure(engine, runs)} for axis, value, runs, engine in cases]
     rows = [
         [r["axis"], r["value"], r["runs"], f"{r['first']:.2f}", f"{r['later']:.3f}", f"{r['changed']:.0%}"] for r in results
     ]
     print(table(["axis", "value", "runs", "µs, generations 0–20", "µs, 20–60", "changed"], rows))
-    finish("scaling", {"results": results}, chosen["json"])
+    finish("scaling", {"results": results}, chosen)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
             repeats = chosen["repeats"] if name != "digit=2" else 1
             results[name] = statistics.median(seconds(arguments, code, environment, folder) for _ in range(repeats))
     print(table(["command", "seconds"], [[name, f"{value:.2f}"] for name, value in results.items()]))
-    finish("startup", {"seconds": results}, chosen["json"])
+    finish("startup", {"seconds": results}, chosen)
 
 
 if __name__ == "__main__":

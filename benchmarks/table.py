@@ -17,7 +17,7 @@ def read(name: str) -> dict:
 
 def figures() -> str:
     """All tables, each with the script that made it, its machine and its versions."""
-    return "\n".join([default_job(), job2015(), startup()])
+    return "\n".join([throughput(), job2015(), scaling(), startup(), default_job()])
 
 
 def origin(name: str, result: dict) -> str:
@@ -25,6 +25,46 @@ def origin(name: str, result: dict) -> str:
     about = result["machine"]
     versions = ", ".join(f"{package} {about[package]}" for package in ("python", "numpy", "numba"))
     return f"*`python benchmarks/{name}.py`, {about['date']}: {about['cores']} cores of {about['cpu']}, {versions}.*\n"
+
+
+def throughput() -> str:
+    """Evaluations per second."""
+    result = read("throughput")
+    rows = []
+    for entry in result["results"]:
+        if entry["engine"] == "reference" and entry["population"] != 100:
+            continue
+        size = f"{entry['runs']} × {entry['population']}"
+        rates = [f"{entry[name]:,}" for name in ("evaluations_per_second", "changed_per_second")]
+        scoring = "reference" if entry["engine"] == "reference" else entry["scoring"]
+        share = f"{entry['share']:.0%} {entry['limit']}" if "share" in entry else ""
+        rows.append([entry["problem"], scoring, size, entry["window"], *rates, share])
+    columns = ["problem", "scoring", "runs × population", "generations", "evaluations/s", "changed/s", "share of the machine"]
+    limits = ", ".join(f"{name} {value:.2g}/s" for name, value in result["limits"].items())
+    memory = f"1000 runs × 100 take {result['results'][0]['peak_memory_mib']} MiB, Python and its libraries included."
+    head = "Evaluations per second, all and changed ones (children that equal neither parent); 2015 is the 2015 GA put right:\n"
+    return "\n".join(
+        [head, table(columns, rows), "", f"The machine's limits: {limits}. {memory}", "", origin("throughput", result)]
+    )
+
+
+def scaling() -> str:
+    """How the time of an evaluation grows."""
+    result = read("scaling")
+    rows = [
+        [
+            entry["axis"],
+            f"{entry['value']:,}",
+            entry["runs"],
+            f"{entry['first']:.2f}",
+            f"{entry['later']:.2f}",
+            f"{entry['changed']:.0%}",
+        ]
+        for entry in result["results"]
+    ]
+    columns = ["", "value", "runs", "µs an evaluation, generations 0–20", "20–60", "changed"]
+    head = "How the time grows; what is not named is 28×28, 14 lags, population 100, 100 runs:\n"
+    return "\n".join([head, table(columns, rows), "", origin("scaling", result)])
 
 
 def default_job() -> str:

@@ -3,6 +3,8 @@
 python benchmarks/throughput.py engine=all population=0 repeats=3 json=false     (engine=numba or reference; population=0: all)
 """
 
+import resource
+import sys
 import time
 from typing import Any
 
@@ -14,18 +16,8 @@ from problems import PROBLEMS, compile_kernels, problem
 WINDOWS = ("0-20", "20-200", "0-200")
 POPULATIONS = (100, 1000, 10000)
 CHILDREN = 100_000  # a generation: 1000 runs of 100
-COLUMNS = (
-    "problem",
-    "engine",
-    "scoring",
-    "population",
-    "runs",
-    "window",
-    "evaluations/s",
-    "changed/s",
-    "unchanged",
-    "share of",
-)
+ABOUT = ("problem", "engine", "scoring", "population", "runs", "window")
+COLUMNS = (*ABOUT, "evaluations/s", "changed/s", "unchanged", "share of")
 
 
 def cases(engine: str, population: int) -> list[dict[str, Any]]:
@@ -92,7 +84,7 @@ def measure(case: dict[str, Any], repeats: int) -> list[dict[str, Any]]:
 def cells(result: dict[str, Any]) -> list[str]:
     """A line of the table."""
     rates = [f"{result[name]:,}" for name in ("evaluations_per_second", "changed_per_second")]
-    about = [result[name] for name in ("problem", "engine", "scoring", "population", "runs", "window")]
+    about = [result[name] for name in ABOUT]
     share = f"{result['share']:.0%} {result['limit']}" if "share" in result else "–"
     return [*about, *rates, f"{result['unchanged']:.0%}", share]
 
@@ -100,17 +92,26 @@ def cells(result: dict[str, Any]) -> list[str]:
 def main() -> None:
     """One case after the other; compilation is done before, initialisation is included."""
     chosen = words(engine="all", population=0, repeats=3, json=False)
-    limits = machine_limits()
-    results = []
-    for name in PROBLEMS:
+    planned = cases(chosen["engine"], chosen["population"])
+    for name in {case["problem"] for case in planned if case["engine"] == "numba"}:
         compile_kernels(problem(name))
-    for case in cases(chosen["engine"], chosen["population"]):
-        for result in measure(case, chosen["repeats"]):
-            results.append({**result, **work(result, limits)})
-            print(" ".join(map(str, cells(results[-1]))), flush=True)
+    results = []
+    for case in planned:
+        found = measure(case, chosen["repeats"])
+        results += [{**result, "peak_memory_mib": peak_memory()} for result in found]
+        print(", ".join(f"{result['window']}: {result['evaluations_per_second']:,}/s" for result in found), case, flush=True)
+    limits = machine_limits()
+    results = [{**result, **work(result, limits)} for result in results]
     print(table(list(COLUMNS), [cells(result) for result in results]))
     print(table(["limit of the machine", "per second"], [[name, f"{value:.3g}"] for name, value in limits.items()]))
-    finish("throughput", {"limits": limits, "results": results}, chosen["json"])
+    print(f"peak memory after the first case: {results[0]['peak_memory_mib']} MiB")
+    finish("throughput", {"limits": limits, "results": results}, chosen)
+
+
+def peak_memory() -> int:
+    """MiB that this process has held at most so far, Python and its libraries included."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> (20 if sys.platform == "darwin" else 10)
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int)
             for e in range(changes.ends[j], changes.ends[j + 1]):
                 image[changes.pixels[e]] = changes.levels[e]
             lag1_sums(image, plane, height, width, result[j])
-            held = -1
+            held = np.int64(-1)
             continue
         for e in range(changes.ends[j], changes.ends[j + 1]):
             pixel, level = np.int64(changes.pixels[e]), changes.levels[e]

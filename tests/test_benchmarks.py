@@ -1,0 +1,34 @@
+"""The benchmarks: one runs as a user runs it, and the figures of the README are those of the results."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def test_throughput_prints_one_json_object(tmp_path: Path) -> None:
+    words = ["engine=reference", "population=100", "json=true", f"out={tmp_path}"]
+    command = [sys.executable, str(BENCHMARKS / "throughput.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (result,) = json.loads(done.stdout.splitlines()[-1])["results"]
+    assert (result["engine"], result["scoring"], result["population"], result["runs"]) == ("reference", "dense", 100, 1)
+    assert 0 < result["changed_per_second"] <= result["evaluations_per_second"]
+    assert json.loads((tmp_path / "throughput.json").read_text())["machine"]["cores"] >= 1
+
+
+def test_unknown_words_are_told() -> None:
+    command = [sys.executable, str(BENCHMARKS / "throughput.py"), "popluation=3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "popluation=3: expected engine=all population=0" in done.stderr
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import table
+
+    assert table.figures() in table.README.read_text()
