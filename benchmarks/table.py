@@ -1,4 +1,4 @@
-"""Writes the README's figures from benchmarks/results/: python benchmarks/table.py"""
+"""Writes the README's figures and docs/figures.md from benchmarks/results/: python benchmarks/table.py"""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from default_job import COLUMNS, cells
 from measure import RESULTS, table, wilson
 
 README = Path(__file__).parent.parent / "README.md"
+PAGE = README.parent / "docs" / "figures.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
@@ -16,8 +17,14 @@ def read(name: str) -> dict:
 
 
 def figures() -> str:
-    """All tables, each with the script that made it, its machine and its versions."""
-    return "\n".join([throughput(), job2015(), scaling(), startup(), default_job()])
+    """The README's tables, each with the script that made it, its machine and its versions."""
+    return "\n".join([throughput(every=False), job2015(), startup(), default_job()])
+
+
+def all_figures() -> str:
+    """The page of figures that are too many for the README."""
+    head = "# Figures\n\nWritten by `python benchmarks/table.py` from `benchmarks/results/`.\n"
+    return "\n".join([head, throughput(every=True), scaling(), kernels()])
 
 
 def origin(name: str, result: dict) -> str:
@@ -27,25 +34,38 @@ def origin(name: str, result: dict) -> str:
     return f"*`python benchmarks/{name}.py`, {about['date']}: {about['cores']} cores of {about['cpu']}, {versions}.*\n"
 
 
-def throughput() -> str:
-    """Evaluations per second."""
-    result = read("throughput")
-    rows = []
-    for entry in result["results"]:
-        if entry["engine"] == "reference" and entry["population"] != 100:
-            continue
+def headline(entry: dict) -> bool:
+    """Whether a figure is for the README: the windows of the main one, of the others the whole."""
+    main = entry["problem"] == "2015" and entry["scoring"] == "difference" and entry["runs"] == 1000
+    return main or (entry["window"] == "0-200" and entry["population"] == 100)
+
+
+def throughput(every: bool) -> str:
+    """Evaluations per second: the headlines, or every figure."""
+    result, rows = read("throughput"), []
+    for entry in (entry for entry in result["results"] if every or headline(entry)):
         size = f"{entry['runs']} × {entry['population']}"
         rates = [f"{entry[name]:,}" for name in ("evaluations_per_second", "changed_per_second")]
-        scoring = "reference" if entry["engine"] == "reference" else entry["scoring"]
         share = f"{entry['share']:.0%} {entry['limit']}" if "share" in entry else ""
+        scoring = entry["scoring"] if entry["engine"] == "numba" else "reference"
         rows.append([entry["problem"], scoring, size, entry["window"], *rates, share])
     columns = ["problem", "scoring", "runs × population", "generations", "evaluations/s", "changed/s", "share of the machine"]
     limits = ", ".join(f"{name} {value:.2g}/s" for name, value in result["limits"].items())
     memory = f"1000 runs × 100 take {result['results'][0]['peak_memory_mib']} MiB, Python and its libraries included."
     head = "Evaluations per second, all and changed ones (children that equal neither parent); 2015 is the 2015 GA put right:\n"
-    return "\n".join(
-        [head, table(columns, rows), "", f"The machine's limits: {limits}. {memory}", "", origin("throughput", result)]
-    )
+    foot = f"The machine's limits: {limits}. {memory}\n"
+    return "\n".join([head, table(columns, rows), "", foot if every else memory + "\n", origin("throughput", result)])
+
+
+def kernels() -> str:
+    """Time of every kernel."""
+    result = read("kernels")
+    rows = [
+        [name, f"{found['numba']:.3f}", f"{found['reference']:.1f}" if found["reference"] else ""]
+        for name, found in result["microseconds"].items()
+    ]
+    head = "Microseconds an image or candidate, one core:\n"
+    return "\n".join([head, table(["kernel", "numba", "reference"], rows), "", origin("kernels", result)])
 
 
 def scaling() -> str:
@@ -100,3 +120,4 @@ def startup() -> str:
 if __name__ == "__main__":
     before, rest = README.read_text().split(BEGIN)
     README.write_text(before + BEGIN + "\n" + figures() + END + rest.split(END)[1])
+    PAGE.write_text(all_figures())

@@ -32,3 +32,4 @@ def test_the_figures_of_the_readme_are_those_of_the_results(monkeypatch: pytest.
     import table
 
     assert table.figures() in table.README.read_text()
+    assert table.all_figures() == table.PAGE.read_text()

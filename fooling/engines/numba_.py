@@ -89,13 +89,14 @@ class NumbaEngine:
         numbers = (np.arange(runs)[:, None] * recipe.stride + np.arange(n)).reshape(-1)
         scored, kept = self.scored(runs * n), self.kept(state, generation)
 
-        def score(lo: int, hi: int) -> Bytes | None:
+        def score(lo: int, hi: int, images: Bytes | None = None) -> None:
             these = find(recipe, parents, numbers[lo:hi], self.limit, self.breeding.shape)
             scored.fresh[lo:hi] = these.fresh
             for part, column in zip(self.parts, self.columns, strict=True):
                 place = scored.terms[lo:hi, column : column + 1] if column else scored.scores[lo:hi]
                 place[:] = value(part, parents, these)
-            return all_images(parents, these) if self.foreign else None
+            if images is not None:
+                all_images(parents, these, images)
 
         def keep(lo: int, hi: int) -> None:
             self.keep(state, recipe, parents, scored, kept, lo, hi)
@@ -104,14 +105,19 @@ class NumbaEngine:
             score(lo * n, hi * n)
             keep(lo, hi)
 
+        def ask_about(first: int, last: int) -> None:
+            images = np.empty((last - first, *self.breeding.shape), dtype=np.uint8)
+            self.each_slice(lambda lo, hi: score(lo, hi, images[lo - first : hi - first]), first, last)
+            scored.scores[first:last] = ask(self.objective.classifier, images)
+
         if runs >= self.threads and not self.foreign:
             self.each_slice(both, 0, runs, n)
             return kept
-        batch = FOREIGN_BATCH if self.foreign else runs * n
-        for lo in range(0, runs * n, batch):
-            made = self.each_slice(score, lo, min(lo + batch, runs * n))
-            if self.foreign:
-                scored.scores[lo : lo + batch] = ask(self.objective.classifier, np.concatenate(made))
+        if self.foreign:
+            for first in range(0, runs * n, FOREIGN_BATCH):
+                ask_about(first, min(first + FOREIGN_BATCH, runs * n))
+        else:
+            self.each_slice(score, 0, runs * n)
         self.each_slice(keep, 0, runs, self.breeding.selected)
         return kept
 
