@@ -16,6 +16,7 @@ from conftest import random_network, random_statistics
 import fooling
 from fooling.cli import COMMANDS, dispatch
 from fooling.errors import UserError, guarded
+from fooling.kernels.numba_difference import STATISTICS
 from fooling.record import locked, read_image, read_run, status_of
 
 QUICK = ["runs=3", "generations=12", "population=20"]
@@ -140,6 +141,28 @@ def test_statistics_are_fitted_to_data_where_data_are_given(home: Path) -> None:
     assert call(*words, "data.kind=sklearn", "out=b") == 0
     assert read_run(Path("a"))["statistics_fingerprint"] == read_run(Path("b"))["statistics_fingerprint"]
     assert read_image(Path("a/images/0000.png")).shape == (8, 8, 1)
+
+
+def test_a_term_that_is_scored_in_full_is_told_once(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("run", *QUICK, "out=fast") == 0
+    assert "in full" not in capsys.readouterr().out
+    monkeypatch.delitem(STATISTICS, "histogram")
+    assert call("run", *QUICK, "out=slow") == 0
+    note = "the term histogram has no update by difference: it is scored in full"
+    assert capsys.readouterr().out.count(note) == 1
+    assert read_run(Path("slow"))["notes"] == [note]
+    assert read_run(Path("fast"))["notes"] == []
+    assert Path("slow/images/0000.png").read_bytes() == Path("fast/images/0000.png").read_bytes()
+
+
+def test_scoring_changes_no_image(home: Path) -> None:
+    for scoring in ("difference", "dense"):
+        assert call("run", *QUICK, f"engine.scoring={scoring}", f"out={scoring}", "quiet=true") == 0
+    one, other = (read_run(Path(scoring)) for scoring in ("difference", "dense"))
+    assert one["images"] == other["images"]
+    assert 0 < one["changed_evaluations"] == other["changed_evaluations"] <= one["evaluations"]
 
 
 # --- as a function ----------------------------------------------------------------------------------------------------
