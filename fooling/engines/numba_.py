@@ -4,13 +4,26 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import ask
-from fooling.engines.scoring import SCORES, Parents, all_images, find, flat, follow, make_parts, measure, parents_of, value
+from fooling.engines.scoring import (
+    SCORES,
+    Parents,
+    all_images,
+    find,
+    flat,
+    follow,
+    make_parts,
+    measure,
+    parents_of,
+    value,
+    value_parents,
+)
 from fooling.engines.state import Breeding, State, nothing
 from fooling.kernels import numba_, numba_breeding
 from fooling.kernels.numba_breeding import Recipe
@@ -39,6 +52,12 @@ class Scored:
     terms: Floats  # [n, T], of the objective's weights
     scores: Floats  # [n, K]
     fresh: npt.NDArray[np.bool_]  # [n], whether a child equals neither of its parents
+
+
+@lru_cache(maxsize=2)
+def all_children(runs: int, population: int, stride: int) -> Ints:
+    """The numbers of all children of so many runs, see `numba_breeding`."""
+    return (np.arange(runs)[:, None] * stride + np.arange(population)).reshape(-1)
 
 
 class NumbaEngine:
@@ -86,7 +105,7 @@ class NumbaEngine:
             len(state.runs),
             self.breeding.population,
         )
-        numbers = (np.arange(runs)[:, None] * recipe.stride + np.arange(n)).reshape(-1)
+        numbers, selected = all_children(runs, n, recipe.stride), state.images.shape[1]
         scored, kept = self.scored(runs * n), self.kept(state, generation)
 
         def score(lo: int, hi: int, images: Bytes | None = None) -> None:
@@ -102,6 +121,7 @@ class NumbaEngine:
             self.keep(state, recipe, parents, scored, kept, lo, hi)
 
         def both(lo: int, hi: int) -> None:
+            value_parents(self.parts, parents, self.breeding.shape, lo * selected, hi * selected)
             score(lo * n, hi * n)
             keep(lo, hi)
 
@@ -113,6 +133,7 @@ class NumbaEngine:
         if runs >= self.threads and not self.foreign:
             self.each_slice(both, 0, runs, n)
             return kept
+        value_parents(self.parts, parents, self.breeding.shape, 0, runs * selected)
         if self.foreign:
             for first in range(0, runs * n, FOREIGN_BATCH):
                 ask_about(first, min(first + FOREIGN_BATCH, runs * n))

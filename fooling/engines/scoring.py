@@ -160,14 +160,20 @@ def gather(old: Array, these: Candidates, changed: Array, whole: Array, result: 
 
 
 def parents_of(parts: list[Part], images: Bytes, scores: Floats, statistics: Mapping[str, Array]) -> Parents:
-    """What children are scored from: selected images [Q, H, W, C], their scores [Q, K] and statistics [Q, …]."""
-    values = {}
+    """What children are scored from: selected images [Q, H, W, C], their scores [Q, K] and statistics [Q, …].
+
+    The values of the penalties are still to be filled in by `value_parents`.
+    """
+    values = {part.name: np.empty((len(images), 1), np.float32) for part in parts if part.statistic and part.name != SCORES}
+    return Parents(flat(images), statistics, {SCORES: scores, **values})
+
+
+def value_parents(parts: list[Part], parents: Parents, shape: Shape, lo: int, hi: int) -> None:
+    """Fills in the values of the penalties of parents lo…hi − 1."""
     for part in parts:
-        if part.name == SCORES:
-            values[part.name] = scores
-        elif part.statistic:
-            values[part.name] = part.statistic.value(statistics[part.name], images.shape[1:], *part.arguments).reshape(-1, 1)
-    return Parents(flat(images), statistics, values)
+        if part.statistic and part.name != SCORES and part.name in parents.values:
+            found = part.statistic.value(parents.statistics[part.name][lo:hi], shape, *part.arguments)
+            parents.values[part.name][lo:hi, 0] = found
 
 
 def flat(array: Array) -> Array:
