@@ -44,13 +44,6 @@ def test_python(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "(5, 28, 28, 1)" in capsys.readouterr().out
 
 
-def test_figures_are_those_of_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
-    from table import figures
-
-    assert figures() in README
-
-
 def test_pictures_and_links_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (Path(__file__).parent.parent / target).exists(), target
