@@ -14,8 +14,8 @@ from problems import problem
 from threadpoolctl import threadpool_limits
 
 from fooling.engines.scoring import SCORES, make_parts
-from fooling.kernels import numba_breeding, numba_changes, numba_difference, reference
-from fooling.kernels.numba_difference import Changes
+from fooling.kernels import numba_breeding, numba_changes, numba_children, reference
+from fooling.kernels.numba_children import Changes
 
 SHAPE = (28, 28, 1)
 Kernel = Callable[[], Any]
@@ -77,7 +77,7 @@ def changes_of(batch: np.ndarray, each: int) -> Changes:
     random, n = np.random.default_rng(0), len(batch)
     pixels = np.concatenate([random.choice(784, each, replace=False) for _ in range(n)]).astype(np.int32)
     levels, rows = random.integers(0, 256, n * each, dtype=np.uint8), np.arange(n)
-    transposed = numba_difference.transpose(batch)
+    transposed = numba_children.transpose(batch)
     return Changes(batch.reshape(n, -1), transposed, rows, np.arange(n + 1) * each, pixels, levels)
 
 

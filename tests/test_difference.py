@@ -12,8 +12,9 @@ from test_kernels import make_breeding, numbers_of
 from fooling.engines import scoring
 from fooling.engines.numba_ import NumbaEngine
 from fooling.engines.reference import ReferenceEngine
-from fooling.kernels import numba_, numba_breeding, numba_changes, numba_difference, reference, tables
-from fooling.kernels.numba_difference import STATISTICS, Changes, network_statistic
+from fooling.kernels import numba_, numba_breeding, numba_changes, numba_children, numba_windows, reference, tables
+from fooling.kernels.numba_children import Changes
+from fooling.kernels.numba_difference import STATISTICS, network_statistic
 from fooling.objective import make_objective
 
 CASES = [
@@ -105,7 +106,7 @@ def some_changes(shape: tuple[int, int, int], each: int, seed: int = 0) -> tuple
     for j in range(len(rows)):
         part = slice(j * each, (j + 1) * each)
         children[j, pixels[part]] = levels[part]
-    changes = Changes(flat, numba_difference.transpose(images), rows, np.arange(len(rows) + 1) * each, pixels, levels)
+    changes = Changes(flat, numba_children.transpose(images), rows, np.arange(len(rows) + 1) * each, pixels, levels)
     return changes, children.reshape(-1, *shape)
 
 
@@ -136,7 +137,7 @@ def test_long_windows(lags: int) -> None:
     shape = (28, 28, 1)
     changes, children = some_changes(shape, 20)
     before = numba_.variogram_sums(changes.parents.reshape(-1, *shape), lags)
-    after = numba_difference.variogram_update(before, changes, 28, 28)
+    after = numba_windows.variogram_update(before, changes, 28, 28)
     assert np.array_equal(after, reference.variogram_sums(children, lags))
 
 
@@ -154,7 +155,7 @@ def test_network_sums_follow_the_changes(shape: tuple[int, int, int], hidden: in
 
 def test_transposed_images_follow_the_changes(shape: tuple[int, int, int]) -> None:
     changes, children = some_changes(shape, 9)
-    found = numba_difference.transposed_update(changes.transposed, changes, *shape[:2])
+    found = numba_children.transposed_update(changes.transposed, changes, *shape[:2])
     assert np.array_equal(found, children.transpose(0, 2, 1, 3).reshape(len(children), -1))
 
 

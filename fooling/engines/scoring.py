@@ -10,16 +10,8 @@ import numpy.typing as npt
 
 from fooling.kernels import numba_, numba_breeding, numba_changes
 from fooling.kernels.numba_breeding import Recipe
-from fooling.kernels.numba_difference import (
-    STATISTICS,
-    Changes,
-    Statistic,
-    apply_changes,
-    network_statistic,
-    spread,
-    transpose,
-    transposed_update,
-)
+from fooling.kernels.numba_children import Changes, apply_changes, spread, transpose, transposed_update
+from fooling.kernels.numba_difference import STATISTICS, Statistic, network_statistic
 from fooling.objective import Objective
 
 Array = npt.NDArray[Any]

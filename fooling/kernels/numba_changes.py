@@ -30,7 +30,8 @@ class Found(NamedTuple):
 def find_changes(recipe: Recipe, limit: int, numbers: Ints) -> Found:
     """Candidates as lists of the pixels in which they differ from the nearer of their two parents, at most `limit` each.
 
-    One that has more of them is left to `breed`: from about P/8 on, scoring it in full is faster.
+    One that has more of them is left to `breed`: from about P/8 on, scoring it in full is faster. In one piece, because each
+    tuple of arrays that goes to a function of its own costs a reference count an array: 183 → 243 ns a child in four pieces.
     """
     (selected, pixels), n, generation, seed = recipe.parents.shape[1:], len(numbers), recipe.generation, recipe.seed
     rows, fresh = np.empty(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
