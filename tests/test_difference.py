@@ -14,7 +14,7 @@ from fooling.engines.numba_ import NumbaEngine
 from fooling.engines.reference import ReferenceEngine
 from fooling.kernels import numba_, numba_breeding, numba_changes, numba_children, numba_windows, reference, tables
 from fooling.kernels.numba_children import Changes
-from fooling.kernels.numba_difference import STATISTICS, network_statistic
+from fooling.kernels.numba_difference import STATISTICS, network_statistic, padded_weights
 from fooling.objective import make_objective
 
 CASES = [
@@ -146,7 +146,8 @@ def test_long_windows(lags: int) -> None:
 def test_network_sums_follow_the_changes(shape: tuple[int, int, int], hidden: int, each: int) -> None:
     changes, children = some_changes(shape, each)
     network = random_network(shape, hidden=hidden)
-    arguments = (*network.linear_head, network.scores_of_sums(numba_))
+    weights, bias = network.linear_head
+    arguments = (weights, bias, padded_weights(weights), network.scores_of_sums(numba_))
     before = network_statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
     after = network_statistic.update(before, changes, shape, *arguments)
     assert np.array_equal(after, reference.network_sums(children, *network.linear_head))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fooling.kernels import numba_, numba_breeding, numba_changes
 from fooling.kernels.numba_breeding import Recipe
 from fooling.kernels.numba_children import Changes, apply_changes, spread, transpose, transposed_update
-from fooling.kernels.numba_difference import STATISTICS, Statistic, network_statistic
+from fooling.kernels.numba_difference import STATISTICS, Statistic, network_statistic, padded_weights
 from fooling.objective import Objective
 
 Array = npt.NDArray[Any]
@@ -45,7 +45,8 @@ def make_parts(objective: Objective) -> list[Part]:
     """The penalties of an objective, and first its classifier's scores if that has a linear head."""
     classifier, parts = objective.classifier, []
     if hasattr(classifier, "linear_head") and hasattr(classifier, "scores_of_sums"):
-        arguments = (*classifier.linear_head, classifier.scores_of_sums(numba_))
+        weights, bias = classifier.linear_head
+        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba_))
         parts.append(Part(SCORES, classifier.num_classes, network_statistic, arguments))
     return parts + [Part(name, 1, STATISTICS.get(name), objective.arguments[name]) for name in objective.penalties]
 

@@ -36,15 +36,20 @@ def cache_folder() -> str:
     return ""
 
 
-def jit(function: Function, inline: bool = False) -> Function:
+def jit(function: Function, inline: bool = False, arrays: bool = True) -> Function:
     """Compiles for one thread without the interpreter's lock: engines run kernels on slices, a slice per thread.
 
-    No fast-math: sums keep their order and products are not fused, so that the bits are those of the reference. `inline`: LLVM
-    must put it into the loops that call it, which can then become vectors.
+    No fast-math: sums keep their order and products are not fused, so that the bits are those of the reference.
     """
     config: Any = numba.config
     before, config.CACHE_DIR = config.CACHE_DIR, cache_folder()  # read when the dispatcher is made
-    options: dict[str, Any] = {"nogil": True, "cache": bool(cache_folder()), "error_model": "numpy", "forceinline": inline}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "cache": bool(cache_folder()),
+        "error_model": "numpy",
+        "forceinline": inline,
+        "_nrt": arrays,
+    }
     try:
         compiled: Any = numba.njit(**options)(function)
     finally:
@@ -53,6 +58,11 @@ def jit(function: Function, inline: bool = False) -> Function:
     return result
 
 
+def jit_views(function: Function) -> Function:
+    """`jit` for loops that make no arrays: views then need no reference counts, which cost two atomic operations each."""
+    return jit(function, arrays=False)
+
+
 def jit_inline(function: Function) -> Function:
-    """`jit` with `inline`."""
-    return jit(function, inline=True)
+    """`jit_views` that LLVM must put into the loops that call it, which can then become vectors."""
+    return jit(function, inline=True, arrays=False)

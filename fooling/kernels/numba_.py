@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels import reference
-from fooling.kernels.jit import jit, jit_inline
+from fooling.kernels.jit import jit, jit_inline, jit_views
 from fooling.kernels.numba_words import U
 from fooling.kernels.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E, ROUND, Bytes, Doubles, Floats, Ints
 
@@ -99,19 +99,23 @@ def variogram_sums_lag1(images: Bytes, lags: int) -> Ints:
     n, height, width, channels = images.shape
     sums = np.empty((n, channels, 2, lags), dtype=np.int64)
     flat, plane = images.reshape(n, height * width * channels), np.empty(height * width, dtype=np.uint8)
+    across, down = np.empty(width, dtype=np.int32), np.empty(height, dtype=np.int32)
     for q in range(n):
-        lag1_sums(flat[q], plane, height, width, sums[q])
+        lag1_sums(flat[q], plane, across, down, sums[q])
     return sums
 
 
-@jit
-def lag1_sums(image: Bytes, plane: Bytes, height: int, width: int, sums: Ints) -> None:
-    """Writes the sums [C, 2, L] of one image [P]: of each column's and each line's pairs, then from the first on."""
-    channels = len(sums)
+@jit_views
+def lag1_sums(image: Bytes, plane: Bytes, across: Any, down: Any, sums: Ints) -> None:
+    """Writes the sums [C, 2, L] of one image [P]: of each column's and each line's pairs, then from the first on.
+
+    `plane` [H·W], `across` [W] and `down` [H] are scratch.
+    """
+    channels, height, width = len(sums), len(down), len(across)
     for channel in range(channels):
         for place in range(height * width):
             plane[place] = image[U(place * channels + channel)]
-        across, down = np.zeros(width, dtype=np.int32), np.zeros(height, dtype=np.int32)
+        across[:] = 0
         for y in range(height):
             for x in range(width - 1):
                 at = y * width + x
@@ -125,7 +129,7 @@ def lag1_sums(image: Bytes, plane: Bytes, height: int, width: int, sums: Ints) -
         running_sums(down, sums[channel, 1])
 
 
-@jit
+@jit_views
 def running_sums(pairs: Any, sums: Ints) -> None:
     """sums[k − 1] = the sum of the first side − k of `pairs` [side], for k = 1…lags."""
     total = np.int64(0)
@@ -206,7 +210,7 @@ PENALTIES: dict[str, Callable[..., Floats]] = {"histogram": histogram_term, "var
 # --- the built-in network -------------------------------------------------------------------------------------------
 
 
-@jit
+@jit_views
 def sigmoid_into(z: Floats, n: npt.NDArray[np.int32], power: Floats) -> None:
     """1/(1 + e⁻ᶻ) in place; `n` and `power` are one scratch memory, seen as the bits and as the value of 2ⁿ."""
     for i in range(len(z)):
@@ -224,58 +228,58 @@ def sigmoid_into(z: Floats, n: npt.NDArray[np.int32], power: Floats) -> None:
 def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:
     """The rest of the sigmoid network: lattice sums [N, M], weights [M, K], bias [K] → scores [N, K].
 
-    Images lie side by side in memory, so that the sums over units, whose order is fixed, are vectors over images: 170 ns an
+    Images lie side by side in memory, so that the sums over units, whose order is fixed, are vectors over images: 110 ns an
     image of 100 units and 10 classes, 480 with images one after the other.
     """
     units, classes = weights.shape
+    padded = np.zeros((-(-units // 4) * 4, -(-classes // 2) * 2), dtype=np.float32)
+    padded[:units, :classes] = weights
+    hidden, output = np.zeros((len(padded), LANES), dtype=np.float32), np.empty((padded.shape[1], LANES), dtype=np.float32)
+    n = np.empty(max(hidden.size, output.size), dtype=np.int32)
     scores = np.empty((len(sums), classes), dtype=np.float32)
-    hidden, output = np.zeros((units, LANES), dtype=np.float32), np.empty((classes, LANES), dtype=np.float32)
-    n = np.empty(max(units, classes) * LANES, dtype=np.int32)
-    power = n.view(np.float32)
+    scores_into(scores, sums, scale, padded, bias, hidden, output, n, n.view(np.float32))
+    return scores
+
+
+@jit_views
+def scores_into(
+    scores: Floats,
+    sums: Floats,
+    scale: np.float32,
+    weights: Floats,
+    bias: Floats,
+    hidden: Floats,
+    output: Floats,
+    n: npt.NDArray[np.int32],
+    power: Floats,
+) -> None:
+    """Fills in the scores; the weights are padded, the rest is scratch."""
+    units, classes = sums.shape[1], len(bias)
     for lo in range(0, len(sums), LANES):
         size = min(LANES, len(sums) - lo)
         for lane in range(size):
             for unit in range(units):
                 hidden[unit, lane] = sums[lo + lane, unit] * scale
         sigmoid_into(hidden.reshape(-1), n, power)
-        for k in range(classes):
-            out = output[k]
-            out[:] = bias[k]
-            for unit in range(0, units - 7, 8):
-                add_eight(out, hidden[unit : unit + 8], weights[unit : unit + 8, k])
-            for unit in range(units - units % 8, units):
-                add_one(out, hidden[unit], weights[unit, k])
+        for k in range(0, len(output), 2):
+            output[k], output[k + 1] = bias[k], bias[min(k + 1, classes - 1)]
+            for unit in range(0, len(hidden), 4):
+                add_four(output[k], output[k + 1], hidden[unit : unit + 4], weights[unit : unit + 4, k : k + 2])
         sigmoid_into(output.reshape(-1), n, power)
         for lane in range(size):
             for k in range(classes):
                 scores[lo + lane, k] = output[k, lane]
-    return scores
 
 
-@jit
-def add_eight(out: Floats, hidden: Floats, weights: Floats) -> None:
-    """Adds eight units' shares, one after the other: `out` is loaded and stored once."""
-    h0, h1, h2, h3, h4, h5, h6, h7 = (hidden[0], hidden[1], hidden[2], hidden[3], hidden[4], hidden[5], hidden[6], hidden[7])
-    w0, w1, w2, w3, w4, w5, w6, w7 = (
-        weights[0],
-        weights[1],
-        weights[2],
-        weights[3],
-        weights[4],
-        weights[5],
-        weights[6],
-        weights[7],
-    )
-    for i in range(len(out)):
-        four = (((out[i] + h0[i] * w0) + h1[i] * w1) + h2[i] * w2) + h3[i] * w3
-        out[i] = (((four + h4[i] * w4) + h5[i] * w5) + h6[i] * w6) + h7[i] * w7
-
-
-@jit
-def add_one(out: Floats, hidden: Floats, weight: np.float32) -> None:
-    """Adds one unit's share."""
-    for i in range(len(out)):
-        out[i] += hidden[i] * weight
+@jit_inline
+def add_four(one: Floats, two: Floats, hidden: Floats, weights: Floats) -> None:
+    """Adds four units' shares, one after the other, of two classes: what is loaded is used twice or four times."""
+    a0, a1, a2, a3 = weights[0, 0], weights[1, 0], weights[2, 0], weights[3, 0]
+    b0, b1, b2, b3 = weights[0, 1], weights[1, 1], weights[2, 1], weights[3, 1]
+    for i in range(LANES):
+        h0, h1, h2, h3 = hidden[0, i], hidden[1, i], hidden[2, i], hidden[3, i]
+        one[i] = (((one[i] + h0 * a0) + h1 * a1) + h2 * a2) + h3 * a3
+        two[i] = (((two[i] + h0 * b0) + h1 * b1) + h2 * b2) + h3 * b3
 
 
 def network_sums(images: Bytes, weights: Floats, bias: Floats) -> Floats:

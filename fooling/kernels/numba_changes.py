@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.jit import jit, jit_inline
+from fooling.kernels.jit import jit, jit_inline, jit_views
 from fooling.kernels.numba_breeding import CROSSOVER, PARENTS, REDRAW, SWAP, Flags, Recipe, pair
 from fooling.kernels.numba_words import SHIFT, U32, Drawn, U, Whole, first_words, gap, level_of, philox
 from fooling.kernels.reference import Bytes, Ints
 
 BLOCK = 64  # pixels that are compared at a time
+TOGETHER = 64  # children whose crossover bits are drawn together
 PAIRED = 16  # parents up to which the differences of all their pairs are kept
 
 
@@ -30,53 +31,87 @@ class Found(NamedTuple):
 def find_changes(recipe: Recipe, limit: int, numbers: Ints) -> Found:
     """Candidates as lists of the pixels in which they differ from the nearer of their two parents, at most `limit` each.
 
-    One that has more of them is left to `breed`: from about P/8 on, scoring it in full is faster. In one piece, because each
-    tuple of arrays that goes to a function of its own costs a reference count an array: 183 → 243 ns a child in four pieces.
+    One that has more of them is left to `breed`: from about P/8 on, scoring it in full is faster.
     """
-    (selected, pixels), n, generation, seed = recipe.parents.shape[1:], len(numbers), recipe.generation, recipe.seed
-    rows, fresh = np.empty(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
-    changed, whole, ends = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.zeros(n + 1, dtype=np.int64)
+    (selected, pixels), n = recipe.parents.shape[1:], len(numbers)
     capacity = n * max(limit, 0) + limit + BLOCK + 1  # the last candidate may run over before it is given up
-    listed, levels = np.empty(capacity, dtype=np.int32), np.empty(capacity, dtype=np.uint8)
-    slot = np.full(pixels, -1, dtype=np.int32)
-    kept = selected * selected if selected <= PAIRED else 1
-    apart, apart_size, apart_run = np.empty((kept, pixels), np.int32), np.zeros(kept, np.int64), np.full(kept, -1, np.int64)
-    bits, bits_of = np.zeros((pixels + 127) // 128 * 4, dtype=np.uint32), np.full((pixels + 127) // 128, -1, dtype=np.int64)
+    found = Found(
+        np.empty(n, dtype=np.int64),
+        np.zeros(n, dtype=np.bool_),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int64),
+        np.zeros(n + 1, dtype=np.int64),
+        np.empty(capacity, dtype=np.int32),
+        np.empty(capacity, dtype=np.uint8),
+    )
+    pairs, blocks = selected * selected if selected <= PAIRED else 1, (pixels + 127) // 128
+    scratch = Scratch(
+        np.empty((pairs, pixels), np.int32),
+        np.zeros(pairs, np.int64),
+        np.full(pairs, -1, np.int64),
+        np.zeros((4 * blocks, TOGETHER), np.uint32),
+        np.empty(pixels, np.int32),
+        np.empty(pixels, np.int32),
+        np.full(pixels, -1, np.int32),
+    )
     children, runs = np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint32)
     for q in range(n):
-        rows[q] = numbers[q] // recipe.stride  # the run, for now
-        children[q], runs[q] = numbers[q] - rows[q] * recipe.stride, recipe.runs[rows[q]]
-    of_parents = first_words(PARENTS, children, generation, runs, seed)
-    of_redraw = first_words(REDRAW, children, generation, runs, seed)
+        found.rows[q] = numbers[q] // recipe.stride  # the run, for now
+        children[q], runs[q] = numbers[q] - found.rows[q] * recipe.stride, recipe.runs[found.rows[q]]
+    of_parents = first_words(PARENTS, children, recipe.generation, runs, recipe.seed)
+    of_redraw = first_words(REDRAW, children, recipe.generation, runs, recipe.seed)
+    m, w = list_changes(recipe, limit, found, scratch, children, runs, of_parents, of_redraw)
+    rows, fresh, changed, whole, ends, pixels_, levels = found
+    return Found(rows, fresh, changed[:m], whole[:w], ends[: m + 1], pixels_[: ends[m]], levels[: ends[m]])
+
+
+class Scratch(NamedTuple):
+    """What is kept from child to child."""
+
+    apart: npt.NDArray[np.int32]  # [pairs, P], the pixels in which two parents differ …
+    size: Ints  # [pairs], … how many they are …
+    run: Ints  # [pairs], … and of which run's parents; −1: of none yet
+    bits: Drawn  # [P / 32, TOGETHER], crossover bits of the children at hand, a word for 32 pixels
+    of_first: npt.NDArray[np.int32]  # [P], the pixels of those in which the parents differ that a child has of the first …
+    of_second: npt.NDArray[np.int32]  # [P], … and of the second
+    slot: npt.NDArray[np.int32]  # [P], where a pixel stands in the list of changes; −1: not known to be there
+
+
+@jit_views
+def list_changes(
+    recipe: Recipe,
+    limit: int,
+    found: Found,
+    scratch: Scratch,
+    children: Drawn,
+    runs: Drawn,
+    of_parents: Drawn,
+    of_redraw: Drawn,
+) -> tuple[int, int]:
+    """Fills in what is found; → how many have changes and how many more than are listed."""
+    selected, pixels = recipe.parents.shape[1:]
+    rows, ends, listed, levels = found.rows, found.ends, found.pixels, found.levels
     many = 2 * limit + BLOCK  # differing pixels of which no half is within the limit
     m = w = 0
-    for q in range(n):
-        r, child, run, parents = rows[q], children[q], runs[q], recipe.parents[rows[q]]
+    for q in range(len(children)):
+        r, child, run, start = rows[q], children[q], runs[q], ends[m]
+        if q % TOGETHER == 0:
+            draw_bits(recipe, scratch.bits, children[q : q + TOGETHER], runs[q : q + TOGETHER])
         if child >= recipe.population:
             rows[q] = r * selected + np.int64(child) - recipe.population
             continue
         first, second = pair(of_parents[0, q], of_parents[1, q], selected, recipe.mixing)
-        at = min(first, second) * selected + max(first, second) if selected <= PAIRED else 0
-        if selected > PAIRED or apart_run[at] != r:
-            apart_run[at], apart_size[at] = r, differing(parents[first], parents[second], apart[at], many)
-        size, start, base, other, count = apart_size[at], ends[m], first, second, 0
-        if size > many:
-            count = ~count
-        elif size:
-            of_second = cross_bits(apart[at], size, bits, bits_of, q, child, generation, run, seed)
-            if 2 * of_second > size:
-                base, other = second, first
-            wanted, giver, candidates = np.uint32(base == first), parents[other], apart[at]
-            for i in range(size):
-                pixel = candidates[i]
-                listed[U(start + count)], levels[U(start + count)] = pixel, giver[U(pixel)]
-                count += bit_of(bits, pixel) == wanted
+        size = parents_apart(recipe, scratch, r, first, second, many)
+        base: Whole = first
+        count: Whole = np.int64(size > many) * -1
+        if 0 < size <= many:
+            base, count = cross_changes(recipe, scratch, found, r, q % TOGETHER, first, second, size, limit, start)
         if count > limit:
             count = ~count
         rows[q] = r * selected + base
         redraws = recipe.redraw[r] > 0 and gap(of_redraw[0, q], recipe.redraw[r]) < pixels
         if count >= 0 and (redraws or recipe.swap):
-            before = Before(parents[base], slot, listed[start:], levels[start:])
+            before = Before(recipe.parents[r, base], scratch.slot, listed[start:], levels[start:])
             index(before, count)
             if redraws:
                 words = of_redraw[0, q], of_redraw[1, q], of_redraw[2, q], of_redraw[3, q]
@@ -85,19 +120,81 @@ def find_changes(recipe: Recipe, limit: int, numbers: Ints) -> Found:
                 count = swap_changes(recipe, before, count, limit, child, run)
             count = net_changes(before, count)
         if count < 0:
-            whole[w] = q
+            found.whole[w] = q
             w += 1
         elif count > 0:
-            same = count == size  # nothing but the other parent's pixels, and all of them
-            for i in range(count if same else 0):
-                same = same and levels[start + i] == parents[other, listed[start + i]]
-            fresh[q], changed[m] = not same, q
+            other = recipe.parents[r, first + second - base]
+            found.fresh[q] = count != size or not taken(other, listed, levels, start, count)
+            found.changed[m] = q
             m += 1
             ends[m] = start + count
-    return Found(rows, fresh, changed[:m], whole[:w], ends[: m + 1], listed[: ends[m]], levels[: ends[m]])
+    return m, w
 
 
-@jit
+@jit_views
+def parents_apart(recipe: Recipe, scratch: Scratch, r: Whole, first: Whole, second: Whole, many: int) -> Any:
+    """In how many pixels two parents of run r differ; if in more than `many`, some number above it."""
+    selected = recipe.parents.shape[1]
+    at = pair_number(selected, first, second)
+    if selected > PAIRED or scratch.run[at] != r:
+        one, two = recipe.parents[r, first], recipe.parents[r, second]
+        scratch.run[at], scratch.size[at] = r, differing(one, two, scratch.apart[at], many)
+    return scratch.size[at]
+
+
+@jit_views
+def draw_bits(recipe: Recipe, bits: Drawn, children: Drawn, runs: Drawn) -> None:
+    """Draws the crossover bits of at most TOGETHER children; in vectors: 1 ns a block and child, where one alone takes 20."""
+    for block in range(len(bits) // 4 if recipe.mixing else 0):
+        w0, w1, w2, w3 = bits[4 * block], bits[4 * block + 1], bits[4 * block + 2], bits[4 * block + 3]
+        for i in range(len(children)):
+            w0[i], w1[i], w2[i], w3[i] = philox(block, U32(CROSSOVER + children[i]), recipe.generation, runs[i], recipe.seed)
+
+
+@jit_views
+def cross_changes(
+    recipe: Recipe,
+    scratch: Scratch,
+    found: Found,
+    r: Whole,
+    lane: int,
+    first: Whole,
+    second: Whole,
+    size: Whole,
+    limit: int,
+    start: Whole,
+) -> tuple[Whole, Whole]:
+    """Lists, from `start` on, what crossover changes, if at most `limit` pixels; → the nearer parent, and how many."""
+    selected, ones, twos = recipe.parents.shape[1], np.int64(0), np.int64(0)
+    apart, of_first, of_second = scratch.apart[pair_number(selected, first, second)], scratch.of_first, scratch.of_second
+    for i in range(size):  # without branches, which random bits would mispredict
+        pixel = apart[i]
+        bit = (scratch.bits[U(pixel >> 5), U(lane)] >> U32(pixel & 31)) & U32(1)
+        of_first[U(ones)] = of_second[U(twos)] = pixel
+        ones, twos = ones + (U32(1) - bit), twos + bit
+    base, other, count, pixels = (first, second, twos, of_second) if twos <= ones else (second, first, ones, of_first)
+    giver = recipe.parents[r, other]
+    for i in range(count if count <= limit else 0):
+        found.pixels[U(start + i)], found.levels[U(start + i)] = pixels[i], giver[U(pixels[i])]
+    return base, count
+
+
+@jit_views
+def pair_number(selected: int, first: Whole, second: Whole) -> Any:
+    """Where the differences of two parents are kept: of few parents those of all pairs, of many those of one pair."""
+    return min(first, second) * selected + max(first, second) if selected <= PAIRED else 0
+
+
+@jit_views
+def taken(other: Bytes, listed: npt.NDArray[np.int32], levels: Bytes, start: Whole, count: Whole) -> bool:
+    """Whether changed pixels have the levels of the other parent."""
+    same = True
+    for i in range(start, start + count):
+        same = same and levels[i] == other[listed[i]]
+    return same
+
+
+@jit_views
 def differing(a: Bytes, b: Bytes, found: npt.NDArray[np.int32], many: int) -> int:
     """Writes the pixels in which two images differ; → how many they are, or some number above `many`.
 
@@ -119,29 +216,6 @@ def differing(a: Bytes, b: Bytes, found: npt.NDArray[np.int32], many: int) -> in
     return count
 
 
-@jit
-def cross_bits(
-    apart: Drawn, size: int, bits: Drawn, bits_of: Ints, q: int, child: U32, generation: int, run: U32, seed: U
-) -> Whole:
-    """Draws the crossover bits of the blocks that hold these pixels; → how many of the pixels are of the second parent."""
-    of_second = np.int64(0)
-    for i in range(size):
-        block = apart[i] >> 7
-        if bits_of[U(block)] != q:
-            bits_of[block] = q
-            at = 4 * block
-            words = philox(block, U32(CROSSOVER + child), generation, run, seed)
-            bits[at], bits[at + 1], bits[at + 2], bits[at + 3] = words
-        of_second += bit_of(bits, apart[i])
-    return of_second
-
-
-@jit_inline
-def bit_of(bits: Drawn, pixel: int) -> Any:
-    """The crossover bit of a pixel."""
-    return (bits[U(pixel >> 5)] >> U32(pixel & 31)) & U32(1)
-
-
 class Before(NamedTuple):
     """A parent and its changes so far."""
 
@@ -152,14 +226,14 @@ class Before(NamedTuple):
 
 
 @jit_inline
-def index(before: Before, count: int) -> None:
+def index(before: Before, count: Whole) -> None:
     """Notes where in the list the pixels stand that crossover changed."""
     for i in range(count):
         before.slot[U(before.pixels[i])] = i
 
 
 @jit_inline
-def net_changes(before: Before, count: int) -> int:
+def net_changes(before: Before, count: Whole) -> Whole:
     """Empties the index, drops what is the parent's again; → the number of changes that remain, or ~n as it came."""
     remaining = 0
     for i in range(count if count >= 0 else ~count):
@@ -178,7 +252,7 @@ def level_at(before: Before, pixel: Whole) -> Any:
 
 
 @jit_inline
-def put(before: Before, count: int, pixel: Whole, level: Whole) -> int:
+def put(before: Before, count: Whole, pixel: Whole, level: Whole) -> Whole:
     """Changes a pixel; → the number of changed pixels."""
     if before.slot[pixel] < 0:
         before.slot[pixel], before.pixels[count] = count, pixel
@@ -187,10 +261,10 @@ def put(before: Before, count: int, pixel: Whole, level: Whole) -> int:
     return count
 
 
-@jit
+@jit_views
 def redraw_changes(
-    recipe: Recipe, before: Before, count: int, limit: int, divisor: U, words: tuple[U32, U32, U32, U32], child: U32, run: U32
-) -> int:
+    recipe: Recipe, before: Before, count: Whole, limit: int, divisor: U, words: tuple[U32, U32, U32, U32], child: U32, run: U32
+) -> Whole:
     """`redraw_pixels` as changes, from the words of block 0 on; → their number n, or ~n if there would be too many."""
     channels, pixels = recipe.table.shape[0], len(before.base)
     at, block = np.int64(-1), np.int64(0)
@@ -207,8 +281,8 @@ def redraw_changes(
         words = philox(block, U32(REDRAW + child), recipe.generation, run, recipe.seed)
 
 
-@jit
-def swap_changes(recipe: Recipe, before: Before, count: int, limit: int, child: U32, run: U32) -> int:
+@jit_views
+def swap_changes(recipe: Recipe, before: Before, count: Whole, limit: int, child: U32, run: U32) -> Whole:
     """`swap_places` as changes; → their number n, or ~n if there would be too many."""
     channels = recipe.table.shape[0]
     places = len(before.base) // channels

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fooling.kernels.jit import jit
+from fooling.kernels.jit import jit, jit_inline, jit_views
 from fooling.kernels.numba_ import (
     histogram_counts,
     histogram_distance,
@@ -20,7 +20,10 @@ from fooling.kernels.numba_ import (
 )
 from fooling.kernels.numba_children import Changes, copy_row
 from fooling.kernels.numba_windows import variogram_update, variogram_update_lag1
+from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
+
+UNITS = 64  # weights are padded to a multiple of so many units
 
 
 class Statistic(NamedTuple):
@@ -54,47 +57,64 @@ def histogram_update(counts: Ints, changes: Changes, bins: Bytes) -> Ints:
 
 
 @jit
-def network_update(sums: Floats, changes: Changes, weights: Floats) -> Floats:
-    """First-layer sums [Q, M] of the parents → of the children: a row of the weights [P, M] for each changed pixel."""
-    units = weights.shape[1]
-    result = np.empty((len(changes.rows), units), dtype=np.float32)
-    for j in range(len(changes.rows)):
-        row, child = changes.rows[j], result[j]
-        copy_row(child, sums[row])
-        first, last = changes.ends[j], changes.ends[j + 1]
-        for e in range(first, last - 3, 4):
-            add_rows(child, weights, changes, row, e)
-        for e in range(last - (last - first) % 4, last):
-            pixel = changes.pixels[e]
-            add_row(child, weights[pixel], np.float32(changes.levels[e]) - np.float32(changes.parents[row, pixel]))
+def network_update(sums: Floats, changes: Changes, padded: Floats) -> Floats:
+    """First-layer sums [Q, M] of the parents → of the children: a row of the weights, `padded`, for each changed pixel."""
+    result, at_hand = (
+        np.empty((len(changes.rows), sums.shape[1]), dtype=np.float32),
+        np.zeros(padded.shape[1], dtype=np.float32),
+    )
+    update_sums(sums, changes, padded, result, at_hand)
     return result
 
 
-@jit
-def add_row(sums: Floats, weights: Floats, difference: np.float32) -> None:
-    """Adds difference·weights."""
-    for unit in range(len(sums)):
-        sums[unit] += difference * weights[unit]
+def padded_weights(weights: Floats) -> Floats:
+    """Weights [P, M] → [P, a multiple of UNITS], the rest 0."""
+    return np.pad(weights, ((0, 0), (0, -weights.shape[1] % UNITS)))
 
 
-@jit
-def add_rows(sums: Floats, weights: Floats, changes: Changes, row: int, e: int) -> None:
+@jit_views
+def update_sums(sums: Floats, changes: Changes, weights: Floats, result: Floats, at_hand: Floats) -> None:
+    """Fills in the children's sums; `at_hand` is room for a child's, as long as a row of the weights."""
+    for j in range(len(changes.rows)):
+        row, last = changes.rows[j], changes.ends[j + 1]
+        copy_row(at_hand[: sums.shape[1]], sums[row])
+        for e in range(changes.ends[j], last - 3, 4):
+            add_rows(at_hand, weights, changes, row, e)
+        for e in range(last - (last - changes.ends[j]) % 4, last):
+            add_row(at_hand, weights, U(changes.pixels[e]), rise(changes, row, e))
+        copy_row(result[j], at_hand[: sums.shape[1]])
+
+
+@jit_inline
+def rise(changes: Changes, row: Whole, e: int) -> np.float32:
+    """By how much a changed pixel is lighter."""
+    return np.float32(np.int32(changes.levels[U(e)]) - np.int32(changes.parents[U(row), U(changes.pixels[U(e)])]))
+
+
+@jit_inline
+def add_row(sums: Floats, weights: Floats, pixel: U, rise: np.float32) -> None:
+    """Adds rise·weights, in steps of a constant length, which LLVM unrolls: 530 → 275 ns for 45 changes of 100 units."""
+    for step in range(0, len(sums), UNITS):
+        for i in range(UNITS):
+            sums[U(step + i)] += rise * weights[pixel, U(step + i)]
+
+
+@jit_inline
+def add_rows(sums: Floats, weights: Floats, changes: Changes, row: Whole, e: int) -> None:
     """The same for four changes at once: the sums are loaded and stored once."""
-    pixels, levels, parent = changes.pixels, changes.levels, changes.parents[row]
-    d0 = np.float32(levels[e]) - np.float32(parent[pixels[e]])
-    d1 = np.float32(levels[e + 1]) - np.float32(parent[pixels[e + 1]])
-    d2 = np.float32(levels[e + 2]) - np.float32(parent[pixels[e + 2]])
-    d3 = np.float32(levels[e + 3]) - np.float32(parent[pixels[e + 3]])
-    w0, w1, w2, w3 = weights[pixels[e]], weights[pixels[e + 1]], weights[pixels[e + 2]], weights[pixels[e + 3]]
-    for unit in range(len(sums)):
-        sums[unit] = sums[unit] + d0 * w0[unit] + d1 * w1[unit] + d2 * w2[unit] + d3 * w3[unit]
+    p0, p1, p2, p3 = (U(changes.pixels[e]), U(changes.pixels[e + 1]), U(changes.pixels[e + 2]), U(changes.pixels[e + 3]))
+    d0, d1, d2, d3 = rise(changes, row, e), rise(changes, row, e + 1), rise(changes, row, e + 2), rise(changes, row, e + 3)
+    for step in range(0, len(sums), UNITS):
+        for i in range(UNITS):
+            at = U(step + i)
+            sums[at] = sums[at] + d0 * weights[p0, at] + d1 * weights[p1, at] + d2 * weights[p2, at] + d3 * weights[p3, at]
 
 
-# The built-in network's scores; arguments: first-layer weights and bias, and what makes scores of sums.
+# The built-in network's scores; arguments: first-layer weights and bias, the weights padded, and what makes scores of sums.
 network_statistic = Statistic(
-    lambda images, weights, bias, scores: network_sums(images, weights, bias),
-    lambda sums, changes, shape, weights, bias, scores: network_update(sums, changes, weights),
-    lambda sums, shape, weights, bias, scores: scores(sums),
+    lambda images, weights, bias, padded, scores: network_sums(images, weights, bias),
+    lambda sums, changes, shape, weights, bias, padded, scores: network_update(sums, changes, padded),
+    lambda sums, shape, weights, bias, padded, scores: scores(sums),
 )
 
 # What is scored by difference; engines, tests and errors walk this table.

@@ -1,16 +1,31 @@
 """The variogram by difference: a changed pixel against the windows of its row and its column."""
 
-import numpy as np
+from typing import NamedTuple
 
-from fooling.kernels.jit import jit, jit_inline
+import numpy as np
+import numpy.typing as npt
+
+from fooling.kernels.jit import jit, jit_inline, jit_views
 from fooling.kernels.numba_ import lag1_sums, running_sums
 from fooling.kernels.numba_children import Changes, coordinates, copy_row, split
 from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
 
 LANES = 32  # windows are padded to a multiple of so many places
-FEW = 10  # changed pixels up to which lag-1 sums are updated: counting them anew is as fast as 10 (28×28)
+FEW = 20  # changed pixels up to which lag-1 sums are updated: counting them anew is as fast as 20 (28×28)
 HELD = 16  # parents at hand while their children are scored
+
+Places = npt.NDArray[np.int32]
+
+
+class Planes(NamedTuple):
+    """Parents at hand: each channel as it is and transposed, with margins, so that a window never leaves memory."""
+
+    pixels: Bytes  # [HELD, C, 2, margin + H·W + margin]
+    held: Ints  # [HELD], the row whose planes they are; −1: none yet
+    margin: int
+    column: Places  # [H·W]
+    line: Places  # [H·W]
 
 
 @jit
@@ -20,57 +35,84 @@ def variogram_update(sums: Ints, changes: Changes, height: int, width: int) -> I
     A pixel that changes from a to b adds |b − v| − |a − v| for each neighbour v. Its neighbours at lags −L…L are a window of a
     row, or for direction y of a row of the transposed image; float32 holds these sums exactly.
     """
-    children, (channels, _, lags) = len(changes.rows), sums.shape[1:]
+    channels, _, lags = sums.shape[1:]
     size = -(-(2 * lags + 1) // LANES) * LANES
-    inside_x, inside_y = inside(width, lags, size), inside(height, lags, size)
     column, line = coordinates(height, width)
-    span = height * width + 2 * size
-    planes, held = np.zeros(HELD * 2 * channels * span, dtype=np.uint8), np.full(HELD, -1, dtype=np.int64)
-    added = np.empty(2 * channels * size, dtype=np.float32)
-    result = np.empty((children, channels, 2, lags), dtype=np.int64)
-    old_sums, new_sums = sums.reshape(len(sums), 2 * channels * lags), result.reshape(children, 2 * channels * lags)
-    for j in range(children):
-        row = changes.rows[j]
-        home = row % HELD * 2 * channels * span
-        if held[row % HELD] != row:
-            held[row % HELD] = row
-            fill_planes(planes, home, span, size, channels, changes, row)
-        added[:] = 0
-        for e in range(changes.ends[j], changes.ends[j + 1]):
-            channel, place = split(changes.pixels[e], channels)
-            x, y = np.int64(column[place]), np.int64(line[place])
-            at_x = home + 2 * channel * span + size + place
-            at_y = home + (2 * channel + 1) * span + size + x * height + y
-            old, new, to = planes[at_x], changes.levels[e], 2 * channel * size
-            add_window(added, to, planes, at_x - lags, old, new, inside_x, x * size, size)
-            add_window(added, to + size, planes, at_y - lags, old, new, inside_y, y * size, size)
-            planes[at_x] = planes[at_y] = new
-        for e in range(changes.ends[j], changes.ends[j + 1]):
-            channel, place = split(changes.pixels[e], channels)
-            at = np.int64(column[place]) * height + np.int64(line[place])
-            level = changes.parents[row, changes.pixels[e]]
-            planes[home + 2 * channel * span + size + place] = planes[home + (2 * channel + 1) * span + size + at] = level
-        for direction in range(2 * channels):
-            middle, first = direction * size + lags, direction * lags - 1
-            for k in range(1, lags + 1):
-                both = added[np.uint64(middle + k)] + added[np.uint64(middle - k)]
-                new_sums[j, first + k] = old_sums[row, first + k] + np.int64(np.int32(both))
+    memory = np.zeros((HELD, channels, 2, height * width + 2 * size), dtype=np.uint8)
+    planes = Planes(memory, np.full(HELD, -1, dtype=np.int64), size, column, line)
+    result = np.empty((len(changes.rows), channels, 2, lags), dtype=np.int64)
+    added = np.empty((channels, 2, size), dtype=np.float32)
+    add_windows(result, sums, changes, planes, inside(width, lags, size), inside(height, lags, size), added)
     return result
 
 
-@jit
-def add_window(
-    added: Floats, to: Whole, plane: Bytes, at: Whole, old: Whole, new: Whole, weights: Floats, where: Whole, size: Whole
+@jit_views
+def add_windows(
+    result: Ints, sums: Ints, changes: Changes, planes: Planes, inside_x: Floats, inside_y: Floats, added: Floats
 ) -> None:
+    """Fills in the children's sums; `added` is scratch."""
+    (channels, _, lags), size = sums.shape[1:], added.shape[2]
+    height = len(inside_y) // size
+    for j in range(len(changes.rows)):
+        row, first, last = changes.rows[j], changes.ends[j], changes.ends[j + 1]
+        bring(planes, changes, row)
+        pixels = planes.pixels[row % HELD]
+        added[:] = 0
+        for e in range(first, last):
+            channel, place = split(changes.pixels[e], channels)
+            x, y = np.int64(planes.column[place]), np.int64(planes.line[place])
+            plane, turned, sums_x, sums_y = pixels[channel, 0], pixels[channel, 1], added[channel, 0], added[channel, 1]
+            across, down, new = planes.margin + place, planes.margin + x * height + y, changes.levels[e]
+            old = plane[across]
+            add_window(sums_x, plane, across - lags, old, new, inside_x, x * size)
+            add_window(sums_y, turned, down - lags, old, new, inside_y, y * size)
+            plane[across] = turned[down] = new
+        for e in range(first, last):
+            channel, place = split(changes.pixels[e], channels)
+            down = np.int64(planes.column[place]) * height + np.int64(planes.line[place])
+            level = changes.parents[row, changes.pixels[e]]
+            pixels[channel, 0, planes.margin + place] = pixels[channel, 1, planes.margin + down] = level
+        for channel in range(channels):
+            for axis in range(2):
+                window = added[channel, axis]
+                for k in range(1, lags + 1):
+                    both = window[U(lags + k)] + window[U(lags - k)]
+                    result[j, channel, axis, k - 1] = sums[row, channel, axis, k - 1] + np.int64(np.int32(both))
+
+
+@jit_views
+def bring(planes: Planes, changes: Changes, row: Whole) -> None:
+    """Sees to it that a parent is at hand."""
+    pixels = planes.pixels[row % HELD]
+    if planes.held[row % HELD] != row:
+        planes.held[row % HELD] = row
+        for channel in range(len(pixels)):
+            fill_plane(pixels[channel, 0], planes.margin, changes.parents[row], channel, len(pixels))
+            fill_plane(pixels[channel, 1], planes.margin, changes.transposed[row], channel, len(pixels))
+
+
+@jit_views
+def fill_plane(plane: Bytes, margin: int, image: Bytes, channel: int, channels: int) -> None:
+    """Copies a channel of an image [P]."""
+    if channels == 1:  # a plain copy
+        for place in range(len(image)):
+            plane[U(margin + place)] = image[place]
+    else:
+        for place in range(len(image) // channels):
+            plane[margin + place] = image[place * channels + channel]
+
+
+@jit_inline
+def add_window(added: Floats, plane: Bytes, at: Whole, old: Whole, new: Whole, weights: Floats, where: Whole) -> None:
     """Adds weight·(|new − v| − |old − v|) for each v of a window of a plane.
 
     In steps of a constant length, without a test for negative indices, LLVM makes vectors of it: 15 ns a pixel, else 80.
     """
     a, b = np.float32(old), np.float32(new)
-    for step in range(0, size, LANES):
+    for step in range(0, len(added), LANES):
         for i in range(LANES):
             v = np.float32(plane[U(at + step + i)])
-            added[U(to + step + i)] += weights[U(where + step + i)] * (abs(b - v) - abs(a - v))
+            added[U(step + i)] += weights[U(where + step + i)] * (abs(b - v) - abs(a - v))
 
 
 @jit
@@ -85,24 +127,6 @@ def inside(side: int, lags: int, size: int) -> Floats:
 
 
 @jit
-def fill_planes(planes: Bytes, home: int, span: int, margin: int, channels: int, changes: Changes, row: int) -> None:
-    """Copies a parent's channels, each as it is and transposed, to planes with margins."""
-    image, transposed = changes.parents[row], changes.transposed[row]
-    places = len(image) // channels
-    for channel in range(channels):
-        to = home + 2 * channel * span + margin
-        if channels == 1:  # a plain copy
-            for place in range(places):
-                planes[U(to + place)] = image[place]
-            for place in range(places):
-                planes[U(to + span + place)] = transposed[place]
-        else:
-            for place in range(places):
-                planes[to + place] = image[place * channels + channel]
-                planes[to + span + place] = transposed[place * channels + channel]
-
-
-@jit
 def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int) -> Ints:
     """The same for `variogram_sums_lag1`: only a pixel's pairs with its four nearest neighbours count."""
     channels, _, lags = sums.shape[1:]
@@ -110,6 +134,7 @@ def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int)
     column, line = coordinates(height, width)
     image, held = np.empty(changes.parents.shape[1], dtype=np.uint8), np.int64(-1)
     plane = np.empty(height * width, dtype=np.uint8)
+    across, down = np.empty(width, dtype=np.int32), np.empty(height, dtype=np.int32)
     pairs = np.zeros(channels * (width + height), dtype=np.int64)  # of each channel: of the columns, of the lines
     for j in range(len(changes.rows)):
         row = changes.rows[j]
@@ -119,7 +144,7 @@ def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int)
         if changes.ends[j + 1] - changes.ends[j] > FEW:
             for e in range(changes.ends[j], changes.ends[j + 1]):
                 image[changes.pixels[e]] = changes.levels[e]
-            lag1_sums(image, plane, height, width, result[j])
+            lag1_sums(image, plane, across, down, result[j])
             held = np.int64(-1)
             continue
         for e in range(changes.ends[j], changes.ends[j + 1]):
