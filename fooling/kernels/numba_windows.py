@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_inline, jit_views
-from fooling.kernels.numba_ import lag1_sums, running_sums
+from fooling.kernels.numba_ import lag1_sums, make_room, running_sums
 from fooling.kernels.numba_children import Changes, coordinates, copy_row, split
 from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
 
 LANES = 32  # windows are padded to a multiple of so many places
-FEW = 20  # changed pixels up to which lag-1 sums are updated: counting them anew is as fast as 20 (28×28)
+FEW = 16  # changed pixels up to which lag-1 sums are updated: counting them anew is as fast as 16 (28×28)
 HELD = 16  # parents at hand while their children are scored
 
 Places = npt.NDArray[np.int32]
@@ -133,8 +133,7 @@ def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int)
     result = np.empty((len(changes.rows), channels, 2, lags), dtype=np.int64)
     column, line = coordinates(height, width)
     image, held = np.empty(changes.parents.shape[1], dtype=np.uint8), np.int64(-1)
-    plane = np.empty(height * width, dtype=np.uint8)
-    across, down = np.empty(width, dtype=np.int32), np.empty(height, dtype=np.int32)
+    room = make_room(height, width)
     pairs = np.zeros(channels * (width + height), dtype=np.int64)  # of each channel: of the columns, of the lines
     for j in range(len(changes.rows)):
         row = changes.rows[j]
@@ -144,7 +143,7 @@ def variogram_update_lag1(sums: Ints, changes: Changes, height: int, width: int)
         if changes.ends[j + 1] - changes.ends[j] > FEW:
             for e in range(changes.ends[j], changes.ends[j + 1]):
                 image[changes.pixels[e]] = changes.levels[e]
-            lag1_sums(image, plane, across, down, result[j])
+            lag1_sums(image, room, width, result[j])
             held = np.int64(-1)
             continue
         for e in range(changes.ends[j], changes.ends[j + 1]):
