@@ -5,7 +5,9 @@ import json
 import math
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from conftest import random_images, random_network
@@ -106,8 +108,14 @@ KNOWN = [  # from the authors' file of known answers
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
 def test_philox_gives_the_known_answers(counter: list[int], key: tuple[int, int], expected: list[int]) -> None:
     assert reference.philox_rounds(np.array(counter, dtype=np.uint64), *key).tolist() == expected
-    words = numba_words.philox(*(np.uint32(word) for word in counter), np.uint64(key[0] | key[1] << 32))
+    words = one_philox(*(np.uint32(word) for word in counter), np.uint64(key[0] | key[1] << 32))
     assert [int(word) for word in words] == expected
+
+
+@numba.njit
+def one_philox(block: int, child: int, generation: int, run: int, seed: int) -> tuple[Any, ...]:
+    """Parts of kernels are called by kernels only."""
+    return numba_words.philox(block, child, generation, run, seed)
 
 
 def test_gap_equals_the_table() -> None:

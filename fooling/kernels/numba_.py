@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels import reference
-from fooling.kernels.jit import jit, jit_inline, jit_views
+from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_network import network_scores as network_scores  # one of the names that each engine's kernels have
 from fooling.kernels.numba_network import network_sums as network_sums
 from fooling.kernels.numba_words import U
@@ -121,7 +121,7 @@ def make_room(height: int, width: int) -> Room:
     return Room(plane, mask, np.empty(padded, dtype=np.int32), np.empty(height, dtype=np.int32))
 
 
-@jit_views
+@jit_part
 def lag1_sums(image: Bytes, room: Room, width: int, sums: Ints) -> None:
     """Writes the sums [C, 2, L] of one image [P]: of each column's and each line's pairs, then from the first on."""
     channels, (plane, mask, across, down) = len(sums), room
@@ -158,7 +158,7 @@ def line_sum(plane: Bytes, mask: Bytes, first: int, width: int) -> np.int32:
     return total
 
 
-@jit_views
+@jit_part
 def running_sums(pairs: Any, sums: Ints) -> None:
     """sums[k − 1] = the sum of the first side − k of `pairs` [side], for k = 1…lags."""
     total = np.int64(0)

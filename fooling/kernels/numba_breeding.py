@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.jit import jit, jit_views
+from fooling.kernels.jit import jit, jit_part
 from fooling.kernels.numba_words import SHIFT, U32, U, Words, gap, level_of, philox
 from fooling.kernels.reference import Bytes, Floats, Ints
 from fooling.kernels.tables import PURPOSES
@@ -90,7 +90,7 @@ def pair(word0: U32, word1: U32, selected: int, mixing: bool) -> tuple[np.int64,
     return first, second + (second >= first)
 
 
-@jit_views
+@jit_part
 def crossover(pixels: Bytes, a: Bytes, b: Bytes, child: U32, generation: int, run: U32, seed: U) -> None:
     """Uniform crossover: each pixel of a or of b."""
     for block in range((len(pixels) + 127) // 128):
@@ -105,7 +105,7 @@ def crossover(pixels: Bytes, a: Bytes, b: Bytes, child: U32, generation: int, ru
             at += WORD
 
 
-@jit_views
+@jit_part
 def mixed(a: np.uint8, b: np.uint8, bits: np.uint32, i: int) -> np.uint8:
     """b where bit i is 1, else a; without branches, which random bits would mispredict (2.6 → 0.4 µs an image)."""
     mask = np.uint8(np.int32(0) - np.int32((bits >> np.uint32(i)) & np.uint32(1)))

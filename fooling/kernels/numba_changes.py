@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.jit import jit, jit_inline, jit_views
+from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_breeding import CROSSOVER, PARENTS, REDRAW, SWAP, Flags, Recipe, pair
 from fooling.kernels.numba_words import SHIFT, U32, Drawn, U, Whole, first_words, gap, level_of, philox
 from fooling.kernels.reference import Bytes, Ints
@@ -77,7 +77,7 @@ class Scratch(NamedTuple):
     slot: npt.NDArray[np.int32]  # [P], where a pixel stands in the list of changes; −1: not known to be there
 
 
-@jit_views
+@jit_part
 def list_changes(
     recipe: Recipe,
     limit: int,
@@ -131,7 +131,7 @@ def list_changes(
     return m, w
 
 
-@jit_views
+@jit_part
 def parents_apart(recipe: Recipe, scratch: Scratch, r: Whole, first: Whole, second: Whole, many: int) -> Any:
     """In how many pixels two parents of run r differ; if in more than `many`, some number above it."""
     selected = recipe.parents.shape[1]
@@ -142,7 +142,7 @@ def parents_apart(recipe: Recipe, scratch: Scratch, r: Whole, first: Whole, seco
     return scratch.size[at]
 
 
-@jit_views
+@jit_part
 def draw_bits(recipe: Recipe, bits: Drawn, children: Drawn, runs: Drawn) -> None:
     """Draws the crossover bits of at most TOGETHER children; in vectors: 1 ns a block and child, where one alone takes 20."""
     for block in range(len(bits) // 4 if recipe.mixing else 0):
@@ -151,7 +151,7 @@ def draw_bits(recipe: Recipe, bits: Drawn, children: Drawn, runs: Drawn) -> None
             w0[i], w1[i], w2[i], w3[i] = philox(block, U32(CROSSOVER + children[i]), recipe.generation, runs[i], recipe.seed)
 
 
-@jit_views
+@jit_part
 def cross_changes(
     recipe: Recipe,
     scratch: Scratch,
@@ -179,13 +179,13 @@ def cross_changes(
     return base, count
 
 
-@jit_views
+@jit_part
 def pair_number(selected: int, first: Whole, second: Whole) -> Any:
     """Where the differences of two parents are kept: of few parents those of all pairs, of many those of one pair."""
     return min(first, second) * selected + max(first, second) if selected <= PAIRED else 0
 
 
-@jit_views
+@jit_part
 def taken(other: Bytes, listed: npt.NDArray[np.int32], levels: Bytes, start: Whole, count: Whole) -> bool:
     """Whether changed pixels have the levels of the other parent."""
     same = True
@@ -194,7 +194,7 @@ def taken(other: Bytes, listed: npt.NDArray[np.int32], levels: Bytes, start: Who
     return same
 
 
-@jit_views
+@jit_part
 def differing(a: Bytes, b: Bytes, found: npt.NDArray[np.int32], many: int) -> int:
     """Writes the pixels in which two images differ; → how many they are, or some number above `many`.
 
@@ -261,7 +261,7 @@ def put(before: Before, count: Whole, pixel: Whole, level: Whole) -> Whole:
     return count
 
 
-@jit_views
+@jit_part
 def redraw_changes(
     recipe: Recipe, before: Before, count: Whole, limit: int, divisor: U, words: tuple[U32, U32, U32, U32], child: U32, run: U32
 ) -> Whole:
@@ -281,7 +281,7 @@ def redraw_changes(
         words = philox(block, U32(REDRAW + child), recipe.generation, run, recipe.seed)
 
 
-@jit_views
+@jit_part
 def swap_changes(recipe: Recipe, before: Before, count: Whole, limit: int, child: U32, run: U32) -> Whole:
     """`swap_places` as changes; → their number n, or ~n if there would be too many."""
     channels = recipe.table.shape[0]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fooling.kernels.jit import jit, jit_inline, jit_views
+from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_ import (
     histogram_counts,
     histogram_distance,
@@ -72,7 +72,7 @@ def padded_weights(weights: Floats) -> Floats:
     return np.pad(weights, ((0, 0), (0, -weights.shape[1] % UNITS)))
 
 
-@jit_views
+@jit_part
 def update_sums(sums: Floats, changes: Changes, weights: Floats, result: Floats, at_hand: Floats) -> None:
     """Fills in the children's sums; `at_hand` is room for a child's, as long as a row of the weights."""
     for j in range(len(changes.rows)):

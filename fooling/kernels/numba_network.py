@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.jit import jit, jit_inline, jit_views
+from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E, ROUND, Bytes, Floats
 
 EXP0, EXP1, EXP2, EXP3, EXP4, EXP5 = EXP
@@ -12,7 +12,7 @@ BATCH = 512  # images a product of matrices: their float32 pixels (1.6 MB) stay 
 LANES = 64  # images whose outputs are computed together: their 100 hidden units (26 kB) fit the nearest cache
 
 
-@jit_views
+@jit_part
 def sigmoid_into(z: Floats, n: npt.NDArray[np.int32], power: Floats) -> None:
     """1/(1 + e⁻ᶻ) in place; `n` and `power` are one scratch memory, seen as the bits and as the value of 2ⁿ."""
     for i in range(len(z)):
@@ -35,7 +35,9 @@ def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Float
     """
     units, classes = weights.shape
     padded = np.zeros((-(-units // 4) * 4, -(-classes // 2) * 2), dtype=np.float32)
-    padded[:units, :classes] = weights
+    for unit in range(units):
+        for k in range(classes):
+            padded[unit, k] = weights[unit, k]
     hidden, output = np.zeros((len(padded), LANES), dtype=np.float32), np.empty((padded.shape[1], LANES), dtype=np.float32)
     n = np.empty(max(hidden.size, output.size), dtype=np.int32)
     scores = np.empty((len(sums), classes), dtype=np.float32)
@@ -43,7 +45,7 @@ def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Float
     return scores
 
 
-@jit_views
+@jit_part
 def scores_into(
     scores: Floats,
     sums: Floats,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.jit import jit, jit_inline, jit_views
+from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_ import lag1_sums, make_room, running_sums
 from fooling.kernels.numba_children import Changes, coordinates, copy_row, split
 from fooling.kernels.numba_words import U, Whole
@@ -46,7 +46,7 @@ def variogram_update(sums: Ints, changes: Changes, height: int, width: int) -> I
     return result
 
 
-@jit_views
+@jit_part
 def add_windows(
     result: Ints, sums: Ints, changes: Changes, planes: Planes, inside_x: Floats, inside_y: Floats, added: Floats
 ) -> None:
@@ -80,7 +80,7 @@ def add_windows(
                     result[j, channel, axis, k - 1] = sums[row, channel, axis, k - 1] + np.int64(np.int32(both))
 
 
-@jit_views
+@jit_part
 def bring(planes: Planes, changes: Changes, row: Whole) -> None:
     """Sees to it that a parent is at hand."""
     pixels = planes.pixels[row % HELD]
@@ -91,7 +91,7 @@ def bring(planes: Planes, changes: Changes, row: Whole) -> None:
             fill_plane(pixels[channel, 1], planes.margin, changes.transposed[row], channel, len(pixels))
 
 
-@jit_views
+@jit_part
 def fill_plane(plane: Bytes, margin: int, image: Bytes, channel: int, channels: int) -> None:
     """Copies a channel of an image [P]."""
     if channels == 1:  # a plain copy
