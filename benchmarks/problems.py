@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.networks import BUNDLED, SigmoidNetwork, load_network, on_lattice
+from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
 from fooling.engines.state import Engine
 from fooling.job import make_engine, prepare
@@ -40,7 +41,7 @@ class Constant:
 
 def of_width(hidden: int) -> SigmoidNetwork:
     """The bundled network with fewer units, those that say most, or with each unit several times and its say divided."""
-    base = load_network(BUNDLED["mnist_mlp"])
+    base = load_network(ASSETS / "mnist_mlp.safetensors")
     times = max(1, hidden // len(base.bias1))
     order = np.argsort(-np.abs(base.weights2).sum(axis=1), kind="stable")[: hidden // times]
     units = np.tile(order, times)
@@ -54,7 +55,7 @@ def of_width(hidden: int) -> SigmoidNetwork:
 
 def of_shape(shape: Shape) -> SigmoidNetwork:
     """The bundled network for other images: its weights stretched to their size and spread over the channels."""
-    base = load_network(BUNDLED["mnist_mlp"])
+    base = load_network(ASSETS / "mnist_mlp.safetensors")
     weights = base.weights1.reshape(28, 28, -1) * 2.0**-base.lattice
     rows, columns = (np.arange(side) * 28 // side for side in shape[:2])
     stretched = weights[rows][:, columns] * (28 * 28 / np.prod(shape))

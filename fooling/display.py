@@ -67,9 +67,12 @@ class Display:
 
 def show_results(console: Console, results: Sequence[Result], weighted: Sequence[str], folder: str) -> None:
     """The small table at the end: medians over the images of each job."""
-    columns = ("digit", "converged", "confidence", "cost", *weighted, "evaluations", "seconds")
+    judges = results[0].judges
+    columns = ("digit", "converged", "confidence", *judges, "cost", *weighted, "evaluations", "seconds")
     show_table(console, columns, [cells(result, weighted) for result in results])
     console.print(Text("medians over the images; cost and its terms: 0 is ideal", style="dim"))
+    if judges:
+        console.print(Text(f"{', '.join(judges)}: share of the images that the judge reads as the digit", style="dim"))
     console.print(Text(f"→ {folder}: contact_sheet.png, mean.png, images/, run.json, …"), soft_wrap=True)
 
 
@@ -80,6 +83,7 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
         str(result.digit),
         f"{int(result.converged.sum())}/{len(result.images)}",
         percent(float(np.median(result.confidence))),
+        *(f"{(scores.argmax(axis=1) == result.digit).mean():.0%}" for scores in result.judges.values()),
         *(f"{median:.4f}" for median in medians),
         f"{result.evaluations.sum():,}",
         f"{result.seconds:.1f}",

@@ -8,6 +8,8 @@ from fooling.paths import user_path
 from fooling.settings import RunSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fooling.classifiers.base import Classifier, Examination
     from fooling.engines.loop import Plan
     from fooling.engines.state import Engine
@@ -24,6 +26,7 @@ class Job:
     statistics: "Statistics"
     examination: "Examination"
     plan: "Plan"
+    judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
 
     @property
     def digit(self) -> int:
@@ -43,11 +46,13 @@ def prepare(settings: RunSettings, classifier: "Classifier | None" = None, stati
     """The jobs that the settings ask for, one a class; refuses what does not fit together."""
     from fooling.classifiers import load_classifier
     from fooling.classifiers.base import examine
+    from fooling.judges import load_judges
     from fooling.objective import make_objective
 
     classifier = classifier or load_classifier(settings.classifier.name, settings.classifier.path)
     examination = examine(classifier)
     statistics = statistics or get_statistics(settings)
+    judges = load_judges(settings.judges, classifier)
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
         weights["target"] = 0.0
@@ -61,11 +66,12 @@ def prepare(settings: RunSettings, classifier: "Classifier | None" = None, stati
             prior_digit=prior.digit,
             lags=prior.lags,
             bins=prior.bins,
+            hinge=prior.hinge,
             quirk_lag1=prior.quirk_lag1,
             quirk_axes=prior.quirk_axes,
         )
         one = settings.model_copy(update={"digit": digit})
-        jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit)))
+        jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit), judges))
     return jobs
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, ask
+from fooling.eigen import arguments as eigen_arguments
 from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.tables import bin_of_level
@@ -52,13 +53,14 @@ def make_objective(
     prior_digit: int | None = None,
     lags: int = 14,
     bins: int = 10,
+    hinge: bool = False,
     quirk_lag1: bool = False,
     quirk_axes: bool = False,
 ) -> Objective:
     """The objective for one class. `prior_digit` is the class whose statistics are wanted, by default `digit`.
 
-    `quirk_lag1` and `quirk_axes` are quirks 1 and 3 of the 2015 program: lag-1 differences at every lag, and targets
-    whose axes are exchanged.
+    `hinge`: the parts of the eigen term cost nothing below what the class's images have in the mean. `quirk_lag1` and
+    `quirk_axes` are quirks 1 and 3 of the 2015 program: lag-1 differences at every lag, and targets whose axes are exchanged.
     """
     check_fit(classifier, statistics, digit, prior_digit)
     wanted = digit if prior_digit is None else prior_digit
@@ -69,8 +71,9 @@ def make_objective(
     arguments = {
         "histogram": (bin_of_level(bins), statistics.bins(wanted, bins)),
         "variogram": (np.ascontiguousarray(variogram[:, ::-1] if quirk_axes else variogram), quirk_lag1),
+        "eigen": eigen_arguments(statistics.eigen_images(wanted), hinge),
     }
-    return Objective(classifier, digit, {name: float(weights[name]) for name in TERMS}, arguments)
+    return Objective(classifier, digit, {name: float(weights.get(name, 0.0)) for name in TERMS}, arguments)
 
 
 def check_fit(classifier: Classifier, statistics: Statistics, digit: int, prior_digit: int | None) -> None:

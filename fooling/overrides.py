@@ -132,6 +132,9 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
             layers = [difference, *layers]
         else:
             base = merge(base, difference)
+    for name in names.values():  # what a command has of its own for a choice: configs/train/mnist_cnn.yaml
+        own = configs_folder() / root / f"{name}.yaml"
+        base = merge(base, read_file(own, model)) if own.is_file() else base
     for layer in layers:
         base = merge(base, layer)
     for group, name in names.items():

@@ -4,15 +4,18 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling import __version__
-from fooling.engines.loop import Plan, converged
+from fooling.engines.loop import converged
 from fooling.engines.track import COLUMNS, MILESTONES, Track
-from fooling.objective import Objective
+from fooling.judges import verdicts
+
+if TYPE_CHECKING:
+    from fooling.job import Job
 
 Floats = npt.NDArray[np.float32]
 VERSIONED = ("numpy", "numba", "pillow")
@@ -34,6 +37,7 @@ class Result:
     generations: int  # of the run that took most
     seconds: float  # of search, compilation included
     history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl
+    judges: dict[str, Floats]  # [R, K] each, what the judges say
     folder: str | None = None  # the record, if one was written
 
     @property
@@ -56,9 +60,10 @@ class Result:
         return np.asarray(others.argmax(axis=1))
 
 
-def make_result(track: Track, images: npt.NDArray[np.uint8], plan: Plan, objective: Objective, folder: str | None) -> Result:
-    """Values the images, which are those of the track as read back from the record."""
-    cost, terms, scores = objective.value(images)
+def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder: str | None) -> Result:
+    """Values the images, which are those of the track as read back from the record, by the objective, and asks the judges."""
+    plan = job.plan
+    cost, terms, scores = job.objective.value(images)
     lines = track.history
     return Result(
         digit=plan.digit,
@@ -73,6 +78,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], plan: Plan, objecti
         generations=int(lines[-1, COLUMNS.index("generation")]),
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
+        judges=verdicts(job.judges, images),
         folder=folder,
     )
 
@@ -87,6 +93,7 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
+        "judges": {name: float(np.mean(scores.argmax(axis=1) == result.digit)) for name, scores in result.judges.items()},
         "images": [describe(result, i, file) for i, file in enumerate(files)],
     }
 
@@ -103,9 +110,15 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
         "cost": float(result.cost[i]),
         "terms": {name: float(values[i]) for name, values in result.terms.items()},
         "converged": bool(result.converged[i]),
+        "judges": {name: verdict(scores[i], result.digit) for name, scores in result.judges.items()},
         "evaluations": int(result.evaluations[i]),
         "evaluations_to": {f"{level:g}": n for level, n in zip(MILESTONES, reached, strict=True)},
     }
+
+
+def verdict(scores: Floats, digit: int) -> dict[str, Any]:
+    """What a judge says of one image [K]: the class it sees, how surely, and its score for the wanted class."""
+    return {"predicted": int(scores.argmax()), "score": float(scores.max()), "confidence": float(scores[digit])}
 
 
 def versions() -> dict[str, str]:

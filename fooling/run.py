@@ -54,9 +54,9 @@ def run_job(
             record.write_run({**about, "status": "running"})
         track = run_loop(engine, job.plan, record, watch, interrupted)
         if not record:
-            return make_result(track, track.images, job.plan, job.objective, None)
+            return make_result(track, track.images, job, None)
         files = record.save_images(track.images)
-        result = make_result(track, record.read_images(files), job.plan, job.objective, str(record.folder))
+        result = make_result(track, record.read_images(files), job, str(record.folder))
         record.write_run({**about, "status": "running", **summary(result, files)})
         from fooling.report import draw_pictures
 

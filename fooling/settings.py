@@ -60,6 +60,9 @@ class Weights(Model):
     variogram: Float = Field(
         ge=0, description="weight of the variogram term: |g − wanted g| of pixels 1…lags apart, both directions, ÷ lags"
     )
+    eigen: Float = Field(
+        ge=0, description="weight of the eigen term: Mahalanobis distance² ÷ eigen-images + residual energy ÷ the class's mean"
+    )
 
 
 class Prior(Model):
@@ -71,6 +74,7 @@ class Prior(Model):
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     statistics: Text | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
     digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
+    hinge: Bool = Field(description="the parts of the eigen term cost nothing below what the class's images have in the mean")
     quirk_lag1: Bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
     quirk_axes: Bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
 
@@ -127,6 +131,7 @@ class RunSettings(Model):
     resume: Bool = Field(description="go on where the same command was interrupted")
     overwrite: Bool = Field(description="replace the record in out")
     quiet: Bool = Field(description="print nothing but errors")
+    judges: tuple[Text, ...] = Field(description="classifiers that are asked about the finished images; names or files, [a,b]")
     preset: Text | None = Field(description="a file that sets several of these")
     classifier: Classifier
     prior: Prior
@@ -166,9 +171,13 @@ class StatsSettings(Model):
     data: Data
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
+    components: Int = Field(ge=0, le=4096, description="eigen-images a class; at most the images of the smallest class − 1")
     out: Text = Field(description="file to write, .npz")
     overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description="print nothing but errors")
+
+
+Width = Annotated[Int, Field(ge=1, le=4096)]
 
 
 class TrainedClassifier(Model):
@@ -188,6 +197,9 @@ class TrainSettings(Model):
     learning_rate: Float = Field(gt=0, description="at the start; falls to 0 along a cosine")
     decay: Float = Field(ge=0, description="L2 weight decay")
     hidden: Int = Field(ge=1, le=4096, description="units of the hidden layer")
+    channels: tuple[Width, Width] | None = Field(description="of the two convolutions before it; null = none: sigmoid units")
+    kernel: Int = Field(ge=1, le=31, description="side of the convolutions, pixels")
+    shift: Int = Field(ge=0, le=64, description="training images are moved at random by up to so many pixels")
     out: Text = Field(description="file to write, .safetensors")
     overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description="print nothing but errors")

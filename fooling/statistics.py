@@ -1,4 +1,4 @@
-"""What a class's training images look like: shares of grey levels, histogram and variograms, fitted once and saved."""
+"""What a class's training images look like: grey levels, histogram, variograms and eigen-images, fitted once and saved."""
 
 import hashlib
 from dataclasses import dataclass, fields
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fooling.arrays import read_arrays
 from fooling.data import ImageSet, class_counts
+from fooling.eigen import EIGEN_ONE, MEAN_ONE, EigenImages, fit_eigen
 from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.tables import LEVELS, bin_of_level
@@ -32,6 +33,10 @@ class Statistics:
     histogram: Doubles  # [K, C, B], shares of the bins (0, 1/B], (1/B, 2/B], …, the first with 0
     variogram_x: Doubles  # [K, C, L], mean |I(r, c) − I(r, c + k)| for k = 1…L
     variogram_y: Doubles  # [K, C, L], mean |I(r, c) − I(r + k, c)| for k = 1…L
+    mean: npt.NDArray[np.int32]  # [K, P], mean images, in units of 1/256 grey level
+    eigen: npt.NDArray[np.int16]  # [K, M, P], eigen-images, in units of 2⁻¹²
+    variance: Doubles  # [K, M], of the images along the eigen-images
+    residual: Doubles  # [K], mean energy outside of them
 
     @cached_property
     def fingerprint(self) -> str:
@@ -56,6 +61,10 @@ class Statistics:
     def variogram(self, digit: int, lags: int) -> Doubles:
         """Both directions, [C, 2, lags]."""
         return np.stack([self.variogram_x[digit, :, :lags], self.variogram_y[digit, :, :lags]], axis=1)
+
+    def eigen_images(self, digit: int) -> EigenImages:
+        """Mean and eigen-images of a class."""
+        return EigenImages(self.mean[digit], self.eigen[digit], self.variance[digit], float(self.residual[digit]))
 
     def save(self, path: Path) -> None:
         """Writes an .npz file of plain arrays under the names of the fields; the same bytes for the same statistics."""
@@ -93,6 +102,10 @@ def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
         "histogram": (classes, channels, min(values["histogram"].shape[-1], LEVELS) if values["histogram"].ndim else 0),
         "variogram_x": (classes, channels, values["variogram_x"].shape[-1] if values["variogram_x"].ndim else 0),
         "variogram_y": values["variogram_x"].shape,
+        "mean": (classes, int(np.prod(shape))),
+        "eigen": (classes, values["eigen"].shape[1] if values["eigen"].ndim == 3 else 0, int(np.prod(shape))),
+        "variance": (classes, values["eigen"].shape[1] if values["eigen"].ndim == 3 else 0),
+        "residual": (classes,),
     }
     for name, size in expected.items():
         if values[name].shape != size:
@@ -104,6 +117,9 @@ def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
     for name in ("levels", "histogram"):
         if not np.allclose(values[name].sum(axis=2), 1):
             return f"{name}: shares do not add up to 1"
+    problem = find_eigen_problem(values)
+    if problem:
+        return problem
     if values["count"].dtype.kind != "i" or values["count"].min() < 1 or values["labels"].dtype.kind != "U":
         return "count, labels: expected a number of images above 0 and a name for each class"
     bins = np.zeros_like(values["histogram"])
@@ -113,8 +129,25 @@ def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
     return ""
 
 
-def fit(data: ImageSet, bins: int = 10, lags: int = 14) -> Statistics:
-    """Statistics of every class of `data`: 1 ≤ bins ≤ 256; lags 1…lags, at most the shorter side − 1."""
+def find_eigen_problem(values: dict[str, npt.NDArray[Any]]) -> str:
+    """What is wrong with the eigen-images, or ''."""
+    for name, dtype, least in (("mean", np.int32, 0), ("eigen", np.int16, -EIGEN_ONE)):
+        most = 255 * MEAN_ONE if name == "mean" else EIGEN_ONE
+        value = values[name]
+        if value.dtype != dtype or (value.size and (value.min() < least or value.max() > most)):
+            return f"{name}: expected integers from {least} to {most}"
+    for name in ("variance", "residual"):
+        value = values[name]
+        if value.dtype != np.float64 or not np.isfinite(value).all() or (value.size and value.min() <= 0):
+            return f"{name}: expected numbers above 0"
+    return ""
+
+
+def fit(data: ImageSet, bins: int = 10, lags: int = 14, components: int = 40) -> Statistics:
+    """Statistics of every class of `data`: 1 ≤ bins ≤ 256; lags 1…lags, at most the shorter side − 1.
+
+    `components` eigen-images, at most the pixels and the images of the smallest class − 1.
+    """
     shape = data.images.shape[1:]
     lags = min(lags, min(shape[:2]) - 1)
     count = refuse_empty_classes(data)
@@ -123,6 +156,8 @@ def fit(data: ImageSet, bins: int = 10, lags: int = 14) -> Statistics:
     means = sums / count[:, None, None, None] / reference.pair_counts(shape, lags)
     histogram = np.zeros((*levels.shape[:2], bins))
     np.add.at(np.moveaxis(histogram, 2, 0), bin_of_level(bins), np.moveaxis(levels, 2, 0))
+    components = min(components, int(np.prod(shape)), int(count.min()) - 1)
+    eigen = [fit_eigen(data.images[data.labels == k], components) for k in range(len(data.classes))]
     return Statistics(
         labels=np.array(data.classes, dtype=np.str_),
         shape=np.array(shape, dtype=np.int64),
@@ -131,6 +166,10 @@ def fit(data: ImageSet, bins: int = 10, lags: int = 14) -> Statistics:
         histogram=histogram,
         variogram_x=np.ascontiguousarray(means[:, :, 0]),
         variogram_y=np.ascontiguousarray(means[:, :, 1]),
+        mean=np.stack([one.mean for one in eigen]),
+        eigen=np.stack([one.images for one in eigen]),
+        variance=np.stack([one.variance for one in eigen]),
+        residual=np.array([one.residual for one in eigen]),
     )
 
 

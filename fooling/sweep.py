@@ -173,7 +173,7 @@ def run_or_reread(job: Job, folder: Path, resume: bool, one: RunOne) -> "Result"
 
     check_same(folder, job.settings, job.fingerprints)
     track, _ = restore(saved, job.plan)
-    return make_result(track, read_images(folder, image_names(len(track.images))), job.plan, job.objective, str(folder))
+    return make_result(track, read_images(folder, image_names(len(track.images))), job, str(folder))
 
 
 def entry(parent: Path, name: str) -> dict[str, Any]:

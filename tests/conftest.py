@@ -8,6 +8,7 @@ import pytest
 
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
+from fooling.eigen import arguments, fit_eigen
 from fooling.statistics import Statistics, fit
 
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
@@ -43,6 +44,11 @@ def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int =
     images = random_images(shape, 10 * classes, seed)
     labels = np.arange(len(images)) % classes
     return fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
+
+
+def random_eigen(shape: tuple[int, int, int], components: int, hinge: bool) -> tuple:
+    """Arguments of the eigen term, fitted to a few images."""
+    return arguments(fit_eigen(random_images(shape, components + 4), components), hinge)
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: "x".join(map(str, shape)))

@@ -1,5 +1,6 @@
 """The built-in network, its lattice, its file, its training; and the examination before use."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from conftest import DATA, needs_mnist, random_images, random_network
 from safetensors.numpy import save_file
 
 from fooling import load_classifier
+from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.base import examine
-from fooling.classifiers.networks import EXACT, LARGEST, load_network, on_lattice
-from fooling.classifiers.training import confusion, train_mlp
+from fooling.classifiers.convolutional import ConvolutionalNetwork, by_library, by_patches, sizes
+from fooling.classifiers.networks import EXACT, LARGEST, on_lattice
+from fooling.classifiers.training import Training, confusion, train_cnn, train_mlp
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 
@@ -24,9 +27,7 @@ def test_bundled_network() -> None:
     assert network.labels == tuple("0123456789")
     assert examine(network).exact
     assert "right of 10000 test images" in network.made
-    from fooling.classifiers.networks import BUNDLED
-
-    assert BUNDLED["mnist_mlp"].stat().st_size <= 400_000
+    assert (ASSETS / "mnist_mlp.safetensors").stat().st_size <= 400_000
 
 
 @needs_mnist
@@ -108,19 +109,96 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
 def test_missing_file_and_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file; expected a network"):
         load_network(tmp_path / "none.safetensors")
-    with pytest.raises(UserError, match="classifier=vgg: expected one of mnist_mlp"):
+    with pytest.raises(UserError, match="classifier=vgg: expected one of mnist_mlp, mnist_mlp2, mnist_cnn"):
         load_classifier("vgg")
 
 
 def test_training_learns_and_is_seeded() -> None:
     data = load_data(None, "sklearn")
     few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)
-    options = {"hidden": 20, "epochs": 15, "batch": 20, "learning_rate": 0.1, "decay": 1e-5}
-    network = train_mlp(few, seed=1, **options)
+    once = Training(epochs=15, batch=20, learning_rate=0.1, decay=1e-5, seed=1)
+    network = train_mlp(few, once, hidden=20)
     counts = confusion(network, load_data(None, "sklearn", "test"))
     assert np.trace(counts) / counts.sum() > 0.85
-    assert train_mlp(few, seed=1, **options).fingerprint == network.fingerprint
-    assert train_mlp(few, seed=2, **options).fingerprint != network.fingerprint
+    assert train_mlp(few, once, hidden=20).fingerprint == network.fingerprint
+    assert train_mlp(few, replace(once, seed=2), hidden=20).fingerprint != network.fingerprint
+
+
+# --- convolutional networks -------------------------------------------------------------------------------------------
+
+
+def test_convolutions_learn_and_are_seeded() -> None:
+    data = load_data(None, "sklearn")
+    few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)
+    once = Training(epochs=25, batch=20, learning_rate=0.05, decay=1e-5, seed=1, shift=1)
+    network = train_cnn(few, once, kernel=3, channels=(6, 12), hidden=24)
+    counts = confusion(network, load_data(None, "sklearn", "test"))
+    assert np.trace(counts) / counts.sum() > 0.85
+    assert train_cnn(few, once, kernel=3, channels=(6, 12), hidden=24).fingerprint == network.fingerprint
+
+
+def random_convolutions(shape: tuple[int, int, int], kernel: int = 3) -> ConvolutionalNetwork:
+    random = np.random.default_rng(0)
+    layers = {
+        name: random.normal(size=size).astype(np.float32) / 3 for name, size in sizes(shape, 4, kernel, (3, 5), 7).items()
+    }
+    return ConvolutionalNetwork(shape, ("a", "b", "c", "d"), layers, "random, for tests")
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 5])
+def test_convolutions_are_those_of_the_definition(shape: tuple[int, int, int], kernel: int) -> None:
+    network, images = random_convolutions(shape, kernel), random_images(shape, 2)
+    x, layers = images / 255, {name: layer.astype(float) for name, layer in network.layers.items()}
+    for kernels, bias in (("kernels1", "bias1"), ("kernels2", "bias2")):
+        low, high = (kernel - 1) // 2, kernel // 2
+        wide = np.pad(x, ((0, 0), (low, high), (low, high), (0, 0)))
+        windows = np.lib.stride_tricks.sliding_window_view(wide, (kernel, kernel), axis=(1, 2))
+        x = np.maximum(np.einsum("nyxcij,ijcd->nyxd", windows, layers[kernels]) + layers[bias], 0)
+        x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
+        x = np.max([x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)], axis=0)
+    logits = np.maximum(x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"], 0) @ layers["weights4"] + layers["bias4"]
+    assert network.logits(images) == pytest.approx(logits, rel=1e-4, abs=1e-4)
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert network(images) == pytest.approx(scores, abs=1e-4)
+    assert np.asarray(network.jax_fn(images)) == pytest.approx(scores, abs=1e-4)
+
+
+def test_ways_to_convolve_agree() -> None:
+    random = np.random.default_rng(0)
+    images, kernels = random.random((2, 9, 13, 3), np.float32), random.random((4, 4, 3, 5), np.float32)
+    assert np.asarray(by_patches(images, kernels)) == pytest.approx(np.asarray(by_library(images, kernels)), rel=1e-5)
+
+
+def test_convolutional_file_round_trip_and_refusals(tmp_path: Path) -> None:
+    network, path = random_convolutions(SHAPE), tmp_path / "n.safetensors"
+    network.save(path)
+    loaded = load_classifier("mnist_cnn", str(path))
+    assert (loaded.fingerprint, loaded.labels) == (network.fingerprint, network.labels)
+    images = random_images(SHAPE, 3)
+    assert np.array_equal(loaded(images), network(images))
+    assert loaded(images[:0]).shape == (0, 4)
+    replace(network, layers={**network.layers, "bias3": np.zeros(9, np.float32)}).save(path)
+    with pytest.raises(UserError, match="tensor weights3: expected float32"):
+        load_network(path)
+    replace(network, layers={**network.layers, "bias4": np.full(4, np.nan, np.float32)}).save(path)
+    with pytest.raises(UserError, match="tensor bias4 holds numbers that are not finite"):
+        load_network(path)
+    replace(network, input_shape=(2, 2, 1)).save(path)
+    with pytest.raises(UserError, match="its header is damaged"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "size"), [("mnist_cnn", 0.992, 2e6), ("mnist_cnn2", 0.99, 5e5), ("mnist_mlp2", 0.97, 4e5)]
+)
+def test_bundled_judges(name: str, least: float, size: float) -> None:
+    judge = load_classifier(name)
+    said = float(re.search(r"([0-9.]+) right of 10000", judge.made)[1])
+    assert said >= least
+    assert (ASSETS / f"{name}.safetensors").stat().st_size <= size
+    if DATA:
+        data = load_data(DATA, split="test")
+        assert (judge(data.images).argmax(axis=1) == data.labels).mean() == pytest.approx(said, abs=2e-4)
 
 
 # --- examination ------------------------------------------------------------------------------------------------------

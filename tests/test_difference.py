@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network, random_statistics
-from test_engines import Foreign, equal, make
+from conftest import random_eigen, random_images, random_network, random_statistics
+from test_engines import ALL, Foreign, equal, make
 from test_kernels import make_breeding, numbers_of
 
 from fooling.engines import scoring
@@ -114,6 +114,8 @@ def arguments_of(name: str, shape: tuple[int, int, int], lags: int, bins: int, q
     random = np.random.default_rng(3)
     if name == "histogram":
         return tables.bin_of_level(bins), random.random((shape[2], bins))
+    if name == "eigen":
+        return random_eigen(shape, lags, quirk)
     return random.random((shape[2], 2, lags)), quirk
 
 
@@ -160,7 +162,9 @@ def test_transposed_images_follow_the_changes(shape: tuple[int, int, int]) -> No
     assert np.array_equal(found, children.transpose(0, 2, 1, 3).reshape(len(children), -1))
 
 
-@pytest.mark.parametrize("varied", [{"swap": 2**19}, {"quirk_lag1": True, "elitism": False, "swap": 0}], ids=str)
+@pytest.mark.parametrize(
+    "varied", [{"weights": ALL, "swap": 2**19}, {"quirk_lag1": True, "elitism": False, "swap": 0}], ids=str
+)
 def test_nothing_drifts_in_ten_thousand_generations(varied: dict) -> None:
     objective, breeding = make((8, 8, 1), min_rate=0.01, **varied)
     engine = NumbaEngine(objective, breeding, threads=1)
@@ -190,7 +194,7 @@ def test_dense_scoring_is_the_same_search() -> None:
 
 @pytest.mark.parametrize("missing", STATISTICS)
 def test_a_term_without_a_statistic_is_scored_in_full(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    objective, breeding = make((9, 13, 1), swap=0, mutate_factor=0.2)
+    objective, breeding = make((9, 13, 1), weights=ALL, swap=0, mutate_factor=0.2)
     monkeypatch.delitem(STATISTICS, missing)
     engine, reference_engine = NumbaEngine(objective, breeding, threads=2), ReferenceEngine(objective, breeding)
     assert engine.notes == (f"the term {missing} has no update by difference: it is scored in full",)
@@ -203,7 +207,7 @@ def test_a_term_without_a_statistic_is_scored_in_full(missing: str, monkeypatch:
 
 def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_changes() -> None:
     shape = (9, 13, 1)
-    objective, breeding = make(shape, swap=0, mutate_factor=0.2)
+    objective, breeding = make(shape, weights=ALL, swap=0, mutate_factor=0.2)
     foreign = Foreign(shape)
     objective = replace(objective, classifier=foreign)
     engine = NumbaEngine(objective, breeding, threads=2)
@@ -224,4 +228,4 @@ def test_terms_of_weight_0_cost_nothing(weights: dict) -> None:
     shape = (8, 8, 1)
     objective = make_objective(random_network(shape), random_statistics(shape), digit=1, weights=weights)
     parts = [part.name for part in scoring.make_parts(objective)]
-    assert parts == ["scores", *(name for name in STATISTICS if weights[name])]
+    assert parts == ["scores", *(name for name in STATISTICS if weights.get(name))]

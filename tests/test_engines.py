@@ -18,6 +18,7 @@ from fooling.kernels.tables import draw_table
 from fooling.objective import Objective, make_objective
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
+ALL = {**WEIGHTS, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
 PLAN = Plan(runs=3, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
 
 
@@ -25,7 +26,7 @@ def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = WEIGHTS, **varied: Any
 ) -> tuple[Objective, Breeding]:
     statistics = random_statistics(shape)
-    quirks = {name: varied.pop(name) for name in ("quirk_lag1", "quirk_axes", "lags", "bins") if name in varied}
+    quirks = {name: varied.pop(name) for name in ("quirk_lag1", "quirk_axes", "lags", "bins", "hinge") if name in varied}
     objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **quirks)
     breeding = Breeding(
         shape=shape,
@@ -76,6 +77,8 @@ def test_table_names_what_is_there(name: str) -> None:
         {},
         {"weights": {"target": 1.0, "histogram": 0.0, "variogram": 0.0}},
         {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}},
+        {"weights": ALL, "mutate_factor": 0.1},
+        {"weights": ALL, "mutate_factor": 0.1, "hinge": True},
         {"weights": {"target": 2.0, "histogram": 0.0, "variogram": 0.5}},
         {"quirk_lag1": True},
         {"quirk_axes": True},

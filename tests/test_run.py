@@ -175,7 +175,7 @@ def test_evolve_gives_arrays(home: Path) -> None:
     assert result.images.dtype == np.uint8
     assert result.confidences.shape == (3,)
     assert np.array_equal(result.scores, fooling.load_classifier()(result.images))
-    assert set(result.terms) == {"target", "histogram", "variogram"}
+    assert set(result.terms) == {"target", "histogram", "variogram", "eigen"}
     assert result.history["generation"].tolist() == list(range(13))
     assert len(rows) == 13
     assert list(home.iterdir()) == []  # nothing is written unless asked
@@ -380,7 +380,7 @@ def test_refusals_leave_nothing_behind(home: Path, capsys: pytest.CaptureFixture
         (["stats", "data.path=missing"], "data.path=missing: no such file or folder"),
         (["stats", "data.kind=sklearn", "out=no/where.npz"], "the folder no does not exist"),
         (["stats", "data.kind=sklearn", "out=."], "expected a file's name, got a folder"),
-        (["train", "data.kind=sklearn", "classifier=vgg"], "classifier=vgg: expected one of mnist_mlp"),
+        (["train", "data.kind=sklearn", "classifier=vgg"], "classifier=vgg: expected one of mnist_cnn, mnist_cnn2, mnist_mlp"),
     ],
     ids=str,
 )

@@ -39,7 +39,8 @@ def test_documented_defaults() -> None:
     settings = run()
     assert (settings.digit, settings.runs, settings.seed, settings.threshold, settings.stop) == (2, 20, 0, 0.999, "end")
     assert (settings.search.population, settings.search.selected, settings.search.generations) == (100, 5, 1000)
-    assert all(weight > 0 for weight in settings.prior.weights.model_dump().values())
+    weights = settings.prior.weights
+    assert (weights.target, weights.histogram, weights.variogram, weights.eigen) == (2, 1, 1, 0)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -109,7 +110,7 @@ def test_words(word: str, path: str, value: Any) -> None:
         (["search.popluation=3"], "did you mean search.population?"),
         (["xyzzy=3"], "unknown setting 'xyzzy': (--help lists all settings)"),
         (["path=x"], "'path' may mean classifier.path or data.path: write the longer name"),
-        (["prior=variogrm"], "prior=variogrm: did you mean variogram? expected one of histogram, none, variogram"),
+        (["prior=variogrm"], "prior=variogrm: did you mean variogram? expected one of eigen, histogram, none, variogram"),
         (["engine=cuda"], "engine=cuda: expected one of numba, reference"),
         (["preset=blog"], "preset=blog: did you mean blog2015?"),
         (["--digit", "2"], "--digit: settings are written without dashes: digit=2"),
@@ -185,7 +186,7 @@ def test_refusals(words: list[str], message: str) -> None:
         ("digit: !!python/object:os.system {}", "malformed YAML"),
         ("search: &a {population: *a}", "line 1: malformed YAML (aliases are not read here)"),
         ("seed: !!timestamp x", "malformed YAML"),
-        ("prior: null", "prior: expected one of histogram, none, variogram, got null"),
+        ("prior: null", "prior: expected one of eigen, histogram, none, variogram, got null"),
         ("population: 10\nsearch: {population: 20}", "search.population is set twice"),
         ('out: "a\\0b"', "out must be text without control characters"),
         ('engine: "a\\nb"', "engine=a"),
@@ -291,6 +292,9 @@ def words_for(name: str, root: str) -> list[str]:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
     numbers = {"budget": "1000", "search.population": "7", "search.min_rate": "0.25"}
+    lists = {"channels": "3,4", "judges": "[a,b]"}
+    if name in lists:
+        return [lists[name]]
     return named + (["some text"] if str in kinds else [numbers.get(name, "1")] if {int, float} & set(kinds) else [])
 
 
@@ -305,7 +309,9 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
 
 
 def read_back(word: str) -> Any:
-    return {"true": True, "false": False, "0.25": 0.25}.get(word, int(word) if word.isdigit() else word)
+    return {"true": True, "false": False, "0.25": 0.25, "3,4": (3, 4), "[a,b]": ("a", "b")}.get(
+        word, int(word) if word.isdigit() else word
+    )
 
 
 def edges(name: str, root: str) -> Iterator[tuple[Any, bool]]:

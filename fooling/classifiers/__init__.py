@@ -1,19 +1,39 @@
 """Classifiers by name. A new adapter is one file in this folder and one row here."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+from fooling.classifiers import convolutional, networks
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.networks import BUNDLED, load_network
+from fooling.classifiers.files import HINT, read
 from fooling.errors import UserError
 from fooling.paths import user_path
 
+# Kinds of built-in networks, by the format in a file's header.
+FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]] = {
+    networks.FORMAT: networks.load_sigmoid,
+    convolutional.FORMAT: convolutional.load_convolutional,
+}
+ASSETS = Path(__file__).parent.parent / "assets"
 
-def load_mnist_mlp(path: str | None) -> Classifier:
-    """The bundled sigmoid network 784-100-10, or one of its kind that `fooling train` wrote to `path`."""
-    return load_network(user_path(path) if path else BUNDLED["mnist_mlp"])
+
+def load_network(path: Path) -> Classifier:
+    """Reads a network that `fooling train` wrote; a file that is none is refused with what was expected."""
+    about, tensors = read(path)
+    if about.get("format") not in FORMATS:
+        raise UserError(f"classifier.path={path}: {HINT}, got format {about.get('format')!r}")
+    return FORMATS[about["format"]](path, about, tensors)
 
 
-CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {"mnist_mlp": load_mnist_mlp}
+def bundled(name: str) -> Callable[[str | None], Classifier]:
+    """Loads a network from a given file, by default the bundled one of this name."""
+    return lambda path: load_network(user_path(path) if path else ASSETS / f"{name}.safetensors")
+
+
+CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
+    name: bundled(name) for name in ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
+}
 
 
 def load_classifier(name: str = "mnist_mlp", path: str | None = None) -> Classifier:

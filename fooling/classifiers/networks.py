@@ -6,7 +6,7 @@ in any order of summation, so they do not depend on the batch, the machine or th
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.files import HINT, check_sizes, read_face, write
 from fooling.errors import UserError
 from fooling.kernels import reference
 
@@ -26,8 +27,6 @@ FORMAT = "fooling sigmoid network 1"
 LATTICES = range(-4, 21)  # k that are tried
 EXACT, LARGEST = 1 << 24, 1 << 11  # bounds of the lattice: every sum below 2²⁴, every weight at most 2¹¹
 TENSORS = {"weights1": np.int16, "bias1": np.int32, "weights2": np.float32, "bias2": np.float32}
-ASSETS = Path(__file__).parent.parent / "assets"
-BUNDLED = {"mnist_mlp": ASSETS / "mnist_mlp.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,8 @@ class SigmoidNetwork:
 
     def save(self, path: Path) -> None:
         """Writes a .safetensors file that `load_network` reads."""
-        from safetensors.numpy import save
-
-        about = {
-            "format": FORMAT,
-            "input_shape": json.dumps(self.input_shape),
-            "labels": json.dumps(self.labels),
-            "lattice": str(self.lattice),
-            "made": self.made,
-        }
-        path.write_bytes(save({name: np.ascontiguousarray(getattr(self, name)) for name in TENSORS}, about))
+        tensors = {name: getattr(self, name) for name in TENSORS}
+        write(path, FORMAT, self.input_shape, self.labels, self.made, {"lattice": str(self.lattice)}, tensors)
 
 
 def on_lattice(
@@ -106,57 +97,25 @@ def on_lattice(
     raise UserError("the first layer's weights are too large for the lattice; train with more weight decay")
 
 
-def load_network(path: Path) -> SigmoidNetwork:
-    """Reads a network that `fooling train` wrote; a file that is none is refused with what was expected."""
-    hint = "expected a network written by `fooling train`"
-    if not path.is_file():
-        raise UserError(f"classifier.path={path}: no such file; {hint}")
-    about, tensors = read_safetensors(path, hint)
-    if about.get("format") != FORMAT:
-        raise UserError(f"classifier.path={path}: {hint}, got format {about.get('format')!r}")
+def load_sigmoid(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> SigmoidNetwork:
+    """The network of a file's header and tensors; what cannot be one is refused."""
+    shape, labels = read_face(path, about)
     try:
-        shape, labels = json.loads(about["input_shape"]), json.loads(about["labels"])
         lattice = int(about["lattice"])
-        sound = len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
-        sound = sound and type(labels) is list and all(type(label) is str for label in labels) and lattice in LATTICES
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"classifier.path={path}: its header is damaged; {hint}") from error
+        sound = lattice in LATTICES
+    except (KeyError, ValueError):
+        sound = False
     if not sound:
-        raise UserError(f"classifier.path={path}: its header is damaged (input_shape, labels or lattice); {hint}")
-    labels = tuple(labels)
-    check_tensors(path, shape, labels, tensors)
-    return SigmoidNetwork((shape[0], shape[1], shape[2]), labels, lattice, **tensors, made=about.get("made", ""))
-
-
-def read_safetensors(path: Path, hint: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """The header's notes and the tensors."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise UserError(f"classifier.path={path}: cannot be read as safetensors ({error}); {hint}") from error
-
-
-def check_tensors(path: Path, shape: Sequence[int], labels: Sequence[str], tensors: dict[str, Any]) -> None:
-    """Refuses tensors that are missing, of another type or shape, not finite, or off the exact lattice."""
-    if tensors.keys() != TENSORS.keys():
-        raise UserError(f"classifier.path={path}: expected tensors {', '.join(TENSORS)}, got {', '.join(sorted(tensors))}")
-    units = max(1, tensors["bias1"].size)
+        raise UserError(f"classifier.path={path}: its header is damaged (lattice); {HINT}")
+    units = max(1, tensors["bias1"].size) if "bias1" in tensors else 1
     sizes = {
         "weights1": (int(np.prod(shape)), units),
         "bias1": (units,),
         "weights2": (units, len(labels)),
         "bias2": (len(labels),),
     }
-    for name, dtype in TENSORS.items():
-        tensor = tensors[name]
-        if tensor.dtype != dtype or tensor.shape != sizes[name]:
-            got, expected = f"{tensor.dtype} {list(tensor.shape)}", f"{np.dtype(dtype)} {list(sizes[name])}"
-            raise UserError(f"classifier.path={path}: tensor {name}: expected {expected}, got {got}")
-        if not np.isfinite(tensor).all():
-            raise UserError(f"classifier.path={path}: tensor {name} holds numbers that are not finite")
+    check_sizes(path, tensors, {name: (dtype, sizes[name]) for name, dtype in TENSORS.items()})
     w, b = np.abs(tensors["weights1"].astype(np.int64)), np.abs(tensors["bias1"].astype(np.int64))
     if (255 * w.sum(axis=0) + b).max() >= EXACT:
         raise UserError(f"classifier.path={path}: first-layer sums reach 2²⁴ and would not be exact; train it anew")
+    return SigmoidNetwork(shape, labels, lattice, **tensors, made=about.get("made", ""))

@@ -1,11 +1,14 @@
-"""Training of the built-in networks, in JAX: stochastic gradient descent with momentum on the cross-entropy of sigmoids."""
+"""Training of the built-in networks, in JAX: stochastic gradient descent with momentum, the rate falling along a cosine."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.base import Classifier
+from fooling.classifiers.convolutional import ConvolutionalNetwork, by_patches, forward, sizes
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
 
@@ -13,84 +16,126 @@ Layers = dict[str, Any]
 MOMENTUM = 0.9
 
 
-def train_mlp(
-    data: ImageSet,
-    *,
-    hidden: int,
-    epochs: int,
-    batch: int,
-    learning_rate: float,
-    decay: float,
-    seed: int,
-    made: str = "",
-    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
-) -> SigmoidNetwork:
-    """A network with one hidden layer of sigmoid units, trained on all images of `data` and rounded to the lattice.
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained."""
 
-    The learning rate falls to 0 along a quarter of a cosine; `decay` is the L2 weight decay of the weights (not the biases).
-    `on_epoch(epoch, loss)` hears the mean loss of each epoch.
-    """
+    epochs: int
+    batch: int  # images a step
+    learning_rate: float  # at the start; falls to 0 along a quarter of a cosine
+    decay: float  # L2 weight decay of the weights (not the biases)
+    seed: int
+    shift: int = 0  # training images are moved by up to so many pixels, in each direction at random
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None  # hears the mean loss of each epoch
+
+
+def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> SigmoidNetwork:
+    """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained, then rounded to the lattice."""
+    import jax
+
+    shape, classes = data.images.shape[1:], len(data.classes)
+    key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
+    layers = start_layers(
+        key_start,
+        {
+            "weights1": (int(np.prod(shape)), hidden),
+            "bias1": (hidden,),
+            "weights2": (hidden, classes),
+            "bias2": (classes,),
+        },
+        gain=1.0,
+    )
+
+    def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
+        hidden = jax.nn.sigmoid(pixels.reshape(len(pixels), -1) / 255 @ layers["weights1"] + layers["bias1"])
+        logits = hidden @ layers["weights2"] + layers["bias2"]
+        # cross-entropy of K independent sigmoids: −Σ w·log σ(z) + (1 − w)·log σ(−z)
+        return -(wanted * jax.nn.log_sigmoid(logits) + (1 - wanted) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
+
+    trained = descend(layers, error, data, training, key_order)
+    return on_lattice(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+
+
+def train_cnn(
+    data: ImageSet, training: Training, *, kernel: int, channels: tuple[int, int], hidden: int, made: str = ""
+) -> ConvolutionalNetwork:
+    """Two convolutions of kernel×kernel and a hidden layer, cross-entropy of a softmax."""
+    import jax
+
+    height, width, depth = data.images.shape[1:]
+    key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
+    shape = (height, width, depth)
+    layers = start_layers(key_start, sizes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
+
+    def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
+        return -(wanted * jax.nn.log_softmax(forward(layers, pixels, by_patches))).sum(axis=1).mean()
+
+    return ConvolutionalNetwork(shape, data.classes, descend(layers, error, data, training, key_order), made)
+
+
+def start_layers(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> Layers:
+    """Biases 0, weights normal of variance gain/inputs (gain 2 for ReLU: He et al. 2015)."""
     import jax
     import jax.numpy as jnp
 
-    shape, classes = data.images.shape[1:], len(data.classes)
-    images, labels = jnp.asarray(data.images.reshape(len(data.images), -1)), jnp.asarray(data.labels)
-    key_start, key_order = jax.random.split(jax.random.key(seed), 2)
-    layers = start_layers(key_start, int(np.prod(shape)), hidden, classes)
-    steps = max(1, len(images) // batch)
+    weights = [name for name, size in sizes.items() if len(size) > 1]
+    layers = {name: jnp.zeros(size) for name, size in sizes.items()}
+    for name, one in zip(weights, jax.random.split(key, len(weights)), strict=True):
+        layers[name] = jax.random.normal(one, sizes[name]) / float(np.prod(sizes[name][:-1]) / gain) ** 0.5
+    return layers
 
-    def loss(layers: Layers, picked: Any) -> Any:
-        logits = forward(layers, images[picked].astype(jnp.float32) / 255)
-        wanted = jax.nn.one_hot(labels[picked], classes)
-        # cross-entropy of K independent sigmoids: −Σ w·log σ(z) + (1 − w)·log σ(−z)
-        error = -(wanted * jax.nn.log_sigmoid(logits) + (1 - wanted) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
-        return error + 0.5 * decay * sum((layers[name] ** 2).sum() for name in ("weights1", "weights2"))
 
-    def step(carry: tuple[Layers, Layers], picked_and_rate: tuple[Any, Any]) -> tuple[tuple[Layers, Layers], Any]:
+def descend(
+    layers: Layers, error: Callable[[Layers, Any, Any], Any], data: ImageSet, training: Training, key: Any
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Layers after training; `error(layers, pixels [B, H, W, C] of 0…255, wanted [B, K])` is the mean over a batch."""
+    import jax
+    import jax.numpy as jnp
+
+    images, labels, classes = jnp.asarray(data.images), jnp.asarray(data.labels), len(data.classes)
+    weights = [name for name, layer in layers.items() if layer.ndim > 1]
+    steps, batch = max(1, len(images) // training.batch), training.batch
+
+    def loss(layers: Layers, picked: Any, key: Any) -> Any:
+        pixels = moved(images[picked], training.shift, key).astype(jnp.float32)
+        decay = 0.5 * training.decay * sum((layers[name] ** 2).sum() for name in weights)
+        return error(layers, pixels, jax.nn.one_hot(labels[picked], classes)) + decay
+
+    def step(carry: tuple[Layers, Layers], at: tuple[Any, Any, Any]) -> tuple[tuple[Layers, Layers], Any]:
         layers, velocity = carry
-        picked, rate = picked_and_rate
-        value, slope = jax.value_and_grad(loss)(layers, picked)
+        picked, rate, key = at
+        value, slope = jax.value_and_grad(loss)(layers, picked, key)
         velocity = {name: MOMENTUM * velocity[name] - rate * slope[name] for name in layers}
         return ({name: layers[name] + velocity[name] for name in layers}, velocity), value
 
     @jax.jit
     def run_epoch(carry: tuple[Layers, Layers], key: Any, epoch: Any) -> tuple[tuple[Layers, Layers], Any]:
         order = jax.random.permutation(key, len(images))[: steps * batch].reshape(steps, -1)
-        progress = (epoch * steps + jnp.arange(steps)) / (epochs * steps)
-        carry, losses = jax.lax.scan(step, carry, (order, learning_rate * jnp.cos(progress * jnp.pi / 2)))
+        progress = (epoch * steps + jnp.arange(steps)) / (training.epochs * steps)
+        rates = training.learning_rate * jnp.cos(progress * jnp.pi / 2)
+        carry, losses = jax.lax.scan(step, carry, (order, rates, jax.random.split(jax.random.fold_in(key, 0), steps)))
         return carry, losses.mean()
 
     carry = (layers, {name: jnp.zeros_like(value) for name, value in layers.items()})
-    for epoch in range(epochs):
-        carry, mean_loss = run_epoch(carry, jax.random.fold_in(key_order, epoch), epoch)
-        on_epoch(epoch + 1, float(mean_loss))
-    trained = {name: np.asarray(value) for name, value in carry[0].items()}
-    return on_lattice(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+    for epoch in range(training.epochs):
+        carry, mean_loss = run_epoch(carry, jax.random.fold_in(key, epoch), epoch)
+        training.on_epoch(epoch + 1, float(mean_loss))
+    return {name: np.asarray(value) for name, value in carry[0].items()}
 
 
-def start_layers(key: Any, pixels: int, hidden: int, classes: int) -> Layers:
-    """Normal weights of variance 1/inputs, biases 0."""
+def moved(images: Any, shift: int, key: Any) -> Any:
+    """Images [B, H, W, C], each moved by −shift…shift pixels in both directions; black comes in."""
     import jax
     import jax.numpy as jnp
 
-    key_first, key_second = jax.random.split(key, 2)
-    return {
-        "weights1": jax.random.normal(key_first, (pixels, hidden)) / pixels**0.5,
-        "bias1": jnp.zeros(hidden),
-        "weights2": jax.random.normal(key_second, (hidden, classes)) / hidden**0.5,
-        "bias2": jnp.zeros(classes),
-    }
+    if not shift:
+        return images
+    wide = jnp.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
+    corners = jax.random.randint(key, (len(images), 2), 0, 2 * shift + 1)
+    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), images.shape[1:]))(wide, corners)
 
 
-def forward(layers: Layers, pixels: Any) -> Any:
-    """Logits [N, K] of pixels [N, P] in [0, 1]."""
-    import jax
-
-    hidden = jax.nn.sigmoid(pixels @ layers["weights1"] + layers["bias1"])
-    return hidden @ layers["weights2"] + layers["bias2"]
-
-
-def confusion(network: SigmoidNetwork, data: ImageSet) -> npt.NDArray[np.int64]:
+def confusion(network: Classifier, data: ImageSet) -> npt.NDArray[np.int64]:
     """Counts [K, K]: row = label, column = the class with the largest score."""
     predicted = np.concatenate([network(data.images[i : i + 1000]).argmax(axis=1) for i in range(0, len(data.images), 1000)])
     counts = np.zeros((network.num_classes, network.num_classes), dtype=np.int64)

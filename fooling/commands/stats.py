@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
     from fooling.statistics import fit
 
     with written_whole(user_path(settings.out), settings.overwrite) as part:
-        statistics = fit(load_data(settings.data.path, settings.data.kind), settings.bins, settings.lags)
+        data = load_data(settings.data.path, settings.data.kind)
+        statistics = fit(data, settings.bins, settings.lags, settings.components)
         statistics.save(part)
     if not settings.quiet:
         lags = range(min(3, statistics.lags))

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from fooling.commands.output import print_table, written_whole
+from fooling.errors import UserError
 from fooling.paths import user_path
 from fooling.settings import TrainSettings, load
 
@@ -40,28 +41,36 @@ def train_and_test(settings: TrainSettings, train: Any, test: Any) -> Any:
 
     import numpy as np
 
-    from fooling.classifiers.training import confusion, train_mlp
+    from fooling.classifiers.training import Training, confusion, train_cnn, train_mlp
     from fooling.statistics import refuse_empty_classes
 
     refuse_empty_classes(train)
-    network = train_mlp(
-        train,
-        hidden=settings.hidden,
-        epochs=settings.epochs,
-        batch=settings.batch,
-        learning_rate=settings.learning_rate,
-        decay=settings.decay,
-        seed=settings.seed,
-        on_epoch=(lambda epoch, loss: None) if settings.quiet else progress(settings.epochs),
+    on_epoch = (lambda epoch, loss: None) if settings.quiet else progress(settings.epochs)
+    training = Training(
+        settings.epochs, settings.batch, settings.learning_rate, settings.decay, settings.seed, settings.shift, on_epoch
     )
+    network: Any
+    if settings.channels:
+        if min(train.images.shape[1:3]) < 4:
+            raise UserError(f"channels: convolutions need images of at least 4×4 pixels, got {train.images.shape[1:3]}")
+        network = train_cnn(train, training, kernel=settings.kernel, channels=settings.channels, hidden=settings.hidden)
+    else:
+        network = train_mlp(train, training, hidden=settings.hidden)
     counts = confusion(network, test)
-    accuracy = np.trace(counts) / counts.sum()
-    hyper = " ".join(
-        f"{name}={getattr(settings, name)}" for name in ("hidden", "epochs", "batch", "learning_rate", "decay", "seed")
-    )
-    result = f"{accuracy:.4f} right of {counts.sum()} test images"
-    made = f"fooling train {hyper} on {train.source} ({len(train.images)} images); {result}"
+    result = f"{np.trace(counts) / counts.sum():.4f} right of {counts.sum()} test images"
+    made = f"fooling train {words(settings)} on {train.source} ({len(train.images)} images); {result}"
     return replace(network, made=made), counts
+
+
+def words(settings: TrainSettings) -> str:
+    """The settings that the weights depend on, as they are written on the command line."""
+    names = ["hidden", "epochs", "batch", "learning_rate", "decay", "seed"]
+    if settings.channels:
+        names += ["channels", "kernel"]
+    if settings.shift:
+        names.append("shift")
+    values = {name: getattr(settings, name) for name in names}
+    return " ".join(f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in values.items())
 
 
 def progress(epochs: int) -> Any:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from fooling.kernels import reference
 from fooling.kernels.jit import jit, jit_inline, jit_part
+from fooling.kernels.numba_eigen import eigen_term
 from fooling.kernels.numba_network import network_scores as network_scores  # one of the names that each engine's kernels have
 from fooling.kernels.numba_network import network_sums as network_sums
 from fooling.kernels.numba_words import U
@@ -234,4 +235,8 @@ def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
     return costs
 
 
-PENALTIES: dict[str, Callable[..., Floats]] = {"histogram": histogram_term, "variogram": variogram_term}
+PENALTIES: dict[str, Callable[..., Floats]] = {
+    "histogram": histogram_term,
+    "variogram": variogram_term,
+    "eigen": eigen_term,
+}

@@ -19,6 +19,7 @@ from fooling.kernels.numba_ import (
     variogram_sums_lag1,
 )
 from fooling.kernels.numba_children import Changes, copy_row
+from fooling.kernels.numba_eigen import eigen_distance, eigen_parts, eigen_update, pad_eigen
 from fooling.kernels.numba_windows import variogram_update, variogram_update_lag1
 from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
@@ -130,5 +131,12 @@ STATISTICS = {
             sums, changes, shape[0], shape[1]
         ),
         lambda sums, shape, target, quirk_lag1: variogram_distance(sums, shape, target),
+    ),
+    "eigen": Statistic(
+        lambda images, weights, centre, mean, variance, residual, hinge: eigen_parts(images, weights, centre, mean),
+        lambda parts, changes, shape, weights, centre, mean, variance, residual, hinge: eigen_update(
+            parts, changes, pad_eigen(weights), mean
+        ),
+        lambda parts, shape, weights, centre, mean, variance, residual, hinge: eigen_distance(parts, variance, residual, hinge),
     ),
 }

@@ -18,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
+PROJECTION_UNIT, ENERGY_UNIT = 1 / (256 * 4096 * 255), 1 / (256 * 255) ** 2  # of the eigen term, pixels scaled to [0, 1]
+
 # --- random words ---------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +214,46 @@ def variogram_term(images: Bytes, target: Doubles, quirk_lag1: bool) -> Floats:
     return in_order(distance.reshape(*distance.shape[:2], -1)) / np.float32(lags)
 
 
+def eigen_parts(images: Bytes, weights: npt.NDArray[np.int32], centre: Ints, mean: npt.NDArray[np.int32]) -> Ints:
+    """Projections on the eigen-images and energy about the mean: [N, H, W, C] → [N, M + 1], integers.
+
+    `weights` [P, M] in units of 2⁻¹², `mean` [P] in units of 1/256 grey level, `centre` = meanᵀ·weights.
+    """
+    grey = images.reshape(len(images), -1).astype(np.int64)
+    sums = grey.astype(np.float64) @ weights.astype(np.float64)  # whole numbers below 2⁵³: exact in any order
+    energy = ((256 * grey - mean) ** 2).sum(axis=1)
+    return np.concatenate([256 * sums.astype(np.int64) - centre, energy[:, None]], axis=1)
+
+
+def eigen_term(
+    images: Bytes,
+    weights: npt.NDArray[np.int32],
+    centre: Ints,
+    mean: npt.NDArray[np.int32],
+    variance: Doubles,
+    residual: float,
+    hinge: bool,
+) -> Floats:
+    """Eigen term: (1/M)·Σ p²/variance, plus the energy outside of the M eigen-images ÷ its mean `residual`. → [N].
+
+    The first is the squared Mahalanobis distance from the class's mean, ÷ M; both are about 1 for the class's images. `hinge`:
+    of each only what is above 1 counts.
+    """
+    return eigen_distance(eigen_parts(images, weights, centre, mean), variance, residual, hinge)
+
+
+def eigen_distance(parts: Ints, variance: Doubles, residual: float, hinge: bool) -> Floats:
+    """The eigen term of projections and energy [N, M + 1]; one after the other, pixels scaled to [0, 1]."""
+    near, outside = np.zeros(len(parts)), parts[:, -1] * ENERGY_UNIT
+    for k in range(len(variance)):
+        square = (parts[:, k] * PROJECTION_UNIT) ** 2
+        near, outside = near + square / variance[k], outside - square
+    near, outside = near / max(1, len(variance)), np.maximum(outside, 0) / residual
+    if hinge:
+        near, outside = np.maximum(near - 1, 0), np.maximum(outside - 1, 0)
+    return np.asarray(near + outside, dtype=np.float32)
+
+
 def in_order(parts: Doubles) -> Floats:
     """Σ over the last axis, then the mean over channels, one after the other: [N, C, M] → [N]. A fixed order, fixed bits."""
     total = np.zeros(len(parts))
@@ -239,7 +281,11 @@ def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
 
 
 # A penalty looks at the images alone: (images, *its arguments) → float32 [N]. Engines, tests and errors walk this table.
-PENALTIES: dict[str, Callable[..., Floats]] = {"histogram": histogram_term, "variogram": variogram_term}
+PENALTIES: dict[str, Callable[..., Floats]] = {
+    "histogram": histogram_term,
+    "variogram": variogram_term,
+    "eigen": eigen_term,
+}
 
 # --- the built-in network -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,67 @@
+"""Files of built-in networks: safetensors, with what they are in the header. Nothing is ever unpickled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fooling.errors import UserError
+
+HINT = "expected a network written by `fooling train`"
+
+
+def write(
+    path: Path,
+    kind: str,
+    shape: tuple[int, int, int],
+    labels: tuple[str, ...],
+    made: str,
+    more: dict[str, str],
+    tensors: dict[str, Any],
+) -> None:
+    """Writes a .safetensors file; `kind` is its format, `more` goes into the header."""
+    from safetensors.numpy import save
+
+    about = {"format": kind, "input_shape": json.dumps(shape), "labels": json.dumps(labels), "made": made, **more}
+    path.write_bytes(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, about))
+
+
+def read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The header's notes and the tensors."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise UserError(f"classifier.path={path}: no such file; {HINT}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        raise UserError(f"classifier.path={path}: cannot be read as safetensors ({error}); {HINT}") from error
+
+
+def read_face(path: Path, about: dict[str, str]) -> tuple[tuple[int, int, int], tuple[str, ...]]:
+    """Input shape and labels of a header."""
+    try:
+        shape, labels = json.loads(about["input_shape"]), json.loads(about["labels"])
+        sound = len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
+        sound = sound and type(labels) is list and all(type(label) is str for label in labels)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"classifier.path={path}: its header is damaged; {HINT}") from error
+    if not sound:
+        raise UserError(f"classifier.path={path}: its header is damaged (input_shape or labels); {HINT}")
+    return (shape[0], shape[1], shape[2]), tuple(labels)
+
+
+def check_sizes(path: Path, tensors: dict[str, Any], expected: dict[str, tuple[Any, tuple[int, ...]]]) -> None:
+    """Refuses tensors that are missing, of another type or shape than expected {name: (type, shape)}, or not finite."""
+    if tensors.keys() != expected.keys():
+        names, got = ", ".join(expected), ", ".join(sorted(tensors))
+        raise UserError(f"classifier.path={path}: expected tensors {names}, got {got}")
+    for name, (dtype, shape) in expected.items():
+        tensor = tensors[name]
+        if tensor.dtype != dtype or tensor.shape != shape:
+            got, wanted = f"{tensor.dtype} {list(tensor.shape)}", f"{np.dtype(dtype)} {list(shape)}"
+            raise UserError(f"classifier.path={path}: tensor {name}: expected {wanted}, got {got}")
+        if not np.isfinite(tensor).all():
+            raise UserError(f"classifier.path={path}: tensor {name} holds numbers that are not finite")

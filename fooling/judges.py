@@ -1,0 +1,47 @@
+"""Judges: classifiers that take no part in the search and are asked afterwards what they see."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.classifiers import CLASSIFIERS, load_classifier, load_network
+from fooling.classifiers.base import Classifier, ask, examine
+from fooling.errors import UserError
+from fooling.paths import user_path
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+BATCH = 1024  # images a call
+
+
+def load_judges(names: Sequence[str], classifier: Classifier) -> dict[str, Classifier]:
+    """Judges by name, bundled classifiers or files of `fooling train`, for what `classifier` sees. Raises UserError."""
+    judges = {}
+    for name in names:
+        judge = one_judge(name)
+        if judge.fingerprint == classifier.fingerprint:
+            raise UserError(f"judges: {name} is the classifier that is to be fooled; a judge takes no part in the search")
+        if tuple(judge.input_shape) != tuple(classifier.input_shape) or judge.num_classes != classifier.num_classes:
+            sees, wanted = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
+            raise UserError(f"judges: {name} takes {sees}, the classifier {wanted}; give one that was trained on its data")
+        examine(judge)
+        judges[name] = judge
+    return judges
+
+
+def one_judge(name: str) -> Classifier:
+    """A judge by name or file."""
+    if name in CLASSIFIERS:
+        return load_classifier(name)
+    if Path(name).suffix == ".safetensors":
+        return load_network(user_path(name))
+    raise UserError(f"judges: expected of {', '.join(CLASSIFIERS)} or a file of `fooling train` (.safetensors), got {name}")
+
+
+def verdicts(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Floats]:
+    """The scores [N, K] that each judge gives to images [N, H, W, C]."""
+    starts = range(0, len(images), BATCH)
+    return {name: np.concatenate([ask(judge, images[lo : lo + BATCH]) for lo in starts]) for name, judge in judges.items()}

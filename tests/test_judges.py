@@ -1,0 +1,72 @@
+"""Judges: who may judge, and what they are said to have seen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import random_images, random_network
+
+import fooling
+from fooling.classifiers import load_classifier
+from fooling.errors import UserError
+from fooling.judges import load_judges, verdicts
+from fooling.record import read_images
+
+SHAPE = (8, 8, 1)
+
+
+def test_verdicts_are_the_judges_scores_in_any_batch() -> None:
+    judge, images = random_network(SHAPE, seed=5), random_images(SHAPE, 1500)
+    found = verdicts({"one": judge}, images)["one"]
+    assert np.array_equal(found, judge(images))
+
+
+def test_judges_by_name_and_file(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    random_network((28, 28, 1), classes=10, seed=5).save(path)
+    judges = load_judges(["mnist_cnn", str(path)], load_classifier())
+    assert list(judges) == ["mnist_cnn", str(path)]
+    assert judges["mnist_cnn"].fingerprint == load_classifier("mnist_cnn").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mnist_mlp", "is the classifier that is to be fooled"),
+        ("vgg", "expected of mnist_mlp, mnist_mlp2, mnist_cnn, mnist_cnn2 or a file"),
+        ("small.safetensors", r"takes images \(8, 8, 1\) of 4 classes, the classifier images \(28, 28, 1\) of 10 classes"),
+        ("none.safetensors", "no such file"),
+    ],
+)
+def test_who_cannot_judge_is_refused(home: Path, name: str, message: str) -> None:
+    random_network(SHAPE).save(home / "small.safetensors")
+    with pytest.raises(UserError, match=message):
+        load_judges([name], load_classifier())
+
+
+def test_the_record_says_what_judges_see(home: Path) -> None:
+    result = fooling.evolve(runs=3, generations=2, population=10, judges=["mnist_cnn2", "mnist_mlp2"], out="r")
+    run = json.loads((home / "r" / "run.json").read_text())
+    images = read_images(home / "r", [entry["file"] for entry in run["images"]])
+    for name in ("mnist_cnn2", "mnist_mlp2"):
+        scores = load_classifier(name)(images)
+        assert np.array_equal(result.judges[name], scores)
+        for entry, row in zip(run["images"], scores, strict=True):
+            expected = {"predicted": int(row.argmax()), "score": float(row.max()), "confidence": float(row[2])}
+            assert entry["judges"][name] == expected
+        assert run["judges"][name] == (scores.argmax(axis=1) == 2).mean()
+
+
+def test_judges_change_nothing_of_the_search(home: Path) -> None:
+    alone = fooling.evolve(runs=3, generations=3, population=10)
+    judged = fooling.evolve(runs=3, generations=3, population=10, judges=["mnist_mlp2"])
+    assert np.array_equal(alone.images, judged.images)
+    assert alone.judges == {}
+
+
+def test_the_eigen_prior_makes_what_others_read() -> None:
+    result = fooling.evolve(digit=3, prior="eigen", runs=4, generations=300, judges=["mnist_cnn", "mnist_cnn2"])
+    assert (result.confidence > 0.99).all()
+    for scores in result.judges.values():
+        assert (scores.argmax(axis=1) == 3).all()
