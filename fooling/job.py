@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fooling.classifiers.base import Classifier, Examination
+    from fooling.engines.anneal import Annealing
     from fooling.engines.loop import Plan
-    from fooling.engines.state import Engine
+    from fooling.engines.state import Breeding, Engine
     from fooling.objective import Objective
     from fooling.statistics import Statistics
 
@@ -99,10 +100,12 @@ def make_plan(settings: RunSettings, digit: int) -> "Plan":
     from fooling.engines.loop import Plan
 
     search, budget = settings.search, settings.budget
+    first, each = (1, search.proposals) if search.name == "anneal" else (search.population, search.population)
     return Plan(
         runs=settings.runs,
-        population=search.population,
-        last=search.generations if budget is None else min(search.generations, budget // search.population - 1),
+        first=first,
+        population=each,
+        last=search.generations if budget is None else min(search.generations, (budget - first) // each),
         stop="end" if settings.control else settings.stop,
         threshold=settings.threshold,
         tol=settings.tol,
@@ -116,21 +119,57 @@ def make_engine(job: Job) -> "Engine":
     from importlib import import_module
 
     from fooling.engines import ENGINES
-    from fooling.engines.state import Breeding
-    from fooling.kernels.tables import draw_table, levels_within_bins, rate_threshold
 
-    search, statistics, shape = job.settings.search, job.statistics, job.objective.classifier.input_shape
-    module, name, searches = ENGINES[job.settings.engine.name]
+    search, chosen = job.settings.search, job.settings.engine
+    searches = ENGINES[chosen.name]
     if search.name not in searches:
-        raise UserError(f"engine={job.settings.engine.name} has no search={search.name}; it has {', '.join(searches)}")
+        raise UserError(f"engine={chosen.name} has no search={search.name}; it has {', '.join(searches)}")
+    module, name = searches[search.name]
+    way = make_annealing(job) if search.name == "anneal" else make_breeding(job)
+    engine: Engine = getattr(import_module(module), name)(job.objective, way, chosen.threads, chosen.scoring)
+    return engine
+
+
+def wanted_levels(job: Job) -> Any:
+    """Shares of the grey levels that pixels are drawn from, [C, 256]."""
+    from fooling.kernels.tables import levels_within_bins
+
+    search, statistics = job.settings.search, job.statistics
     wanted = job.digit if job.settings.prior.digit is None else job.settings.prior.digit
     by_level = search.draw == "levels"
-    shares = statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, job.settings.prior.bins))
-    breeding = Breeding(
+    return statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, job.settings.prior.bins))
+
+
+def make_annealing(job: Job) -> "Annealing":
+    """How chains walk."""
+    from fooling.engines.anneal import Annealing
+    from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts
+
+    search, shape, levels = job.settings.search, job.objective.classifier.input_shape, wanted_levels(job)
+    return Annealing(
+        shape=(shape[0], shape[1], shape[2]),
+        proposals=search.proposals,
+        last=job.plan.last,
+        table=draw_table(levels),
+        counts=exact_counts(levels, shape[0] * shape[1]),
+        swap=round(search.swap_share * RATE_ONE),
+        temperature=search.temperature,
+        cooling=search.cooling,
+        seed=job.settings.seed,
+    )
+
+
+def make_breeding(job: Job) -> "Breeding":
+    """How children are made and kept."""
+    from fooling.engines.state import Breeding
+    from fooling.kernels.tables import draw_table, rate_threshold
+
+    search, shape = job.settings.search, job.objective.classifier.input_shape
+    return Breeding(
         shape=(shape[0], shape[1], shape[2]),
         population=search.population,
         selected=search.selected,
-        table=draw_table(shares),
+        table=draw_table(wanted_levels(job)),
         mixing=search.crossover == "uniform",
         mutate_factor=search.mutate_factor,
         min_rate=search.min_rate,
@@ -138,9 +177,6 @@ def make_engine(job: Job) -> "Engine":
         elitism=search.elitism,
         seed=job.settings.seed,
     )
-    chosen = job.settings.engine
-    engine: Engine = getattr(import_module(module), name)(job.objective, breeding, chosen.threads, chosen.scoring)
-    return engine
 
 
 def describe(job: Job) -> dict[str, Any]:

@@ -83,9 +83,9 @@ class Search(Model):
     """How candidates are bred and kept."""
 
     name: Text = Field(description="which search")
-    population: Int = Field(ge=2, le=1_000_000, description="children a generation, images")
+    population: Int = Field(ge=2, le=1_000_000, description="ga: children a generation, images")
     selected: Int = Field(ge=1, le=1_000_000, description="parents kept of each generation, images; at most population")
-    generations: Int = Field(ge=1, le=100_000_000, description="generations after the first population")
+    generations: Int = Field(ge=1, le=100_000_000, description="generations after the first")
     draw: Literal["levels", "bins"] = Field(
         description="pixels are drawn from the class's 256 grey levels, or evenly within its histogram's bins"
     )
@@ -94,6 +94,10 @@ class Search(Model):
     min_rate: Float = Field(ge=0, le=0.5, description="that rate is not below this")
     swaps: Float = Field(ge=0, description="mean number of pairs of pixels that are swapped in a child")
     elitism: Bool = Field(description="parents compete with their children")
+    proposals: Int = Field(ge=1, le=1_000_000, description="anneal: proposals of each chain a generation")
+    temperature: Float = Field(ge=0, description="anneal: at the start, in units of the cost")
+    cooling: Float = Field(ge=0, description="anneal: temperature = start·(1 − share of the chain that is over)^cooling")
+    swap_share: Float = Field(ge=0, le=1, description="anneal: share of the proposals that swap two pixels; others redraw one")
     returns: Literal["best", "worst"] = Field(description="what a run that reaches its end returns of its last parents")
 
 
@@ -145,8 +149,10 @@ class RunSettings(Model):
         search, problems = self.search, []
         if search.selected > search.population:
             problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
-        if self.budget is not None and self.budget < search.population:
-            problems.append(f"budget must be at least search.population ({search.population}), got {self.budget}")
+        least = search.proposals + 1 if search.name == "anneal" else search.population
+        if self.budget is not None and self.budget < least:
+            what = "1 + search.proposals" if search.name == "anneal" else "search.population"
+            problems.append(f"budget must be at least {what} ({least}), got {self.budget}")
         if self.stop == "tol" and self.tol is None:
             problems.append("stop=tol needs tol, for example tol=0.055")
         if self.resume and self.overwrite:

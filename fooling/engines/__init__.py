@@ -1,6 +1,13 @@
 """Engines by name, and which searches each has. A new engine is one file in this folder and one row here."""
 
+# engine → search → (module, class)
 ENGINES = {
-    "reference": ("fooling.engines.reference", "ReferenceEngine", ("ga",)),
-    "numba": ("fooling.engines.numba_", "NumbaEngine", ("ga",)),
+    "reference": {
+        "ga": ("fooling.engines.reference", "ReferenceEngine"),
+        "anneal": ("fooling.engines.anneal", "ReferenceAnneal"),
+    },
+    "numba": {
+        "ga": ("fooling.engines.numba_", "NumbaEngine"),
+        "anneal": ("fooling.engines.anneal", "NumbaAnneal"),
+    },
 }

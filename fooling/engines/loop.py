@@ -28,7 +28,8 @@ class Plan:
     """When runs end and what they give back."""
 
     runs: int
-    population: int
+    first: int  # evaluations of a run in generation 0 …
+    population: int  # … and in each later one
     last: int  # the last generation
     stop: Literal["end", "threshold", "tol"]
     threshold: float  # confidence
@@ -100,7 +101,7 @@ def look(track: Track, plan: Plan, state: State, previous: State) -> State:
     """Takes note of a generation; gives back the state without the runs that end with it."""
     if not np.isfinite(state.costs).all():
         raise UserError(f"generation {state.generation}: the costs of a whole population are not finite numbers")
-    evaluations = (state.generation + 1) * plan.population
+    evaluations = plan.first + state.generation * plan.population
     last = state.generation >= plan.last
     if last and plan.returns == "worst":  # the 2015 program never looks at its last children
         track.note(previous, -1, evaluations, plan.digit)

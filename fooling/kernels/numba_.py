@@ -176,15 +176,21 @@ def running_sums(pairs: Any, sums: Ints) -> None:
 @jit
 def distance(parts: Ints, divisors: Doubles, target: Doubles, scale: np.float32) -> Floats:
     """Σ|parts/divisors − target| in order, mean over channels, ÷ scale: [N, C, M] × [M] × [C, M] → [N]."""
-    n, channels, size = parts.shape
-    values = np.empty(n, dtype=np.float32)
-    for q in range(n):
+    values = np.empty(len(parts), dtype=np.float32)
+    distance_into(values, parts, divisors, target, scale)
+    return values
+
+
+@jit_part
+def distance_into(values: Floats, parts: Ints, divisors: Doubles, target: Doubles, scale: np.float32) -> None:
+    """Fills in the distances."""
+    _, channels, size = parts.shape
+    for q in range(len(values)):
         total = 0.0
         for channel in range(channels):
             for part in range(size):
                 total += abs(np.float64(parts[q, channel, part]) / divisors[part] - target[channel, part])
         values[q] = np.float32(total / channels) / scale
-    return values
 
 
 def histogram_term(images: Bytes, bins: Bytes, target: Doubles) -> Floats:

@@ -41,8 +41,15 @@ class Statistic(NamedTuple):
 @jit
 def histogram_update(counts: Ints, changes: Changes, bins: Bytes) -> Ints:
     """Counts [Q, C, B] of the parents → of the children: one pixel out of a bin, one into another."""
+    result = np.empty((len(changes.rows), counts.shape[1], counts.shape[2]), dtype=np.int64)
+    update_counts(result, counts, changes, bins)
+    return result
+
+
+@jit_part
+def update_counts(result: Ints, counts: Ints, changes: Changes, bins: Bytes) -> None:
+    """Fills in the children's counts."""
     channels, size = counts.shape[1:]
-    result = np.empty((len(changes.rows), channels, size), dtype=np.int64)
     before, after = counts.reshape(len(counts), channels * size), result.reshape(len(result), channels * size)
     for j in range(len(changes.rows)):
         row = changes.rows[j]
@@ -51,7 +58,6 @@ def histogram_update(counts: Ints, changes: Changes, bins: Bytes) -> Ints:
             pixel = changes.pixels[e]
             result[j, pixel % channels, bins[changes.parents[row, pixel]]] -= 1
             result[j, pixel % channels, bins[changes.levels[e]]] += 1
-    return result
 
 
 # --- the built-in network ---------------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ Places = npt.NDArray[np.int32]
 class Planes(NamedTuple):
     """Parents at hand: each channel as it is and transposed, with margins, so that a window never leaves memory."""
 
-    pixels: Bytes  # [HELD, C, 2, margin + H·W + margin]
-    held: Ints  # [HELD], the row whose planes they are; −1: none yet
+    pixels: Bytes  # [held, C, 2, margin + H·W + margin]
+    held: Ints  # [held], the row whose planes they are; −1: none yet
     margin: int
     column: Places  # [H·W]
     line: Places  # [H·W]
@@ -37,13 +37,19 @@ def variogram_update(sums: Ints, changes: Changes, height: int, width: int) -> I
     """
     channels, _, lags = sums.shape[1:]
     size = -(-(2 * lags + 1) // LANES) * LANES
-    column, line = coordinates(height, width)
-    memory = np.zeros((HELD, channels, 2, height * width + 2 * size), dtype=np.uint8)
-    planes = Planes(memory, np.full(HELD, -1, dtype=np.int64), size, column, line)
+    planes = make_planes(HELD, channels, height, width, size)
     result = np.empty((len(changes.rows), channels, 2, lags), dtype=np.int64)
     added = np.empty((channels, 2, size), dtype=np.float32)
     add_windows(result, sums, changes, planes, inside(width, lags, size), inside(height, lags, size), added)
     return result
+
+
+@jit
+def make_planes(held: int, channels: int, height: int, width: int, margin: int) -> Planes:
+    """Room for so many parents."""
+    column, line = coordinates(height, width)
+    memory = np.zeros((held, channels, 2, height * width + 2 * margin), dtype=np.uint8)
+    return Planes(memory, np.full(held, -1, dtype=np.int64), margin, column, line)
 
 
 @jit_part
@@ -56,7 +62,7 @@ def add_windows(
     for j in range(len(changes.rows)):
         row, first, last = changes.rows[j], changes.ends[j], changes.ends[j + 1]
         bring(planes, changes, row)
-        pixels = planes.pixels[row % HELD]
+        pixels = planes.pixels[row % len(planes.held)]
         added[:] = 0
         for e in range(first, last):
             channel, place = split(changes.pixels[e], channels)
@@ -83,9 +89,9 @@ def add_windows(
 @jit_part
 def bring(planes: Planes, changes: Changes, row: Whole) -> None:
     """Sees to it that a parent is at hand."""
-    pixels = planes.pixels[row % HELD]
-    if planes.held[row % HELD] != row:
-        planes.held[row % HELD] = row
+    pixels = planes.pixels[row % len(planes.held)]
+    if planes.held[row % len(planes.held)] != row:
+        planes.held[row % len(planes.held)] = row
         for channel in range(len(pixels)):
             fill_plane(pixels[channel, 0], planes.margin, changes.parents[row], channel, len(pixels))
             fill_plane(pixels[channel, 1], planes.margin, changes.transposed[row], channel, len(pixels))

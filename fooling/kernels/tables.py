@@ -16,7 +16,7 @@ LOG_NODES = 1 << 10  # nodes of the table on [1, 2); linear in between: error < 
 GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most of them lead to a single level
 
 # What a random word is for: part of its address, so that no two uses share a word.
-PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4}
+PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4, "propose": 5}
 
 
 @lru_cache(maxsize=1)
@@ -72,6 +72,16 @@ def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     if not np.all(np.isfinite(cumulative)) or np.any(levels < 0) or np.any(cumulative[:, -1] <= 0):
         raise ValueError("shares of grey levels are expected finite, not negative and not all 0")
     return np.rint(cumulative / cumulative[:, -1:] * 2.0**32).astype(np.uint64)
+
+
+def exact_counts(levels: npt.NDArray[np.float64], places: int) -> npt.NDArray[np.int64]:
+    """Shares [C, 256] as whole numbers of `places` pixels a channel, by largest remainders (ties: the darker level)."""
+    wanted = levels / levels.sum(axis=1, keepdims=True) * places
+    counts: npt.NDArray[np.int64] = np.floor(wanted).astype(np.int64)
+    for channel in range(len(counts)):
+        order = np.argsort(counts[channel] - wanted[channel], kind="stable")
+        counts[channel, order[: places - counts[channel].sum()]] += 1
+    return counts
 
 
 def draw_guide(table: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,282 @@
+"""search=anneal, compiled by numba: chains of the built-in network, many proposals a call, scored by difference."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.kernels.jit import jit, jit_inline, jit_part
+from fooling.kernels.numba_ import distance_into
+from fooling.kernels.numba_children import Changes, copy_row
+from fooling.kernels.numba_difference import update_counts, update_sums
+from fooling.kernels.numba_eigen import eigen_distance_into, update_eigen
+from fooling.kernels.numba_network import scores_into
+from fooling.kernels.numba_windows import LANES as WINDOW
+from fooling.kernels.numba_windows import Places, Planes, add_windows, inside, make_planes
+from fooling.kernels.numba_words import LOG32, SHIFT, U32, Drawn, U, Whole, Words, level_of, log2_fixed, philox
+from fooling.kernels.reference import Bytes, Doubles, Floats, Ints
+from fooling.kernels.reference_anneal import NATS
+from fooling.kernels.tables import PURPOSES
+
+PROPOSE = U32(PURPOSES["propose"] << 28)
+TOGETHER = 32  # chains that go side by side: what is known of them fits the second cache
+HISTOGRAM, VARIOGRAM, EIGEN = 1, 2, 3  # where terms stand among the weights; 0 is the target
+KIND, WHERE, ACCEPT, FIRST, WORDS = 0, 1, 2, 3, 8  # words of a proposal; partners from FIRST on
+
+
+class Walk(NamedTuple):
+    """How chains propose and accept in one generation."""
+
+    table: Words  # [C, 256], cumulative shares of the grey levels
+    guide: Bytes  # see `tables.draw_guide`
+    swap: int  # share of the swaps, in units of 2⁻²⁴
+    seed: U
+    generation: int
+    temperatures: Doubles  # [proposals]
+
+
+class Goal(NamedTuple):
+    """What the chains are scored by; a term of weight 0 is left out."""
+
+    weights: Doubles  # [4]
+    digit: int
+    bins: Bytes  # [256]
+    histogram: Doubles  # [C, B], wanted shares
+    variogram: Doubles  # [C, 2·L], wanted
+    pairs: Doubles  # [2·L], see `reference.pair_counts`
+    eigen: npt.NDArray[np.int32]  # [P, M padded]
+    mean: npt.NDArray[np.int32]  # [P]
+    variance: Doubles  # [M]
+    residual: float
+    hinge: bool
+    network: Floats  # [P, units padded], first-layer weights
+    scale: np.float32
+    rest: Floats  # [units, K], padded
+    bias: Floats  # [K]
+
+
+class Chains(NamedTuple):
+    """What is known of R chains, an image each."""
+
+    runs: Drawn  # [R]
+    images: Bytes  # [R, P]
+    transposed: Bytes  # [R, P]
+    counts: Ints  # [R, C, B]
+    sums: Ints  # [R, C, 2, L]
+    parts: Ints  # [R, M + 1]
+    units: Floats  # [R, units], first-layer sums
+    scores: Floats  # [R, K]
+    costs: Floats  # [R]
+    changed: Ints  # [R], proposals that changed something
+
+
+class Trial(NamedTuple):
+    """Room for the proposals of TOGETHER chains."""
+
+    words: Drawn  # [WORDS, TOGETHER]
+    rows: Ints  # [TOGETHER]
+    ends: Ints  # [TOGETHER + 1]
+    pixels: Places  # [2·C·TOGETHER]
+    levels: Bytes  # [2·C·TOGETHER]
+    counts: Ints  # as in Chains, but for TOGETHER of them …
+    sums: Ints
+    parts: Ints
+    units: Floats
+    scores: Floats
+    terms: Floats  # [4, TOGETHER]
+    planes: Planes
+    inside_x: Floats
+    inside_y: Floats
+    added: Floats
+    unit_row: Floats  # a row of the padded weights
+    eigen_row: npt.NDArray[np.int32]  # the same
+    hidden: Floats  # see `numba_network.scores_into`
+    output: Floats
+    powers: npt.NDArray[np.int32]
+
+
+@jit
+def make_trial(chains: Chains, goal: Goal, height: int, width: int) -> Trial:
+    """Room for proposals on images of this size."""
+    n, (channels, bins), lags = TOGETHER, chains.counts.shape[1:], chains.sums.shape[3]
+    size = -(-(2 * lags + 1) // WINDOW) * WINDOW
+    lanes, outputs = (len(goal.rest), n), (goal.rest.shape[1], n)
+    return Trial(
+        np.empty((WORDS, n), np.uint32),
+        np.empty(n, np.int64),
+        np.zeros(n + 1, np.int64),
+        np.empty(2 * channels * n, np.int32),
+        np.empty(2 * channels * n, np.uint8),
+        np.empty((n, channels, bins), np.int64),
+        np.empty((n, channels, 2, lags), np.int64),
+        np.empty((n, chains.parts.shape[1]), np.int64),
+        np.empty((n, chains.units.shape[1]), np.float32),
+        np.empty((n, chains.scores.shape[1]), np.float32),
+        np.zeros((4, n), np.float32),
+        make_planes(n, channels, height, width, size),
+        inside(width, lags, size),
+        inside(height, lags, size),
+        np.empty((channels, 2, size), np.float32),
+        np.zeros(goal.network.shape[1], np.float32),
+        np.empty(goal.eigen.shape[1], np.int32),
+        np.zeros(lanes, np.float32),
+        np.empty(outputs, np.float32),
+        np.empty(max(lanes[0], outputs[0]) * n, np.int32),
+    )
+
+
+@jit
+def anneal(chains: Chains, goal: Goal, walk: Walk, height: int, width: int, lo: int, hi: int) -> None:
+    """All proposals of a generation for chains lo…hi − 1, in place."""
+    trial = make_trial(chains, goal, height, width)
+    power = trial.powers.view(np.float32)
+    for first in range(lo, hi, TOGETHER):
+        last = min(first + TOGETHER, hi)
+        trial.planes.held[:] = -1
+        walk_together(chains, goal, walk, trial, power, first, last, height)
+
+
+@jit_part
+def walk_together(
+    chains: Chains, goal: Goal, walk: Walk, trial: Trial, power: Floats, first: int, last: int, height: int
+) -> None:
+    """All proposals of a generation for at most TOGETHER chains, one each at a time."""
+    images, transposed = chains.images[first:last], chains.transposed[first:last]
+    for step in range(len(walk.temperatures)):
+        draw(trial.words, walk, chains.runs[first:last], step)
+        m = 0
+        for lane in range(last - first):
+            count = propose(images[lane], walk, trial, lane, trial.ends[m])
+            if count:
+                trial.rows[m] = lane
+                m += 1
+                trial.ends[m] = trial.ends[m - 1] + count
+        changes = Changes(images, transposed, trial.rows[:m], trial.ends[: m + 1], trial.pixels, trial.levels)
+        score(chains, goal, trial, power, changes, first, m)
+        for j in range(m):
+            lane = trial.rows[j]
+            row = first + lane
+            chains.changed[row] += 1
+            cost = total(goal, trial, j)
+            bound = walk.temperatures[step] * np.float64(LOG32 - log2_fixed(U(trial.words[ACCEPT, lane]) + U(1))) * NATS
+            if np.float64(cost) - np.float64(chains.costs[row]) <= bound:
+                chains.costs[row] = cost
+                take(chains, goal, trial, row, j, lane, height)
+
+
+@jit_part
+def draw(words: Drawn, walk: Walk, runs: Drawn, step: int) -> None:
+    """The words of a proposal of each chain."""
+    for block in range(2):
+        w0, w1, w2, w3 = words[4 * block], words[4 * block + 1], words[4 * block + 2], words[4 * block + 3]
+        for i in range(len(runs)):
+            w0[i], w1[i], w2[i], w3[i] = philox(block, U32(PROPOSE + U32(step)), walk.generation, runs[i], walk.seed)
+
+
+@jit_part
+def propose(image: Bytes, walk: Walk, trial: Trial, lane: int, start: Whole) -> int:
+    """Lists what a chain's proposal changes, from `start` on; → how many pixels."""
+    channels, words = len(walk.table), trial.words
+    places = len(image) // channels
+    if words[KIND, lane] >> U32(8) < walk.swap:
+        at = np.int64((U(words[WHERE, lane]) * U(places)) >> SHIFT) * channels
+        for k in range(FIRST, WORDS):
+            partner = np.int64((U(words[k, lane]) * U(places)) >> SHIFT) * channels
+            count = 0
+            for channel in range(channels):
+                one, two = image[at + channel], image[partner + channel]
+                if one != two:
+                    put(trial, start + count, at + channel, two)
+                    put(trial, start + count + 1, partner + channel, one)
+                    count += 2
+            if count:
+                return count
+        return 0
+    pixel = np.int64((U(words[WHERE, lane]) * U(len(image))) >> SHIFT)
+    own = pixel % channels
+    level = level_of(words[FIRST, lane], walk.table[own], walk.guide[own])
+    put(trial, start, pixel, level)
+    return 1 if level != image[pixel] else 0
+
+
+@jit_inline
+def put(trial: Trial, at: Whole, pixel: Whole, level: Whole) -> None:
+    """Lists a change."""
+    trial.pixels[at], trial.levels[at] = pixel, level
+
+
+@jit_part
+def score(chains: Chains, goal: Goal, trial: Trial, power: Floats, changes: Changes, first: int, m: int) -> None:
+    """Statistics, scores and terms of m proposals."""
+    last, weights, terms = first + len(changes.parents), goal.weights, trial.terms
+    if weights[HISTOGRAM]:
+        update_counts(trial.counts, chains.counts[first:last], changes, goal.bins)
+        places = np.float64(changes.parents.shape[1] // len(goal.histogram))
+        histogram_into(terms[HISTOGRAM, :m], trial.counts, places, goal.histogram)
+    if weights[VARIOGRAM]:
+        add_windows(trial.sums, chains.sums[first:last], changes, trial.planes, trial.inside_x, trial.inside_y, trial.added)
+        channels, lags = len(goal.variogram), goal.variogram.shape[1] // 2
+        parts = trial.sums.reshape(TOGETHER, channels, 2 * lags)
+        distance_into(terms[VARIOGRAM, :m], parts, goal.pairs, goal.variogram, np.float32(lags))
+    if weights[EIGEN]:
+        update_eigen(trial.parts, chains.parts[first:last], changes, goal.eigen, goal.mean, trial.eigen_row)
+        eigen_distance_into(terms[EIGEN, :m], trial.parts, goal.variance, goal.residual, goal.hinge)
+    update_sums(chains.units[first:last], changes, goal.network, trial.units, trial.unit_row)
+    scores_into(
+        trial.scores[:m],
+        trial.units[:m],
+        goal.scale,
+        goal.rest,
+        goal.bias,
+        trial.hidden,
+        trial.output,
+        trial.powers,
+        power,
+    )
+
+
+@jit_part
+def histogram_into(values: Floats, counts: Ints, places: float, target: Doubles) -> None:
+    """Fills in the histogram term of counts [n, C, B]."""
+    channels, size = target.shape
+    for q in range(len(values)):
+        total = 0.0
+        for channel in range(channels):
+            for k in range(size):
+                total += abs(np.float64(counts[q, channel, k]) / places - target[channel, k])
+        values[q] = np.float32(total / channels) / np.float32(size)
+
+
+@jit_part
+def total(goal: Goal, trial: Trial, j: int) -> np.float32:
+    """Cost of a proposal: Σ weight·term, the target term as in `numba_.target_term`."""
+    target = 0.0
+    for k in range(trial.scores.shape[1]):
+        target += abs(np.float64(trial.scores[j, k]) - (1.0 if k == goal.digit else 0.0))
+    cost = 0.0 + goal.weights[0] * np.float64(np.float32(target))
+    for t in range(1, len(goal.weights)):
+        if goal.weights[t]:
+            cost += goal.weights[t] * np.float64(trial.terms[t, j])
+    return np.float32(cost)
+
+
+@jit_part
+def take(chains: Chains, goal: Goal, trial: Trial, row: int, j: int, lane: int, height: int) -> None:
+    """Makes proposal j the state of its chain."""
+    planes, channels = trial.planes, len(goal.histogram)
+    copy_row(chains.units[row], trial.units[j])
+    copy_row(chains.scores[row], trial.scores[j])
+    if goal.weights[HISTOGRAM]:
+        copy_row(chains.counts[row].reshape(-1), trial.counts[j].reshape(-1))
+    if goal.weights[VARIOGRAM]:
+        copy_row(chains.sums[row].reshape(-1), trial.sums[j].reshape(-1))
+    if goal.weights[EIGEN]:
+        copy_row(chains.parts[row], trial.parts[j])
+    for e in range(trial.ends[j], trial.ends[j + 1]):
+        pixel, level = np.int64(trial.pixels[e]), trial.levels[e]
+        channel, place = pixel % channels, pixel // channels
+        down = np.int64(planes.column[place]) * height + np.int64(planes.line[place])
+        chains.images[row, pixel], chains.transposed[row, down * channels + channel] = level, level
+        if goal.weights[VARIOGRAM]:
+            planes.pixels[lane, channel, 0, planes.margin + place] = level
+            planes.pixels[lane, channel, 1, planes.margin + down] = level

@@ -1,0 +1,163 @@
+"""search=anneal: its compiled chains against the reference, what proposals and acceptance do, and whole jobs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import random_images, random_network, random_statistics
+from test_engines import ALL, WEIGHTS, Foreign
+
+import fooling
+from fooling.engines import scoring
+from fooling.engines.anneal import Annealing, NumbaAnneal, ReferenceAnneal
+from fooling.engines.state import State
+from fooling.errors import UserError
+from fooling.kernels import reference_anneal
+from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts
+from fooling.objective import Objective, make_objective
+
+RUNS = np.arange(5, dtype=np.uint32)
+
+
+def make(
+    shape: tuple[int, int, int], classifier: Any = None, weights: dict = ALL, **varied: Any
+) -> tuple[Objective, Annealing]:
+    statistics = random_statistics(shape)
+    terms = {name: varied.pop(name) for name in ("hinge", "lags", "bins", "quirk_lag1") if name in varied}
+    objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **terms)
+    levels = statistics.levels[1]
+    annealing = Annealing(
+        shape=shape,
+        proposals=20,
+        last=4,
+        table=draw_table(levels),
+        counts=exact_counts(levels, shape[0] * shape[1]),
+        swap=RATE_ONE // 2,
+        temperature=0.05,
+        cooling=2.0,
+        seed=3,
+    )
+    return objective, replace(annealing, **varied)
+
+
+def same(one: State, other: State) -> bool:
+    return all(np.array_equal(one.arrays()[name], other.arrays()[name]) for name in one.arrays())
+
+
+@pytest.mark.parametrize(
+    "varied",
+    [
+        {},
+        {"weights": WEIGHTS},
+        {"weights": {"target": 1.0}},
+        {"weights": {"target": 0.0, "variogram": 1.0}},
+        {"weights": {"target": 1.0, "eigen": 0.1}, "hinge": True},
+        {"weights": {"target": 2.0, "histogram": 0.5}, "bins": 256},
+        {"lags": 1, "bins": 1},
+        {"swap": RATE_ONE},
+        {"swap": 0},
+        {"temperature": 0.0},
+        {"cooling": 0.0, "last": 100},
+        {"seed": 2**64 - 1},
+        {"quirk_lag1": True},
+    ],
+    ids=str,
+)
+def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
+    objective, annealing = make(shape, **varied)
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2)
+    one, other = slow.init(RUNS), fast.init(RUNS)
+    for _ in range(2):
+        one, other = slow.step(one), fast.step(other)
+        assert same(one, other)
+        for name, array in other.statistics.items():
+            counted = scoring.measure(fast.parts, np.ascontiguousarray(other.images[:, 0]))
+            assert name not in counted or np.array_equal(array[:, 0], counted[name]), name
+
+
+def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
+    objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
+    assert [note.endswith("these are scored in full") for note in fast.notes] == [True]
+    assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
+
+
+def test_chains_depend_neither_on_threads_nor_on_other_chains() -> None:
+    objective, annealing = make((8, 8, 1))
+    many = np.arange(70, dtype=np.uint32)
+    one, three = NumbaAnneal(objective, annealing, threads=1), NumbaAnneal(objective, annealing, threads=3)
+    all_of_them, some = one.step(one.init(many)), three.step(three.init(many[60:65]))
+    assert same(all_of_them, three.step(three.init(many)))
+    assert np.array_equal(all_of_them.images[60:65], some.images)
+    assert np.array_equal(all_of_them.costs[60:65], some.costs)
+
+
+def test_a_chain_goes_on_without_its_statistics() -> None:
+    objective, annealing = make((8, 8, 1))
+    engine = NumbaAnneal(objective, annealing)
+    state = engine.step(engine.init(RUNS))
+    assert same(engine.step(state), engine.step(replace(state, statistics={})))
+
+
+def test_first_images_have_exactly_the_wanted_levels(shape: tuple[int, int, int]) -> None:
+    levels = random_statistics(shape).levels[1]
+    counts = exact_counts(levels, shape[0] * shape[1])
+    assert (counts.sum(axis=1) == shape[0] * shape[1]).all()
+    assert np.abs(counts - levels * shape[0] * shape[1]).max() < 1
+    images = reference_anneal.shuffled(counts, 7, RUNS, shape)
+    for image in images:
+        for channel in range(shape[2]):
+            assert np.array_equal(np.bincount(image[..., channel].reshape(-1), minlength=256), counts[channel])
+    assert not np.array_equal(images[0], images[1])
+
+
+def test_swaps_keep_the_histogram_and_redraws_change_one_pixel() -> None:
+    shape, images = (8, 8, 3), random_images((8, 8, 3), 200)
+    table = draw_table(np.full((3, 256), 1 / 256))
+    runs = np.arange(len(images), dtype=np.uint32)
+    swapped = reference_anneal.propose(images, table, RATE_ONE, 1, 2, 3, runs)
+    apart = (swapped != images).any(axis=3).sum(axis=(1, 2))
+    assert set(apart.tolist()) <= {0, 2}
+    assert (apart == 2).mean() > 0.9
+    before, after = (np.sort(some.reshape(len(images), -1, 3), axis=1) for some in (images, swapped))
+    assert np.array_equal(before, after)
+    redrawn = reference_anneal.propose(images, table, 0, 1, 2, 3, runs)
+    assert ((redrawn != images).sum(axis=(1, 2, 3)) <= 1).all()
+    assert np.unique(np.argwhere(redrawn != images)[:, 1:], axis=0).shape[0] > np.prod(shape) / 2
+
+
+def test_acceptance_is_that_of_metropolis() -> None:
+    runs = np.arange(20_000, dtype=np.uint32)
+    old = np.zeros(len(runs), dtype=np.float32)
+    for rise, temperature in ((0.01, 0.01), (0.02, 0.01), (0.001, 0.01)):
+        new = np.full(len(runs), rise, dtype=np.float32)
+        taken = reference_anneal.accepts(new, old, temperature, 5, 1, 2, runs)
+        assert taken.mean() == pytest.approx(np.exp(-rise / temperature), abs=0.015)
+    assert reference_anneal.accepts(old, old, 0.0, 5, 1, 2, runs).all()
+    assert not reference_anneal.accepts(old + np.float32(1e-6), old, 0.0, 5, 1, 2, runs).any()
+
+
+def test_temperatures_fall_to_nothing() -> None:
+    all_of_them = np.concatenate([reference_anneal.temperatures(0.5, 2.0, g, 4, 10) for g in (1, 2, 3, 4)])
+    assert all_of_them == pytest.approx(0.5 * (1 - np.arange(40) / 40) ** 2)
+
+
+def test_a_job_end_to_end(home: Path) -> None:
+    words = {"search": "anneal", "runs": 3, "proposals": 500, "generations": 6, "digit": 2}
+    whole = fooling.evolve(**words, out="whole")
+    assert whole.evaluations.tolist() == [3001] * 3
+    assert 0 < whole.changed.max() < 3001
+    assert whole.history["median_cost"][-1] < whole.history["median_cost"][0] / 2
+    assert (np.sort(whole.images.reshape(3, -1), axis=1) == np.sort(whole.images[0].reshape(-1))).all()
+    assert np.array_equal(fooling.evolve(**words, threads=1).images, whole.images)
+    slow = fooling.evolve(**{**words, "proposals": 20}, engine="reference")
+    assert np.array_equal(slow.images, fooling.evolve(**{**words, "proposals": 20}).images)
+
+
+def test_budget_is_never_exceeded() -> None:
+    words = {"search": "anneal", "runs": 2, "proposals": 100, "generations": 50}
+    assert fooling.evolve(**words, budget=450).evaluations.tolist() == [401, 401]
+    with pytest.raises(UserError, match=r"budget must be at least 1 \+ search.proposals \(101\), got 100"):
+        fooling.evolve(**words, budget=100)
