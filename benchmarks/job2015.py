@@ -4,9 +4,10 @@ python benchmarks/job2015.py attempts=1000 digit=2 seed=0 json=false
 """
 
 import numpy as np
-from measure import finish, table, wilson, words
+from measure import finish, table, words
 
 import fooling
+from fooling.judges import wilson
 
 VARIANTS = {
     "2015, all quirks": (),

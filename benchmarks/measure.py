@@ -56,10 +56,3 @@ def finish(name: str, result: dict[str, Any], chosen: dict[str, Any]) -> None:
     (folder / f"{name}.json").write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n")
     if chosen["json"]:
         print(json.dumps(result))
-
-
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    z, p = 1.96, part / whole
-    middle, half = p + z * z / (2 * whole), z * ((p * (1 - p) + z * z / (4 * whole)) / whole) ** 0.5
-    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)

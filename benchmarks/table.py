@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from default_job import COLUMNS, cells
-from measure import RESULTS, table, wilson
+from measure import RESULTS, table
+
+from fooling.judges import wilson
 
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "figures.md"

@@ -35,6 +35,12 @@ class Job:
         return self.plan.digit
 
     @property
+    def name(self) -> str:
+        """What its folder in a sweep is called."""
+        prior = self.settings.prior.digit
+        return f"digit={self.digit}" if prior is None else f"prior={prior},digit={self.digit}"
+
+    @property
     def fingerprints(self) -> dict[str, str]:
         """Of what the result depends on besides the settings, under their names in run.json."""
         return {
@@ -43,8 +49,16 @@ class Job:
         }
 
 
-def prepare(settings: RunSettings, classifier: "Classifier | None" = None, statistics: "Statistics | None" = None) -> list[Job]:
-    """The jobs that the settings ask for, one a class; refuses what does not fit together."""
+def prepare(
+    settings: RunSettings,
+    classifier: "Classifier | None" = None,
+    statistics: "Statistics | None" = None,
+    mismatched: bool = False,
+) -> list[Job]:
+    """The jobs that the settings ask for, one a class; refuses what does not fit together.
+
+    `mismatched`: one for each pair of different classes, the prior of one and the target of the other.
+    """
     from fooling.classifiers import load_classifier
     from fooling.classifiers.base import examine
     from fooling.judges import load_judges
@@ -58,20 +72,24 @@ def prepare(settings: RunSettings, classifier: "Classifier | None" = None, stati
     if settings.control:
         weights["target"] = 0.0
     jobs = []
-    for digit in digits(settings, classifier.num_classes):
+    wanted = digits(settings, classifier.num_classes)
+    pairs = [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(prior.digit, b) for b in wanted]
+    for prior_digit, digit in pairs:
         objective = make_objective(
             classifier,
             statistics,
             digit=digit,
             weights=weights,
-            prior_digit=prior.digit,
+            prior_digit=prior_digit,
             lags=prior.lags,
             bins=prior.bins,
             hinge=prior.hinge,
+            target_free=prior.target_free,
             quirk_lag1=prior.quirk_lag1,
             quirk_axes=prior.quirk_axes,
         )
-        one = settings.model_copy(update={"digit": digit})
+        own = prior.model_copy(update={"digit": prior_digit})
+        one = settings.model_copy(update={"digit": digit, "prior": own})
         jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit), judges))
     return jobs
 

@@ -45,3 +45,10 @@ def verdicts(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Float
     """The scores [N, K] that each judge gives to images [N, H, W, C]."""
     starts = range(0, len(images), BATCH)
     return {name: np.concatenate([ask(judge, images[lo : lo + BATCH]) for lo in starts]) for name, judge in judges.items()}
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    z, p = 1.96, part / whole
+    middle, half = p + z * z / (2 * whole), z * ((p * (1 - p) + z * z / (4 * whole)) / whole) ** 0.5
+    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)

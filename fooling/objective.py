@@ -27,6 +27,7 @@ class Objective:
     classifier: Classifier
     digit: int  # the wanted class
     weights: Mapping[str, float]  # of TERMS; a term of weight 0 is not computed in the search
+    free: float  # the target term counts only above this
     arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its target and switches
 
     @property
@@ -37,7 +38,7 @@ class Objective:
     def value(self, images: Bytes) -> tuple[Floats, dict[str, Floats], Floats]:
         """Cost [N], every term {name: [N]} unweighted, and scores [N, K] of images uint8 [N, H, W, C]: the definition."""
         scores = ask(self.classifier, images)
-        terms = {"target": reference.target_term(scores, self.digit)}
+        terms = {"target": reference.target_term(scores, self.digit, self.free)}
         for name, penalty in reference.PENALTIES.items():
             terms[name] = penalty(images, *self.arguments[name])
         weights = np.array([self.weights[name] for name in TERMS])
@@ -54,13 +55,15 @@ def make_objective(
     lags: int = 14,
     bins: int = 10,
     hinge: bool = False,
+    target_free: float = 0.0,
     quirk_lag1: bool = False,
     quirk_axes: bool = False,
 ) -> Objective:
     """The objective for one class. `prior_digit` is the class whose statistics are wanted, by default `digit`.
 
-    `hinge`: the parts of the eigen term cost nothing below what the class's images have in the mean. `quirk_lag1` and
-    `quirk_axes` are quirks 1 and 3 of the 2015 program: lag-1 differences at every lag, and targets whose axes are exchanged.
+    `target_free`: the target term counts only above this. `hinge`: the parts of the eigen term cost nothing below what the
+    class's images have in the mean. `quirk_lag1` and `quirk_axes` are quirks 1 and 3 of the 2015 program: lag-1 differences at
+    every lag, and targets whose axes are exchanged.
     """
     check_fit(classifier, statistics, digit, prior_digit)
     wanted = digit if prior_digit is None else prior_digit
@@ -73,7 +76,7 @@ def make_objective(
         "variogram": (np.ascontiguousarray(variogram[:, ::-1] if quirk_axes else variogram), quirk_lag1),
         "eigen": eigen_arguments(statistics.eigen_images(wanted), hinge),
     }
-    return Objective(classifier, digit, {name: float(weights.get(name, 0.0)) for name in TERMS}, arguments)
+    return Objective(classifier, digit, {name: float(weights.get(name, 0.0)) for name in TERMS}, target_free, arguments)
 
 
 def check_fit(classifier: Classifier, statistics: Statistics, digit: int, prior_digit: int | None) -> None:

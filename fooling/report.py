@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from fooling.record import load_checkpoint, png, read_image, read_run, write_atomically
+from fooling.record import load_checkpoint, png, read_image, read_json, read_run, write_atomically
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -113,6 +113,24 @@ def draw_sweep(parent: Path, names: Sequence[str], columns: int = 10) -> None:
             captions.append(f"{entry['digit']}: {percent(entry['confidence'])}")
     sheet = contact_sheet(np.stack(shown), captions, columns=shortest)
     write_atomically(parent / "contact_sheet.png", encode(sheet, format="PNG"))
+
+
+def draw_matrix(folder: Path) -> None:
+    """matrix.png from matrix.json: a row a prior, a column a wanted class, the best image of each pair and how many fool."""
+    found = read_json(folder / "matrix.json")
+    pairs = {(entry["prior"], entry["digit"]): entry for entry in found["pairs"]}
+    classes = sorted({b for _, b in pairs})
+    shown: list[Bytes | None] = []
+    captions = []
+    for cell in ((a, b) for a in classes for b in classes):
+        entry = pairs.get(cell)
+        captions.append(f"{entry['fooled']} of {entry['images']}" if entry else found["labels"][cell[0]])
+        shown.append(read_image(folder / entry["folder"] / "images" / f"{entry['shown']:04d}.png") if entry else None)
+    blank = np.full_like(next(image for image in shown if image is not None), 40)
+    note = "rows: what the prior is of and the judges read; columns: what the classifier is sure of; how many images fool"
+    images = np.stack([blank if image is None else image for image in shown])
+    sheet = contact_sheet(images, captions, note, columns=len(classes))
+    write_atomically(folder / "matrix.png", encode(sheet, format="PNG"))
 
 
 def encode(picture: Image.Image, **options: Any) -> bytes:

@@ -33,6 +33,11 @@ def on_one_line(value: str) -> str:
     return value
 
 
+def as_list(value: Any) -> Any:
+    """One name is a list of one; null is none."""
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
 Text = Annotated[str, AfterValidator(on_one_line)]
 Bool = Annotated[bool, BeforeValidator(a_boolean)]
 Int = Annotated[int, BeforeValidator(not_a_boolean)]
@@ -74,6 +79,7 @@ class Prior(Model):
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     statistics: Text | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
     digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
+    target_free: Float = Field(ge=0, description="the target term costs nothing below this: the classifier is sure enough")
     hinge: Bool = Field(description="the parts of the eigen term cost nothing below what the class's images have in the mean")
     quirk_lag1: Bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
     quirk_axes: Bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
@@ -135,7 +141,9 @@ class RunSettings(Model):
     resume: Bool = Field(description="go on where the same command was interrupted")
     overwrite: Bool = Field(description="replace the record in out")
     quiet: Bool = Field(description="print nothing but errors")
-    judges: tuple[Text, ...] = Field(description="classifiers that are asked about the finished images; names or files, [a,b]")
+    judges: Annotated[tuple[Text, ...], BeforeValidator(as_list)] = Field(
+        description="classifiers that are asked about the finished images; names or files, [a,b]"
+    )
     preset: Text | None = Field(description="a file that sets several of these")
     classifier: Classifier
     prior: Prior
@@ -231,6 +239,7 @@ EXPECTED = {
     "bool_type": "must be true or false",
     "string_type": "must be text",
     "model_type": "must be a group of settings",
+    "tuple_type": "must be a list, such as a,b",
     "missing": "is missing",
 }
 
@@ -253,6 +262,8 @@ def problem(entry: Any) -> str:
     got = entry["input"]
     if path[:1] == ["digit"]:
         return f"digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got {shown(got)}"
+    if path[:1] == ["channels"]:
+        return "channels must be two whole numbers from 1 to 4096, such as 16,32, or null"
     if not path:
         return str(entry["ctx"]["error"])
     if entry["type"] == "value_error":

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from fooling.result import Result
 
 RunJob = Callable[[Job, "Record | None", "Callable[[Row], None]", Callable[[], bool], Callable[[str], None]], "Result"]
+Finish = Callable[["Console", list[Job], "list[Result]", Path], None]
 RunOne = Callable[[Job, Path], "Result"]
-JOB_FOLDER = "digit="  # how the names of a sweep's record folders begin
+JOB_FOLDERS = ("digit=*", "prior=*")  # what a sweep's record folders are called, see `Job.name`
 
 
 class Signals:
@@ -74,14 +75,24 @@ class Signals:
         return self.code != 0
 
 
-def run_all(settings: RunSettings, jobs: list[Job], run_job: RunJob, arguments: list[str]) -> int:
-    """Runs the jobs one after the other, each in its folder, by `run_job`; → exit code."""
+def run_all(
+    settings: RunSettings,
+    jobs: list[Job],
+    run_job: RunJob,
+    arguments: list[str],
+    command: str = "python -m fooling.run",
+    finish: Finish | None = None,
+) -> int:
+    """Runs the jobs one after the other, each in its folder, by `run_job`; → exit code.
+
+    `finish` makes of the results what is to be left in the folder and shown at the end, by default the table of medians.
+    """
     from rich.console import Console
 
     from fooling.engines.loop import Interrupted
 
     console = Console(highlight=False)
-    sweep = not isinstance(settings.digit, int)
+    sweep = not isinstance(settings.digit, int) or len(jobs) > 1
     with Signals() as signals:
         folder, found = choose_folder(settings, sweep)
         if found:
@@ -97,9 +108,11 @@ def run_all(settings: RunSettings, jobs: list[Job], run_job: RunJob, arguments: 
         except Interrupted:
             kept = [word for word in arguments if word.partition("=")[0] not in ("resume", "overwrite")]
             again = shlex.join([*kept, "resume=true"])
-            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: python -m fooling.run {again}\n")
+            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {command} {again}\n")
             return signals.code
-    if not settings.quiet:
+    if finish:
+        finish(console, jobs, results, folder)
+    elif not settings.quiet:
         from fooling.display import show_results
 
         weights = settings.prior.weights.model_dump()
@@ -115,7 +128,8 @@ def run_one(
 
     record = open_folder(folder, job.settings, job.fingerprints)
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
-    title = f"digit {job.digit}: {job.plan.runs} runs, prior {settings.prior.name}, classifier {classifier} → {folder}"
+    prior = settings.prior.name + (f" of {job.settings.prior.digit}" if job.settings.prior.digit is not None else "")
+    title = f"digit {job.digit}: {job.plan.runs} runs, prior {prior}, classifier {classifier} → {folder}"
     try:
         with Display(console, title, job.plan.runs, job.plan.last, settings.quiet) as display:
             return run_job(job, record, display.watch, signals.asked, display.tell)
@@ -135,7 +149,7 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne,
         if settings.overwrite:
             clear_sweep(parent)
         write_atomically(parent / CONFIG, dump(settings).encode())
-        names = [f"{JOB_FOLDER}{job.digit}" for job in jobs]
+        names = [job.name for job in jobs]
         about = {"status": "running", "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         write_json(parent / SWEEP, {**about, "jobs": [{"folder": name} for name in names]})
         try:
@@ -155,7 +169,7 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne,
 
 def clear_sweep(parent: Path) -> None:
     """Removes the records of the sweep before, also those of classes that this one leaves out."""
-    for folder in parent.glob(f"{JOB_FOLDER}*"):
+    for folder in (found for pattern in JOB_FOLDERS for found in parent.glob(pattern)):
         if folder.is_dir() and kind_of(folder) == "job":
             with locked(folder):
                 clear(folder)

@@ -25,7 +25,7 @@ def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = ALL, **varied: Any
 ) -> tuple[Objective, Annealing]:
     statistics = random_statistics(shape)
-    terms = {name: varied.pop(name) for name in ("hinge", "lags", "bins", "quirk_lag1") if name in varied}
+    terms = {name: varied.pop(name) for name in ("hinge", "lags", "bins", "quirk_lag1", "target_free") if name in varied}
     objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **terms)
     levels = statistics.levels[1]
     annealing = Annealing(
@@ -56,6 +56,7 @@ def same(one: State, other: State) -> bool:
         {"weights": {"target": 1.0, "eigen": 0.1}, "hinge": True},
         {"weights": {"target": 2.0, "histogram": 0.5}, "bins": 256},
         {"lags": 1, "bins": 1},
+        {"target_free": 0.9},
         {"swap": RATE_ONE},
         {"swap": 0},
         {"temperature": 0.0},

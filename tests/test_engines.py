@@ -26,7 +26,11 @@ def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = WEIGHTS, **varied: Any
 ) -> tuple[Objective, Breeding]:
     statistics = random_statistics(shape)
-    quirks = {name: varied.pop(name) for name in ("quirk_lag1", "quirk_axes", "lags", "bins", "hinge") if name in varied}
+    quirks = {
+        name: varied.pop(name)
+        for name in ("quirk_lag1", "quirk_axes", "lags", "bins", "hinge", "target_free")
+        if name in varied
+    }
     objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **quirks)
     breeding = Breeding(
         shape=shape,
@@ -78,6 +82,7 @@ def test_table_names_what_is_there(name: str) -> None:
         {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}},
         {"weights": ALL, "mutate_factor": 0.1},
         {"weights": ALL, "mutate_factor": 0.1, "hinge": True},
+        {"target_free": 0.9},
         {"weights": {"target": 2.0, "histogram": 0.0, "variogram": 0.5}},
         {"quirk_lag1": True},
         {"quirk_axes": True},

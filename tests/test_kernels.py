@@ -328,6 +328,9 @@ def test_target_term(wanted: int) -> None:
     scores = np.random.default_rng(4).random((7, 3), dtype=np.float32)
     term = reference.target_term(scores, wanted)
     assert np.array_equal(numba_.target_term(scores, wanted), term)
+    free = reference.target_term(scores, wanted, 0.8)
+    assert np.array_equal(numba_.target_term(scores, wanted, 0.8), free)
+    assert free == pytest.approx(np.maximum(term - 0.8, 0), abs=1e-6)
     assert term == pytest.approx(np.abs(scores - np.eye(3)[wanted]).sum(axis=1), abs=1e-6)
     assert reference.target_term(np.eye(3, dtype=np.float32), 1).tolist() == [2, 0, 2]
 

@@ -11,7 +11,7 @@ from fooling.cli import dispatch
 from fooling.errors import guarded
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-SMALL = {"runs": "2", "generations": "3", "population": "10", "proposals": "10", "epochs": "2"}
+SMALL = {"runs": "2", "generations": "3", "population": "10", "proposals": "10", "digit": "3,4", "epochs": "2"}
 
 
 def blocks(language: str) -> list[str]:
@@ -25,7 +25,11 @@ def commands() -> list[list[str]]:
 
 
 def smaller(words: list[str]) -> list[str]:
-    allowed = {"run": ("runs", "generations", "population", "proposals"), "train": ("epochs",)}.get(words[0], ())
+    allowed = {
+        "run": ("runs", "generations", "population", "proposals"),
+        "matrix": ("runs", "generations", "proposals", "digit"),
+        "train": ("epochs",),
+    }.get(words[0], ())
     given = {word.partition("=")[0] for word in words}
     return [*words, *(f"{name}={SMALL[name]}" for name in allowed if name not in given)]
 

@@ -73,7 +73,7 @@ class ReferenceAnneal:
     def value(self, images: Bytes) -> tuple[Floats, Floats]:
         """Costs [N] and scores [N, K] of images [N, H, W, C]."""
         scores = ask(self.objective.classifier, images)
-        terms = [reference.target_term(scores, self.objective.digit)]
+        terms = [reference.target_term(scores, self.objective.digit, self.objective.free)]
         terms += [self.penalty(name)(images, *self.objective.arguments[name]) for name in self.objective.penalties]
         return reference.weighted_sum(np.stack(terms, axis=1), self.weights), scores
 
@@ -167,6 +167,7 @@ class NumbaAnneal(ReferenceAnneal):
         return Goal(
             np.array([objective.weights[name] for name in ("target", "histogram", "variogram", "eigen")]),
             objective.digit,
+            objective.free,
             bins,
             histogram,
             np.ascontiguousarray(variogram.reshape(shape[2], -1)),

@@ -146,7 +146,7 @@ class NumbaEngine:
         """Selects the best children of runs lo…hi − 1, with elitism also of their parents, and writes them to `kept`."""
         b, n = self.breeding, self.breeding.population
         some, terms = slice(lo * n, hi * n), scored.terms[lo * n : hi * n]
-        terms[:, 0] = numba_.target_term(scored.scores[some], self.objective.digit)
+        terms[:, 0] = numba_.target_term(scored.scores[some], self.objective.digit, self.objective.free)
         costs = numba_.weighted_sum(terms, self.weights).reshape(-1, n)
         rivals = state.costs[lo:hi] if b.elitism else state.costs[lo:hi, :0]
         best = numba_breeding.select(costs, rivals, b.selected)

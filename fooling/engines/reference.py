@@ -43,7 +43,7 @@ class ReferenceEngine:
         objective, size = self.objective, children.shape[:2]
         images = children.reshape(-1, *self.breeding.shape)
         scores = ask(objective.classifier, images)
-        terms = [reference.target_term(scores, objective.digit)]
+        terms = [reference.target_term(scores, objective.digit, objective.free)]
         terms += [reference.PENALTIES[name](images, *objective.arguments[name]) for name in objective.penalties]
         weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
         costs = reference.weighted_sum(np.stack(terms, axis=1), weights).reshape(size)

@@ -218,14 +218,14 @@ def variogram_distance(sums: Ints, shape: tuple[int, ...], target: Doubles) -> F
 
 
 @jit
-def target_term(scores: Floats, wanted: int) -> Floats:
-    """The 2015 target term, Σ|output − wanted output|: scores [N, K] → [N]."""
+def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
+    """The 2015 target term, Σ|output − wanted output|, as far as it is above `free`: scores [N, K] → [N]."""
     values = np.empty(len(scores), dtype=np.float32)
     for q in range(len(scores)):
         total = 0.0
         for k in range(scores.shape[1]):
             total += abs(np.float64(scores[q, k]) - (1.0 if k == wanted else 0.0))
-        values[q] = total
+        values[q] = max(total - free, 0.0)
     return values
 
 

@@ -10,7 +10,7 @@ from fooling.kernels.numba_ import distance_into
 from fooling.kernels.numba_children import Changes, copy_row
 from fooling.kernels.numba_difference import update_counts, update_sums
 from fooling.kernels.numba_eigen import eigen_distance_into, update_eigen
-from fooling.kernels.numba_network import scores_into
+from fooling.kernels.numba_network import STEP, scores_into
 from fooling.kernels.numba_windows import LANES as WINDOW
 from fooling.kernels.numba_windows import Places, Planes, add_windows, inside, make_planes
 from fooling.kernels.numba_words import LOG32, SHIFT, U32, Drawn, U, Whole, Words, level_of, log2_fixed, philox
@@ -40,6 +40,7 @@ class Goal(NamedTuple):
 
     weights: Doubles  # [4]
     digit: int
+    free: float  # see `reference.target_term`
     bins: Bytes  # [256]
     histogram: Doubles  # [C, B], wanted shares
     variogram: Doubles  # [C, 2·L], wanted
@@ -71,19 +72,19 @@ class Chains(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """Room for the proposals of TOGETHER chains."""
+    """Room for the proposals of n ≤ TOGETHER chains."""
 
-    words: Drawn  # [WORDS, TOGETHER]
-    rows: Ints  # [TOGETHER]
-    ends: Ints  # [TOGETHER + 1]
-    pixels: Places  # [2·C·TOGETHER]
-    levels: Bytes  # [2·C·TOGETHER]
-    counts: Ints  # as in Chains, but for TOGETHER of them …
+    words: Drawn  # [WORDS, n]
+    rows: Ints  # [n]
+    ends: Ints  # [n + 1]
+    pixels: Places  # [2·C·n]
+    levels: Bytes  # [2·C·n]
+    counts: Ints  # as in Chains, but of proposals …
     sums: Ints
     parts: Ints
     units: Floats
     scores: Floats
-    terms: Floats  # [4, TOGETHER]
+    terms: Floats  # [4, n]
     planes: Planes
     inside_x: Floats
     inside_y: Floats
@@ -96,11 +97,12 @@ class Trial(NamedTuple):
 
 
 @jit
-def make_trial(chains: Chains, goal: Goal, height: int, width: int) -> Trial:
-    """Room for proposals on images of this size."""
-    n, (channels, bins), lags = TOGETHER, chains.counts.shape[1:], chains.sums.shape[3]
+def make_trial(chains: Chains, goal: Goal, height: int, width: int, n: int) -> Trial:
+    """Room for the proposals of n chains on images of this size."""
+    (channels, bins), lags = chains.counts.shape[1:], chains.sums.shape[3]
     size = -(-(2 * lags + 1) // WINDOW) * WINDOW
-    lanes, outputs = (len(goal.rest), n), (goal.rest.shape[1], n)
+    side = -(-n // STEP) * STEP
+    lanes, outputs = (len(goal.rest), side), (goal.rest.shape[1], side)
     return Trial(
         np.empty((WORDS, n), np.uint32),
         np.empty(n, np.int64),
@@ -121,14 +123,14 @@ def make_trial(chains: Chains, goal: Goal, height: int, width: int) -> Trial:
         np.empty(goal.eigen.shape[1], np.int32),
         np.zeros(lanes, np.float32),
         np.empty(outputs, np.float32),
-        np.empty(max(lanes[0], outputs[0]) * n, np.int32),
+        np.empty(max(lanes[0], outputs[0]) * side, np.int32),
     )
 
 
 @jit
 def anneal(chains: Chains, goal: Goal, walk: Walk, height: int, width: int, lo: int, hi: int) -> None:
     """All proposals of a generation for chains lo…hi − 1, in place."""
-    trial = make_trial(chains, goal, height, width)
+    trial = make_trial(chains, goal, height, width, min(TOGETHER, hi - lo))
     power = trial.powers.view(np.float32)
     for first in range(lo, hi, TOGETHER):
         last = min(first + TOGETHER, hi)
@@ -216,7 +218,7 @@ def score(chains: Chains, goal: Goal, trial: Trial, power: Floats, changes: Chan
     if weights[VARIOGRAM]:
         add_windows(trial.sums, chains.sums[first:last], changes, trial.planes, trial.inside_x, trial.inside_y, trial.added)
         channels, lags = len(goal.variogram), goal.variogram.shape[1] // 2
-        parts = trial.sums.reshape(TOGETHER, channels, 2 * lags)
+        parts = trial.sums.reshape(len(trial.sums), channels, 2 * lags)
         distance_into(terms[VARIOGRAM, :m], parts, goal.pairs, goal.variogram, np.float32(lags))
     if weights[EIGEN]:
         update_eigen(trial.parts, chains.parts[first:last], changes, goal.eigen, goal.mean, trial.eigen_row)
@@ -253,7 +255,7 @@ def total(goal: Goal, trial: Trial, j: int) -> np.float32:
     target = 0.0
     for k in range(trial.scores.shape[1]):
         target += abs(np.float64(trial.scores[j, k]) - (1.0 if k == goal.digit else 0.0))
-    cost = 0.0 + goal.weights[0] * np.float64(np.float32(target))
+    cost = 0.0 + goal.weights[0] * np.float64(np.float32(max(target - goal.free, 0.0)))
     for t in range(1, len(goal.weights)):
         if goal.weights[t]:
             cost += goal.weights[t] * np.float64(trial.terms[t, j])

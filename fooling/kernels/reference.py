@@ -263,12 +263,15 @@ def in_order(parts: Doubles) -> Floats:
     return np.asarray(total / parts.shape[1], dtype=np.float32)
 
 
-def target_term(scores: Floats, wanted: int) -> Floats:
-    """The 2015 target term, Σ|output − wanted output| with a one-hot wanted output: scores [N, K] → [N]."""
+def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
+    """The 2015 target term, Σ|output − wanted output| with a one-hot wanted output: scores [N, K] → [N].
+
+    Only what is above `free` counts.
+    """
     total = np.zeros(len(scores))
     for k in range(scores.shape[1]):
         total += np.abs(scores[:, k].astype(np.float64) - float(k == wanted))
-    return total.astype(np.float32)
+    return np.maximum(total - free, 0).astype(np.float32)
 
 
 def weighted_sum(terms: Floats, weights: Doubles) -> Floats:

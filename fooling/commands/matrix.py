@@ -1,0 +1,71 @@
+"""`fooling matrix`: the prior of one class and the target of another, for every pair of classes."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fooling.errors import UserError
+from fooling.job import prepare
+from fooling.run import run_job
+from fooling.settings import RunSettings, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fooling.job import Job
+    from fooling.result import Result
+
+SUMMARY = "images that others read as one class and the classifier as another, for every pair"
+USAGE = "fooling matrix [digit=0,1,2] key=value …   (preset=mismatched unless another is given)"
+
+
+def main(arguments: list[str]) -> int:
+    """The command: → exit code."""
+    if {"--help", "-h", "help"} & set(arguments):
+        from fooling.settings_help import help_text
+
+        sys.stdout.write(help_text(RunSettings, "run", USAGE))
+        return 0
+    settings = read(arguments)
+    from fooling.matrix import split_judges
+    from fooling.sweep import run_all
+
+    jobs = prepare(settings, mismatched=True)
+    split_judges(jobs[0].judges)
+    return run_all(settings, jobs, run_job, arguments, "fooling matrix", partial(finish, quiet=settings.quiet))
+
+
+def read(arguments: list[str]) -> RunSettings:
+    """The settings, by default those of preset=mismatched for all classes."""
+    given = {word.partition("=")[0] for word in arguments}
+    words = [word for name, word in (("preset", "preset=mismatched"), ("digit", "digit=all")) if name not in given]
+    settings = load([*arguments, *words], RunSettings, "run")
+    if settings.prior.digit is not None:
+        raise UserError(f"prior.digit={settings.prior.digit}: the matrix takes every class's prior; leave it out")
+    if isinstance(settings.digit, int) or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
+        raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
+    if settings.resume and settings.out is None:
+        raise UserError("resume=true needs out=FOLDER here")
+    return settings
+
+
+def finish(console: "Console", jobs: "list[Job]", results: "list[Result]", folder: Path, *, quiet: bool) -> None:
+    """Writes matrix.json and matrix.png, and shows the table."""
+    from fooling.display import show_table
+    from fooling.matrix import lines, summary
+    from fooling.record import write_json
+    from fooling.report import draw_matrix
+
+    found = summary(jobs, results)
+    write_json(folder / "matrix.json", found)
+    draw_matrix(folder)
+    if quiet:
+        return
+    counts = {(entry["prior"], entry["digit"]): f"{entry['fooled']}/{entry['images']}" for entry in found["pairs"]}
+    classes = sorted({b for _, b in counts})
+    rows = [[f"prior of {a}", *(counts.get((a, b), "") for b in classes)] for a in classes]
+    show_table(console, ["", *(f"sure of {b}" for b in classes)], rows)
+    for line in lines(found):
+        console.print(line, soft_wrap=True)
+    console.print(f"→ {folder}: matrix.png, matrix.json, a folder a pair", markup=False, soft_wrap=True)
