@@ -20,7 +20,7 @@ def read(name: str) -> dict:
 
 def figures() -> str:
     """The README's tables, each with the script that made it, its machine and its versions."""
-    return "\n".join([throughput(every=False), job2015(), startup(), default_job()])
+    return "\n".join([quality(), throughput(every=False), job2015(), startup(), default_job()])
 
 
 def all_figures() -> str:
@@ -96,6 +96,29 @@ def default_job() -> str:
     size = f"{result['runs']} images each, {result['generations']} generations"
     head = f"The default job, {size}; medians, but for the lowest confidence; terms are 0 at best:\n"
     return "\n".join([head, table(["digit", *COLUMNS], rows), "", origin("default_job", result)])
+
+
+def quality() -> str:
+    """What each prior reaches, digit by digit, and the mismatched pairs."""
+    result = read("quality")
+    none, variogram, eigen, control = result["rungs"].values()
+    picked = (
+        (none, "none", ("≥ .9999 within 100,000", "median evaluations to .99")),
+        (variogram, "variogram", ("≥ .999 and below real 5 %", "seconds an image")),
+        (eigen, "eigen", ("read by both judges", "median confidence", "distance ÷ real", "seconds an image")),
+        (control, "its control", ("read by both judges", "median confidence")),
+    )
+    columns = [f"{name}: {column}" for _, name, names in picked for column in names]
+    rows = [[digit, *(rows[digit][column] for rows, _, names in picked for column in names)] for digit in range(10)]
+    head = f"What each prior reaches, {result['runs']} images a digit, shares with 95 % intervals:\n"
+    pairs = result["mismatched"]
+    shares = [pairs[name] for name in ("pairs_fooled", "images_fooled", "images_transferred")]
+    told = [f"{entry['part']} of {entry['of']} ({entry['low']:.0%}–{entry['high']:.0%})" for entry in shares]
+    foot = (
+        f"Mismatched pairs (`fooling matrix`): at least one image fools in {told[0]} pairs; {told[1]} of all images fool; "
+        f"{told[2]} of these also fool the second perceptron; {pairs['seconds_per_image']:.2f} s an image.\n"
+    )
+    return "\n".join([head, table(["digit", *columns], rows), "", foot, origin("quality", result)])
 
 
 def job2015() -> str:

@@ -51,4 +51,4 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927)."""
     z, p = 1.96, part / whole
     middle, half = p + z * z / (2 * whole), z * ((p * (1 - p) + z * z / (4 * whole)) / whole) ** 0.5
-    return (middle - half) / (1 + z * z / whole), (middle + half) / (1 + z * z / whole)
+    return max(0.0, (middle - half) / (1 + z * z / whole)), min(1.0, (middle + half) / (1 + z * z / whole))
