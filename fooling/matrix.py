@@ -35,7 +35,7 @@ def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[
 
 def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
     """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of the judges."""
-    prior_digit = int(job.settings.prior.digit or 0)  # `prepare` set it
+    prior_digit = int(job.settings.prior.digit or 0)  # `prepare` has set it for every pair
     fools = fooled(result, prior_digit, job.plan.threshold, judges)
     also = np.logical_and.reduce([fools, *(result.judges[name].argmax(axis=1) == result.digit for name in transfer)])
     best = int(np.argmax(fools + np.min([result.judges[name][:, prior_digit] for name in judges], axis=0) / 2))

@@ -162,3 +162,11 @@ def test_budget_is_never_exceeded() -> None:
     assert fooling.evolve(**words, budget=450).evaluations.tolist() == [401, 401]
     with pytest.raises(UserError, match=r"budget must be at least 1 \+ search.proposals \(101\), got 100"):
         fooling.evolve(**words, budget=100)
+
+
+def test_a_term_that_chains_do_not_know_is_scored_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fooling.engines.anneal.COMPILED", ("histogram", "variogram"))
+    objective, annealing = make((8, 8, 1))
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
+    assert fast.notes
+    assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))

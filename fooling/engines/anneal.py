@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float32]
 Runs = npt.NDArray[np.uint32]
 
 
+COMPILED = ("histogram", "variogram", "eigen")  # terms that `numba_anneal` knows, in the order of its weights
+
+
 @dataclass(frozen=True)
 class Annealing:
     """How chains walk."""
@@ -95,8 +98,9 @@ class NumbaAnneal(ReferenceAnneal):
         self.threads, self.parts = threads or cores(), make_parts(objective)
         self.pool = ThreadPoolExecutor(self.threads)
         quirk = bool(objective.arguments["variogram"][1]) and "variogram" in objective.penalties
-        self.fast = isinstance(objective.classifier, SigmoidNetwork) and scoring == "difference" and not quirk
-        slow = "only the built-in network's chains go by difference, without prior.quirk_lag1: these are scored in full"
+        built_in = isinstance(objective.classifier, SigmoidNetwork) and set(objective.penalties) <= set(COMPILED)
+        self.fast = built_in and scoring == "difference" and not quirk
+        slow = "only the built-in network's chains, without prior.quirk_lag1, go by difference: these are scored in full"
         self.notes = () if self.fast or scoring == "dense" else (slow,)
 
     def penalty(self, name: str) -> Any:
@@ -165,7 +169,7 @@ class NumbaAnneal(ReferenceAnneal):
         variogram, _ = objective.arguments["variogram"]
         weights, _, mean, variance, residual, hinge = objective.arguments["eigen"]
         return Goal(
-            np.array([objective.weights[name] for name in ("target", "histogram", "variogram", "eigen")]),
+            np.array([objective.weights[name] for name in ("target", *COMPILED)]),
             objective.digit,
             objective.free,
             bins,
