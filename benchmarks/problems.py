@@ -11,9 +11,10 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
 from fooling.engines.state import Engine
+from fooling.fit import fit
 from fooling.job import make_engine, prepare
 from fooling.settings import RunSettings, load
-from fooling.statistics import Statistics, fit
+from fooling.statistics import Statistics
 
 # Problem 2015: the operators of 2015, lags and axes right, the histogram in the cost, no stopping.
 OPERATORS_2015 = (

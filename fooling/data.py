@@ -59,6 +59,15 @@ def class_counts(data: ImageSet) -> Labels:
     return np.bincount(data.labels, minlength=len(data.classes)).astype(np.int64)
 
 
+def refuse_empty_classes(data: ImageSet) -> Labels:
+    """Images of each class [K], after refusing a class without any."""
+    count = class_counts(data)
+    if count.min() < 1:
+        empty = ", ".join(data.classes[k] for k in np.flatnonzero(count == 0)[:5])
+        raise UserError(f"class {empty} has no images in {data.source}; expected at least one for each class")
+    return count
+
+
 def read(place: Path | None, kind: str) -> "Found":
     """What lies at a path, by the reader of its kind."""
     kind = guess_kind(place) if kind == "auto" else kind

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fooling.kernels.tables import EIGEN_LANES
+
 MEAN_ONE = 256  # means are in units of 1/256 grey level …
 EIGEN_ONE = 1 << 12  # … eigen-images in units of 2⁻¹²: projections and energies are then integers
 DIRECT = 2048  # pixels up to which the covariance of the pixels is taken, …
@@ -42,8 +44,8 @@ def fit_eigen(images: npt.NDArray[np.uint8], components: int) -> EigenImages:
     return EigenImages(np.rint(mean * MEAN_ONE).astype(np.int32), rounded, np.maximum(variance, FLOOR), residual)
 
 
-def arguments(of: EigenImages, hinge: bool) -> tuple[Any, ...]:
-    """What the kernels of the eigen term take: weights [P, M], centre [M], mean [P], variance [M], residual, hinge."""
-    weights = np.ascontiguousarray(of.images.T.astype(np.int32))
+def arguments(of: EigenImages, free: float) -> tuple[Any, ...]:
+    """What the kernels of the eigen term take: weights [P, M padded], centre [M], mean [P], variance [M], residual, free."""
+    weights = np.pad(of.images.T.astype(np.int32), ((0, 0), (0, -len(of.images) % EIGEN_LANES)))
     centre = of.images.astype(np.int64) @ of.mean.astype(np.int64)
-    return weights, centre, of.mean, of.variance, of.residual, hinge
+    return weights, centre, of.mean, of.variance, of.residual, free

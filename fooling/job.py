@@ -84,9 +84,12 @@ def prepare(
             lags=prior.lags,
             bins=prior.bins,
             hinge=prior.hinge,
+            exemplar=prior.exemplar,
+            lag_weights=prior.lag_weights,
             target_free=prior.target_free,
             quirk_lag1=prior.quirk_lag1,
             quirk_axes=prior.quirk_axes,
+            seed=settings.seed,
         )
         own = prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": own})
@@ -96,11 +99,12 @@ def prepare(
 
 def get_statistics(settings: RunSettings) -> "Statistics":
     """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST."""
-    from fooling.statistics import BUNDLED, Statistics, fit
+    from fooling.statistics import BUNDLED, Statistics
 
     data, path = settings.data, settings.prior.statistics
     if data.path or data.kind != "auto":
         from fooling.data import load_data
+        from fooling.fit import fit
 
         return fit(load_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
     return Statistics.load(user_path(path) if path else BUNDLED)
@@ -149,13 +153,14 @@ def make_engine(job: Job) -> "Engine":
 
 
 def wanted_levels(job: Job) -> Any:
-    """Shares of the grey levels that pixels are drawn from, [C, 256]."""
+    """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars."""
     from fooling.kernels.tables import levels_within_bins
 
-    search, statistics = job.settings.search, job.statistics
-    wanted = job.digit if job.settings.prior.digit is None else job.settings.prior.digit
-    by_level = search.draw == "levels"
-    return statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, job.settings.prior.bins))
+    prior, statistics = job.settings.prior, job.statistics
+    wanted = job.digit if prior.digit is None else prior.digit
+    if job.settings.search.draw == "bins":
+        return levels_within_bins(job.objective.arguments["histogram"][1].targets)
+    return statistics.exemplar_levels[wanted].astype(float) if prior.exemplar else statistics.levels[None, wanted]
 
 
 def make_annealing(job: Job) -> "Annealing":
@@ -168,7 +173,7 @@ def make_annealing(job: Job) -> "Annealing":
         shape=(shape[0], shape[1], shape[2]),
         proposals=search.proposals,
         last=job.plan.last,
-        table=draw_table(levels),
+        tables=draw_table(levels),
         counts=exact_counts(levels, shape[0] * shape[1]),
         swap=round(search.swap_share * RATE_ONE),
         temperature=search.temperature,
@@ -187,7 +192,7 @@ def make_breeding(job: Job) -> "Breeding":
         shape=(shape[0], shape[1], shape[2]),
         population=search.population,
         selected=search.selected,
-        table=draw_table(wanted_levels(job)),
+        tables=draw_table(wanted_levels(job)),
         mixing=search.crossover == "uniform",
         mutate_factor=search.mutate_factor,
         min_rate=search.min_rate,

@@ -1,21 +1,22 @@
 """What an image costs: named terms, their weights, one sum."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, ask
-from fooling.eigen import arguments as eigen_arguments
 from fooling.errors import UserError
 from fooling.kernels import reference
-from fooling.kernels.tables import bin_of_level
 from fooling.statistics import Statistics
+from fooling.wanted import Prior, arguments
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 TERMS = ("target", *reference.PENALTIES)  # the order in which they are summed
 
@@ -28,21 +29,41 @@ class Objective:
     digit: int  # the wanted class
     weights: Mapping[str, float]  # of TERMS; a term of weight 0 is not computed in the search
     free: float  # the target term counts only above this
-    arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its target and switches
+    arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its targets and switches
+    targets: int = 1  # T: all runs have the same, or each run draws one of T
+    seed: int = 0  # of that draw
 
     @property
     def penalties(self) -> tuple[str, ...]:
         """The penalties that the search computes."""
         return tuple(name for name in reference.PENALTIES if self.weights[name] > 0)
 
-    def value(self, images: Bytes) -> tuple[Floats, dict[str, Floats], Floats]:
-        """Cost [N], every term {name: [N]} unweighted, and scores [N, K] of images uint8 [N, H, W, C]: the definition."""
+    def which(self, runs: npt.NDArray[np.uint32]) -> Ints:
+        """The number of each run's target, [R] → [R]."""
+        if self.targets == 1:
+            return np.zeros(len(runs), dtype=np.int64)
+        words = reference.philox(0, 0, 0, runs, self.seed, "exemplar")[:, 0]
+        return (words * np.uint64(self.targets) >> np.uint64(32)).astype(np.int64)
+
+    def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference) -> tuple[Floats, Floats]:
+        """Cost [N] and scores [N, K] of images uint8 [N, H, W, C] with the targets `which` [N], by the kernels of an engine."""
         scores = ask(self.classifier, images)
+        terms = [kernels.target_term(scores, self.digit, self.free)]
+        terms += [kernels.PENALTIES[name](images, which, *self.arguments[name]) for name in self.penalties]
+        weights = np.array([self.weights[name] for name in ("target", *self.penalties)])
+        return kernels.weighted_sum(np.stack(terms, axis=1), weights), scores
+
+    def value(self, images: Bytes, runs: npt.NDArray[np.uint32] | None = None) -> tuple[Floats, dict[str, Floats], Floats]:
+        """Cost [N], every term {name: [N]} unweighted, and scores [N, K] of images uint8 [N, H, W, C]: the definition.
+
+        `runs` [N] are those that the images come from, by default 0…N − 1.
+        """
+        which = self.which(np.arange(len(images), dtype=np.uint32) if runs is None else runs)
+        cost, scores = self.cost(images, which)
         terms = {"target": reference.target_term(scores, self.digit, self.free)}
         for name, penalty in reference.PENALTIES.items():
-            terms[name] = penalty(images, *self.arguments[name])
-        weights = np.array([self.weights[name] for name in TERMS])
-        return reference.weighted_sum(np.stack(list(terms.values()), axis=1), weights), terms, scores
+            terms[name] = penalty(images, which, *self.arguments[name])
+        return cost, terms, scores
 
 
 def make_objective(
@@ -54,29 +75,35 @@ def make_objective(
     prior_digit: int | None = None,
     lags: int = 14,
     bins: int = 10,
-    hinge: bool = False,
+    hinge: Collection[str] = (),
+    exemplar: bool = False,
+    lag_weights: str = "equal",
     target_free: float = 0.0,
     quirk_lag1: bool = False,
     quirk_axes: bool = False,
+    seed: int = 0,
 ) -> Objective:
     """The objective for one class. `prior_digit` is the class whose statistics are wanted, by default `digit`.
 
-    `target_free`: the target term counts only above this. `hinge`: the parts of the eigen term cost nothing below what the
-    class's images have in the mean. `quirk_lag1` and `quirk_axes` are quirks 1 and 3 of the 2015 program: lag-1 differences at
-    every lag, and targets whose axes are exchanged.
+    `target_free`: the target term counts only above this. For the others see `wanted.Prior`; with `exemplar`, which image's
+    statistics a run is drawn towards depends on `seed`.
     """
     check_fit(classifier, statistics, digit, prior_digit)
-    wanted = digit if prior_digit is None else prior_digit
-    lags = min(lags, min(classifier.input_shape[:2]) - 1)
-    if lags > statistics.lags:
-        raise UserError(f"prior.lags={lags}: the statistics hold lags 1…{statistics.lags}; fit them with lags={lags}")
-    variogram = statistics.variogram(wanted, lags)
-    arguments = {
-        "histogram": (bin_of_level(bins), statistics.bins(wanted, bins)),
-        "variogram": (np.ascontiguousarray(variogram[:, ::-1] if quirk_axes else variogram), quirk_lag1),
-        "eigen": eigen_arguments(statistics.eigen_images(wanted), hinge),
-    }
-    return Objective(classifier, digit, {name: float(weights.get(name, 0.0)) for name in TERMS}, target_free, arguments)
+    prior = Prior(
+        digit=digit if prior_digit is None else prior_digit,
+        lags=min(lags, min(classifier.input_shape[:2]) - 1),
+        bins=bins,
+        hinge=tuple(hinge),
+        exemplar=exemplar,
+        lag_weights=lag_weights,
+        quirk_lag1=quirk_lag1,
+        quirk_axes=quirk_axes,
+    )
+    wanted = arguments(statistics, prior)
+    targets = statistics.exemplars if exemplar else 1
+    return Objective(
+        classifier, digit, {name: float(weights.get(name, 0.0)) for name in TERMS}, target_free, wanted, targets, seed
+    )
 
 
 def check_fit(classifier: Classifier, statistics: Statistics, digit: int, prior_digit: int | None) -> None:

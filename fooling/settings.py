@@ -1,7 +1,7 @@
 """Typed settings: what can be set, with meaning, unit and range. Every default stands in `configs/`, once."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -50,6 +50,9 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+TermName = Literal["histogram", "variogram", "regional", "eigen"]
+
+
 class Classifier(Model):
     """What is to be fooled."""
 
@@ -64,6 +67,9 @@ class Weights(Model):
     histogram: Float = Field(ge=0, description="weight of the histogram term: mean |share − wanted share| of the bins")
     variogram: Float = Field(
         ge=0, description="weight of the variogram term: |g − wanted g| of pixels 1…lags apart, both directions, ÷ lags"
+    )
+    regional: Float = Field(
+        ge=0, description="weight of the regional term: mean and variogram of each region of a grid, mean of their distances"
     )
     eigen: Float = Field(
         ge=0, description="weight of the eigen term: Mahalanobis distance² ÷ eigen-images + residual energy ÷ the class's mean"
@@ -80,7 +86,15 @@ class Prior(Model):
     statistics: Text | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
     digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
     target_free: Float = Field(ge=0, description="the target term costs nothing below this: the classifier is sure enough")
-    hinge: Bool = Field(description="the parts of the eigen term cost nothing below what the class's images have in the mean")
+    exemplar: Bool = Field(
+        description="towards the histogram and variogram of one training image, drawn for each run, not of the class's mean"
+    )
+    lag_weights: Literal["equal", "spread"] = Field(
+        description="each lag's distance as it is, or ÷ its spread over real images"
+    )
+    hinge: Annotated[tuple[TermName, ...], BeforeValidator(as_list)] = Field(
+        description="terms that cost nothing below what the class's images have in the mean; [eigen,regional]"
+    )
     quirk_lag1: Bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
     quirk_axes: Bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
 
@@ -186,6 +200,11 @@ class StatsSettings(Model):
     bins: Int = Field(ge=1, le=256, description="bins of the histogram")
     lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
     components: Int = Field(ge=0, le=4096, description="eigen-images a class; at most the images of the smallest class − 1")
+    grid: Int = Field(ge=1, le=64, description="regions a side, for the regional term")
+    reach: Int = Field(ge=0, le=64, description="pixel distances 1…reach within a region")
+    exemplars: Int = Field(
+        ge=1, le=100_000, description="images a class whose own statistics are kept, at most the smallest class"
+    )
     out: Text = Field(description="file to write, .npz")
     overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description="print nothing but errors")
@@ -264,6 +283,8 @@ def problem(entry: Any) -> str:
         return f"digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got {shown(got)}"
     if path[:1] == ["channels"]:
         return "channels must be two whole numbers from 1 to 4096, such as 16,32, or null"
+    if path[:2] == ["prior", "hinge"]:
+        return f"prior.hinge must be a list of {', '.join(get_args(TermName))}, such as [eigen,regional]; got {shown(got)}"
     if not path:
         return str(entry["ctx"]["error"])
     if entry["type"] == "value_error":

@@ -1,25 +1,23 @@
-"""What a class's training images look like: grey levels, histogram, variograms and eigen-images, fitted once and saved."""
+"""What a class's training images look like: grey levels, variograms, regions, eigen-images; fitted once and saved."""
 
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling.arrays import read_arrays
-from fooling.data import ImageSet, class_counts
-from fooling.eigen import EIGEN_ONE, MEAN_ONE, EigenImages, fit_eigen
+from fooling.eigen import EIGEN_ONE, MEAN_ONE, EigenImages
 from fooling.errors import UserError
-from fooling.kernels import reference
+from fooling.kernels.reference_regional import region_count
 from fooling.kernels.tables import LEVELS, bin_of_level
 
 Doubles = npt.NDArray[np.float64]
 
 BUNDLED = Path(__file__).parent / "assets" / "mnist_statistics.npz"
-CHUNK = 4096  # images measured at a time: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,12 @@ class Statistics:
     eigen: npt.NDArray[np.int16]  # [K, M, P], eigen-images, in units of 2⁻¹²
     variance: Doubles  # [K, M], of the images along the eigen-images
     residual: Doubles  # [K], mean energy outside of them
+    grid: npt.NDArray[np.int64]  # [], regions a side
+    regional: Doubles  # [K, C, regions, 1 + 2·reach], mean level, then mean differences of lags 1…reach, see `regional_term`
+    exemplar_levels: npt.NDArray[np.int32]  # [K, E, C, 256], pixels of each grey level of E of the images, the exemplars
+    exemplar_sums: npt.NDArray[np.int32]  # [K, E, C, 2, L], their sums of |I(p) − I(p + k)|
+    exemplar_regional: Doubles  # [K, E], their regional term …
+    exemplar_eigen: Doubles  # [K, E, 2], … and the two parts of their eigen term
 
     @cached_property
     def fingerprint(self) -> str:
@@ -44,13 +48,19 @@ class Statistics:
         digest = hashlib.sha256()
         for field in fields(self):
             value = getattr(self, field.name)
-            digest.update(repr((field.name, value.shape, value.tolist())).encode())
+            digest.update(repr((field.name, value.shape, value.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
         return digest.hexdigest()
 
     @property
     def lags(self) -> int:
         """L, the largest lag."""
         return int(self.variogram_x.shape[2])
+
+    @property
+    def exemplars(self) -> int:
+        """E, training images of each class whose own statistics are kept."""
+        return int(self.exemplar_levels.shape[1])
 
     def bins(self, digit: int, bins: int) -> Doubles:
         """Shares [C, bins] of any number of bins, from the grey levels."""
@@ -87,6 +97,37 @@ class Statistics:
         return Statistics(**values)
 
 
+class Rule(NamedTuple):
+    """What an array of a file of statistics must be."""
+
+    size: tuple[str | int, ...]  # letters as beside the fields of `Statistics`, S = 1 + 2·reach
+    dtype: type[Any]
+    low: float
+    high: float
+
+
+SMALLEST, LARGEST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
+MOST = 2**31 - 1
+
+RULES = {
+    "count": Rule(("K",), np.int64, 1, LARGEST),
+    "levels": Rule(("K", "C", LEVELS), np.float64, 0, 1),
+    "histogram": Rule(("K", "C", "B"), np.float64, 0, 1),
+    "variogram_x": Rule(("K", "C", "L"), np.float64, 0, 1),
+    "variogram_y": Rule(("K", "C", "L"), np.float64, 0, 1),
+    "mean": Rule(("K", "P"), np.int32, 0, 255 * MEAN_ONE),
+    "eigen": Rule(("K", "M", "P"), np.int16, -EIGEN_ONE, EIGEN_ONE),
+    "variance": Rule(("K", "M"), np.float64, SMALLEST, LARGEST),
+    "residual": Rule(("K",), np.float64, SMALLEST, LARGEST),
+    "grid": Rule((), np.int64, 1, MOST),
+    "regional": Rule(("K", "C", "regions", "S"), np.float64, 0, 1),
+    "exemplar_levels": Rule(("K", "E", "C", LEVELS), np.int32, 0, MOST),
+    "exemplar_sums": Rule(("K", "E", "C", 2, "L"), np.int32, 0, MOST),
+    "exemplar_regional": Rule(("K", "E"), np.float64, 0, LARGEST),
+    "exemplar_eigen": Rule(("K", "E", 2), np.float64, 0, LARGEST),
+}
+
+
 def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
     """What is wrong with arrays that should be statistics, or ''."""
     shape, levels = values["shape"], values["levels"]
@@ -94,103 +135,57 @@ def find_problem(values: dict[str, npt.NDArray[Any]]) -> str:
         return f"shape: expected (H, W, C), got {shape.tolist()}"
     if levels.ndim != 3 or min(levels.shape) < 1:
         return f"levels: expected [K, C, {LEVELS}], got {list(levels.shape)}"
-    classes, channels = levels.shape[0], int(shape[2])
-    expected = {
-        "labels": (classes,),
-        "count": (classes,),
-        "levels": (classes, channels, LEVELS),
-        "histogram": (classes, channels, min(values["histogram"].shape[-1], LEVELS) if values["histogram"].ndim else 0),
-        "variogram_x": (classes, channels, values["variogram_x"].shape[-1] if values["variogram_x"].ndim else 0),
-        "variogram_y": values["variogram_x"].shape,
-        "mean": (classes, int(np.prod(shape))),
-        "eigen": (classes, values["eigen"].shape[1] if values["eigen"].ndim == 3 else 0, int(np.prod(shape))),
-        "variance": (classes, values["eigen"].shape[1] if values["eigen"].ndim == 3 else 0),
-        "residual": (classes,),
-    }
-    for name, size in expected.items():
-        if values[name].shape != size:
-            return f"{name}: expected {list(size)}, got {list(values[name].shape)}"
-    for name in ("levels", "histogram", "variogram_x", "variogram_y"):
-        value = values[name]
-        if value.dtype != np.float64 or not value.size or not np.isfinite(value).all() or value.min() < 0 or value.max() > 1:
-            return f"{name}: expected numbers from 0 to 1"
+    grid = int(values["grid"]) if values["grid"].shape == () and values["grid"].dtype.kind == "i" else 1
+    sizes = {"K": len(levels), "C": int(shape[2]), "P": int(np.prod(shape)), "regions": region_count(shape.tolist(), grid)}
+    for letter, (name, axis) in SIZED.items():
+        sizes[letter] = values[name].shape[axis] if values[name].ndim > axis else 0
+    for name, rule in RULES.items():
+        size = [sizes[side] if isinstance(side, str) else side for side in rule.size]
+        if list(values[name].shape) != size:
+            return f"{name}: expected {size}, got {list(values[name].shape)}"
+        problem = find_bad_numbers(values[name], rule)
+        if problem:
+            return f"{name}: {problem}"
+    if values["labels"].shape != (sizes["K"],) or values["labels"].dtype.kind != "U":
+        return "labels: expected a name for each class"
+    return find_disagreement(values)
+
+
+SIZED = {  # sizes that are free, and where they are read
+    "B": ("histogram", 2),
+    "L": ("variogram_x", 2),
+    "M": ("eigen", 1),
+    "S": ("regional", 3),
+    "E": ("exemplar_levels", 1),
+}
+
+
+def find_bad_numbers(value: npt.NDArray[Any], rule: Rule) -> str:
+    """What is wrong with the numbers of an array of the right size, or ''."""
+    whole = rule.dtype is not np.float64
+    high = f"to {rule.high:g}" if rule.high < MOST else "on"
+    expected = f"expected {'integers' if whole else 'numbers'} from {rule.low:g} {high}"
+    if rule.low == SMALLEST:
+        expected = "expected numbers above 0"
+    if not value.size:
+        return "" if "M" in rule.size else expected
+    if value.dtype != rule.dtype or not np.isfinite(value).all() or value.min() < rule.low or value.max() > rule.high:
+        return expected
+    return ""
+
+
+def find_disagreement(values: dict[str, npt.NDArray[Any]]) -> str:
+    """Which arrays contradict each other, or ''."""
+    histogram, levels, exemplars = values["histogram"], values["levels"], values["exemplar_levels"]
     for name in ("levels", "histogram"):
         if not np.allclose(values[name].sum(axis=2), 1):
             return f"{name}: shares do not add up to 1"
-    problem = find_eigen_problem(values)
-    if problem:
-        return problem
-    if values["count"].dtype.kind != "i" or values["count"].min() < 1 or values["labels"].dtype.kind != "U":
-        return "count, labels: expected a number of images above 0 and a name for each class"
-    bins = np.zeros_like(values["histogram"])
+    if histogram.shape[2] > LEVELS:
+        return f"histogram: expected at most {LEVELS} bins, got {histogram.shape[2]}"
+    bins = np.zeros_like(histogram)
     np.add.at(np.moveaxis(bins, 2, 0), bin_of_level(bins.shape[2]), np.moveaxis(levels, 2, 0))
-    if not np.allclose(bins, values["histogram"]):
+    if not np.allclose(bins, histogram):
         return "histogram: does not agree with levels"
+    if (exemplars.sum(axis=3) != values["shape"][0] * values["shape"][1]).any():
+        return "exemplar_levels: do not add up to the pixels of an image"
     return ""
-
-
-def find_eigen_problem(values: dict[str, npt.NDArray[Any]]) -> str:
-    """What is wrong with the eigen-images, or ''."""
-    for name, dtype, least in (("mean", np.int32, 0), ("eigen", np.int16, -EIGEN_ONE)):
-        most = 255 * MEAN_ONE if name == "mean" else EIGEN_ONE
-        value = values[name]
-        if value.dtype != dtype or (value.size and (value.min() < least or value.max() > most)):
-            return f"{name}: expected integers from {least} to {most}"
-    for name in ("variance", "residual"):
-        value = values[name]
-        if value.dtype != np.float64 or not np.isfinite(value).all() or (value.size and value.min() <= 0):
-            return f"{name}: expected numbers above 0"
-    return ""
-
-
-def fit(data: ImageSet, bins: int = 10, lags: int = 14, components: int = 40) -> Statistics:
-    """Statistics of every class of `data`: 1 ≤ bins ≤ 256; lags 1…lags, at most the shorter side − 1.
-
-    `components` eigen-images, at most the pixels and the images of the smallest class − 1.
-    """
-    shape = data.images.shape[1:]
-    lags = min(lags, min(shape[:2]) - 1)
-    count = refuse_empty_classes(data)
-    levels, sums = measure(data, lags)
-    levels /= levels.sum(axis=2, keepdims=True)
-    means = sums / count[:, None, None, None] / reference.pair_counts(shape, lags)
-    histogram = np.zeros((*levels.shape[:2], bins))
-    np.add.at(np.moveaxis(histogram, 2, 0), bin_of_level(bins), np.moveaxis(levels, 2, 0))
-    components = min(components, int(np.prod(shape)), int(count.min()) - 1)
-    eigen = [fit_eigen(data.images[data.labels == k], components) for k in range(len(data.classes))]
-    return Statistics(
-        labels=np.array(data.classes, dtype=np.str_),
-        shape=np.array(shape, dtype=np.int64),
-        count=count,
-        levels=levels,
-        histogram=histogram,
-        variogram_x=np.ascontiguousarray(means[:, :, 0]),
-        variogram_y=np.ascontiguousarray(means[:, :, 1]),
-        mean=np.stack([one.mean for one in eigen]),
-        eigen=np.stack([one.images for one in eigen]),
-        variance=np.stack([one.variance for one in eigen]),
-        residual=np.array([one.residual for one in eigen]),
-    )
-
-
-def refuse_empty_classes(data: ImageSet) -> npt.NDArray[np.int64]:
-    """Images of each class [K], after refusing a class without any."""
-    count = class_counts(data)
-    if count.min() < 1:
-        empty = ", ".join(data.classes[k] for k in np.flatnonzero(count == 0)[:5])
-        raise UserError(f"class {empty} has no images in {data.source}; expected at least one for each class")
-    return count
-
-
-def measure(data: ImageSet, lags: int) -> tuple[Doubles, Doubles]:
-    """Sums over each class's images: pixels per grey level [K, C, 256] and differences [K, C, 2, lags]; exact integers."""
-    from fooling.kernels import numba_
-
-    classes, channels = len(data.classes), data.images.shape[3]
-    levels, sums = np.zeros((classes, channels, LEVELS)), np.zeros((classes, channels, 2, lags))
-    identity = np.arange(LEVELS, dtype=np.uint8)
-    for i in range(0, len(data.images), CHUNK):
-        images, labels = np.ascontiguousarray(data.images[i : i + CHUNK]), data.labels[i : i + CHUNK]
-        np.add.at(levels, labels, numba_.histogram_counts(images, identity))
-        np.add.at(sums, labels, numba_.variogram_sums(images, lags))
-    return levels, sums

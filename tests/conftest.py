@@ -9,7 +9,9 @@ import pytest
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
 from fooling.eigen import arguments, fit_eigen
-from fooling.statistics import Statistics, fit
+from fooling.fit import fit
+from fooling.kernels.arrays import Wanted
+from fooling.statistics import Statistics
 
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
 DATA = os.environ.get("FOOLING_DATA")
@@ -46,9 +48,15 @@ def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int =
     return fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
 
 
-def random_eigen(shape: tuple[int, int, int], components: int, hinge: bool) -> tuple:
+def random_eigen(shape: tuple[int, int, int], components: int, free: float) -> tuple:
     """Arguments of the eigen term, fitted to a few images."""
-    return arguments(fit_eigen(random_images(shape, components + 4), components), hinge)
+    return arguments(fit_eigen(random_images(shape, components + 4), components), free)
+
+
+def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0, scale: float = 1.0) -> Wanted:
+    """Targets and weights at random."""
+    random = np.random.default_rng(3)
+    return Wanted(random.random((targets, channels, size)) * scale, 0.5 + random.random((channels, size)), free)
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: "x".join(map(str, shape)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import random_eigen, random_images, random_network, random_statistics
+from conftest import random_eigen, random_images, random_network, random_statistics, random_wanted
 from test_engines import ALL, Foreign, equal, make
 from test_kernels import make_breeding, numbers_of
 
@@ -111,12 +111,13 @@ def some_changes(shape: tuple[int, int, int], each: int, seed: int = 0) -> tuple
 
 
 def arguments_of(name: str, shape: tuple[int, int, int], lags: int, bins: int, quirk: bool) -> tuple:
-    random = np.random.default_rng(3)
-    if name == "histogram":
-        return tables.bin_of_level(bins), random.random((shape[2], bins))
-    if name == "eigen":
-        return random_eigen(shape, lags, quirk)
-    return random.random((shape[2], 2, lags)), quirk
+    free = 0.1 * quirk
+    return {
+        "histogram": lambda: (tables.bin_of_level(bins), random_wanted(shape[2], bins, 3, free)),
+        "variogram": lambda: (random_wanted(shape[2], 2 * lags, 3, free), quirk),
+        "regional": lambda: (lags, random_wanted(shape[2], reference.region_count(shape, lags) * (1 + 2 * lags), 3, free)),
+        "eigen": lambda: random_eigen(shape, lags, float(quirk)),
+    }[name]()
 
 
 @pytest.mark.parametrize("each", [0, 1, 2, 7, 60])
@@ -130,8 +131,9 @@ def test_updates_equal_counting_anew(
     before = statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
     after = statistic.update(before, changes, shape, *arguments)
     assert np.array_equal(after, statistic.measure(children, *arguments))
-    term = reference.PENALTIES[name](children, *arguments)
-    assert np.array_equal(statistic.value(after, shape, *arguments), term)
+    which = np.arange(len(children)) % 3
+    term = reference.PENALTIES[name](children, which, *arguments)
+    assert np.array_equal(statistic.value(after, shape, which, *arguments), term)
 
 
 @pytest.mark.parametrize("lags", [14, 16, 27])
@@ -153,7 +155,7 @@ def test_network_sums_follow_the_changes(shape: tuple[int, int, int], hidden: in
     before = network_statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
     after = network_statistic.update(before, changes, shape, *arguments)
     assert np.array_equal(after, reference.network_sums(children, *network.linear_head))
-    assert np.array_equal(network_statistic.value(after, shape, *arguments), network(children))
+    assert np.array_equal(network_statistic.value(after, shape, np.zeros(30, np.int64), *arguments), network(children))
 
 
 def test_transposed_images_follow_the_changes(shape: tuple[int, int, int]) -> None:

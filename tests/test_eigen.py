@@ -35,18 +35,19 @@ def test_many_pixels_give_the_same_components() -> None:
     assert np.abs(found.images / EIGEN_ONE * vectors[:, ::-1][:, :3].T).sum(axis=1) == pytest.approx(1, abs=5e-3)
 
 
-@pytest.mark.parametrize("hinge", [False, True])
+@pytest.mark.parametrize("free", [0.0, 1.0])
 @pytest.mark.parametrize("components", [0, 1, 5, 17])
-def test_term_by_hand_and_twin(shape: tuple[int, int, int], components: int, hinge: bool) -> None:
+def test_term_by_hand_and_twin(shape: tuple[int, int, int], components: int, free: float) -> None:
     images = random_images(shape, 9, seed=3)
     of = fit_eigen(random_images(shape, components + 4), components)
-    term = reference.eigen_term(images, *arguments(of, hinge))
-    assert np.array_equal(numba_.PENALTIES["eigen"](images, *arguments(of, hinge)), term)
+    which = np.zeros(len(images), dtype=np.int64)
+    term = reference.eigen_term(images, which, *arguments(of, free))
+    assert np.array_equal(numba_.PENALTIES["eigen"](images, which, *arguments(of, free)), term)
     centred = images.reshape(len(images), -1) / 255 - of.mean / MEAN_ONE / 255
     p = centred @ of.images.T / EIGEN_ONE
     near = (p**2 / of.variance).sum(axis=1) / max(1, components)
     outside = np.maximum((centred**2).sum(axis=1) - (p**2).sum(axis=1), 0) / of.residual
-    expected = np.maximum(near - 1, 0) + np.maximum(outside - 1, 0) if hinge else near + outside
+    expected = np.maximum(near - free, 0) + np.maximum(outside - free, 0)
     assert term == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
@@ -54,14 +55,12 @@ def test_images_of_the_class_are_about_one_in_both_parts() -> None:
     shape = (8, 8, 1)
     images = random_images(shape, 300)[:300]
     of = fit_eigen(images, 10)
-    assert reference.eigen_term(images, *arguments(of, hinge=False)).mean() == pytest.approx(2, abs=0.02)
+    assert reference.eigen_term(images, np.zeros(300, np.int64), *arguments(of, 0.0)).mean() == pytest.approx(2, abs=0.02)
 
 
 def test_long_sums_do_not_overflow() -> None:
     white = np.full((1, 128, 128, 3), 255, dtype=np.uint8)
-    weights, centre, mean, variance, residual, hinge = random_eigen((128, 128, 3), 2, hinge=False)
-    edge = np.full_like(weights, int(EIGEN_ONE / weights.shape[0] ** 0.5) + 1)
-    assert np.array_equal(
-        numba_.PENALTIES["eigen"](white, edge, centre, mean, variance, residual, hinge),
-        reference.eigen_term(white, edge, centre, mean, variance, residual, hinge),
-    )
+    weights, *others = random_eigen((128, 128, 3), 2, 0.0)
+    edge, which = np.full_like(weights, int(EIGEN_ONE / weights.shape[0] ** 0.5) + 1), np.zeros(1, dtype=np.int64)
+    term = reference.eigen_term(white, which, edge, *others)
+    assert np.array_equal(numba_.PENALTIES["eigen"](white, which, edge, *others), term)

@@ -18,7 +18,8 @@ from fooling.kernels.tables import draw_table
 from fooling.objective import Objective, make_objective
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
-ALL = {**WEIGHTS, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
+ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
+PRIOR = ("exemplar", "lag_weights", "quirk_lag1", "quirk_axes", "lags", "bins", "hinge", "target_free")
 PLAN = Plan(runs=3, first=12, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
 
 
@@ -26,17 +27,13 @@ def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = WEIGHTS, **varied: Any
 ) -> tuple[Objective, Breeding]:
     statistics = random_statistics(shape)
-    quirks = {
-        name: varied.pop(name)
-        for name in ("quirk_lag1", "quirk_axes", "lags", "bins", "hinge", "target_free")
-        if name in varied
-    }
+    quirks = {name: varied.pop(name) for name in PRIOR if name in varied}
     objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **quirks)
     breeding = Breeding(
         shape=shape,
         population=12,
         selected=4,
-        table=draw_table(statistics.levels[1]),
+        tables=draw_table(statistics.exemplar_levels[1] if quirks.get("exemplar") else statistics.levels[None, 1]),
         mixing=True,
         mutate_factor=1.0,
         min_rate=0.001,
@@ -81,7 +78,12 @@ def test_table_names_what_is_there(name: str) -> None:
         {"weights": {"target": 1.0, "histogram": 0.0, "variogram": 0.0}},
         {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}},
         {"weights": ALL, "mutate_factor": 0.1},
-        {"weights": ALL, "mutate_factor": 0.1, "hinge": True},
+        {"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen",)},
+        {"weights": ALL, "mutate_factor": 0.1, "hinge": ("histogram", "variogram", "regional", "eigen")},
+        {"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0},
+        {"exemplar": True, "weights": ALL, "mutate_factor": 0.1},
+        {"exemplar": True, "scoring": "dense"},
+        {"lag_weights": "spread", "quirk_axes": True},
         {"target_free": 0.9},
         {"weights": {"target": 2.0, "histogram": 0.0, "variogram": 0.5}},
         {"quirk_lag1": True},
@@ -100,8 +102,9 @@ def test_table_names_what_is_there(name: str) -> None:
     ids=str,
 )
 def test_numba_steps_as_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
-    objective, breeding = make(shape, **varied)
-    engine = NumbaEngine(objective, breeding, threads=2)
+    scoring = varied.get("scoring", "difference")
+    objective, breeding = make(shape, **{name: value for name, value in varied.items() if name != "scoring"})
+    engine = NumbaEngine(objective, breeding, threads=2, scoring=scoring)
     reference = ReferenceEngine(objective, breeding)
     state = reference.init(np.array([0, 7], dtype=np.uint32))
     assert equal(engine.init(np.array([0, 7], dtype=np.uint32)), state)

@@ -10,16 +10,20 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import random_images, random_network
+from conftest import random_images, random_network, random_wanted
 
 from fooling.kernels import numba_, numba_breeding, numba_words, reference, tables
+from fooling.kernels.arrays import Wanted
 from fooling.kernels.numba_breeding import Recipe
+from fooling.kernels.reference_network import sigmoid
+from fooling.kernels.reference_regional import regional_wanted, regions
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "breeding.json").read_text())
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
 
 
-def make_recipe(table: np.ndarray, runs: np.ndarray, parents: np.ndarray, population: int, **varied: object) -> Recipe:
+def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, population: int, **varied: object) -> Recipe:
+    """A recipe of two tables of grey levels [2, C, 256] that runs have in turn."""
     none = {
         "redraw": np.zeros(len(runs), np.uint64),
         "swap": np.uint64(0),
@@ -28,10 +32,26 @@ def make_recipe(table: np.ndarray, runs: np.ndarray, parents: np.ndarray, popula
         "generation": 0,
     }
     stride = population + parents.shape[1]
-    guide = tables.draw_guide(table)
     return Recipe(
-        parents=parents, table=table, guide=guide, runs=runs, population=population, stride=stride, **{**none, **varied}
+        parents=parents,
+        tables=two,
+        guides=tables.draw_guide(two),
+        which=in_turn(runs),
+        runs=runs,
+        population=population,
+        stride=stride,
+        **{**none, **varied},
     )
+
+
+def in_turn(runs: np.ndarray) -> np.ndarray:
+    """Which of two tables each run has."""
+    return np.arange(len(runs)) % 2
+
+
+def two_tables(channels: int) -> np.ndarray:
+    """Two tables of grey levels."""
+    return tables.draw_table(np.stack([LEVELS[:channels], LEVELS[::-1][:channels]]))
 
 
 def numbers_of(recipe: Recipe) -> np.ndarray:
@@ -41,8 +61,10 @@ def numbers_of(recipe: Recipe) -> np.ndarray:
 def make_start(
     shape: tuple[int, int, int], seed: int, runs: np.ndarray, population: int, cuts: tuple[int, ...] = ()
 ) -> np.ndarray:
-    pixels, table = math.prod(shape), tables.draw_table(LEVELS[: shape[2]])
-    recipe = make_recipe(table, runs, np.empty((len(runs), 0, pixels), np.uint8), population, seed=np.uint64(seed))
+    pixels = math.prod(shape)
+    recipe = make_recipe(
+        two_tables(shape[2]), runs, np.empty((len(runs), 0, pixels), np.uint8), population, seed=np.uint64(seed)
+    )
     parts = [numba_breeding.start(recipe, pixels, part) for part in np.split(numbers_of(recipe), cuts)]
     return np.concatenate(parts).reshape(len(runs), population, *shape)
 
@@ -62,15 +84,15 @@ def make_breeding(
 ) -> tuple[Recipe, np.ndarray, np.ndarray]:
     """A recipe, its parents, of which a share of the pixels is `alike`, and the reference's children."""
     numbers = np.array(runs, dtype=np.uint32)
-    table = tables.draw_table(LEVELS[: shape[2]])
+    two = two_tables(shape[2])
     parents = make_start(shape, 11, numbers, selected)
     same = np.random.default_rng(2).random(parents.shape) < alike
     parents = np.where(same, parents[:, :1], parents)
     thresholds = np.array([tables.rate_threshold(redraw / (r + 1)) for r in range(len(runs))], dtype=np.uint32)
     swaps = tables.rate_threshold(swap)
-    expected = reference.breed(parents, table, thresholds, swaps, mixing, seed, generation, numbers, population)
+    expected = reference.breed(parents, two[in_turn(numbers)], thresholds, swaps, mixing, seed, generation, numbers, population)
     recipe = make_recipe(
-        table,
+        two,
         numbers,
         parents.reshape(len(runs), selected, -1),
         population,
@@ -144,7 +166,7 @@ def test_gap_equals_the_table() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1])
 def test_start_equals_the_reference(shape: tuple[int, int, int], seed: int) -> None:
     runs = np.array([0, 3, 2**31], dtype=np.uint32)
-    expected = reference.start(tables.draw_table(LEVELS[: shape[2]]), seed, runs, 3, shape)
+    expected = reference.start(two_tables(shape[2])[in_turn(runs)], seed, runs, 3, shape)
     assert np.array_equal(make_start(shape, seed, runs, 3, cuts=(2, 7)), expected)
 
 
@@ -189,7 +211,7 @@ def test_golden_children(kernel: str) -> None:
 
 
 def test_start_draws_the_wanted_distribution() -> None:
-    images = make_start((28, 28, 1), 3, np.arange(4, dtype=np.uint32), 50)
+    images = make_start((28, 28, 1), 3, np.arange(8, dtype=np.uint32), 50)[::2]  # of the first table
     shares = np.bincount(images.reshape(-1), minlength=256) / images.size
     spread = np.sqrt(LEVELS[0] * (1 - LEVELS[0]) / images.size)
     assert np.all(np.abs(shares - LEVELS[0]) <= 5 * spread + 1e-9)
@@ -197,7 +219,7 @@ def test_start_draws_the_wanted_distribution() -> None:
 
 def test_crossover_takes_half_from_each_of_two_parents() -> None:
     parents = np.stack([np.full((28, 28, 1), value, np.uint8) for value in (10, 20, 30)])[None]
-    table = tables.draw_table(LEVELS[:1])
+    table = tables.draw_table(LEVELS[None, :1])
     none = np.zeros(1, dtype=np.uint32)
     children = reference.breed(parents, table, none, 0, True, 1, 1, np.zeros(1, np.uint32), 200)[0]
     pairs = [tuple(np.unique(child)) for child in children]
@@ -211,8 +233,8 @@ def test_crossover_takes_half_from_each_of_two_parents() -> None:
 
 @pytest.mark.parametrize("rate", [0.002, 0.1, 0.5])
 def test_redraw_changes_its_share_and_draws_its_distribution(rate: float) -> None:
-    levels = np.zeros((1, 256))
-    levels[0, [50, 100]] = 0.25, 0.75
+    levels = np.zeros((1, 1, 256))
+    levels[0, 0, [50, 100]] = 0.25, 0.75
     parents = np.full((1, 1, 28, 28, 1), 7, np.uint8)
     threshold = np.array([tables.rate_threshold(rate)], dtype=np.uint32)
     children = reference.breed(parents, tables.draw_table(levels), threshold, 0, True, 1, 1, np.zeros(1, np.uint32), 150)
@@ -293,34 +315,66 @@ def test_variogram_of_known_images() -> None:
 
 
 @pytest.mark.parametrize("quirk", [False, True])
-@pytest.mark.parametrize("lags", [1, 5])
-def test_variogram_term(shape: tuple[int, int, int], lags: int, quirk: bool) -> None:
-    images = random_images(shape, 6)
-    target = np.random.default_rng(2).random((shape[2], 2, lags)) * 0.3
-    term = reference.variogram_term(images, target, quirk)
-    assert np.array_equal(numba_.variogram_term(images, target, quirk), term)
+@pytest.mark.parametrize(("lags", "targets", "free"), [(1, 1, 0.0), (5, 1, 0.5), (5, 3, 0.0)])
+def test_variogram_term(shape: tuple[int, int, int], lags: int, targets: int, free: float, quirk: bool) -> None:
+    images, wanted = random_images(shape, 6), random_wanted(shape[2], 2 * lags, targets, free, scale=0.3)
+    which = np.arange(len(images)) % targets
+    term = reference.variogram_term(images, which, wanted, quirk)
+    assert np.array_equal(numba_.variogram_term(images, which, wanted, quirk), term)
     sums = (reference.variogram_sums_lag1 if quirk else reference.variogram_sums)(images, lags)
-    g = sums / reference.pair_counts(shape, lags)
-    assert term == pytest.approx(np.abs(g - target).sum(axis=(2, 3)).mean(axis=1) / lags, abs=1e-6)
+    g = (sums / reference.pair_counts(shape, lags)).reshape(len(images), shape[2], -1)
+    apart = (np.abs(g - wanted.targets[which]) * wanted.weights).sum(axis=2).mean(axis=1) / lags
+    assert term == pytest.approx(np.maximum(apart - free, 0), abs=1e-6)
 
 
-@pytest.mark.parametrize("bins", [1, 10, 256])
-def test_histogram_term(shape: tuple[int, int, int], bins: int) -> None:
+@pytest.mark.parametrize(("bins", "targets", "free"), [(1, 1, 0.0), (10, 1, 0.01), (10, 3, 0.0), (256, 2, 0.001)])
+def test_histogram_term(shape: tuple[int, int, int], bins: int, targets: int, free: float) -> None:
     images, table = random_images(shape, 6), tables.bin_of_level(bins)
-    target = np.random.default_rng(3).dirichlet(np.ones(bins), shape[2])
-    term = reference.histogram_term(images, table, target)
-    assert np.array_equal(numba_.histogram_term(images, table, target), term)
+    wanted, which = random_wanted(shape[2], bins, targets, free), np.arange(len(images)) % targets
+    term = reference.histogram_term(images, which, table, wanted)
+    assert np.array_equal(numba_.histogram_term(images, which, table, wanted), term)
     shares = reference.histogram_counts(images, table) / math.prod(shape[:2])
-    assert term == pytest.approx(np.abs(shares - target).sum(axis=2).mean(axis=1) / bins, abs=1e-6)
+    apart = (np.abs(shares - wanted.targets[which]) * wanted.weights).sum(axis=2).mean(axis=1) / bins
+    assert term == pytest.approx(np.maximum(apart - free, 0), abs=1e-6)
+
+
+@pytest.mark.parametrize(("grid", "reach", "free"), [(1, 2, 0.0), (4, 4, 0.0), (3, 0, 0.2), (9, 1, 0.0), (50, 12, 0.1)])
+def test_regional_term(shape: tuple[int, int, int], grid: int, reach: int, free: float) -> None:
+    images, which = random_images(shape, 4), np.zeros(8, dtype=np.int64)
+    regions = reference.region_count(shape, grid)
+    wanted = random_wanted(shape[2], regions * (1 + 2 * reach), 1, free)
+    term = reference.regional_term(images, which, grid, wanted)
+    assert np.array_equal(numba_.PENALTIES["regional"](images, which, grid, wanted), term)
+    parts, counts = reference.regional_parts(images, grid, reach), reference.regional_counts(shape, grid, reach)
+    assert parts.shape == (len(images), shape[2], len(counts))
+    apart = (np.abs(parts / counts - wanted.targets[0]) * wanted.weights).sum(axis=2).mean(axis=1) / regions
+    assert term == pytest.approx(np.maximum(apart - free, 0), rel=1e-5, abs=1e-6)
+    of_all = parts.reshape(*parts.shape[:2], regions, -1).sum(axis=2)  # regions make up the whole
+    assert np.array_equal(of_all[:, :, 0], images.sum(axis=(1, 2), dtype=np.int64))
+    within = min(reach, min(shape[:2]) - 1)
+    sums = reference.variogram_sums(images, within) if within else np.zeros((len(images), shape[2], 2, 0))
+    assert np.array_equal(of_all[:, :, 1 : 1 + within], sums[:, :, 0])
+    assert np.array_equal(of_all[:, :, 1 + reach : 1 + reach + within], sums[:, :, 1])
+
+
+def test_regions_by_hand() -> None:
+    assert regions(5, 3, 2).reshape(5, 3).tolist() == [[0, 0, 1]] * 3 + [[2, 2, 3]] * 2
+    image = np.array([[0, 10, 30], [5, 5, 5]], dtype=np.uint8)[None, :, :, None]
+    parts = reference.regional_parts(image, 2, 1)[0, 0].reshape(4, 3)
+    assert parts.tolist() == [[10, 10 + 20, 5 + 5], [30, 0, 25], [10, 0, 0], [5, 0, 0]]
+    assert (reference.regional_counts((2, 3, 1), 2, 1) / 255).tolist() == [2, 2, 2, 1, 1, 1, 2, 2, 1, 1, 1, 1]
 
 
 def test_terms_are_0_at_their_own_statistics(shape: tuple[int, int, int]) -> None:
     image = random_images(shape, 1)[:1]
     bins = tables.bin_of_level(10)
-    shares = reference.histogram_counts(image, bins)[0] / math.prod(shape[:2])
-    g = reference.variogram_sums(image, 6)[0] / reference.pair_counts(shape, 6)
-    assert reference.histogram_term(image, bins, shares)[0] == 0
-    assert reference.variogram_term(image, g, False)[0] == 0
+    which, shares = np.zeros(1, dtype=np.int64), reference.histogram_counts(image, bins) / math.prod(shape[:2])
+    g = (reference.variogram_sums(image, 6) / reference.pair_counts(shape, 6)).reshape(1, shape[2], -1)
+    assert reference.histogram_term(image, which, bins, Wanted(shares, np.ones_like(shares[0]), 0.0))[0] == 0
+    assert reference.variogram_term(image, which, Wanted(g, np.ones_like(g[0]), 0.0), False)[0] == 0
+    means = reference.regional_parts(image, 4, 4) / reference.regional_counts(shape, 4, 4)
+    own = regional_wanted(means.reshape(shape[2], reference.region_count(shape, 4), -1))
+    assert reference.regional_term(image, which, 4, own)[0] == 0
 
 
 @pytest.mark.parametrize("wanted", [0, 2])
@@ -344,7 +398,7 @@ def test_weighted_sum(kernels: ModuleType) -> None:
 def test_sigmoid_is_the_sigmoid() -> None:
     z = np.concatenate([np.linspace(-100, 100, 20_001), [0, -0.0, 1e-30]]).astype(np.float32)
     expected = 1 / (1 + np.exp(-z.astype(np.float64)))
-    assert np.abs(reference.sigmoid(z) - expected).max() < 4e-7
+    assert np.abs(sigmoid(z) - expected).max() < 4e-7
 
 
 @pytest.mark.parametrize(("hidden", "classes"), [(1, 2), (12, 4), (100, 10), (33, 17)])

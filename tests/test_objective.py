@@ -35,8 +35,9 @@ def test_targets_are_the_wanted_classs() -> None:
 
 
 def test_quirk_axes_exchanges_the_targets() -> None:
-    right, exchanged = make().arguments["variogram"][0], make(quirk_axes=True).arguments["variogram"][0]
+    right, exchanged = (make(quirk_axes=quirk).arguments["variogram"][0].targets.reshape(1, 2, -1) for quirk in (False, True))
     assert np.array_equal(right[:, ::-1], exchanged)
+    assert not np.array_equal(right, exchanged)
 
 
 def test_penalties_of_weight_0_are_left_out_of_the_search_but_told() -> None:
@@ -65,7 +66,7 @@ def test_statistics_of_another_size_are_refused() -> None:
 
 def test_more_lags_than_fitted_are_refused() -> None:
     from fooling.data import ImageSet
-    from fooling.statistics import fit
+    from fooling.fit import fit
 
     images = random_images(SHAPE, 8)
     few = fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)

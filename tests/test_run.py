@@ -17,6 +17,7 @@ import fooling
 from fooling.cli import COMMANDS, dispatch
 from fooling.errors import UserError, guarded
 from fooling.kernels.numba_difference import STATISTICS
+from fooling.objective import TERMS
 from fooling.record import locked, read_image, read_run, status_of
 
 QUICK = ["runs=3", "generations=12", "population=20"]
@@ -175,7 +176,7 @@ def test_evolve_gives_arrays(home: Path) -> None:
     assert result.images.dtype == np.uint8
     assert result.confidences.shape == (3,)
     assert np.array_equal(result.scores, fooling.load_classifier()(result.images))
-    assert set(result.terms) == {"target", "histogram", "variogram", "eigen"}
+    assert set(result.terms) == set(TERMS)
     assert result.history["generation"].tolist() == list(range(13))
     assert len(rows) == 13
     assert list(home.iterdir()) == []  # nothing is written unless asked

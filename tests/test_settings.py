@@ -110,7 +110,14 @@ def test_words(word: str, path: str, value: Any) -> None:
         (["search.popluation=3"], "did you mean search.population?"),
         (["xyzzy=3"], "unknown setting 'xyzzy': (--help lists all settings)"),
         (["path=x"], "'path' may mean classifier.path or data.path: write the longer name"),
-        (["prior=variogrm"], "prior=variogrm: did you mean variogram? expected one of eigen, histogram, none, variogram"),
+        (
+            ["prior=variogrm"],
+            "prior=variogrm: did you mean variogram? expected one of eigen, exemplar, histogram, none, regional, variogram",
+        ),
+        (
+            ["prior.hinge=tails"],
+            "prior.hinge must be a list of histogram, variogram, regional, eigen, such as [eigen,regional]",
+        ),
         (["engine=cuda"], "engine=cuda: expected one of numba, reference"),
         (["preset=blog"], "preset=blog: did you mean blog2015?"),
         (["--digit", "2"], "--digit: settings are written without dashes: digit=2"),
@@ -186,7 +193,7 @@ def test_refusals(words: list[str], message: str) -> None:
         ("digit: !!python/object:os.system {}", "malformed YAML"),
         ("search: &a {population: *a}", "line 1: malformed YAML (aliases are not read here)"),
         ("seed: !!timestamp x", "malformed YAML"),
-        ("prior: null", "prior: expected one of eigen, histogram, none, variogram, got null"),
+        ("prior: null", "prior: expected one of eigen, exemplar, histogram, none, regional, variogram, got null"),
         ("population: 10\nsearch: {population: 20}", "search.population is set twice"),
         ('out: "a\\0b"', "out must be text without control characters"),
         ('engine: "a\\nb"', "engine=a"),
@@ -292,7 +299,7 @@ def words_for(name: str, root: str) -> list[str]:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
     numbers = {"budget": "1000", "search.population": "7", "search.min_rate": "0.25"}
-    lists = {"channels": "3,4", "judges": "[a,b]"}
+    lists = {"channels": "3,4", "judges": "[a,b]", "prior.hinge": "[eigen,regional]"}
     if name in lists:
         return [lists[name]]
     return named + (["some text"] if str in kinds else [numbers.get(name, "1")] if {int, float} & set(kinds) else [])
@@ -309,9 +316,8 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
 
 
 def read_back(word: str) -> Any:
-    return {"true": True, "false": False, "0.25": 0.25, "3,4": (3, 4), "[a,b]": ("a", "b")}.get(
-        word, int(word) if word.isdigit() else word
-    )
+    lists = {"3,4": (3, 4), "[a,b]": ("a", "b"), "[eigen,regional]": ("eigen", "regional")}
+    return {"true": True, "false": False, "0.25": 0.25, **lists}.get(word, int(word) if word.isdigit() else word)
 
 
 def edges(name: str, root: str) -> Iterator[tuple[Any, bool]]:

@@ -19,11 +19,11 @@ def main(arguments: list[str]) -> int:
         return 0
     settings = load(arguments, StatsSettings, "stats")
     from fooling.data import load_data
-    from fooling.statistics import fit
+    from fooling.fit import fit
 
     with written_whole(user_path(settings.out), settings.overwrite) as part:
         data = load_data(settings.data.path, settings.data.kind)
-        statistics = fit(data, settings.bins, settings.lags, settings.components)
+        statistics = fit(data, **settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"}))
         statistics.save(part)
     if not settings.quiet:
         lags = range(min(3, statistics.lags))

@@ -42,7 +42,7 @@ def train_and_test(settings: TrainSettings, train: Any, test: Any) -> Any:
     import numpy as np
 
     from fooling.classifiers.training import Training, confusion, train_cnn, train_mlp
-    from fooling.statistics import refuse_empty_classes
+    from fooling.data import refuse_empty_classes
 
     refuse_empty_classes(train)
     on_epoch = (lambda epoch, loss: None) if settings.quiet else progress(settings.epochs)

@@ -77,7 +77,7 @@ class NumbaEngine:
         self.columns = [0 if part.name == SCORES else 1 + objective.penalties.index(part.name) for part in self.parts]
         self.limit = min(int(np.prod(breeding.shape)) // 8, 1024) if scoring == "difference" else -1
         self.notes = self.say_notes()
-        self.guide = draw_guide(breeding.table)
+        self.guides = draw_guide(breeding.tables)
         self.blank = measure(self.parts, np.zeros((1, *breeding.shape), dtype=np.uint8)) if self.limit >= 0 else {}
         self.weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
 
@@ -99,12 +99,8 @@ class NumbaEngine:
 
     def generation(self, state: State, generation: int) -> State:
         """Makes, scores and selects the children of one generation: a slice of the runs at a time, or of all children."""
-        recipe, parents, runs, n = (
-            self.recipe(state, generation),
-            self.parents(state),
-            len(state.runs),
-            self.breeding.population,
-        )
+        recipe, parents = self.recipe(state, generation), self.parents(state)
+        runs, n = len(state.runs), self.breeding.population
         numbers, selected = all_children(runs, n, recipe.stride), state.images.shape[1]
         scored, kept = self.scored(runs * n), self.kept(state, generation)
 
@@ -195,8 +191,9 @@ class NumbaEngine:
         b = self.breeding
         return Recipe(
             parents=state.images.reshape(*state.images.shape[:2], int(np.prod(b.shape))),
-            table=b.table,
-            guide=self.guide,
+            tables=b.tables,
+            guides=self.guides,
+            which=self.objective.which(state.runs),
             redraw=gap_divisors(b.redraw_thresholds(state.costs)) if generation else np.zeros(0, dtype=np.uint64),
             swap=np.uint64(gap_divisor(b.swap)),
             mixing=b.mixing,
@@ -210,10 +207,11 @@ class NumbaEngine:
     def parents(self, state: State) -> Parents:
         """The state's images with their statistics, which are counted where the state has none."""
         images, scores = state.images.reshape(-1, *self.breeding.shape), state.scores.reshape(-1, state.scores.shape[2])
+        which = np.repeat(self.objective.which(state.runs), state.images.shape[1])
         if self.limit < 0 or not len(images):
-            return Parents(flat(images), {}, {})
+            return Parents(flat(images), {}, {}, which)
         statistics = {name: array.reshape(-1, *array.shape[2:]) for name, array in state.statistics.items()}
-        return parents_of(self.parts, images, scores, statistics or measure(self.parts, images))
+        return parents_of(self.parts, images, scores, statistics or measure(self.parts, images), which)
 
     def each_slice(self, work: Callable[[int, int], Any], lo: int, hi: int, size: int = 1) -> list[Any]:
         """What `work` makes of the slices of lo…hi − 1, in their order; each of them stands for `size` candidates."""

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import ask
 from fooling.engines.state import Breeding, State, nothing
 from fooling.kernels import reference
 from fooling.objective import Objective
@@ -24,30 +23,24 @@ class ReferenceEngine:
     def init(self, runs: npt.NDArray[np.uint32]) -> State:
         """Draws, scores and selects the first populations."""
         b = self.breeding
-        children = reference.start(b.table, b.seed, runs, b.population, b.shape)
+        children = reference.start(b.tables[self.objective.which(runs)], b.seed, runs, b.population, b.shape)
         changed = np.full(len(runs), b.population)
         return self.kept(nothing(b, runs, self.objective.classifier.num_classes), 0, children, changed)
 
     def step(self, state: State) -> State:
         """Breeds, scores and selects one generation."""
         b, generation = self.breeding, state.generation + 1
-        redraw = b.redraw_thresholds(state.costs)
-        children = reference.breed(
-            state.images, b.table, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population
-        )
+        tables, redraw = b.tables[self.objective.which(state.runs)], b.redraw_thresholds(state.costs)
+        children = reference.breed(state.images, tables, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population)
         fresh = reference.fresh(children, state.images, b.mixing, b.seed, generation, state.runs)
         return self.kept(state, generation, children, fresh.sum(axis=1))
 
     def kept(self, state: State, generation: int, children: Bytes, changed: npt.NDArray[np.int64]) -> State:
         """Scores children [R, N, H, W, C] in full and keeps the best, with elitism of them and their parents [R, S, …]."""
-        objective, size = self.objective, children.shape[:2]
-        images = children.reshape(-1, *self.breeding.shape)
-        scores = ask(objective.classifier, images)
-        terms = [reference.target_term(scores, objective.digit, objective.free)]
-        terms += [reference.PENALTIES[name](images, *objective.arguments[name]) for name in objective.penalties]
-        weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
-        costs = reference.weighted_sum(np.stack(terms, axis=1), weights).reshape(size)
-        scores = scores.reshape(*size, -1)
+        size = children.shape[:2]
+        which = np.repeat(self.objective.which(state.runs), size[1])
+        found, scores = self.objective.cost(children.reshape(-1, *self.breeding.shape), which)
+        costs, scores = found.reshape(size), scores.reshape(*size, -1)
         if self.breeding.elitism:
             children = np.concatenate([children, state.images], axis=1)
             costs, scores = np.concatenate([costs, state.costs], axis=1), np.concatenate([scores, state.scores], axis=1)

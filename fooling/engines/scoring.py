@@ -34,11 +34,12 @@ class Part:
     statistic: Statistic | None
     arguments: tuple[Any, ...]
 
-    def in_full(self, images: Bytes) -> Array:
-        """Its values of images [N, H, W, C]."""
+    def in_full(self, images: Bytes, which: Ints) -> Array:
+        """Its values of images [N, H, W, C], `which` [N] target being each's."""
         if self.statistic is None:
-            return numba_.PENALTIES[self.name](images, *self.arguments)
-        return self.statistic.value(self.statistic.measure(images, *self.arguments), images.shape[1:], *self.arguments)
+            return numba_.PENALTIES[self.name](images, which, *self.arguments)
+        found = self.statistic.measure(images, *self.arguments)
+        return self.statistic.value(found, images.shape[1:], which, *self.arguments)
 
 
 def make_parts(objective: Objective) -> list[Part]:
@@ -58,6 +59,7 @@ class Parents:
     images: Bytes  # [Q, P]
     statistics: Mapping[str, Array]  # [Q, …] of each part that has one, and the images transposed
     values: Mapping[str, Floats]  # [Q, columns] of each part that has a statistic
+    which: Ints  # [Q], the number of each's target
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Candidates:
     """n candidates: copies of parents, copies with changes, and whole images."""
 
     rows: Ints  # [n], the parent of each; −1 if it has none
+    which: Ints  # [n], the number of its target
     fresh: Flags  # [n], whether it equals neither of its parents
     changed: Ints  # [m], those with changes
     changes: Changes
@@ -77,30 +80,31 @@ def find(recipe: Recipe, parents: Parents, numbers: Ints, limit: int, shape: Sha
 
     limit = −1: all children are whole. Those of generation 0 always are.
     """
+    which = recipe.which[numbers // recipe.stride] if len(recipe.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
     if recipe.generation == 0:
         images, fresh = numba_breeding.start(recipe, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
         nothing = Changes(parents.images, parents.images, NONE, np.zeros(1, np.int64), NONE.astype(np.int32), images[0, :0])
         rows, whole = np.full(len(numbers), -1, dtype=np.int64), np.arange(len(numbers))
-        return Candidates(rows, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
+        return Candidates(rows, which, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
     found = numba_changes.find_changes(recipe, limit, numbers)
     images, found.fresh[found.whole] = numba_breeding.breed(recipe, numbers[found.whole])
     transposed = parents.statistics.get("transposed", parents.images)
     changes = Changes(parents.images, transposed, found.rows[found.changed], found.ends, found.pixels, found.levels)
-    return Candidates(found.rows, found.fresh, found.changed, changes, found.whole, images.reshape(-1, *shape))
+    return Candidates(found.rows, which, found.fresh, found.changed, changes, found.whole, images.reshape(-1, *shape))
 
 
 def value(part: Part, parents: Parents, these: Candidates) -> Floats:
     """A part of the candidates, [n, columns]."""
     statistic, shape = part.statistic, these.images.shape[1:]
     if statistic is None:
-        return part.in_full(all_images(parents, these)).reshape(-1, part.columns)
+        return part.in_full(all_images(parents, these), these.which).reshape(-1, part.columns)
     whole: Floats = np.empty((0, part.columns), dtype=np.float32)
     if len(these.whole):
-        whole = part.in_full(these.images).reshape(-1, part.columns)
+        whole = part.in_full(these.images, these.which[these.whole]).reshape(-1, part.columns)
     if len(these.whole) == len(these.rows):
         return whole
     counts = statistic.update(parents.statistics[part.name], these.changes, shape, *part.arguments)
-    changed = statistic.value(counts, shape, *part.arguments).reshape(-1, part.columns)
+    changed = statistic.value(counts, shape, these.which[these.changed], *part.arguments).reshape(-1, part.columns)
     result = np.empty((len(these.rows), part.columns), dtype=np.float32)
     gather(parents.values[part.name], these, changed, whole, result)
     return result
@@ -152,20 +156,20 @@ def gather(old: Array, these: Candidates, changed: Array, whole: Array, result: 
         result[these.whole] = whole
 
 
-def parents_of(parts: list[Part], images: Bytes, scores: Floats, statistics: Mapping[str, Array]) -> Parents:
-    """What children are scored from: selected images [Q, H, W, C], their scores [Q, K] and statistics [Q, …].
+def parents_of(parts: list[Part], images: Bytes, scores: Floats, statistics: Mapping[str, Array], which: Ints) -> Parents:
+    """What children are scored from: selected images [Q, H, W, C], their scores [Q, K], statistics [Q, …] and targets [Q].
 
     The values of the penalties are still to be filled in by `value_parents`.
     """
     values = {part.name: np.empty((len(images), 1), np.float32) for part in parts if part.statistic and part.name != SCORES}
-    return Parents(flat(images), statistics, {SCORES: scores, **values})
+    return Parents(flat(images), statistics, {SCORES: scores, **values}, which)
 
 
 def value_parents(parts: list[Part], parents: Parents, shape: Shape, lo: int, hi: int) -> None:
     """Fills in the values of the penalties of parents lo…hi − 1."""
     for part in parts:
         if part.statistic and part.name != SCORES and part.name in parents.values:
-            found = part.statistic.value(parents.statistics[part.name][lo:hi], shape, *part.arguments)
+            found = part.statistic.value(parents.statistics[part.name][lo:hi], shape, parents.which[lo:hi], *part.arguments)
             parents.values[part.name][lo:hi, 0] = found
 
 

@@ -18,7 +18,7 @@ class Breeding:
     shape: tuple[int, int, int]  # H, W, C
     population: int  # N, children a generation
     selected: int  # S, parents kept
-    table: npt.NDArray[np.uint64]  # [C, 256], cumulative shares of the grey levels that pixels are drawn from
+    tables: npt.NDArray[np.uint64]  # [T, C, 256], cumulative shares of the grey levels that pixels are drawn from, a target
     mixing: bool  # uniform crossover of two parents, or a copy of one
     mutate_factor: float  # redraw rate a pixel = min(0.5, 0.01·|best cost|·mutate_factor) …
     min_rate: float  # … but not below this
@@ -43,7 +43,7 @@ class State:
     images: Bytes  # [R, S, H, W, C]
     costs: Floats  # [R, S]
     scores: Floats  # [R, S, K]
-    changed: npt.NDArray[np.int64]  # [R], children of this generation that equalled neither of their parents
+    changed: npt.NDArray[np.int64]  # [R], candidates of this generation that equalled none of those they came from
     statistics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, S, …] each, for engines that keep them
 
     def only(self, going: npt.NDArray[np.bool_]) -> "State":

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels import reference
+from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jit import jit, jit_inline, jit_part
+from fooling.kernels.numba_distance import distance
 from fooling.kernels.numba_eigen import eigen_term
 from fooling.kernels.numba_network import network_scores as network_scores  # one of the names that each engine's kernels have
 from fooling.kernels.numba_network import network_sums as network_sums
+from fooling.kernels.numba_regional import regional_term
 from fooling.kernels.numba_words import U
-from fooling.kernels.reference import Bytes, Doubles, Floats, Ints
 
 PASS = 1 << 20  # pixels whose differences 32 bits hold for certain
 STEP = 32  # pixels of a line that are read at a time
@@ -173,48 +175,28 @@ def running_sums(pairs: Any, sums: Ints) -> None:
 # --- scoring: terms -------------------------------------------------------------------------------------------------
 
 
-@jit
-def distance(parts: Ints, divisors: Doubles, target: Doubles, scale: np.float32) -> Floats:
-    """Σ|parts/divisors − target| in order, mean over channels, ÷ scale: [N, C, M] × [M] × [C, M] → [N]."""
-    values = np.empty(len(parts), dtype=np.float32)
-    distance_into(values, parts, divisors, target, scale)
-    return values
-
-
-@jit_part
-def distance_into(values: Floats, parts: Ints, divisors: Doubles, target: Doubles, scale: np.float32) -> None:
-    """Fills in the distances."""
-    _, channels, size = parts.shape
-    for q in range(len(values)):
-        total = 0.0
-        for channel in range(channels):
-            for part in range(size):
-                total += abs(np.float64(parts[q, channel, part]) / divisors[part] - target[channel, part])
-        values[q] = np.float32(total / channels) / scale
-
-
-def histogram_term(images: Bytes, bins: Bytes, target: Doubles) -> Floats:
+def histogram_term(images: Bytes, which: Ints, bins: Bytes, wanted: Wanted) -> Floats:
     """Histogram term, (1/B)·Σ|h − ĥ|, mean over channels. → [N]."""
-    return histogram_distance(histogram_counts(images, bins), images.shape[1:], target)
+    return histogram_distance(histogram_counts(images, bins), images.shape[1:], which, wanted)
 
 
-def histogram_distance(counts: Ints, shape: tuple[int, ...], target: Doubles) -> Floats:
+def histogram_distance(counts: Ints, shape: tuple[int, ...], which: Ints, wanted: Wanted) -> Floats:
     """Histogram term of counts [N, C, B] of images of this shape (H, W, C)."""
-    size = target.shape[1]
-    return distance(counts, np.full(size, float(shape[0] * shape[1])), target, np.float32(size))
+    size = counts.shape[2]
+    return distance(counts, np.full(size, float(shape[0] * shape[1])), which, wanted, size)
 
 
-def variogram_term(images: Bytes, target: Doubles, quirk_lag1: bool) -> Floats:
+def variogram_term(images: Bytes, which: Ints, wanted: Wanted, quirk_lag1: bool) -> Floats:
     """Variogram term, (1/L)·Σ over both directions and all lags of |g − ĝ|, mean over channels. → [N]."""
-    sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, target.shape[2])
-    return variogram_distance(sums, images.shape[1:], target)
+    sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, wanted.targets.shape[2] // 2)
+    return variogram_distance(sums, images.shape[1:], which, wanted)
 
 
-def variogram_distance(sums: Ints, shape: tuple[int, ...], target: Doubles) -> Floats:
+def variogram_distance(sums: Ints, shape: tuple[int, ...], which: Ints, wanted: Wanted) -> Floats:
     """Variogram term of sums [N, C, 2, L] of images of this shape (H, W, C)."""
-    channels, _, lags = target.shape
-    divisors = reference.pair_counts(shape, lags).reshape(-1)
-    return distance(sums.reshape(len(sums), channels, 2 * lags), divisors, target.reshape(channels, 2 * lags), np.float32(lags))
+    lags = sums.shape[3]
+    parts = sums.reshape(*sums.shape[:2], 2 * lags)
+    return distance(parts, reference.pair_counts(shape, lags).reshape(-1), which, wanted, lags)
 
 
 @jit
@@ -244,5 +226,6 @@ def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
 PENALTIES: dict[str, Callable[..., Floats]] = {
     "histogram": histogram_term,
     "variogram": variogram_term,
+    "regional": regional_term,
     "eigen": eigen_term,
 }

@@ -5,30 +5,32 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jit import jit, jit_inline, jit_part
-from fooling.kernels.numba_ import distance_into
 from fooling.kernels.numba_children import Changes, copy_row
 from fooling.kernels.numba_difference import update_counts, update_sums
+from fooling.kernels.numba_distance import distance_into
 from fooling.kernels.numba_eigen import eigen_distance_into, update_eigen
 from fooling.kernels.numba_network import STEP, scores_into
+from fooling.kernels.numba_regional import update_regional
 from fooling.kernels.numba_windows import LANES as WINDOW
 from fooling.kernels.numba_windows import Places, Planes, add_windows, inside, make_planes
 from fooling.kernels.numba_words import LOG32, SHIFT, U32, Drawn, U, Whole, Words, level_of, log2_fixed, philox
-from fooling.kernels.reference import Bytes, Doubles, Floats, Ints
 from fooling.kernels.reference_anneal import NATS
 from fooling.kernels.tables import PURPOSES
 
 PROPOSE = U32(PURPOSES["propose"] << 28)
 TOGETHER = 32  # chains that go side by side: what is known of them fits the second cache
-HISTOGRAM, VARIOGRAM, EIGEN = 1, 2, 3  # where terms stand among the weights; 0 is the target
+HISTOGRAM, VARIOGRAM, REGIONAL, EIGEN = 1, 2, 3, 4  # where terms stand among the weights; 0 is the target
+TERMS = 5
 KIND, WHERE, ACCEPT, FIRST, WORDS = 0, 1, 2, 3, 8  # words of a proposal; partners from FIRST on
 
 
 class Walk(NamedTuple):
     """How chains propose and accept in one generation."""
 
-    table: Words  # [C, 256], cumulative shares of the grey levels
-    guide: Bytes  # see `tables.draw_guide`
+    tables: Words  # [T, C, 256], cumulative shares of the grey levels, a target
+    guides: Bytes  # [T, C, GUIDE + 1], see `tables.draw_guide`
     swap: int  # share of the swaps, in units of 2⁻²⁴
     seed: U
     generation: int
@@ -38,18 +40,23 @@ class Walk(NamedTuple):
 class Goal(NamedTuple):
     """What the chains are scored by; a term of weight 0 is left out."""
 
-    weights: Doubles  # [4]
+    weights: Doubles  # [TERMS]
     digit: int
     free: float  # see `reference.target_term`
     bins: Bytes  # [256]
-    histogram: Doubles  # [C, B], wanted shares
-    variogram: Doubles  # [C, 2·L], wanted
+    histogram: Wanted
+    places: Doubles  # [B], H·W each
+    variogram: Wanted
     pairs: Doubles  # [2·L], see `reference.pair_counts`
+    regional: Wanted
+    region: Ints  # [H·W], see `reference_regional.regions`
+    reach: int
+    pixels: Doubles  # [regions·(1 + 2·reach)], see `regional_counts`
     eigen: npt.NDArray[np.int32]  # [P, M padded]
     mean: npt.NDArray[np.int32]  # [P]
     variance: Doubles  # [M]
     residual: float
-    hinge: bool
+    eigen_free: float
     network: Floats  # [P, units padded], first-layer weights
     scale: np.float32
     rest: Floats  # [units, K], padded
@@ -60,10 +67,12 @@ class Chains(NamedTuple):
     """What is known of R chains, an image each."""
 
     runs: Drawn  # [R]
+    which: Ints  # [R], the number of each one's target
     images: Bytes  # [R, P]
     transposed: Bytes  # [R, P]
     counts: Ints  # [R, C, B]
     sums: Ints  # [R, C, 2, L]
+    regions: Ints  # [R, C, regions·(1 + 2·reach)]
     parts: Ints  # [R, M + 1]
     units: Floats  # [R, units], first-layer sums
     scores: Floats  # [R, K]
@@ -76,15 +85,18 @@ class Trial(NamedTuple):
 
     words: Drawn  # [WORDS, n]
     rows: Ints  # [n]
+    which: Ints  # [n], as in Chains, but of proposals
     ends: Ints  # [n + 1]
     pixels: Places  # [2·C·n]
     levels: Bytes  # [2·C·n]
-    counts: Ints  # as in Chains, but of proposals …
+    counts: Ints  # the same …
     sums: Ints
+    regions: Ints
     parts: Ints
     units: Floats
     scores: Floats
-    terms: Floats  # [4, n]
+    terms: Floats  # [TERMS, n]
+    image: Bytes  # [P], scratch
     planes: Planes
     inside_x: Floats
     inside_y: Floats
@@ -106,15 +118,18 @@ def make_trial(chains: Chains, goal: Goal, height: int, width: int, n: int) -> T
     return Trial(
         np.empty((WORDS, n), np.uint32),
         np.empty(n, np.int64),
+        np.empty(n, np.int64),
         np.zeros(n + 1, np.int64),
         np.empty(2 * channels * n, np.int32),
         np.empty(2 * channels * n, np.uint8),
         np.empty((n, channels, bins), np.int64),
         np.empty((n, channels, 2, lags), np.int64),
+        np.empty((n, channels, chains.regions.shape[2]), np.int64),
         np.empty((n, chains.parts.shape[1]), np.int64),
         np.empty((n, chains.units.shape[1]), np.float32),
         np.empty((n, chains.scores.shape[1]), np.float32),
-        np.zeros((4, n), np.float32),
+        np.zeros((TERMS, n), np.float32),
+        np.empty(chains.images.shape[1], np.uint8),
         make_planes(n, channels, height, width, size),
         inside(width, lags, size),
         inside(height, lags, size),
@@ -148,9 +163,10 @@ def walk_together(
         draw(trial.words, walk, chains.runs[first:last], step)
         m = 0
         for lane in range(last - first):
-            count = propose(images[lane], walk, trial, lane, trial.ends[m])
+            which = chains.which[first + lane]
+            count = propose(images[lane], walk, trial, which, lane, trial.ends[m])
             if count:
-                trial.rows[m] = lane
+                trial.rows[m], trial.which[m] = lane, which
                 m += 1
                 trial.ends[m] = trial.ends[m - 1] + count
         changes = Changes(images, transposed, trial.rows[:m], trial.ends[: m + 1], trial.pixels, trial.levels)
@@ -176,9 +192,10 @@ def draw(words: Drawn, walk: Walk, runs: Drawn, step: int) -> None:
 
 
 @jit_part
-def propose(image: Bytes, walk: Walk, trial: Trial, lane: int, start: Whole) -> int:
+def propose(image: Bytes, walk: Walk, trial: Trial, which: int, lane: int, start: Whole) -> int:
     """Lists what a chain's proposal changes, from `start` on; → how many pixels."""
-    channels, words = len(walk.table), trial.words
+    table, guide, words = walk.tables[which], walk.guides[which], trial.words
+    channels = len(table)
     places = len(image) // channels
     if words[KIND, lane] >> U32(8) < walk.swap:
         at = np.int64((U(words[WHERE, lane]) * U(places)) >> SHIFT) * channels
@@ -196,7 +213,7 @@ def propose(image: Bytes, walk: Walk, trial: Trial, lane: int, start: Whole) -> 
         return 0
     pixel = np.int64((U(words[WHERE, lane]) * U(len(image))) >> SHIFT)
     own = pixel % channels
-    level = level_of(words[FIRST, lane], walk.table[own], walk.guide[own])
+    level = level_of(words[FIRST, lane], table[own], guide[own])
     put(trial, start, pixel, level)
     return 1 if level != image[pixel] else 0
 
@@ -210,19 +227,21 @@ def put(trial: Trial, at: Whole, pixel: Whole, level: Whole) -> None:
 @jit_part
 def score(chains: Chains, goal: Goal, trial: Trial, power: Floats, changes: Changes, first: int, m: int) -> None:
     """Statistics, scores and terms of m proposals."""
-    last, weights, terms = first + len(changes.parents), goal.weights, trial.terms
+    last, weights, terms, which = first + len(changes.parents), goal.weights, trial.terms, trial.which
     if weights[HISTOGRAM]:
         update_counts(trial.counts, chains.counts[first:last], changes, goal.bins)
-        places = np.float64(changes.parents.shape[1] // len(goal.histogram))
-        histogram_into(terms[HISTOGRAM, :m], trial.counts, places, goal.histogram)
+        distance_into(terms[HISTOGRAM, :m], trial.counts, goal.places, which, goal.histogram, len(goal.places))
     if weights[VARIOGRAM]:
         add_windows(trial.sums, chains.sums[first:last], changes, trial.planes, trial.inside_x, trial.inside_y, trial.added)
-        channels, lags = len(goal.variogram), goal.variogram.shape[1] // 2
-        parts = trial.sums.reshape(len(trial.sums), channels, 2 * lags)
-        distance_into(terms[VARIOGRAM, :m], parts, goal.pairs, goal.variogram, np.float32(lags))
+        parts = trial.sums.reshape(len(trial.sums), trial.sums.shape[1], len(goal.pairs))
+        distance_into(terms[VARIOGRAM, :m], parts, goal.pairs, which, goal.variogram, len(goal.pairs) // 2)
+    if weights[REGIONAL]:
+        regions, width = chains.regions[first:last], len(goal.region) // (len(trial.inside_y) // trial.added.shape[2])
+        update_regional(trial.regions, regions, changes, trial.image, goal.region, width, goal.reach)
+        distance_into(terms[REGIONAL, :m], trial.regions, goal.pixels, which, goal.regional, goal.region[-1] + 1)
     if weights[EIGEN]:
         update_eigen(trial.parts, chains.parts[first:last], changes, goal.eigen, goal.mean, trial.eigen_row)
-        eigen_distance_into(terms[EIGEN, :m], trial.parts, goal.variance, goal.residual, goal.hinge)
+        eigen_distance_into(terms[EIGEN, :m], trial.parts, goal.variance, goal.residual, goal.eigen_free)
     update_sums(chains.units[first:last], changes, goal.network, trial.units, trial.unit_row)
     scores_into(
         trial.scores[:m],
@@ -235,18 +254,6 @@ def score(chains: Chains, goal: Goal, trial: Trial, power: Floats, changes: Chan
         trial.powers,
         power,
     )
-
-
-@jit_part
-def histogram_into(values: Floats, counts: Ints, places: float, target: Doubles) -> None:
-    """Fills in the histogram term of counts [n, C, B]."""
-    channels, size = target.shape
-    for q in range(len(values)):
-        total = 0.0
-        for channel in range(channels):
-            for k in range(size):
-                total += abs(np.float64(counts[q, channel, k]) / places - target[channel, k])
-        values[q] = np.float32(total / channels) / np.float32(size)
 
 
 @jit_part
@@ -265,13 +272,15 @@ def total(goal: Goal, trial: Trial, j: int) -> np.float32:
 @jit_part
 def take(chains: Chains, goal: Goal, trial: Trial, row: int, j: int, lane: int, height: int) -> None:
     """Makes proposal j the state of its chain."""
-    planes, channels = trial.planes, len(goal.histogram)
+    planes, channels = trial.planes, trial.counts.shape[1]
     copy_row(chains.units[row], trial.units[j])
     copy_row(chains.scores[row], trial.scores[j])
     if goal.weights[HISTOGRAM]:
         copy_row(chains.counts[row].reshape(-1), trial.counts[j].reshape(-1))
     if goal.weights[VARIOGRAM]:
         copy_row(chains.sums[row].reshape(-1), trial.sums[j].reshape(-1))
+    if goal.weights[REGIONAL]:
+        copy_row(chains.regions[row].reshape(-1), trial.regions[j].reshape(-1))
     if goal.weights[EIGEN]:
         copy_row(chains.parts[row], trial.parts[j])
     for e in range(trial.ends[j], trial.ends[j + 1]):

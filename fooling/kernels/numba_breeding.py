@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_part
-from fooling.kernels.numba_words import SHIFT, U32, U, Words, gap, level_of, philox
+from fooling.kernels.numba_words import SHIFT, U32, U, Whole, Words, gap, level_of, philox
 from fooling.kernels.reference import Bytes, Floats, Ints
 from fooling.kernels.tables import PURPOSES
 
@@ -27,8 +27,9 @@ class Recipe(NamedTuple):
     """How the children of one generation come about."""
 
     parents: Bytes  # [R, S, P]
-    table: Words  # [C, 256], cumulative shares of the grey levels
-    guide: Bytes  # [C, GUIDE + 1], see `tables.draw_guide`
+    tables: Words  # [T, C, 256], cumulative shares of the grey levels, that of run r is tables[which[r]]
+    guides: Bytes  # [T, C, GUIDE + 1], see `tables.draw_guide`
+    which: Ints  # [R]
     redraw: Words  # [R], divisors of gaps
     swap: U  # divisor of gaps
     mixing: bool
@@ -46,15 +47,16 @@ class Recipe(NamedTuple):
 def start(recipe: Recipe, pixels: int, numbers: Ints) -> Bytes:
     """Images of the first population, [n, P]."""
     images = np.empty((len(numbers), pixels), dtype=np.uint8)
-    channels, blocks = recipe.table.shape[0], (pixels + 3) // 4
+    channels, blocks = recipe.tables.shape[1], (pixels + 3) // 4
     words = np.empty(4 * blocks, dtype=np.uint32)
     for q in range(len(numbers)):
-        run, child = recipe.runs[numbers[q] // recipe.stride], U32(START + U32(numbers[q] % recipe.stride))
+        r, child = numbers[q] // recipe.stride, U32(START + U32(numbers[q] % recipe.stride))
+        run, which = recipe.runs[r], recipe.which[r]
         for block in range(blocks):
             at = U(4 * block)
             words[at], words[at + U(1)], words[at + U(2)], words[at + U(3)] = philox(block, child, 0, run, recipe.seed)
         for channel in range(channels):
-            table, guide = recipe.table[channel], recipe.guide[channel]
+            table, guide = recipe.tables[which, channel], recipe.guides[which, channel]
             for pixel in range(channel, pixels, channels):
                 images[q, pixel] = level_of(words[pixel], table, guide)
     return images
@@ -65,7 +67,7 @@ def breed(recipe: Recipe, numbers: Ints) -> tuple[Bytes, Flags]:
     """Children as images [n, P], and whether each equals neither of its parents [n]."""
     images = np.empty((len(numbers), recipe.parents.shape[2]), dtype=np.uint8)
     fresh = np.empty(len(numbers), dtype=np.bool_)
-    channels = recipe.table.shape[0]
+    channels = recipe.tables.shape[1]
     for q in range(len(numbers)):
         r, child = numbers[q] // recipe.stride, U32(numbers[q] % recipe.stride)
         run, parents, pixels = recipe.runs[r], recipe.parents[r], images[q]
@@ -73,7 +75,7 @@ def breed(recipe: Recipe, numbers: Ints) -> tuple[Bytes, Flags]:
         first, second = pair(words[0], words[1], len(parents), recipe.mixing)
         crossover(pixels, parents[first], parents[second], child, recipe.generation, run, recipe.seed)
         if recipe.redraw[r]:
-            redraw_pixels(recipe, pixels, recipe.redraw[r], child, run)
+            redraw_pixels(recipe, pixels, r, child, run)
         if recipe.swap:
             swap_places(recipe, pixels, channels, child, run)
         fresh[q] = differ(pixels, parents[first]) and differ(pixels, parents[second])
@@ -113,9 +115,10 @@ def mixed(a: np.uint8, b: np.uint8, bits: np.uint32, i: int) -> np.uint8:
 
 
 @jit
-def redraw_pixels(recipe: Recipe, pixels: Bytes, divisor: U, child: U32, run: U32) -> None:
+def redraw_pixels(recipe: Recipe, pixels: Bytes, r: Whole, child: U32, run: U32) -> None:
     """Redraws pixels from the grey levels of their channel."""
-    channels = recipe.table.shape[0]
+    table, guide, divisor = recipe.tables[recipe.which[r]], recipe.guides[recipe.which[r]], recipe.redraw[r]
+    channels = len(table)
     at, block = np.int64(-1), np.int64(0)
     while True:
         w0, w1, w2, w3 = philox(block, U32(REDRAW + child), recipe.generation, run, recipe.seed)
@@ -123,7 +126,7 @@ def redraw_pixels(recipe: Recipe, pixels: Bytes, divisor: U, child: U32, run: U3
             at += 1 + gap(skip, divisor)
             if at >= len(pixels):
                 return
-            pixels[at] = level_of(word, recipe.table[at % channels], recipe.guide[at % channels])
+            pixels[at] = level_of(word, table[at % channels], guide[at % channels])
         block += 1
 
 

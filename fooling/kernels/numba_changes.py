@@ -115,7 +115,7 @@ def list_changes(
             index(before, count)
             if redraws:
                 words = of_redraw[0, q], of_redraw[1, q], of_redraw[2, q], of_redraw[3, q]
-                count = redraw_changes(recipe, before, count, limit, recipe.redraw[r], words, child, run)
+                count = redraw_changes(recipe, before, count, limit, r, words, child, run)
             if recipe.swap and count >= 0:
                 count = swap_changes(recipe, before, count, limit, child, run)
             count = net_changes(before, count)
@@ -263,10 +263,11 @@ def put(before: Before, count: Whole, pixel: Whole, level: Whole) -> Whole:
 
 @jit_part
 def redraw_changes(
-    recipe: Recipe, before: Before, count: Whole, limit: int, divisor: U, words: tuple[U32, U32, U32, U32], child: U32, run: U32
+    recipe: Recipe, before: Before, count: Whole, limit: int, r: Whole, words: tuple[U32, U32, U32, U32], child: U32, run: U32
 ) -> Whole:
     """`redraw_pixels` as changes, from the words of block 0 on; → their number n, or ~n if there would be too many."""
-    channels, pixels = recipe.table.shape[0], len(before.base)
+    table, guide, divisor = recipe.tables[recipe.which[r]], recipe.guides[recipe.which[r]], recipe.redraw[r]
+    channels, pixels = len(table), len(before.base)
     at, block = np.int64(-1), np.int64(0)
     while True:
         for skip, word in ((words[0], words[1]), (words[2], words[3])):
@@ -276,7 +277,7 @@ def redraw_changes(
             if count >= limit:
                 return ~count
             channel = at % channels if channels > 1 else 0
-            count = put(before, count, at, level_of(word, recipe.table[channel], recipe.guide[channel]))
+            count = put(before, count, at, level_of(word, table[channel], guide[channel]))
         block += 1
         words = philox(block, U32(REDRAW + child), recipe.generation, run, recipe.seed)
 
@@ -284,7 +285,7 @@ def redraw_changes(
 @jit_part
 def swap_changes(recipe: Recipe, before: Before, count: Whole, limit: int, child: U32, run: U32) -> Whole:
     """`swap_places` as changes; → their number n, or ~n if there would be too many."""
-    channels = recipe.table.shape[0]
+    channels = recipe.tables.shape[1]
     places = len(before.base) // channels
     at, block = np.int64(-1), np.int64(0)
     while True:

@@ -19,7 +19,8 @@ from fooling.kernels.numba_ import (
     variogram_sums_lag1,
 )
 from fooling.kernels.numba_children import Changes, copy_row
-from fooling.kernels.numba_eigen import eigen_distance, eigen_parts, eigen_update, pad_eigen
+from fooling.kernels.numba_eigen import eigen_distance, eigen_parts, eigen_update
+from fooling.kernels.numba_regional import reach_of, regional_distance, regional_parts, regional_update
 from fooling.kernels.numba_windows import variogram_update, variogram_update_lag1
 from fooling.kernels.numba_words import U, Whole
 from fooling.kernels.reference import Bytes, Floats, Ints
@@ -32,7 +33,7 @@ class Statistic(NamedTuple):
 
     measure: Callable[..., Any]  # (images [N, H, W, C], *arguments) → [N, …], integers
     update: Callable[..., Any]  # (parents' statistics [Q, …], changes, shape, *arguments) → the children's [N, …]
-    value: Callable[..., Floats]  # (statistics [N, …], shape, *arguments) → the term [N]
+    value: Callable[..., Floats]  # (statistics [N, …], shape, which target is each's [N], *arguments) → the term [N]
 
 
 # --- histogram --------------------------------------------------------------------------------------------------------
@@ -121,28 +122,37 @@ def add_rows(sums: Floats, weights: Floats, changes: Changes, row: Whole, e: int
 network_statistic = Statistic(
     lambda images, weights, bias, padded, scores: network_sums(images, weights, bias),
     lambda sums, changes, shape, weights, bias, padded, scores: network_update(sums, changes, padded),
-    lambda sums, shape, weights, bias, padded, scores: scores(sums),
+    lambda sums, shape, which, weights, bias, padded, scores: scores(sums),
 )
 
 # What is scored by difference; engines, tests and errors walk this table.
 STATISTICS = {
     "histogram": Statistic(
-        lambda images, bins, target: histogram_counts(images, bins),
-        lambda counts, changes, shape, bins, target: histogram_update(counts, changes, bins),
-        lambda counts, shape, bins, target: histogram_distance(counts, shape, target),
+        lambda images, bins, wanted: histogram_counts(images, bins),
+        lambda counts, changes, shape, bins, wanted: histogram_update(counts, changes, bins),
+        lambda counts, shape, which, bins, wanted: histogram_distance(counts, shape, which, wanted),
     ),
     "variogram": Statistic(
-        lambda images, target, quirk_lag1: (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, target.shape[2]),
-        lambda sums, changes, shape, target, quirk_lag1: (variogram_update_lag1 if quirk_lag1 else variogram_update)(
+        lambda images, wanted, quirk_lag1: (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(
+            images, wanted.targets.shape[2] // 2
+        ),
+        lambda sums, changes, shape, wanted, quirk_lag1: (variogram_update_lag1 if quirk_lag1 else variogram_update)(
             sums, changes, shape[0], shape[1]
         ),
-        lambda sums, shape, target, quirk_lag1: variogram_distance(sums, shape, target),
+        lambda sums, shape, which, wanted, quirk_lag1: variogram_distance(sums, shape, which, wanted),
+    ),
+    "regional": Statistic(
+        lambda images, grid, wanted: regional_parts(images, grid, reach_of(images.shape[1:], grid, wanted)),
+        regional_update,
+        regional_distance,
     ),
     "eigen": Statistic(
-        lambda images, weights, centre, mean, variance, residual, hinge: eigen_parts(images, weights, centre, mean),
-        lambda parts, changes, shape, weights, centre, mean, variance, residual, hinge: eigen_update(
-            parts, changes, pad_eigen(weights), mean
+        lambda images, weights, centre, mean, variance, residual, free: eigen_parts(images, weights, centre, mean),
+        lambda parts, changes, shape, weights, centre, mean, variance, residual, free: eigen_update(
+            parts, changes, weights, mean
         ),
-        lambda parts, shape, weights, centre, mean, variance, residual, hinge: eigen_distance(parts, variance, residual, hinge),
+        lambda parts, shape, which, weights, centre, mean, variance, residual, free: eigen_distance(
+            parts, variance, residual, free
+        ),
     ),
 }

@@ -1,30 +1,29 @@
 """The eigen term, compiled by numba: same names and results as in `reference.py`, and its update by difference."""
 
 import numpy as np
-import numpy.typing as npt
 
+from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints
 from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_children import Changes
 from fooling.kernels.numba_words import U
-from fooling.kernels.reference import ENERGY_UNIT, PROJECTION_UNIT, Bytes, Doubles, Floats, Ints
-
-Weights = npt.NDArray[np.int32]
-LANES = 16  # weights are padded to a multiple of so many eigen-images
+from fooling.kernels.reference_eigen import ENERGY_UNIT, PROJECTION_UNIT, Weights
+from fooling.kernels.tables import EIGEN_LANES as LANES
 
 
 def eigen_term(
-    images: Bytes, weights: Weights, centre: Ints, mean: Weights, variance: Doubles, residual: float, hinge: bool
+    images: Bytes, which: Ints, weights: Weights, centre: Ints, mean: Weights, variance: Doubles, residual: float, free: float
 ) -> Floats:
     """Mahalanobis distance² from the class's mean ÷ M, plus the energy outside of the M eigen-images ÷ its mean. → [N]."""
-    return eigen_distance(eigen_parts(images, weights, centre, mean), variance, residual, hinge)
+    del which
+    return eigen_distance(eigen_parts(images, weights, centre, mean), variance, residual, free)
 
 
 @jit
 def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) -> Ints:
-    """Projections and energy: [N, H, W, C] → [N, M + 1]."""
-    n, pixels, components = len(images), len(mean), weights.shape[1]
+    """Projections and energy: [N, H, W, C] → [N, M + 1]; the weights are padded to a multiple of LANES eigen-images."""
+    n, pixels, components = len(images), len(mean), len(centre)
     flat, parts = images.reshape(n, pixels), np.empty((n, components + 1), dtype=np.int64)
-    padded, sums = pad_eigen(weights), np.empty(-(-components // LANES) * LANES, dtype=np.int32)
+    sums = np.empty(weights.shape[1], dtype=np.int32)
     for q in range(n):
         sums[:] = 0
         energy = np.int64(0)
@@ -32,21 +31,11 @@ def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) ->
             level = np.int32(flat[q, pixel])
             energy += (256 * np.int64(level) - mean[pixel]) ** 2
             if level:
-                add_eigen(sums, padded, U(pixel), level)
+                add_eigen(sums, weights, U(pixel), level)
         for k in range(components):
             parts[q, k] = 256 * np.int64(sums[k]) - centre[k]
         parts[q, components] = energy
     return parts
-
-
-@jit
-def pad_eigen(weights: Weights) -> Weights:
-    """Weights [P, M] → [P, a multiple of LANES], the rest 0."""
-    padded = np.zeros((len(weights), -(-weights.shape[1] // LANES) * LANES), dtype=np.int32)
-    for pixel in range(len(weights)):
-        for k in range(weights.shape[1]):
-            padded[pixel, k] = weights[pixel, k]
-    return padded
 
 
 @jit_inline
@@ -59,15 +48,15 @@ def add_eigen(sums: Weights, weights: Weights, pixel: U, rise: np.int32) -> None
 
 
 @jit
-def eigen_update(parts: Ints, changes: Changes, padded: Weights, mean: Weights) -> Ints:
+def eigen_update(parts: Ints, changes: Changes, weights: Weights, mean: Weights) -> Ints:
     """Projections and energy [Q, M + 1] of the parents → of the children."""
-    result, sums = np.empty((len(changes.rows), parts.shape[1]), dtype=np.int64), np.empty(padded.shape[1], dtype=np.int32)
-    update_eigen(result, parts, changes, padded, mean, sums)
+    result, sums = np.empty((len(changes.rows), parts.shape[1]), dtype=np.int64), np.empty(weights.shape[1], dtype=np.int32)
+    update_eigen(result, parts, changes, weights, mean, sums)
     return result
 
 
 @jit_part
-def update_eigen(result: Ints, parts: Ints, changes: Changes, padded: Weights, mean: Weights, sums: Weights) -> None:
+def update_eigen(result: Ints, parts: Ints, changes: Changes, weights: Weights, mean: Weights, sums: Weights) -> None:
     """Fills in the children's; `sums` is scratch."""
     components = parts.shape[1] - 1
     for j in range(len(changes.rows)):
@@ -77,22 +66,22 @@ def update_eigen(result: Ints, parts: Ints, changes: Changes, padded: Weights, m
             pixel = U(changes.pixels[e])
             old, new = np.int64(changes.parents[row, pixel]), np.int64(changes.levels[e])
             energy += (256 * new - mean[pixel]) ** 2 - (256 * old - mean[pixel]) ** 2
-            add_eigen(sums, padded, pixel, np.int32(new - old))
+            add_eigen(sums, weights, pixel, np.int32(new - old))
         for k in range(components):
             result[j, k] = parts[row, k] + 256 * np.int64(sums[k])
         result[j, components] = parts[row, components] + energy
 
 
 @jit
-def eigen_distance(parts: Ints, variance: Doubles, residual: float, hinge: bool) -> Floats:
+def eigen_distance(parts: Ints, variance: Doubles, residual: float, free: float) -> Floats:
     """The eigen term of projections and energy [N, M + 1]."""
     values = np.empty(len(parts), dtype=np.float32)
-    eigen_distance_into(values, parts, variance, residual, hinge)
+    eigen_distance_into(values, parts, variance, residual, free)
     return values
 
 
 @jit_part
-def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual: float, hinge: bool) -> None:
+def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual: float, free: float) -> None:
     """Fills in the term of each."""
     components = len(variance)
     for q in range(len(values)):
@@ -102,6 +91,4 @@ def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual
             p = parts[q, k] * PROJECTION_UNIT
             near, outside = near + p * p / variance[k], outside - p * p
         near, outside = near / max(1, components), max(outside, 0.0) / residual
-        if hinge:
-            near, outside = max(near - 1, 0.0), max(outside - 1, 0.0)
-        values[q] = near + outside
+        values[q] = max(near - free, 0.0) + max(outside - free, 0.0)

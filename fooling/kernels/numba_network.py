@@ -3,9 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from fooling.kernels.arrays import Bytes, Floats
 from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_words import U
-from fooling.kernels.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E, ROUND, Bytes, Floats
+from fooling.kernels.reference_network import EXP, LN2_HIGH, LN2_LOW, LOG2E, ROUND
 
 EXP0, EXP1, EXP2, EXP3, EXP4, EXP5 = EXP
 HALF_RANGE, UNIT = np.float32(87.0), np.float32(1.0)

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fooling.kernels.arrays import Bytes as Bytes
+from fooling.kernels.arrays import Doubles as Doubles
+from fooling.kernels.arrays import Floats as Floats
+from fooling.kernels.arrays import Ints as Ints
+from fooling.kernels.arrays import Wanted
+from fooling.kernels.reference_eigen import eigen_term
+from fooling.kernels.reference_network import network_scores as network_scores
+from fooling.kernels.reference_network import network_sums as network_sums
+from fooling.kernels.reference_regional import region_count, regional_counts, regional_parts
 from fooling.kernels.tables import PURPOSES, gap, gap_divisor
-
-Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-
-PROJECTION_UNIT, ENERGY_UNIT = 1 / (256 * 4096 * 255), 1 / (256 * 255) ** 2  # of the eigen term, pixels scaled to [0, 1]
 
 # --- random words ---------------------------------------------------------------------------------------------------
 
@@ -50,22 +52,23 @@ def philox_rounds(counter: npt.NDArray[np.uint64], key0: int, key1: int) -> npt.
 
 
 def start(
-    table: npt.NDArray[np.uint64], seed: int, runs: npt.NDArray[np.uint32], population: int, shape: tuple[int, int, int]
+    tables: npt.NDArray[np.uint64], seed: int, runs: npt.NDArray[np.uint32], population: int, shape: tuple[int, int, int]
 ) -> Bytes:
-    """The first population: every pixel drawn from its channel's grey levels, `table` [C, 256] → [R, N, H, W, C]."""
+    """The first population: every pixel drawn from its run's and channel's grey levels, [R, C, 256] → [R, N, H, W, C]."""
     pixels, channels = int(np.prod(shape)), shape[2]
     blocks = np.arange(-(-pixels // 4))
     words = philox(blocks, np.arange(population)[:, None], 0, runs[:, None, None], seed, "start")
     words = words.reshape(len(runs), population, -1)[:, :, :pixels].reshape(len(runs), population, -1, channels)
     images = np.empty(words.shape, dtype=np.uint8)
-    for channel in range(channels):
-        images[..., channel] = np.searchsorted(table[channel, :-1], words[..., channel], side="right")
+    for r, table in enumerate(tables):
+        for channel in range(channels):
+            images[r, ..., channel] = np.searchsorted(table[channel, :-1], words[r, ..., channel], side="right")
     return images.reshape(len(runs), population, *shape)
 
 
 def breed(
     parents: Bytes,
-    table: npt.NDArray[np.uint64],
+    tables: npt.NDArray[np.uint64],
     redraw: npt.NDArray[np.uint32],
     swap: int,
     mixing: bool,
@@ -77,7 +80,7 @@ def breed(
     """The next children of every run: parents [R, S, H, W, C] → [R, N, H, W, C]; the parents are left untouched.
 
     Each child takes two different parents and each pixel from either (`mixing`; else it is a copy of the first), then
-    pixels are redrawn at the rate redraw[r]/2²⁴, then places are swapped at the rate swap/2²⁴.
+    pixels are redrawn at the rate redraw[r]/2²⁴ from the run's table of [R, C, 256], then places swapped at swap/2²⁴.
     """
     shape = parents.shape[2:]
     flat = parents.reshape(*parents.shape[:2], -1)
@@ -86,7 +89,7 @@ def breed(
         for child in range(population):
             address = (child, generation, int(run), seed)
             pixels = uniform_crossover(flat[r], address, mixing)
-            redraw_pixels(pixels, table, int(redraw[r]), address)
+            redraw_pixels(pixels, tables[r], int(redraw[r]), address)
             swap_places(pixels.reshape(-1, shape[2]), swap, address)
             children[r, child] = pixels
     return children.reshape(len(runs), population, *shape)
@@ -200,67 +203,47 @@ def pair_counts(shape: tuple[int, ...], lags: int) -> Doubles:
 # --- scoring: terms -------------------------------------------------------------------------------------------------
 
 
-def histogram_term(images: Bytes, bins: Bytes, target: Doubles) -> Floats:
-    """Histogram term, (1/B)·Σ|h − ĥ|, mean over channels; `target` [C, B] are shares. → [N], 0 is ideal."""
-    shares = histogram_counts(images, bins) / float(images.shape[1] * images.shape[2])
-    return in_order(np.abs(shares - target)) / np.float32(target.shape[1])
+def histogram_term(images: Bytes, which: Ints, bins: Bytes, wanted: Wanted) -> Floats:
+    """Histogram term, (1/B)·Σ|h − ĥ|, mean over channels; the targets [T, C, B] are shares. → [N], 0 is ideal."""
+    size = wanted.targets.shape[2]
+    return distance(
+        histogram_counts(images, bins), np.full(size, float(images.shape[1] * images.shape[2])), which, wanted, size
+    )
 
 
-def variogram_term(images: Bytes, target: Doubles, quirk_lag1: bool) -> Floats:
-    """Variogram term, (1/L)·Σ over both directions and all lags of |g − ĝ|, mean over channels; `target` [C, 2, L]. → [N]."""
-    lags = target.shape[2]
+def variogram_term(images: Bytes, which: Ints, wanted: Wanted, quirk_lag1: bool) -> Floats:
+    """Variogram term, (1/L)·Σ over both directions and all lags of |g − ĝ|, mean over channels; targets [T, C, 2·L]. → [N]."""
+    lags = wanted.targets.shape[2] // 2
     sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, lags)
-    distance = np.abs(sums / pair_counts(images.shape[1:], lags) - target)
-    return in_order(distance.reshape(*distance.shape[:2], -1)) / np.float32(lags)
+    parts = sums.reshape(*sums.shape[:2], 2 * lags)
+    return distance(parts, pair_counts(images.shape[1:], lags).reshape(-1), which, wanted, lags)
 
 
-def eigen_parts(images: Bytes, weights: npt.NDArray[np.int32], centre: Ints, mean: npt.NDArray[np.int32]) -> Ints:
-    """Projections on the eigen-images and energy about the mean: [N, H, W, C] → [N, M + 1], integers.
+def regional_term(images: Bytes, which: Ints, grid: int, wanted: Wanted) -> Floats:
+    """Regional term: mean over the regions of |mean − wanted mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N].
 
-    `weights` [P, M] in units of 2⁻¹², `mean` [P] in units of 1/256 grey level, `centre` = meanᵀ·weights.
+    The regions are those of a grid × grid; a pair of pixels is of the region of its first. Targets [T, C, regions·(1 + 2·L)];
+    their weights hold the 1/L.
     """
-    grey = images.reshape(len(images), -1).astype(np.int64)
-    sums = grey.astype(np.float64) @ weights.astype(np.float64)  # whole numbers below 2⁵³: exact in any order
-    energy = ((256 * grey - mean) ** 2).sum(axis=1)
-    return np.concatenate([256 * sums.astype(np.int64) - centre, energy[:, None]], axis=1)
+    regions = region_count(images.shape[1:], grid)
+    reach = (wanted.targets.shape[2] // regions - 1) // 2
+    parts = regional_parts(images, grid, reach)
+    return distance(parts, regional_counts(images.shape[1:], grid, reach), which, wanted, regions)
 
 
-def eigen_term(
-    images: Bytes,
-    weights: npt.NDArray[np.int32],
-    centre: Ints,
-    mean: npt.NDArray[np.int32],
-    variance: Doubles,
-    residual: float,
-    hinge: bool,
-) -> Floats:
-    """Eigen term: (1/M)·Σ p²/variance, plus the energy outside of the M eigen-images ÷ its mean `residual`. → [N].
+def distance(parts: Ints, divisors: Doubles, which: Ints, wanted: Wanted, scale: int) -> Floats:
+    """Σ weight·|part/divisor − target| ÷ scale, mean over channels, above what is free: [N, C, M] → [N].
 
-    The first is the squared Mahalanobis distance from the class's mean, ÷ M; both are about 1 for the class's images. `hinge`:
-    of each only what is above 1 counts.
+    `which` [N] is the number of each image's target; of a single one, every image's. One after the other: a fixed order,
+    fixed bits.
     """
-    return eigen_distance(eigen_parts(images, weights, centre, mean), variance, residual, hinge)
-
-
-def eigen_distance(parts: Ints, variance: Doubles, residual: float, hinge: bool) -> Floats:
-    """The eigen term of projections and energy [N, M + 1]; one after the other, pixels scaled to [0, 1]."""
-    near, outside = np.zeros(len(parts)), parts[:, -1] * ENERGY_UNIT
-    for k in range(len(variance)):
-        square = (parts[:, k] * PROJECTION_UNIT) ** 2
-        near, outside = near + square / variance[k], outside - square
-    near, outside = near / max(1, len(variance)), np.maximum(outside, 0) / residual
-    if hinge:
-        near, outside = np.maximum(near - 1, 0), np.maximum(outside - 1, 0)
-    return np.asarray(near + outside, dtype=np.float32)
-
-
-def in_order(parts: Doubles) -> Floats:
-    """Σ over the last axis, then the mean over channels, one after the other: [N, C, M] → [N]. A fixed order, fixed bits."""
-    total = np.zeros(len(parts))
+    targets = wanted.targets[which if len(wanted.targets) > 1 else np.zeros_like(which)]
+    apart, total = np.abs(parts / divisors - targets) * wanted.weights, np.zeros(len(parts))
     for channel in range(parts.shape[1]):
         for part in range(parts.shape[2]):
-            total += parts[:, channel, part]
-    return np.asarray(total / parts.shape[1], dtype=np.float32)
+            total += apart[:, channel, part]
+    term = np.asarray(total / parts.shape[1], dtype=np.float32) / np.float32(scale)
+    return np.maximum(term.astype(np.float64) - wanted.free, 0).astype(np.float32)
 
 
 def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
@@ -283,46 +266,11 @@ def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
         return total.astype(np.float32)
 
 
-# A penalty looks at the images alone: (images, *its arguments) → float32 [N]. Engines, tests and errors walk this table.
+# A penalty looks at the images alone: (images, which target is each image's, *its arguments) → float32 [N]. Engines, tests
+# and errors walk this table.
 PENALTIES: dict[str, Callable[..., Floats]] = {
     "histogram": histogram_term,
     "variogram": variogram_term,
+    "regional": regional_term,
     "eigen": eigen_term,
 }
-
-# --- the built-in network -------------------------------------------------------------------------------------------
-
-LOG2E, LN2_HIGH, LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
-ROUND = np.float32(12582912.0)  # 1.5·2²³: adding and subtracting it rounds a float32 to an integer
-EXP = tuple(np.float32(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5))
-
-
-def sigmoid(z: Floats) -> Floats:
-    """1/(1 + e⁻ᶻ), within 4e-7, from additions and multiplications alone: the same bits on every machine and engine.
-
-    e^x = 2^n·e^r with |r| ≤ ln 2 / 2 and a polynomial of degree 7 in Horner form (Cephes, Moshier 1992).
-    """
-    x = np.minimum(np.maximum(-z, np.float32(-87.0)), np.float32(87.0))
-    n = (x * LOG2E + ROUND) - ROUND
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
-    p = np.full_like(r, EXP[0])
-    for coefficient in EXP[1:]:
-        p = p * r + coefficient
-    p = (p * r) * r + r + np.float32(1.0)
-    power = ((n.astype(np.int32) + 127) << 23).view(np.float32)  # 2ⁿ, by its bits
-    return np.asarray(np.float32(1.0) / (np.float32(1.0) + p * power), dtype=np.float32)
-
-
-def network_sums(images: Bytes, weights: Floats, bias: Floats) -> Floats:
-    """First-layer sums in units of the lattice, [N, H, W, C] × [P, M] + [M] → [N, M]: integers below 2²⁴, so exact."""
-    return images.reshape(len(images), len(weights)).astype(np.float32) @ weights + bias
-
-
-def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:
-    """The rest of the sigmoid network: lattice sums [N, M], weights [M, K], bias [K] → scores [N, K] in [0, 1]."""
-    hidden = sigmoid(sums * scale)
-    output = np.broadcast_to(bias, (len(sums), len(bias))).copy()
-    with np.errstate(over="ignore", invalid="ignore"):  # `ask` refuses scores that are not finite
-        for unit in range(weights.shape[0]):
-            output += hidden[:, unit : unit + 1] * weights[unit]
-    return sigmoid(output)

@@ -13,35 +13,35 @@ PARTNERS = 5  # places that a swap tries, of which the first that differs is tak
 
 
 def shuffled(counts: npt.NDArray[np.int64], seed: int, runs: npt.NDArray[np.uint32], shape: tuple[int, int, int]) -> Bytes:
-    """An image a run that has each grey level exactly counts [C, 256] times, its pixels in random order. → [R, H, W, C]."""
+    """An image a run that has each grey level exactly counts [R, C, 256] times, its pixels in random order. → [R, H, W, C]."""
     pixels, channels = int(np.prod(shape)), shape[2]
     words = philox(np.arange(-(-pixels // 4)), 0, 0, runs[:, None], seed, "start").reshape(len(runs), -1)[:, :pixels]
     images = np.empty((len(runs), pixels // channels, channels), dtype=np.uint8)
     for channel in range(channels):
         order = np.argsort(words[:, channel::channels], axis=1, kind="stable")
-        levels = np.repeat(np.arange(256, dtype=np.uint8), counts[channel])
-        np.put_along_axis(images[:, :, channel], order, np.broadcast_to(levels, order.shape), axis=1)
+        levels = np.stack([np.repeat(np.arange(256, dtype=np.uint8), of_run[channel]) for of_run in counts])
+        np.put_along_axis(images[:, :, channel], order, levels, axis=1)
     return images.reshape(len(runs), *shape)
 
 
 def propose(
     images: Bytes,
-    table: npt.NDArray[np.uint64],
+    tables: npt.NDArray[np.uint64],
     swap: int,
     seed: int,
     generation: int,
     step: int,
     runs: npt.NDArray[np.uint32],
 ) -> Bytes:
-    """A proposal for each chain: images [R, H, W, C] with two places swapped, or a pixel redrawn. → the same shape.
+    """A proposal for each chain: images [R, H, W, C] with two places swapped, or a pixel redrawn from tables [R, C, 256].
 
     A swap comes with the probability swap/2²⁴ and keeps the histogram as it is; one for which no partner differs, or a redraw
     that draws the same level, changes nothing.
     """
     proposals = images.copy()
     words = philox(np.arange(2), step, generation, runs[:, None], seed, "propose").reshape(len(runs), 8)
-    for places, (kind, where, _, first, *others) in zip(
-        proposals.reshape(len(runs), -1, images.shape[3]), words.astype(object), strict=True
+    for places, table, (kind, where, _, first, *others) in zip(
+        proposals.reshape(len(runs), -1, images.shape[3]), tables, words.astype(object), strict=True
     ):
         if kind >> 8 < swap:
             at = where * len(places) >> 32

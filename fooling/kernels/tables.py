@@ -13,10 +13,11 @@ LEVELS = 256  # a pixel is one of 256 grey levels
 RATE_ONE = 1 << 24  # a mutation rate is an integer threshold in units of 2⁻²⁴
 LOG_ONE = 1 << 40  # logarithms are fixed-point, in units of 2⁻⁴⁰
 LOG_NODES = 1 << 10  # nodes of the table on [1, 2); linear in between: error < 2e-7
+EIGEN_LANES = 16  # the weights of eigen-images are padded to a multiple of so many
 GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most of them lead to a single level
 
 # What a random word is for: part of its address, so that no two uses share a word.
-PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4, "propose": 5}
+PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4, "propose": 5, "exemplar": 15}
 
 
 @lru_cache(maxsize=1)
@@ -64,30 +65,34 @@ def gap(word: int, divisor: int) -> int:
 
 
 def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
-    """Cumulative shares of the grey levels, in units of 2⁻³²: float [C, 256] → uint64 [C, 256].
+    """Cumulative shares of the grey levels, in units of 2⁻³²: float [..., 256] → uint64 [..., 256].
 
     A random word w (32 bits) draws the number of entries ≤ w; a level of share 0 is never drawn.
     """
-    cumulative = np.cumsum(levels, axis=1, dtype=np.float64)
-    if not np.all(np.isfinite(cumulative)) or np.any(levels < 0) or np.any(cumulative[:, -1] <= 0):
+    cumulative = np.cumsum(levels, axis=-1, dtype=np.float64)
+    if not np.all(np.isfinite(cumulative)) or np.any(levels < 0) or np.any(cumulative[..., -1] <= 0):
         raise ValueError("shares of grey levels are expected finite, not negative and not all 0")
-    return np.rint(cumulative / cumulative[:, -1:] * 2.0**32).astype(np.uint64)
+    return np.rint(cumulative / cumulative[..., -1:] * 2.0**32).astype(np.uint64)
 
 
 def exact_counts(levels: npt.NDArray[np.float64], places: int) -> npt.NDArray[np.int64]:
-    """Shares [C, 256] as whole numbers of `places` pixels a channel, by largest remainders (ties: the darker level)."""
-    wanted = levels / levels.sum(axis=1, keepdims=True) * places
-    counts: npt.NDArray[np.int64] = np.floor(wanted).astype(np.int64)
-    for channel in range(len(counts)):
-        order = np.argsort(counts[channel] - wanted[channel], kind="stable")
-        counts[channel, order[: places - counts[channel].sum()]] += 1
-    return counts
+    """Shares [..., 256] as whole numbers of `places` pixels a channel, by largest remainders (ties: the darker level)."""
+    wanted = (levels / levels.sum(axis=-1, keepdims=True) * places).reshape(-1, LEVELS)
+    counts: npt.NDArray[np.int64] = np.floor(wanted + 1e-9).astype(np.int64)  # what is whole stays so
+    for row in range(len(counts)):
+        order = np.argsort(counts[row] - wanted[row], kind="stable")
+        counts[row, order[: places - counts[row].sum()]] += 1
+    return counts.reshape(levels.shape)
 
 
-def draw_guide(table: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    """The levels that the words b·2³²/GUIDE draw, b = 0…GUIDE (last: 2³² − 1): brackets of every draw. → [C, GUIDE + 1]."""
+def draw_guide(tables: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    """The levels that the words b·2³²/GUIDE draw, b = 0…GUIDE (last: 2³² − 1): brackets of every draw.
+
+    [T, C, 256] → [T, C, GUIDE + 1].
+    """
     words = np.minimum(np.arange(GUIDE + 1, dtype=np.uint64) * np.uint64(2**32 // GUIDE), np.uint64(2**32 - 1))
-    return np.stack([np.searchsorted(row[:-1], words, side="right") for row in table]).astype(np.uint8)
+    rows = [np.searchsorted(row[:-1], words, side="right") for row in tables.reshape(-1, LEVELS)]
+    return np.stack(rows).astype(np.uint8).reshape(*tables.shape[:2], GUIDE + 1)
 
 
 def bin_of_level(bins: int) -> npt.NDArray[np.uint8]:
@@ -99,7 +104,7 @@ def bin_of_level(bins: int) -> npt.NDArray[np.uint8]:
 
 
 def levels_within_bins(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Shares of bins, spread evenly over the grey levels of each bin: [C, B] → [C, 256]. `draw=bins`, as in 2015."""
-    bins = bin_of_level(histogram.shape[1])
-    size = np.bincount(bins, minlength=histogram.shape[1])
-    return np.asarray(histogram[:, bins] / size[bins], dtype=np.float64)
+    """Shares of bins, spread evenly over the grey levels of each bin: [..., B] → [..., 256]. `draw=bins`, as in 2015."""
+    bins = bin_of_level(histogram.shape[-1])
+    size = np.bincount(bins, minlength=histogram.shape[-1])
+    return np.asarray(histogram[..., bins] / size[bins], dtype=np.float64)

@@ -1,0 +1,95 @@
+"""What terms are measured against: the class's means, one training image's statistics, weights of lags, what is free."""
+
+import numpy as np
+import pytest
+from conftest import random_images, random_network, random_statistics
+
+from fooling.errors import UserError
+from fooling.kernels import reference
+from fooling.kernels.arrays import Wanted
+from fooling.objective import make_objective
+from fooling.wanted import Prior, arguments, percentiles, real_terms
+
+SHAPE = (9, 13, 1)
+RUNS = np.arange(400, dtype=np.uint32)
+
+
+def chosen(digit: int = 1) -> np.ndarray:
+    """The exemplars of `random_statistics`: all images of the class."""
+    images = random_images(SHAPE, 40, seed=1)
+    return images[np.arange(len(images)) % 4 == digit]
+
+
+def test_exemplars_have_their_own_targets() -> None:
+    statistics, images = random_statistics(SHAPE), chosen()
+    found, which = arguments(statistics, Prior(1, lags=5, bins=7, exemplar=True)), np.arange(statistics.exemplars)
+    assert statistics.exemplars == len(images) == 11
+    for name in ("histogram", "variogram"):
+        assert reference.PENALTIES[name](images, which, *found[name]) == pytest.approx(0, abs=1e-7)
+        others = reference.PENALTIES[name](images, np.roll(which, 1), *found[name])
+        assert (others > 1e-3).mean() > 0.7
+    of_class = arguments(statistics, Prior(1, lags=8))
+    assert found["regional"][1].targets.shape == of_class["regional"][1].targets.shape
+
+
+def test_every_run_draws_an_exemplar_of_its_own() -> None:
+    def draw(seed: int, exemplar: bool = True) -> np.ndarray:
+        options = {"digit": 1, "weights": {"target": 1.0}, "exemplar": exemplar, "seed": seed}
+        return make_objective(random_network(SHAPE), random_statistics(SHAPE), **options).which(RUNS)
+
+    drawn = draw(5)
+    assert np.array_equal(drawn, draw(5))
+    assert not np.array_equal(drawn, draw(6))
+    assert np.bincount(drawn, minlength=11).min() > 400 / 11 / 2
+    assert not draw(5, exemplar=False).any()
+
+
+def test_lags_weigh_inversely_to_their_spread() -> None:
+    statistics, images = random_statistics(SHAPE), chosen()
+    wanted = arguments(statistics, Prior(1, lags=4, lag_weights="spread"))["variogram"][0]
+    spread = (reference.variogram_sums(images, 4) / reference.pair_counts(SHAPE, 4)).std(axis=0).reshape(1, 8)
+    assert wanted.weights.mean() == pytest.approx(1)
+    assert wanted.weights * spread == pytest.approx((wanted.weights * spread).mean())
+    crossed = arguments(statistics, Prior(1, lags=4, lag_weights="spread", quirk_axes=True))["variogram"][0]
+    assert np.array_equal(crossed.weights, np.roll(wanted.weights, 4, axis=1))
+    assert np.array_equal(crossed.targets, np.roll(wanted.targets, 4, axis=2))
+    assert (arguments(statistics, Prior(1, lags=8))["variogram"][0].weights == 1).all()
+
+
+@pytest.mark.parametrize("name", reference.PENALTIES)
+def test_a_hinge_is_the_mean_of_the_training_images(name: str) -> None:
+    statistics, images = random_statistics(SHAPE), chosen()
+    which = np.zeros(len(images), dtype=np.int64)
+    plain, hinged = (arguments(statistics, Prior(1, lags=8, hinge=hinge)) for hinge in ((), (name,)))
+    term, free = (reference.PENALTIES[name](images, which, *found[name]) for found in (plain, hinged))
+    if name == "eigen":  # each of its two parts is about 1 in the mean
+        assert hinged[name][-1] == 1
+    else:
+        assert free == pytest.approx(np.maximum(term - term.mean(), 0), abs=1e-6)
+    assert (free < term).any()
+    for other in set(reference.PENALTIES) - {name}:
+        assert all(part.free == 0 for part in hinged[other] if isinstance(part, Wanted))
+
+
+def test_terms_of_the_training_images() -> None:
+    statistics, images = random_statistics(SHAPE), chosen()
+    found, which = arguments(statistics, Prior(1, lags=6, bins=4)), np.zeros(len(images), dtype=np.int64)
+    real = real_terms(statistics, 1, found)
+    for name, penalty in reference.PENALTIES.items():
+        assert real[name] == pytest.approx(penalty(images, which, *found[name]), rel=1e-5, abs=1e-6), name
+
+
+def test_percentiles() -> None:
+    statistics, images = random_statistics(SHAPE), chosen()
+    shares = percentiles(statistics, 1, images, lags=6, bins=4)
+    assert set(shares) == set(reference.PENALTIES)
+    for name, share in shares.items():
+        assert sorted(share) == pytest.approx(np.arange(11) / 11, abs=0.3), name
+    noise = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)  # nothing of it is black
+    assert {name: share.tolist() for name, share in percentiles(statistics, 1, noise).items()}["histogram"] == [10 / 11] * 3
+
+
+@pytest.mark.parametrize("name", ["histogram", "variogram"])
+def test_a_hinge_on_one_images_statistics_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=rf"prior.hinge=\[{name}\] with prior.exemplar=true"):
+        arguments(random_statistics(SHAPE), Prior(1, lags=8, hinge=(name,), exemplar=True))
