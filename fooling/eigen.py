@@ -29,7 +29,7 @@ def fit_eigen(images: npt.NDArray[np.uint8], components: int) -> EigenImages:
     """Mean and `components` eigen-images of the images [N, H, W, C] of a class, N > components (Turk & Pentland 1991)."""
     flat = images.reshape(len(images), -1)
     mean = np.rint(flat.mean(axis=0, dtype=np.float64) * MEAN_ONE) / MEAN_ONE
-    few = flat if flat.shape[1] <= DIRECT else flat[:: -(-len(flat) // MOST)]
+    few = flat[:: stride(len(flat), flat.shape[1])]
     centred = (few - mean) / 255
     if flat.shape[1] <= DIRECT:
         variance, vectors = np.linalg.eigh(centred.T @ centred / len(few))
@@ -42,6 +42,16 @@ def fit_eigen(images: npt.NDArray[np.uint8], components: int) -> EigenImages:
     rounded = np.rint(vectors * signs[:, None] * EIGEN_ONE).astype(np.int16)
     residual = max(total - float(variance.sum()), FLOOR)
     return EigenImages(np.rint(mean * MEAN_ONE).astype(np.int32), rounded, np.maximum(variance, FLOOR), residual)
+
+
+def stride(images: int, pixels: int) -> int:
+    """Of how many images of a class one is taken."""
+    return 1 if pixels <= DIRECT else -(-images // MOST)
+
+
+def most_components(images: int, pixels: int) -> int:
+    """How many eigen-images so many images have."""
+    return min(pixels, -(-images // stride(images, pixels)) - 1)
 
 
 def arguments(of: EigenImages, free: float) -> tuple[Any, ...]:

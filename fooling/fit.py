@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data import ImageSet, refuse_empty_classes
-from fooling.eigen import EigenImages, arguments, fit_eigen
+from fooling.eigen import EigenImages, arguments, fit_eigen, most_components
 from fooling.kernels import reference
 from fooling.kernels.reference_eigen import eigen_distances
 from fooling.kernels.reference_regional import regional_counts, regional_wanted
@@ -23,7 +23,7 @@ def fit(
 ) -> Statistics:
     """Statistics of every class of `data`: 1 ≤ bins ≤ 256; lags 1…lags, at most the shorter side − 1.
 
-    `components` eigen-images, at most the pixels and the images of the smallest class − 1; grid × grid regions with lags
+    `components` eigen-images, at most those that the smallest class has; grid × grid regions with lags
     1…reach; `exemplars` of each class, evenly spaced among its images, at most those of the smallest class.
     """
     shape = data.images.shape[1:]
@@ -37,7 +37,7 @@ def fit(
     regional = (regional / count[:, None, None] / regional_counts(shape, grid, reach)).reshape(
         *levels.shape[:2], -1, 1 + 2 * reach
     )
-    components = min(components, int(np.prod(shape)), int(count.min()) - 1)
+    components = min(components, *(most_components(int(number), int(np.prod(shape))) for number in count))
     eigen = [fit_eigen(data.images[data.labels == k], components) for k in range(len(data.classes))]
     chosen = [choose(data, k, min(exemplars, int(count.min()))) for k in range(len(data.classes))]
     of_exemplars = [describe(images, lags, grid, regional[k], eigen[k]) for k, images in enumerate(chosen)]

@@ -186,6 +186,9 @@ def find_disagreement(values: dict[str, npt.NDArray[Any]]) -> str:
     np.add.at(np.moveaxis(bins, 2, 0), bin_of_level(bins.shape[2]), np.moveaxis(levels, 2, 0))
     if not np.allclose(bins, histogram):
         return "histogram: does not agree with levels"
+    norms = (values["eigen"].astype(np.float64) ** 2).sum(axis=2) / EIGEN_ONE**2
+    if not np.allclose(norms, 1, atol=0.05):  # the kernels' 32-bit sums rely on it
+        return "eigen: expected eigen-images of length 1"
     if (exemplars.sum(axis=3) != values["shape"][0] * values["shape"][1]).any():
         return "exemplar_levels: do not add up to the pixels of an image"
     return ""

@@ -1,9 +1,13 @@
 """The built-in network, its lattice, its file, its training; and the examination before use."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from conftest import DATA, needs_mnist, random_images, random_network
@@ -14,7 +18,7 @@ from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.base import examine
 from fooling.classifiers.convolutional import ConvolutionalNetwork, by_library, by_patches, sizes
 from fooling.classifiers.networks import EXACT, LARGEST, on_lattice
-from fooling.classifiers.training import Training, confusion, train_cnn, train_mlp
+from fooling.classifiers.training import Training, confusion, moved, train_cnn, train_mlp
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 
@@ -135,6 +139,23 @@ def test_convolutions_learn_and_are_seeded() -> None:
     counts = confusion(network, load_data(None, "sklearn", "test"))
     assert np.trace(counts) / counts.sum() > 0.85
     assert train_cnn(few, once, kernel=3, channels=(6, 12), hidden=24).fingerprint == network.fingerprint
+
+
+@pytest.mark.parametrize("train", [train_mlp, partial(train_cnn, kernel=3, channels=(2, 3))])
+def test_a_loss_that_is_lost_is_told(train: Callable[..., Any]) -> None:
+    data = load_data(None, "sklearn")
+    with pytest.raises(UserError, match=r"epoch 1: the loss is (nan|inf); give a smaller learning_rate"):
+        train(data, Training(epochs=2, batch=50, learning_rate=1e30, decay=1e-4, seed=0), hidden=5)
+
+
+def test_training_images_move_both_ways_and_black_comes_in() -> None:
+    images = np.zeros((200, 5, 6, 1), np.uint8)
+    images[:, 2, 3] = 255
+    found = np.asarray(moved(images, 2, jax.random.key(0)))
+    assert (found.sum(axis=(1, 2, 3), dtype=int) == 255).all()
+    places = {tuple(place) for place in np.argwhere(found)[:, 1:3].tolist()}
+    assert places == {(y, x) for y in range(5) for x in range(1, 6)}
+    assert moved(images, 0, jax.random.key(0)) is images
 
 
 def random_convolutions(shape: tuple[int, int, int], kernel: int = 3) -> ConvolutionalNetwork:

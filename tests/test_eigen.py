@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import random_eigen, random_images
 
-from fooling.eigen import EIGEN_ONE, MEAN_ONE, arguments, fit_eigen
+from fooling.eigen import EIGEN_ONE, MEAN_ONE, arguments, fit_eigen, most_components
 from fooling.kernels import numba_, reference
 
 
@@ -23,6 +23,12 @@ def test_components_are_those_of_the_images() -> None:
     assert found.variance == pytest.approx(((centred @ eigen.T) ** 2).mean(axis=0), rel=1e-2)
     outside = centred - centred @ eigen.T @ eigen
     assert found.residual == pytest.approx((outside**2).sum(axis=1).mean(), rel=2e-2)
+
+
+def test_large_images_of_many_have_as_many_components_as_are_looked_at() -> None:
+    assert most_components(2100, 64) == 64
+    assert most_components(2100, 4096) == 1049  # every second image
+    assert most_components(30, 4096) == 29
 
 
 def test_many_pixels_give_the_same_components() -> None:

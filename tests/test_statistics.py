@@ -112,12 +112,19 @@ def write(path: Path, **changed: Any) -> Path:
         ({"variogram_x": np.zeros((4, 1, 0)), "variogram_y": np.zeros((4, 1, 0))}, "variogram_x: expected numbers"),
         ({"eigen": np.zeros((4, 3, 63), np.int16)}, r"eigen: expected \[4, 3, 64\]"),
         ({"eigen": np.full((4, 10, 64), 5000, np.int16)}, "eigen: expected integers from -4096 to 4096"),
+        ({"eigen": np.full((4, 10, 64), 4000, np.int16)}, "eigen: expected eigen-images of length 1"),
+        ({"grid": np.array([4])}, r"grid: expected \[\], got \[1\]"),
+        ({"grid": np.array(0)}, "grid: expected integers from 1 on"),
+        ({"regional": np.zeros((4, 1, 9, 3))}, r"regional: expected \[4, 1, 16, 3\]"),
+        ({"exemplar_levels": np.zeros((4, 11, 1, 256), np.int32)}, "exemplar_levels: do not add up to the pixels"),
+        ({"exemplar_sums": np.zeros((4, 11, 1, 2, 7))}, "exemplar_sums: expected integers from 0"),
+        ({"exemplar_eigen": np.full((4, 11, 2), -1.0)}, "exemplar_eigen: expected numbers from 0"),
         ({"mean": np.full((4, 64), -1, np.int32)}, "mean: expected integers from 0 to 65280"),
         ({"variance": np.zeros((4, 10))}, "variance: expected numbers above 0"),
         ({"residual": np.full(4, np.inf)}, "residual: expected numbers above 0"),
         ({"labels": np.array([{}], dtype=object)}, "not an .npz file of plain arrays"),
     ],
-    ids=str,
+    ids=lambda part: part if isinstance(part, str) else next(iter(part)),
 )
 def test_garbage_is_refused(tmp_path: Path, changed: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):

@@ -11,6 +11,7 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.convolutional import ConvolutionalNetwork, by_patches, forward, sizes
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
+from fooling.errors import UserError
 
 Layers = dict[str, Any]
 MOMENTUM = 0.9
@@ -88,7 +89,10 @@ def start_layers(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> La
 def descend(
     layers: Layers, error: Callable[[Layers, Any, Any], Any], data: ImageSet, training: Training, key: Any
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Layers after training; `error(layers, pixels [B, H, W, C] of 0…255, wanted [B, K])` is the mean over a batch."""
+    """Layers after training; `error(layers, pixels [B, H, W, C] of 0…255, wanted [B, K])` is the mean over a batch.
+
+    Raises UserError where the loss is no longer finite.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -120,6 +124,8 @@ def descend(
     for epoch in range(training.epochs):
         carry, mean_loss = run_epoch(carry, jax.random.fold_in(key, epoch), epoch)
         training.on_epoch(epoch + 1, float(mean_loss))
+        if not np.isfinite(mean_loss):
+            raise UserError(f"epoch {epoch + 1}: the loss is {float(mean_loss)}; give a smaller learning_rate")
     return {name: np.asarray(value) for name, value in carry[0].items()}
 
 

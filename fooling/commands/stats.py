@@ -42,5 +42,9 @@ def main(arguments: list[str]) -> int:
             for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
         ]
         print_table(columns, rows)
+        for name, kept in (("components", statistics.eigen.shape[1]), ("exemplars", statistics.exemplars)):
+            if kept < getattr(settings, name):
+                images = f"{statistics.count.min()} images"
+                print(f"{name}={kept}, not {getattr(settings, name)}: the smallest class has {images}")
         print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
     return 0
