@@ -14,6 +14,7 @@ from conftest import random_images, random_network
 
 from fooling.kernels import numba_, numba_breeding, numba_words, reference, tables
 from fooling.kernels.numba_breeding import Recipe
+from fooling.kernels.reference_breeding import ORIGINAL
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "breeding.json").read_text())
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
@@ -59,6 +60,7 @@ def make_breeding(
     population: int = 9,
     selected: int = 4,
     alike: float = 0.0,
+    rates: reference.Rates = ORIGINAL,
 ) -> tuple[Recipe, np.ndarray, np.ndarray]:
     """A recipe, its parents, of which a share of the pixels is `alike`, and the reference's children."""
     numbers = np.array(runs, dtype=np.uint32)
@@ -68,7 +70,7 @@ def make_breeding(
     parents = np.where(same, parents[:, :1], parents)
     thresholds = np.array([tables.rate_threshold(redraw / (r + 1)) for r in range(len(runs))], dtype=np.uint32)
     swaps = tables.rate_threshold(swap)
-    expected = reference.breed(parents, table, thresholds, swaps, mixing, seed, generation, numbers, population)
+    expected = reference.breed(parents, table, thresholds, swaps, mixing, seed, generation, numbers, population, rates)
     recipe = make_recipe(
         table,
         numbers,
@@ -79,6 +81,8 @@ def make_breeding(
         mixing=mixing,
         seed=np.uint64(seed),
         generation=generation,
+        width=shape[1],
+        operators=numba_breeding.operators(rates),
     )
     return recipe, parents, expected
 

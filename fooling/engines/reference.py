@@ -33,7 +33,7 @@ class ReferenceEngine:
         b, generation = self.breeding, state.generation + 1
         redraw = b.redraw_thresholds(state.costs)
         children = reference.breed(
-            state.images, b.table, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population
+            state.images, b.table, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population, b.rates
         )
         fresh = reference.fresh(children, state.images, b.mixing, b.seed, generation, state.runs)
         return self.kept(state, generation, children, fresh.sum(axis=1))

@@ -16,7 +16,18 @@ LOG_NODES = 1 << 10  # nodes of the table on [1, 2); linear in between: error < 
 GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most of them lead to a single level
 
 # What a random word is for: part of its address, so that no two uses share a word.
-PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4, "propose": 5}
+PURPOSES = {
+    "start": 0,
+    "parents": 1,
+    "crossover": 2,
+    "redraw": 3,
+    "swap": 4,
+    "propose": 5,
+    "rectangle": 6,
+    "gaussian": 7,
+    "polynomial": 8,
+    "blur": 9,
+}
 
 
 @lru_cache(maxsize=1)
