@@ -204,7 +204,7 @@ def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
 @pytest.mark.parametrize(("level", "eta"), [(128, 20), (5, 3)])
 def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> None:
     rate, table = 0.25, polynomial_moves(eta)
-    children = children_of(flat_parents(level), Rates(polynomial=int(rate * ONE), polynomial_moves=table), 200)
+    children = children_of(flat_parents(level), Rates(polynomial=int(rate * ONE), polynomial_moves=table), 100)
     shares = rate * np.diff(table[level] / 2**32, prepend=0)
     shares[level] += 1 - rate
     found = np.bincount(children.reshape(-1), minlength=256) / children.size
@@ -226,7 +226,7 @@ def test_blur_brings_neighbours_nearer_within_their_range(shape: tuple[int, int,
     noise = np.random.default_rng(1).integers(40, 200, (1, *shape), dtype=np.uint8)
     children = children_of(noise, Rates(blur=ONE // 10), 20)
     before, after = (np.abs(np.diff(images.astype(int), axis=2)).mean() for images in (noise, children))
-    assert after < 0.95 * before
+    assert after < 0.97 * before
     assert 40 <= children.min() <= children.max() < 200
     share = (children != noise).any(axis=3).mean()
     assert share == pytest.approx(0.1, abs=5 * math.sqrt(0.1 / (20 * math.prod(shape[:2]))) + 0.002)
@@ -236,8 +236,9 @@ def test_blur_brings_neighbours_nearer_within_their_range(shape: tuple[int, int,
 # --- table and settings -----------------------------------------------------------------------------------------------
 
 
-def rates_of(*words: str) -> Rates:
-    (job,) = prepare(load(["rectangles=0", "gaussians=0", "polynomials=0", "blurs=0", *words], RunSettings, "run"))
+def rates_of(**changed: object) -> Rates:
+    chosen = {"rectangles": 0, "gaussians": 0, "polynomials": 0, "blurs": 0, **changed}
+    (job,) = prepare(load([f"{name}={value}" for name, value in chosen.items()], RunSettings, "run"))
     return make_rates(job)
 
 
@@ -246,8 +247,9 @@ def test_the_table_names_what_is_there(name: str) -> None:
     operator = OPERATORS[name]
     assert getattr(reference_breeding, operator.function.__name__) is operator.function
     assert f"search.{operator.setting}" in leaves(RunSettings)
-    on, off = (load([*words], RunSettings, "run").search for words in (operator.on, operator.off))
-    assert on != off
+    off = load(operator.off, RunSettings, "run").search
+    assert getattr(off, operator.setting) in (0, "none")
+    assert all(load([word], RunSettings, "run").search != off for word in operator.on)
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -259,10 +261,10 @@ def test_the_documentation_has_every_operator(name: str) -> None:
 
 def test_rates_follow_the_settings() -> None:
     assert rates_of() == ORIGINAL
-    rates = rates_of("rectangles=0.25", "gaussians=1", "gaussian_sd=3", "polynomials=2", "polynomial_eta=7", "blurs=4")
+    rates = rates_of(rectangles=0.25, gaussians=1, gaussian_sd=3, polynomials=2, polynomial_eta=7, blurs=4)
     assert rates[:4] == (ONE // 4, round(ONE / 784), round(2 * ONE / 784), round(4 * ONE / 784))
     assert rates.gaussian_moves is gaussian_moves(3.0)
     assert rates.polynomial_moves is polynomial_moves(7)
-    assert rates_of("gaussians=1e9").gaussian == ONE // 2
-    assert rates_of("crossover=rectangle").rectangle == ONE
-    assert rates_of("crossover=none", "rectangles=0.5").rectangle == 0
+    assert rates_of(gaussians=1e9).gaussian == ONE // 2
+    assert rates_of(crossover="rectangle").rectangle == ONE
+    assert rates_of(crossover="none", rectangles=0.5).rectangle == 0

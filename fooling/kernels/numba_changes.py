@@ -108,7 +108,7 @@ def list_changes(
         count: Whole = np.int64(size > many) * -1
         if 0 < size <= many:
             if U32(of_parents[2, q] >> U32(8)) < recipe.operators.rectangle:
-                rectangle_bits(recipe, scratch.bits[:, q % TOGETHER], child, run)
+                rectangle_bits(recipe, scratch.bits, q % TOGETHER, child, run)
             base, count = cross_changes(recipe, scratch, found, r, q % TOGETHER, first, second, size, limit, start)
         if count > limit:
             count = ~count
@@ -161,15 +161,15 @@ def draw_bits(recipe: Recipe, bits: Drawn, children: Drawn, runs: Drawn) -> None
 
 
 @jit_part
-def rectangle_bits(recipe: Recipe, bits: Drawn, child: U32, run: U32) -> None:
+def rectangle_bits(recipe: Recipe, bits: Drawn, lane: Whole, child: U32, run: U32) -> None:
     """Sets a child's bits to 1 within its rectangle, to 0 elsewhere."""
     channels, width = recipe.table.shape[0], recipe.width
     top, bottom, left, right = rectangle(recipe, recipe.parents.shape[2] // (channels * width), child, run)
     for k in range(len(bits)):
-        bits[k] = U32(0)
+        bits[k, lane] = U32(0)
     for y in range(top, bottom + 1):
         for pixel in range((y * width + left) * channels, (y * width + right + 1) * channels):
-            bits[pixel >> 5] |= U32(1) << U32(pixel & 31)
+            bits[pixel >> 5, lane] |= U32(1) << U32(pixel & 31)
 
 
 @jit_part
