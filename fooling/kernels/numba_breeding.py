@@ -34,17 +34,16 @@ class Operators(NamedTuple):
     blur: U  # divisor of gaps
 
 
-def operators(rates: Rates) -> Operators:
-    """The rates as the kernels take them."""
+def operators(rates: Rates) -> Operators | None:
+    """The rates as the kernels take them; None if nothing of it happens: kernels are then compiled without (3 of 20 s)."""
+    if not any((rates.rectangle, rates.gaussian, rates.polynomial, rates.blur)):
+        return None
     move, moves = np.zeros(len(MOVES), dtype=np.uint64), np.zeros((len(MOVES), LEVELS, LEVELS), dtype=np.uint64)
     two = (rates.gaussian, rates.gaussian_moves), (rates.polynomial, rates.polynomial_moves)
     for k, (rate, table) in enumerate(two):
         if rate:
             move[k], moves[k] = gap_divisor(rate), table
     return Operators(U32(rates.rectangle), move, moves, U(gap_divisor(rates.blur)))
-
-
-NONE = operators(Rates())
 
 
 class Recipe(NamedTuple):
@@ -62,7 +61,7 @@ class Recipe(NamedTuple):
     population: int  # N
     stride: int
     width: int = 0  # W, for the operators that must know it
-    operators: Operators = NONE
+    operators: Operators | None = None
 
 
 # --- whole children -------------------------------------------------------------------------------------------------
@@ -97,18 +96,14 @@ def breed(recipe: Recipe, numbers: Ints) -> tuple[Bytes, Flags]:
         run, parents, pixels = recipe.runs[r], recipe.parents[r], images[q]
         words = philox(0, U32(PARENTS + child), recipe.generation, run, recipe.seed)
         first, second = pair(words[0], words[1], len(parents), recipe.mixing)
-        cuts = U32(words[2] >> U32(8)) < recipe.operators.rectangle
+        cuts = takes_rectangle(recipe.operators, words[2])
         other = parents[first if cuts else second]  # of equal parents crossover makes a copy
         crossover(pixels, parents[first], other, child, recipe.generation, run, recipe.seed)
         if cuts:
-            put_rectangle(recipe, pixels, parents[second], child, run)
+            put_rectangle(recipe, recipe.operators, pixels, parents[second], child, run)
         if recipe.redraw[r]:
             redraw_pixels(recipe, pixels, recipe.redraw[r], child, run)
-        for k in range(len(MOVES)):  # in a loop, so that it is compiled once
-            if recipe.operators.move[k]:
-                move_pixels(recipe, pixels, k, child, run)
-        if recipe.operators.blur:
-            blur_places(recipe, pixels, child, run)
+        mutate(recipe, recipe.operators, pixels, child, run)
         if recipe.swap:
             swap_places(recipe, pixels, channels, child, run)
         fresh[q] = differ(pixels, parents[first]) and differ(pixels, parents[second])
@@ -126,13 +121,22 @@ def pair(word0: U32, word1: U32, selected: int, mixing: bool) -> tuple[np.int64,
 
 
 @jit_part
-def put_rectangle(recipe: Recipe, pixels: Bytes, b: Bytes, child: U32, run: U32) -> None:
+def takes_rectangle(operators: Operators | None, word: U32) -> bool:
+    """Whether a child takes a rectangle, by the third of the words of its parents."""
+    if operators is None:
+        return False
+    return bool(U32(word >> U32(8)) < operators.rectangle)
+
+
+@jit_part
+def put_rectangle(recipe: Recipe, operators: Operators | None, pixels: Bytes, b: Bytes, child: U32, run: U32) -> None:
     """Takes a rectangle from b."""
-    channels, width = recipe.table.shape[0], recipe.width
-    top, bottom, left, right = rectangle(recipe, len(pixels) // (channels * width), child, run)
-    for y in range(top, bottom + 1):
-        for i in range((y * width + left) * channels, (y * width + right + 1) * channels):
-            pixels[i] = b[i]
+    if operators is not None:
+        channels, width = recipe.table.shape[0], recipe.width
+        top, bottom, left, right = rectangle(recipe, len(pixels) // (channels * width), child, run)
+        for y in range(top, bottom + 1):
+            for i in range((y * width + left) * channels, (y * width + right + 1) * channels):
+                pixels[i] = b[i]
 
 
 @jit_part
@@ -184,9 +188,20 @@ def redraw_pixels(recipe: Recipe, pixels: Bytes, divisor: U, child: U32, run: U3
 
 
 @jit_part
-def move_pixels(recipe: Recipe, pixels: Bytes, k: Whole, child: U32, run: U32) -> None:
+def mutate(recipe: Recipe, operators: Operators | None, pixels: Bytes, child: U32, run: U32) -> None:
+    """Moves and blurs, as far as they happen."""
+    if operators is not None:
+        for k in range(len(MOVES)):  # in a loop, so that it is compiled once
+            if operators.move[k]:
+                move_pixels(recipe, operators, pixels, k, child, run)
+        if operators.blur:
+            blur_places(recipe, operators.blur, pixels, child, run)
+
+
+@jit_part
+def move_pixels(recipe: Recipe, operators: Operators, pixels: Bytes, k: Whole, child: U32, run: U32) -> None:
     """Moves pixels to other grey levels by the k-th of MOVES."""
-    divisor, moves = recipe.operators.move[k], recipe.operators.moves[k]
+    divisor, moves = operators.move[k], operators.moves[k]
     at, block = np.int64(-1), np.int64(0)
     while True:
         w0, w1, w2, w3 = philox(block, U32(MOVES[k] + child), recipe.generation, run, recipe.seed)
@@ -212,14 +227,14 @@ def moved(word: U32, shares: Words) -> Whole:
 
 
 @jit_part
-def blur_places(recipe: Recipe, pixels: Bytes, child: U32, run: U32) -> None:
+def blur_places(recipe: Recipe, divisor: U, pixels: Bytes, child: U32, run: U32) -> None:
     """Blurs places one after the other."""
     channels, width = recipe.table.shape[0], recipe.width
     height = len(pixels) // (channels * width)
     at, block = np.int64(-1), np.int64(0)
     while True:
         for skip in philox(block, U32(BLUR + child), recipe.generation, run, recipe.seed):
-            at += 1 + gap(skip, recipe.operators.blur)
+            at += 1 + gap(skip, divisor)
             if at >= height * width:
                 return
             for channel in range(channels):

@@ -6,8 +6,26 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_part
-from fooling.kernels.numba_breeding import CROSSOVER, MOVES, PARENTS, REDRAW, Flags, Recipe, pair, rectangle
-from fooling.kernels.numba_mutations import Before, blur_changes, index, move_changes, net_changes, redraw_changes, swap_changes
+from fooling.kernels.numba_breeding import (
+    CROSSOVER,
+    PARENTS,
+    REDRAW,
+    Flags,
+    Operators,
+    Recipe,
+    pair,
+    rectangle,
+    takes_rectangle,
+)
+from fooling.kernels.numba_mutations import (
+    Before,
+    has_mutations,
+    index,
+    mutate_changes,
+    net_changes,
+    redraw_changes,
+    swap_changes,
+)
 from fooling.kernels.numba_words import U32, Drawn, U, Whole, first_words, gap, philox
 from fooling.kernels.reference import Bytes, Ints
 
@@ -92,7 +110,7 @@ def list_changes(
     """Fills in what is found; → how many have changes and how many more than are listed."""
     selected, pixels = recipe.parents.shape[1:]
     rows, ends, listed, levels = found.rows, found.ends, found.pixels, found.levels
-    mutates = recipe.operators.blur > 0 or recipe.operators.move.any()
+    mutates = has_mutations(recipe.operators)
     many = 2 * limit + BLOCK  # differing pixels of which no half is within the limit
     m = w = 0
     for q in range(len(children)):
@@ -107,8 +125,8 @@ def list_changes(
         base: Whole = first
         count: Whole = np.int64(size > many) * -1
         if 0 < size <= many:
-            if U32(of_parents[2, q] >> U32(8)) < recipe.operators.rectangle:
-                rectangle_bits(recipe, scratch.bits, q % TOGETHER, child, run)
+            if takes_rectangle(recipe.operators, of_parents[2, q]):
+                rectangle_bits(recipe, recipe.operators, scratch.bits, q % TOGETHER, child, run)
             base, count = cross_changes(recipe, scratch, found, r, q % TOGETHER, first, second, size, limit, start)
         if count > limit:
             count = ~count
@@ -120,11 +138,7 @@ def list_changes(
             if redraws:
                 words = of_redraw[0, q], of_redraw[1, q], of_redraw[2, q], of_redraw[3, q]
                 count = redraw_changes(recipe, before, count, limit, recipe.redraw[r], words, child, run)
-            for k in range(len(MOVES)):
-                if recipe.operators.move[k] and count >= 0:
-                    count = move_changes(recipe, before, count, limit, k, child, run)
-            if recipe.operators.blur and count >= 0:
-                count = blur_changes(recipe, before, count, limit, child, run)
+            count = mutate_changes(recipe, recipe.operators, before, count, limit, child, run)
             if recipe.swap and count >= 0:
                 count = swap_changes(recipe, before, count, limit, child, run)
             count = net_changes(before, count)
@@ -161,15 +175,16 @@ def draw_bits(recipe: Recipe, bits: Drawn, children: Drawn, runs: Drawn) -> None
 
 
 @jit_part
-def rectangle_bits(recipe: Recipe, bits: Drawn, lane: Whole, child: U32, run: U32) -> None:
+def rectangle_bits(recipe: Recipe, operators: Operators | None, bits: Drawn, lane: Whole, child: U32, run: U32) -> None:
     """Sets a child's bits to 1 within its rectangle, to 0 elsewhere."""
-    channels, width = recipe.table.shape[0], recipe.width
-    top, bottom, left, right = rectangle(recipe, recipe.parents.shape[2] // (channels * width), child, run)
-    for k in range(len(bits)):
-        bits[k, lane] = U32(0)
-    for y in range(top, bottom + 1):
-        for pixel in range((y * width + left) * channels, (y * width + right + 1) * channels):
-            bits[pixel >> 5, lane] |= U32(1) << U32(pixel & 31)
+    if operators is not None:
+        channels, width = recipe.table.shape[0], recipe.width
+        top, bottom, left, right = rectangle(recipe, recipe.parents.shape[2] // (channels * width), child, run)
+        for k in range(len(bits)):
+            bits[k, lane] = U32(0)
+        for y in range(top, bottom + 1):
+            for pixel in range((y * width + left) * channels, (y * width + right + 1) * channels):
+                bits[pixel >> 5, lane] |= U32(1) << U32(pixel & 31)
 
 
 @jit_part

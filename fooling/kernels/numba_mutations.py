@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.jit import jit_inline, jit_part
-from fooling.kernels.numba_breeding import BLUR, MOVES, REDRAW, SWAP, Recipe, moved, neighbour, weight_of
+from fooling.kernels.numba_breeding import BLUR, MOVES, REDRAW, SWAP, Operators, Recipe, moved, neighbour, weight_of
 from fooling.kernels.numba_words import SHIFT, U32, U, Whole, gap, level_of, philox
 from fooling.kernels.reference import Bytes
 
@@ -80,9 +80,33 @@ def redraw_changes(
 
 
 @jit_part
-def move_changes(recipe: Recipe, before: Before, count: Whole, limit: int, k: Whole, child: U32, run: U32) -> Whole:
+def has_mutations(operators: Operators | None) -> bool:
+    """Whether there is something to do for `mutate_changes`."""
+    if operators is None:
+        return False
+    return bool(operators.blur > 0 or operators.move.any())
+
+
+@jit_part
+def mutate_changes(
+    recipe: Recipe, operators: Operators | None, before: Before, count: Whole, limit: int, child: U32, run: U32
+) -> Whole:
+    """`mutate`."""
+    if operators is not None:
+        for k in range(len(MOVES)):
+            if operators.move[k] and count >= 0:
+                count = move_changes(recipe, operators, before, count, limit, k, child, run)
+        if operators.blur and count >= 0:
+            count = blur_changes(recipe, operators.blur, before, count, limit, child, run)
+    return count
+
+
+@jit_part
+def move_changes(
+    recipe: Recipe, operators: Operators, before: Before, count: Whole, limit: int, k: Whole, child: U32, run: U32
+) -> Whole:
     """`move_pixels`."""
-    divisor, moves = recipe.operators.move[k], recipe.operators.moves[k]
+    divisor, moves = operators.move[k], operators.moves[k]
     at, block = np.int64(-1), np.int64(0)
     while True:
         w0, w1, w2, w3 = philox(block, U32(MOVES[k] + child), recipe.generation, run, recipe.seed)
@@ -97,14 +121,14 @@ def move_changes(recipe: Recipe, before: Before, count: Whole, limit: int, k: Wh
 
 
 @jit_part
-def blur_changes(recipe: Recipe, before: Before, count: Whole, limit: int, child: U32, run: U32) -> Whole:
+def blur_changes(recipe: Recipe, divisor: U, before: Before, count: Whole, limit: int, child: U32, run: U32) -> Whole:
     """`blur_places`."""
     channels, width = recipe.table.shape[0], recipe.width
     height = len(before.base) // (channels * width)
     at, block = np.int64(-1), np.int64(0)
     while True:
         for skip in philox(block, U32(BLUR + child), recipe.generation, run, recipe.seed):
-            at += 1 + gap(skip, recipe.operators.blur)
+            at += 1 + gap(skip, divisor)
             if at >= height * width:
                 return count
             if count + channels > limit:
