@@ -62,11 +62,13 @@ def breeding_kernels(engine: Any, state: Any, recipe: Any, numbers: np.ndarray) 
     return {
         "start": (
             lambda: numba_breeding.start(recipe, 784, numbers),
-            lambda: reference.start(b.table, 0, state.runs[:1], len(numbers) // 100, SHAPE),
+            lambda: reference.start(b.tables, 0, state.runs[:1], len(numbers) // 100, SHAPE),
         ),
         "breed": (
             lambda: numba_breeding.breed(recipe, numbers),
-            lambda: reference.breed(state.images[:1], b.table, redraw, b.swap, True, 0, 1, state.runs[:1], len(numbers) // 100),
+            lambda: reference.breed(
+                state.images[:1], b.tables, redraw, b.swap, True, 0, 1, state.runs[:1], len(numbers) // 100
+            ),
         ),
         "find changes, generation 61": (lambda: numba_changes.find_changes(recipe_late, engine.limit, numbers), None),
     }

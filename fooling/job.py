@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fooling.engines.anneal import Annealing
     from fooling.engines.loop import Plan
     from fooling.engines.state import Breeding, Engine
+    from fooling.kernels.reference import Rates
     from fooling.objective import Objective
     from fooling.statistics import Statistics
 
@@ -185,7 +186,7 @@ def make_annealing(job: Job) -> "Annealing":
 def make_breeding(job: Job) -> "Breeding":
     """How children are made and kept."""
     from fooling.engines.state import Breeding
-    from fooling.kernels.tables import draw_table, rate_threshold
+    from fooling.kernels.tables import draw_table
 
     search, shape = job.settings.search, job.objective.classifier.input_shape
     return Breeding(
@@ -193,13 +194,40 @@ def make_breeding(job: Job) -> "Breeding":
         population=search.population,
         selected=search.selected,
         tables=draw_table(wanted_levels(job)),
-        mixing=search.crossover == "uniform",
+        mixing=search.crossover != "none",
         mutate_factor=search.mutate_factor,
         min_rate=search.min_rate,
-        swap=rate_threshold(min(search.swaps / (shape[0] * shape[1]), 0.5)),
+        swap=threshold_of(search.swaps, shape[0] * shape[1]),
         elitism=search.elitism,
         seed=job.settings.seed,
+        rates=make_rates(job),
     )
+
+
+def make_rates(job: Job) -> "Rates":
+    """How often the further operators act, with the moves of those that do."""
+    from fooling.kernels.moves import NO_MOVES, gaussian_moves, polynomial_moves
+    from fooling.kernels.reference import Rates
+    from fooling.kernels.tables import RATE_ONE
+
+    search, shape = job.settings.search, job.objective.classifier.input_shape
+    places, pixels = shape[0] * shape[1], shape[0] * shape[1] * shape[2]
+    share = {"uniform": search.rectangles, "rectangle": 1.0, "none": 0.0}[search.crossover]
+    return Rates(
+        rectangle=round(share * RATE_ONE),
+        gaussian=threshold_of(search.gaussians, pixels),
+        polynomial=threshold_of(search.polynomials, pixels),
+        blur=threshold_of(search.blurs, places),
+        gaussian_moves=gaussian_moves(search.gaussian_sd) if search.gaussians else NO_MOVES,
+        polynomial_moves=polynomial_moves(search.polynomial_eta) if search.polynomials else NO_MOVES,
+    )
+
+
+def threshold_of(mean: float, places: int) -> int:
+    """The rate of what happens `mean` times in so many places, at most at every second: an integer in units of 2⁻²⁴."""
+    from fooling.kernels.tables import rate_threshold
+
+    return rate_threshold(min(mean / places, 0.5))
 
 
 def describe(job: Job) -> dict[str, Any]:

@@ -109,9 +109,17 @@ class Search(Model):
     draw: Literal["levels", "bins"] = Field(
         description="pixels are drawn from the class's 256 grey levels, or evenly within its histogram's bins"
     )
-    crossover: Literal["uniform", "none"] = Field(description="each pixel from either of two parents, or a copy of one")
+    crossover: Literal["uniform", "rectangle", "none"] = Field(
+        description="each pixel from either of two parents, or a rectangle from the second of them, or a copy of one"
+    )
+    rectangles: Float = Field(ge=0, le=1, description="crossover=uniform: share of the children that take a rectangle instead")
     mutate_factor: Float = Field(ge=0, description="a pixel is redrawn at the rate min(0.5, 0.01·|best cost|·mutate_factor)")
     min_rate: Float = Field(ge=0, le=0.5, description="that rate is not below this")
+    gaussians: Float = Field(ge=0, description="mean number of pixels that get rounded normal noise in a child")
+    gaussian_sd: Float = Field(gt=0, le=255, description="its standard deviation, grey levels; sums stay within 0…255")
+    polynomials: Float = Field(ge=0, description="mean number of pixels that are moved by polynomial mutation in a child")
+    polynomial_eta: Int = Field(ge=0, le=1000, description="its distribution index: the larger, the smaller the moves")
+    blurs: Float = Field(ge=0, description="mean number of places that become the mean of their 3×3 neighbourhood in a child")
     swaps: Float = Field(ge=0, description="mean number of pairs of pixels that are swapped in a child")
     elitism: Bool = Field(description="parents compete with their children")
     proposals: Int = Field(ge=1, le=1_000_000, description="anneal: proposals of each chain a generation")

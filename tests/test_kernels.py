@@ -15,6 +15,7 @@ from conftest import random_images, random_network, random_wanted
 from fooling.kernels import numba_, numba_breeding, numba_words, reference, tables
 from fooling.kernels.arrays import Wanted
 from fooling.kernels.numba_breeding import Recipe
+from fooling.kernels.reference_breeding import ORIGINAL
 from fooling.kernels.reference_network import sigmoid
 from fooling.kernels.reference_regional import regional_wanted, regions
 
@@ -81,6 +82,7 @@ def make_breeding(
     population: int = 9,
     selected: int = 4,
     alike: float = 0.0,
+    rates: reference.Rates = ORIGINAL,
 ) -> tuple[Recipe, np.ndarray, np.ndarray]:
     """A recipe, its parents, of which a share of the pixels is `alike`, and the reference's children."""
     numbers = np.array(runs, dtype=np.uint32)
@@ -90,7 +92,9 @@ def make_breeding(
     parents = np.where(same, parents[:, :1], parents)
     thresholds = np.array([tables.rate_threshold(redraw / (r + 1)) for r in range(len(runs))], dtype=np.uint32)
     swaps = tables.rate_threshold(swap)
-    expected = reference.breed(parents, two[in_turn(numbers)], thresholds, swaps, mixing, seed, generation, numbers, population)
+    expected = reference.breed(
+        parents, two[in_turn(numbers)], thresholds, swaps, mixing, seed, generation, numbers, population, rates
+    )
     recipe = make_recipe(
         two,
         numbers,
@@ -101,6 +105,8 @@ def make_breeding(
         mixing=mixing,
         seed=np.uint64(seed),
         generation=generation,
+        width=shape[1],
+        operators=numba_breeding.operators(rates),
     )
     return recipe, parents, expected
 

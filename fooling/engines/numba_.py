@@ -26,7 +26,7 @@ from fooling.engines.scoring import (
 )
 from fooling.engines.state import Breeding, State, nothing
 from fooling.kernels import numba_, numba_breeding
-from fooling.kernels.numba_breeding import Recipe
+from fooling.kernels.numba_breeding import Recipe, operators
 from fooling.kernels.numba_words import gap_divisors
 from fooling.kernels.tables import draw_guide, gap_divisor
 from fooling.objective import Objective
@@ -77,7 +77,7 @@ class NumbaEngine:
         self.columns = [0 if part.name == SCORES else 1 + objective.penalties.index(part.name) for part in self.parts]
         self.limit = min(int(np.prod(breeding.shape)) // 8, 1024) if scoring == "difference" else -1
         self.notes = self.say_notes()
-        self.guides = draw_guide(breeding.tables)
+        self.guides, self.operators = draw_guide(breeding.tables), operators(breeding.rates)
         self.blank = measure(self.parts, np.zeros((1, *breeding.shape), dtype=np.uint8)) if self.limit >= 0 else {}
         self.weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
 
@@ -202,6 +202,8 @@ class NumbaEngine:
             runs=state.runs,
             population=b.population,
             stride=b.population + state.images.shape[1],
+            width=b.shape[1],
+            operators=self.operators,
         )
 
     def parents(self, state: State) -> Parents:

@@ -31,7 +31,9 @@ class ReferenceEngine:
         """Breeds, scores and selects one generation."""
         b, generation = self.breeding, state.generation + 1
         tables, redraw = b.tables[self.objective.which(state.runs)], b.redraw_thresholds(state.costs)
-        children = reference.breed(state.images, tables, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population)
+        children = reference.breed(
+            state.images, tables, redraw, b.swap, b.mixing, b.seed, generation, state.runs, b.population, b.rates
+        )
         fresh = reference.fresh(children, state.images, b.mixing, b.seed, generation, state.runs)
         return self.kept(state, generation, children, fresh.sum(axis=1))
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fooling.kernels.reference_breeding import ORIGINAL, Rates
+
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -25,6 +27,7 @@ class Breeding:
     swap: int  # threshold of a swap, a place
     elitism: bool  # parents compete with their children
     seed: int
+    rates: Rates = ORIGINAL  # of the other operators
 
     def redraw_thresholds(self, costs: Floats) -> npt.NDArray[np.uint32]:
         """The redraw threshold of each run, from its selected costs [R, S], best first. → [R]."""

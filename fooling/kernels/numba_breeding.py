@@ -11,16 +11,39 @@ import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_part
 from fooling.kernels.numba_words import SHIFT, U32, U, Whole, Words, gap, level_of, philox
-from fooling.kernels.reference import Bytes, Floats, Ints
-from fooling.kernels.tables import PURPOSES
+from fooling.kernels.reference import Bytes, Floats, Ints, Rates
+from fooling.kernels.tables import LEVELS, PURPOSES, gap_divisor
 
 Flags = npt.NDArray[np.bool_]
 
 START, PARENTS, CROSSOVER, REDRAW, SWAP = (
     U32(PURPOSES[name] << 28) for name in ("start", "parents", "crossover", "redraw", "swap")
 )
+RECTANGLE, BLUR = U32(PURPOSES["rectangle"] << 28), U32(PURPOSES["blur"] << 28)
+MOVES = np.array([PURPOSES["gaussian"] << 28, PURPOSES["polynomial"] << 28], dtype=np.uint32)
 
 WORD = 32  # pixels a word of crossover bits
+
+
+class Operators(NamedTuple):
+    """`reference.Rates`, as the kernels take them."""
+
+    rectangle: U32  # of children, in units of 2⁻²⁴
+    move: Words  # [2], divisors of gaps, of MOVES; 0: never
+    moves: Words  # [2, 256, 256]
+    blur: U  # divisor of gaps
+
+
+def operators(rates: Rates) -> Operators | None:
+    """The rates as the kernels take them; None if nothing of it happens: kernels are then compiled without (3 of 20 s)."""
+    if not any((rates.rectangle, rates.gaussian, rates.polynomial, rates.blur)):
+        return None
+    move, moves = np.zeros(len(MOVES), dtype=np.uint64), np.zeros((len(MOVES), LEVELS, LEVELS), dtype=np.uint64)
+    two = (rates.gaussian, rates.gaussian_moves), (rates.polynomial, rates.polynomial_moves)
+    for k, (rate, table) in enumerate(two):
+        if rate:
+            move[k], moves[k] = gap_divisor(rate), table
+    return Operators(U32(rates.rectangle), move, moves, U(gap_divisor(rates.blur)))
 
 
 class Recipe(NamedTuple):
@@ -38,6 +61,8 @@ class Recipe(NamedTuple):
     runs: npt.NDArray[np.uint32]  # [R]
     population: int  # N
     stride: int
+    width: int = 0  # W, for the operators that must know it
+    operators: Operators | None = None
 
 
 # --- whole children -------------------------------------------------------------------------------------------------
@@ -73,9 +98,14 @@ def breed(recipe: Recipe, numbers: Ints) -> tuple[Bytes, Flags]:
         run, parents, pixels = recipe.runs[r], recipe.parents[r], images[q]
         words = philox(0, U32(PARENTS + child), recipe.generation, run, recipe.seed)
         first, second = pair(words[0], words[1], len(parents), recipe.mixing)
-        crossover(pixels, parents[first], parents[second], child, recipe.generation, run, recipe.seed)
+        cuts = takes_rectangle(recipe.operators, words[2])
+        other = parents[first if cuts else second]  # of equal parents crossover makes a copy
+        crossover(pixels, parents[first], other, child, recipe.generation, run, recipe.seed)
+        if cuts:
+            put_rectangle(recipe, recipe.operators, pixels, parents[second], child, run)
         if recipe.redraw[r]:
             redraw_pixels(recipe, pixels, r, child, run)
+        mutate(recipe, recipe.operators, pixels, child, run)
         if recipe.swap:
             swap_places(recipe, pixels, channels, child, run)
         fresh[q] = differ(pixels, parents[first]) and differ(pixels, parents[second])
@@ -90,6 +120,36 @@ def pair(word0: U32, word1: U32, selected: int, mixing: bool) -> tuple[np.int64,
         return first, first
     second = np.int64((U(word1) * U(selected - 1)) >> SHIFT)
     return first, second + (second >= first)
+
+
+@jit_part
+def takes_rectangle(operators: Operators | None, word: U32) -> bool:
+    """Whether a child takes a rectangle, by the third of the words of its parents."""
+    if operators is None:
+        return False
+    return bool(U32(word >> U32(8)) < operators.rectangle)
+
+
+@jit_part
+def put_rectangle(recipe: Recipe, operators: Operators | None, pixels: Bytes, b: Bytes, child: U32, run: U32) -> None:
+    """Takes a rectangle from b."""
+    if operators is not None:
+        channels, width = recipe.tables.shape[1], recipe.width
+        top, bottom, left, right = rectangle(recipe, len(pixels) // (channels * width), child, run)
+        for y in range(top, bottom + 1):
+            for i in range((y * width + left) * channels, (y * width + right + 1) * channels):
+                pixels[i] = b[i]
+
+
+@jit_part
+def rectangle(recipe: Recipe, height: int, child: U32, run: U32) -> tuple[Whole, Whole, Whole, Whole]:
+    """First and last line, first and last column of the rectangle that a child has of its second parent."""
+    w0, w1, w2, w3 = philox(0, U32(RECTANGLE + child), recipe.generation, run, recipe.seed)
+    one, two = np.int64((U(w0) * U(height)) >> SHIFT), np.int64((U(w1) * U(height)) >> SHIFT)
+    three, four = np.int64((U(w2) * U(recipe.width)) >> SHIFT), np.int64((U(w3) * U(recipe.width)) >> SHIFT)
+    top, bottom = (one, two) if one < two else (two, one)
+    left, right = (three, four) if three < four else (four, three)
+    return top, bottom, left, right
 
 
 @jit_part
@@ -128,6 +188,78 @@ def redraw_pixels(recipe: Recipe, pixels: Bytes, r: Whole, child: U32, run: U32)
                 return
             pixels[at] = level_of(word, table[at % channels], guide[at % channels])
         block += 1
+
+
+@jit_part
+def mutate(recipe: Recipe, operators: Operators | None, pixels: Bytes, child: U32, run: U32) -> None:
+    """Moves and blurs, as far as they happen."""
+    if operators is not None:
+        for k in range(len(MOVES)):  # in a loop, so that it is compiled once
+            if operators.move[k]:
+                move_pixels(recipe, operators, pixels, k, child, run)
+        if operators.blur:
+            blur_places(recipe, operators.blur, pixels, child, run)
+
+
+@jit_part
+def move_pixels(recipe: Recipe, operators: Operators, pixels: Bytes, k: Whole, child: U32, run: U32) -> None:
+    """Moves pixels to other grey levels by the k-th of MOVES."""
+    divisor, moves = operators.move[k], operators.moves[k]
+    at, block = np.int64(-1), np.int64(0)
+    while True:
+        w0, w1, w2, w3 = philox(block, U32(MOVES[k] + child), recipe.generation, run, recipe.seed)
+        for skip, word in ((w0, w1), (w2, w3)):
+            at += 1 + gap(skip, divisor)
+            if at >= len(pixels):
+                return
+            pixels[at] = moved(word, moves[pixels[at]])
+        block += 1
+
+
+@jit_part
+def moved(word: U32, shares: Words) -> Whole:
+    """How many of the first 255 cumulative shares are ≤ word: the level that it draws."""
+    low, high = np.int64(0), np.int64(255)
+    while low < high:
+        middle = (low + high) >> 1
+        if shares[middle] <= word:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit_part
+def blur_places(recipe: Recipe, divisor: U, pixels: Bytes, child: U32, run: U32) -> None:
+    """Blurs places one after the other."""
+    channels, width = recipe.tables.shape[1], recipe.width
+    height = len(pixels) // (channels * width)
+    at, block = np.int64(-1), np.int64(0)
+    while True:
+        for skip in philox(block, U32(BLUR + child), recipe.generation, run, recipe.seed):
+            at += 1 + gap(skip, divisor)
+            if at >= height * width:
+                return
+            for channel in range(channels):
+                total = np.int64(8)
+                for k in range(9):
+                    total += np.int64(pixels[neighbour(at, k, height, width) * channels + channel]) * weight_of(k)
+                pixels[at * channels + channel] = total >> 4
+        block += 1
+
+
+@jit_part
+def neighbour(place: Whole, k: Whole, height: Whole, width: Whole) -> Whole:
+    """The k-th place of a 3×3 neighbourhood, or the nearest to it in the image."""
+    y, x = place // width + k // 3 - 1, place % width + k % 3 - 1
+    y, x = y + (y < 0) - (y == height), x + (x < 0) - (x == width)  # without min and max there is less to compile
+    return y * width + x
+
+
+@jit_part
+def weight_of(k: Whole) -> Whole:
+    """The weights 1 2 1, 2 4 2, 1 2 1."""
+    return (1 + (k // 3 == 1)) * (1 + (k % 3 == 1))
 
 
 @jit

@@ -5,9 +5,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.jit import jit, jit_inline, jit_part
-from fooling.kernels.numba_breeding import CROSSOVER, PARENTS, REDRAW, SWAP, Flags, Recipe, pair
-from fooling.kernels.numba_words import SHIFT, U32, Drawn, U, Whole, first_words, gap, level_of, philox
+from fooling.kernels.jit import jit, jit_part
+from fooling.kernels.numba_breeding import (
+    CROSSOVER,
+    PARENTS,
+    REDRAW,
+    Flags,
+    Operators,
+    Recipe,
+    pair,
+    rectangle,
+    takes_rectangle,
+)
+from fooling.kernels.numba_mutations import (
+    Before,
+    has_mutations,
+    index,
+    mutate_changes,
+    net_changes,
+    redraw_changes,
+    swap_changes,
+)
+from fooling.kernels.numba_words import U32, Drawn, U, Whole, first_words, gap, philox
 from fooling.kernels.reference import Bytes, Ints
 
 BLOCK = 64  # pixels that are compared at a time
@@ -91,6 +110,7 @@ def list_changes(
     """Fills in what is found; → how many have changes and how many more than are listed."""
     selected, pixels = recipe.parents.shape[1:]
     rows, ends, listed, levels = found.rows, found.ends, found.pixels, found.levels
+    mutates = has_mutations(recipe.operators)
     many = 2 * limit + BLOCK  # differing pixels of which no half is within the limit
     m = w = 0
     for q in range(len(children)):
@@ -105,17 +125,20 @@ def list_changes(
         base: Whole = first
         count: Whole = np.int64(size > many) * -1
         if 0 < size <= many:
+            if takes_rectangle(recipe.operators, of_parents[2, q]):
+                rectangle_bits(recipe, recipe.operators, scratch.bits, q % TOGETHER, child, run)
             base, count = cross_changes(recipe, scratch, found, r, q % TOGETHER, first, second, size, limit, start)
         if count > limit:
             count = ~count
         rows[q] = r * selected + base
         redraws = recipe.redraw[r] > 0 and gap(of_redraw[0, q], recipe.redraw[r]) < pixels
-        if count >= 0 and (redraws or recipe.swap):
+        if count >= 0 and (redraws or mutates or recipe.swap):
             before = Before(recipe.parents[r, base], scratch.slot, listed[start:], levels[start:])
             index(before, count)
             if redraws:
                 words = of_redraw[0, q], of_redraw[1, q], of_redraw[2, q], of_redraw[3, q]
                 count = redraw_changes(recipe, before, count, limit, r, words, child, run)
+            count = mutate_changes(recipe, recipe.operators, before, count, limit, child, run)
             if recipe.swap and count >= 0:
                 count = swap_changes(recipe, before, count, limit, child, run)
             count = net_changes(before, count)
@@ -149,6 +172,19 @@ def draw_bits(recipe: Recipe, bits: Drawn, children: Drawn, runs: Drawn) -> None
         w0, w1, w2, w3 = bits[4 * block], bits[4 * block + 1], bits[4 * block + 2], bits[4 * block + 3]
         for i in range(len(children)):
             w0[i], w1[i], w2[i], w3[i] = philox(block, U32(CROSSOVER + children[i]), recipe.generation, runs[i], recipe.seed)
+
+
+@jit_part
+def rectangle_bits(recipe: Recipe, operators: Operators | None, bits: Drawn, lane: Whole, child: U32, run: U32) -> None:
+    """Sets a child's bits to 1 within its rectangle, to 0 elsewhere."""
+    if operators is not None:
+        channels, width = recipe.tables.shape[1], recipe.width
+        top, bottom, left, right = rectangle(recipe, recipe.parents.shape[2] // (channels * width), child, run)
+        for k in range(len(bits)):
+            bits[k, lane] = U32(0)
+        for y in range(top, bottom + 1):
+            for pixel in range((y * width + left) * channels, (y * width + right + 1) * channels):
+                bits[pixel >> 5, lane] |= U32(1) << U32(pixel & 31)
 
 
 @jit_part
@@ -214,99 +250,3 @@ def differing(a: Bytes, b: Bytes, found: npt.NDArray[np.int32], many: int) -> in
             if count > many:
                 break
     return count
-
-
-class Before(NamedTuple):
-    """A parent and its changes so far."""
-
-    base: Bytes  # [P]
-    slot: npt.NDArray[np.int32]  # [P], where a pixel stands in the list; −1: not known to be there
-    pixels: npt.NDArray[np.int32]
-    levels: Bytes
-
-
-@jit_inline
-def index(before: Before, count: Whole) -> None:
-    """Notes where in the list the pixels stand that crossover changed."""
-    for i in range(count):
-        before.slot[U(before.pixels[i])] = i
-
-
-@jit_inline
-def net_changes(before: Before, count: Whole) -> Whole:
-    """Empties the index, drops what is the parent's again; → the number of changes that remain, or ~n as it came."""
-    remaining = 0
-    for i in range(count if count >= 0 else ~count):
-        pixel, level = before.pixels[i], before.levels[i]
-        before.slot[U(pixel)] = -1
-        before.pixels[U(remaining)], before.levels[U(remaining)] = pixel, level
-        remaining += level != before.base[U(pixel)]
-    return remaining if count >= 0 else count
-
-
-@jit_inline
-def level_at(before: Before, pixel: Whole) -> Any:
-    """A pixel of the parent with its changes so far."""
-    at = before.slot[pixel]
-    return before.base[pixel] if at < 0 else before.levels[at]
-
-
-@jit_inline
-def put(before: Before, count: Whole, pixel: Whole, level: Whole) -> Whole:
-    """Changes a pixel; → the number of changed pixels."""
-    if before.slot[pixel] < 0:
-        before.slot[pixel], before.pixels[count] = count, pixel
-        count += 1
-    before.levels[before.slot[pixel]] = level
-    return count
-
-
-@jit_part
-def redraw_changes(
-    recipe: Recipe, before: Before, count: Whole, limit: int, r: Whole, words: tuple[U32, U32, U32, U32], child: U32, run: U32
-) -> Whole:
-    """`redraw_pixels` as changes, from the words of block 0 on; → their number n, or ~n if there would be too many."""
-    table, guide, divisor = recipe.tables[recipe.which[r]], recipe.guides[recipe.which[r]], recipe.redraw[r]
-    channels, pixels = len(table), len(before.base)
-    at, block = np.int64(-1), np.int64(0)
-    while True:
-        for skip, word in ((words[0], words[1]), (words[2], words[3])):
-            at += 1 + gap(skip, divisor)
-            if at >= pixels:
-                return count
-            if count >= limit:
-                return ~count
-            channel = at % channels if channels > 1 else 0
-            count = put(before, count, at, level_of(word, table[channel], guide[channel]))
-        block += 1
-        words = philox(block, U32(REDRAW + child), recipe.generation, run, recipe.seed)
-
-
-@jit_part
-def swap_changes(recipe: Recipe, before: Before, count: Whole, limit: int, child: U32, run: U32) -> Whole:
-    """`swap_places` as changes; → their number n, or ~n if there would be too many."""
-    channels = recipe.tables.shape[1]
-    places = len(before.base) // channels
-    at, block = np.int64(-1), np.int64(0)
-    while True:
-        w0, w1, w2, w3 = philox(block, U32(SWAP + child), recipe.generation, run, recipe.seed)
-        at += 1 + gap(w0, recipe.swap)
-        if at >= places:
-            return count
-        if count + 2 * channels > limit:
-            return ~count
-        partner, unequal = np.int64(0), False
-        for word in (w1, w2, w3):
-            partner = np.int64((U(word) * U(places)) >> SHIFT)
-            for channel in range(channels):
-                if level_at(before, at * channels + channel) != level_at(before, partner * channels + channel):
-                    unequal = True
-            if unequal:
-                break
-        if unequal:
-            for channel in range(channels):
-                one, two = at * channels + channel, partner * channels + channel
-                level, swapped = level_at(before, one), level_at(before, two)
-                count = put(before, count, one, swapped)
-                count = put(before, count, two, level)
-        block += 1

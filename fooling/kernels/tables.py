@@ -17,7 +17,19 @@ EIGEN_LANES = 16  # the weights of eigen-images are padded to a multiple of so m
 GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most of them lead to a single level
 
 # What a random word is for: part of its address, so that no two uses share a word.
-PURPOSES = {"start": 0, "parents": 1, "crossover": 2, "redraw": 3, "swap": 4, "propose": 5, "exemplar": 15}
+PURPOSES = {
+    "start": 0,
+    "parents": 1,
+    "crossover": 2,
+    "redraw": 3,
+    "swap": 4,
+    "propose": 5,
+    "rectangle": 6,
+    "gaussian": 7,
+    "polynomial": 8,
+    "blur": 9,
+    "exemplar": 15,
+}
 
 
 @lru_cache(maxsize=1)
