@@ -16,7 +16,7 @@ from measure import finish, table, words
 import fooling
 from fooling.data import ImageSet, load_data
 from fooling.job import prepare
-from fooling.judges import wilson
+from fooling.judges import spread, wilson
 from fooling.kernels import numba_
 from fooling.matrix import summary
 from fooling.run import run_job
@@ -106,14 +106,6 @@ def control(digit: int, test: ImageSet, size: Row) -> Row:
 def of_class(data: ImageSet, digit: int) -> np.ndarray:
     """The images of a class."""
     return np.ascontiguousarray(data.images[data.labels == digit])
-
-
-def spread(images: np.ndarray) -> float:
-    """Mean distance between two of the images."""
-    flat = images.reshape(len(images), -1) / 255
-    squares = (flat**2).sum(axis=1)
-    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0))
-    return float(distances.sum() / (len(flat) * (len(flat) - 1)))
 
 
 def mismatched(runs: int, seed: int) -> Row:

@@ -9,6 +9,7 @@ from fooling.errors import UserError, guarded
 # A command is a module with SUMMARY and main(arguments) -> exit code; a new one is one file and one row here.
 COMMANDS = {
     "run": "fooling.run",
+    "ladder": "fooling.commands.ladder",
     "matrix": "fooling.commands.matrix",
     "train": "fooling.commands.train",
     "stats": "fooling.commands.stats",

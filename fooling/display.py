@@ -18,18 +18,25 @@ PLAIN_SECONDS = 5.0  # between lines where there is no terminal
 
 
 class Display:
-    """Progress of one job: `with Display(…) as display: … watch=display.watch`."""
+    """Progress of one job: `with Display(…) as display: … watch=display.watch`.
 
-    def __init__(self, console: Console, title: str, runs: int, last: int, quiet: bool) -> None:
-        self.console, self.title, self.runs, self.last, self.quiet = console, title, runs, last, quiet
+    `place`: of one among very many, which stands in a line that the next job's replaces; its title is for where there is no
+    terminal.
+    """
+
+    def __init__(self, console: Console, title: str, runs: int, last: int, quiet: bool, place: str = "") -> None:
+        self.console, self.title, self.runs, self.last, self.quiet, self.place = console, title, runs, last, quiet, place
         self.shown = -1e9
         self.live: Live | None = None
 
     def __enter__(self) -> "Display":
         if not self.quiet:
-            self.console.print(Text(self.title, style="bold"), soft_wrap=True)
-            if self.console.is_terminal:
-                self.live = Live(Text("compiling …", style="dim"), console=self.console, transient=True, auto_refresh=False)
+            live = self.console.is_terminal
+            if self.title and not (live and self.place):
+                self.console.print(Text(self.title, style="bold"), soft_wrap=True)
+            if live:
+                first = Text(self.place or "compiling …", style="dim")
+                self.live = Live(first, console=self.console, transient=True, auto_refresh=False)
                 self.live.start(refresh=True)
         return self
 
@@ -39,7 +46,7 @@ class Display:
 
     def tell(self, note: str) -> None:
         """A line that stays."""
-        if not self.quiet:
+        if not self.quiet and not self.place:
             self.console.print(Text(note, style="dim"), soft_wrap=True)
 
     def watch(self, row: Row) -> None:
@@ -52,11 +59,13 @@ class Display:
         line = self.line(row)
         if self.live:
             self.live.update(Text(line), refresh=True)
-        else:
+        elif not self.place:
             self.console.print(Text(line), soft_wrap=True)
 
     def line(self, row: Row) -> str:
         """One line on where the job stands."""
+        if self.place:
+            return f"{self.place}: generation {row['generation']}/{self.last}, confidence {row['confidence']:.5f}"
         return (
             f"generation {row['generation']:>{len(str(self.last))}}/{self.last}  "
             f"{row['evaluations_per_second']:>7,.0f} evaluations/s  "

@@ -14,10 +14,10 @@ RUNS = Path("runs")  # where folders go that nobody named
 FREE = ("engine.threads", "engine.scoring", "quiet")  # settings that may differ on resuming: no result depends on them
 
 
-def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:
+def choose_folder(settings: RunSettings, sweep: bool, name: str = "") -> tuple[Path, bool]:
     """The folder of a job (of a sweep: the parent of its jobs' folders), and whether there is something to resume.
 
-    Without `out`, resuming looks for the newest folder under runs/ that holds the same job.
+    Without `out`, resuming looks for the newest folder under runs/ that holds the same job. `name`: how a fresh one is called.
     """
     if settings.out is not None:
         folder = user_path(settings.out)
@@ -26,8 +26,8 @@ def choose_folder(settings: RunSettings, sweep: bool) -> tuple[Path, bool]:
         same = [folder for folder in newest_first() if holds(folder, settings)]
         if same:
             return min(same, key=lambda folder: finished(folder)), True
-    what = "sweep" if sweep else f"digit={settings.digit}"
-    return fresh_folder(RUNS, f"{what}-{settings.prior.name}-{time.strftime('%Y%m%d-%H%M%S')}"), False
+    name = name or f"{'sweep' if sweep else f'digit={settings.digit}'}-{settings.prior.name}"
+    return fresh_folder(RUNS, f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"), False
 
 
 def newest_first() -> list[Path]:

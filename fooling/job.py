@@ -8,7 +8,7 @@ from fooling.paths import user_path
 from fooling.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fooling.classifiers.base import Classifier, Examination
     from fooling.engines.anneal import Annealing
@@ -29,6 +29,8 @@ class Job:
     examination: "Examination"
     plan: "Plan"
     judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
+    rung: str = ""  # of a ladder
+    arm: str = ""
 
     @property
     def digit(self) -> int:
@@ -39,7 +41,8 @@ class Job:
     def name(self) -> str:
         """What its folder in a sweep is called."""
         prior = self.settings.prior.digit
-        return f"digit={self.digit}" if prior is None else f"prior={prior},digit={self.digit}"
+        own = f"digit={self.digit}" if prior is None else f"prior={prior},digit={self.digit}"
+        return f"rung={self.rung},arm={self.arm},{own}" if self.rung else own
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -55,10 +58,12 @@ def prepare(
     classifier: "Classifier | None" = None,
     statistics: "Statistics | None" = None,
     mismatched: bool = False,
+    judges: "Mapping[str, Classifier] | None" = None,
+    pairs: "Sequence[tuple[int | None, int]] | None" = None,
 ) -> list[Job]:
     """The jobs that the settings ask for, one a class; refuses what does not fit together.
 
-    `mismatched`: one for each pair of different classes, the prior of one and the target of the other.
+    `mismatched`: one for each pair of different classes, the prior of one and the target of the other. `pairs`: just these.
     """
     from fooling.classifiers import load_classifier
     from fooling.classifiers.base import examine
@@ -68,13 +73,14 @@ def prepare(
     classifier = classifier or load_classifier(settings.classifier.name, settings.classifier.path)
     examination = examine(classifier)
     statistics = statistics or get_statistics(settings)
-    judges = load_judges(settings.judges, classifier)
+    judges = load_judges(settings.judges, classifier) if judges is None else judges
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
         weights["target"] = 0.0
     jobs = []
     wanted = digits(settings, classifier.num_classes)
-    pairs = [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(prior.digit, b) for b in wanted]
+    if pairs is None:
+        pairs = [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(prior.digit, b) for b in wanted]
     for prior_digit, digit in pairs:
         objective = make_objective(
             classifier,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ def load_judges(names: Sequence[str], classifier: Classifier) -> dict[str, Class
             raise UserError(f"judges: {name} is the classifier that is to be fooled; a judge takes no part in the search")
         if tuple(judge.input_shape) != tuple(classifier.input_shape) or judge.num_classes != classifier.num_classes:
             sees, wanted = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
-            raise UserError(f"judges: {name} takes {sees}, the classifier {wanted}; give one that was trained on its data")
+            raise UserError(f"judges: {name} takes {sees}, the classifier {wanted}; give one that was trained on its data, or judges=[]")
         examine(judge)
         judges[name] = judge
     return judges
@@ -52,3 +53,17 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
     z, p = 1.96, part / whole
     middle, half = p + z * z / (2 * whole), z * ((p * (1 - p) + z * z / (4 * whole)) / whole) ** 0.5
     return max(0.0, (middle - half) / (1 + z * z / whole)), min(1.0, (middle + half) / (1 + z * z / whole))
+
+
+def share(part: int, whole: int) -> dict[str, Any]:
+    """A share with its interval."""
+    low, high = wilson(part, whole)
+    return {"part": part, "of": whole, "share": part / whole, "low": low, "high": high}
+
+
+def spread(images: Bytes) -> float:
+    """Mean distance between two of the images [N, H, W, C], N ≥ 2: root of the summed squares, pixels scaled to [0, 1]."""
+    flat = images.reshape(len(images), -1) / 255
+    squares = (flat**2).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0))
+    return float(distances.sum() / (len(flat) * (len(flat) - 1)))

@@ -10,7 +10,7 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.networks import SigmoidNetwork
 from fooling.errors import UserError
 from fooling.job import Job
-from fooling.judges import wilson
+from fooling.judges import share
 from fooling.result import Result
 
 Flags = npt.NDArray[np.bool_]
@@ -68,12 +68,6 @@ def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
         "seconds_per_image": round(sum(result.seconds for result in results) / images, 3),
         "pairs": pairs,
     }
-
-
-def share(part: int, whole: int) -> dict[str, Any]:
-    """A share with its interval."""
-    low, high = wilson(part, whole)
-    return {"part": part, "of": whole, "share": part / whole, "low": low, "high": high}
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

@@ -108,12 +108,8 @@ def choices(group: str) -> list[str]:
 
 def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree:
     """The tree that the words of a command stand for, not yet validated against the model."""
-    words = list(arguments)
-    file: Tree = {}
-    if words and is_file(words[0]):
-        file = read_file(user_path(words.pop(0)), model)
-    given = words_to_tree(words, model)
-    base = read_yaml(configs_folder() / f"{root}.yaml")
+    file, given = read_words(arguments, model)
+    base = defaults(root)
     layers = [file, given]
     preset = given[PRESET] if PRESET in given else file.get(PRESET)
     if preset is not None and PRESET in leaves(model):
@@ -140,6 +136,22 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     for group, name in names.items():
         base[group]["name"] = name
     return base
+
+
+def read_words(arguments: Sequence[str], model: type[BaseModel]) -> tuple[Tree, Tree]:
+    """What the words of a command say themselves: the tree of an optional YAML file, and that of key=value …"""
+    words = list(arguments)
+    file: Tree = {}
+    if words and is_file(words[0]):
+        file = read_file(user_path(words.pop(0)), model)
+    return file, words_to_tree(words, model)
+
+
+def defaults(root: str) -> Tree:
+    """Every default of a command: its file's, over those of the command that it extends."""
+    tree = read_yaml(configs_folder() / f"{root}.yaml")
+    extended = tree.pop("extends", None)
+    return merge(defaults(extended), tree) if extended else tree
 
 
 def is_file(word: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from fooling.errors import UserError
 from fooling.overrides import collect, leaves, read_yaml
 
-__all__ = ["RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
+__all__ = ["LadderSettings", "RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
 
 
 def not_a_boolean(value: Any) -> Any:
@@ -201,6 +201,16 @@ class RunSettings(Model):
         return self
 
 
+Names = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
+
+
+class LadderSettings(RunSettings):
+    """Settings of `fooling ladder`: those of the main job, for every rung, and which rungs and arms."""
+
+    rungs: Names = Field(description="priors, from the weakest on; all = every one")
+    arms: Names = Field(description="with the classifier, control, mismatched; all = every one")
+
+
 class StatsSettings(Model):
     """Settings of `fooling stats`."""
 
@@ -317,7 +327,8 @@ def dump(settings: RunSettings) -> str:
     """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job."""
     tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"})
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-    return "# Repeat this job: python -m fooling.run config.yaml\n" + text
+    whole = isinstance(settings, LadderSettings)
+    return ("# Of all rungs\n" if whole else "# Repeat this job: python -m fooling.run config.yaml\n") + text
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:

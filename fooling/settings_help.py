@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fooling.overrides import GROUPS, PRESET, choices, configs_folder, flat, leaves, members, read_yaml
+from fooling.overrides import GROUPS, PRESET, choices, configs_folder, defaults, flat, leaves, members
 from fooling.settings import shown
 
 WIDTH = 112
@@ -15,14 +15,14 @@ INDENT = 6
 
 def help_text(model: type[BaseModel], root: str, usage: str) -> str:
     """Usage, settings and choices as lines of at most 112 characters."""
-    defaults = dict(flat(read_yaml(configs_folder() / f"{root}.yaml")))
+    values = dict(flat(defaults(root)))
     lines = [f"usage: {usage}", "", "Settings (a unique last part of a name is enough: population=200):", ""]
     group = ""
     for name, field in leaves(model).items():
         if name.rpartition(".")[0] != group and "." in name:
             lines.append("")
         group = name.rpartition(".")[0]
-        what = f"{kind(name, field)}, default {shown(defaults[name])}"
+        what = f"{kind(name, field)}, default {shown(values[name])}"
         lines.append(f"  {name.removesuffix('.name')}={what}")
         lines += textwrap.wrap(field.description, WIDTH, initial_indent=" " * INDENT, subsequent_indent=" " * INDENT)
     for group in (*GROUPS, PRESET):

@@ -42,8 +42,10 @@ if TYPE_CHECKING:
 
 RunJob = Callable[[Job, "Record | None", "Callable[[Row], None]", Callable[[], bool], Callable[[str], None]], "Result"]
 Finish = Callable[["Console", list[Job], "list[Result]", Path], None]
+Leave = Callable[[Path, list[Job], "list[Result]"], None]
 RunOne = Callable[[Job, Path], "Result"]
-JOB_FOLDERS = ("digit=*", "prior=*")  # what a sweep's record folders are called, see `Job.name`
+JOB_FOLDERS = ("digit=*", "prior=*", "rung=*")  # what a sweep's record folders are called, see `Job.name`
+LEFT = ("contact_sheet.png", "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all its jobs
 
 
 class Signals:
@@ -82,19 +84,22 @@ def run_all(
     arguments: list[str],
     command: str = "python -m fooling.run",
     finish: Finish | None = None,
+    leave: Leave | None = None,
+    name: str = "",
 ) -> int:
     """Runs the jobs one after the other, each in its folder, by `run_job`; → exit code.
 
     `finish` makes of the results what is to be left in the folder and shown at the end, by default the table of medians.
+    `leave` writes what belongs to a finished sweep, by default the contact sheet; `name` is what its folder is called.
     """
     from rich.console import Console
 
     from fooling.engines.loop import Interrupted
 
     console = Console(highlight=False)
-    sweep = not isinstance(settings.digit, int) or len(jobs) > 1
+    sweep = bool(name) or not isinstance(settings.digit, int) or len(jobs) > 1
     with Signals() as signals:
-        folder, found = choose_folder(settings, sweep)
+        folder, found = choose_folder(settings, sweep, name)
         if found:
             check_same(folder, settings, {} if sweep else jobs[0].fingerprints)
             if status_of(folder) == "done":
@@ -103,8 +108,8 @@ def run_all(
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         try:
-            one = partial(run_one, settings=settings, run_job=run_job, console=console, signals=signals)
-            results = run_sweep(settings, jobs, folder, one, signals) if sweep else [one(jobs[0], folder)]
+            one = partial(run_one, jobs=jobs, run_job=run_job, console=console, signals=signals)
+            results = run_sweep(settings, jobs, folder, one, signals, leave) if sweep else [one(jobs[0], folder)]
         except Interrupted:
             kept = [word for word in arguments if word.partition("=")[0] not in ("resume", "overwrite")]
             again = shlex.join([*kept, "resume=true"])
@@ -121,23 +126,35 @@ def run_all(
 
 
 def run_one(
-    job: Job, folder: Path, *, settings: RunSettings, run_job: RunJob, console: "Console", signals: Signals
+    job: Job, folder: Path, *, jobs: list[Job], run_job: RunJob, console: "Console", signals: Signals
 ) -> "Result":
-    """Runs one job with its progress on the console."""
+    """Runs one of the jobs with its progress on the console."""
     from fooling.display import Display
 
     record = open_folder(folder, job.settings, job.fingerprints)
-    classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
-    prior = settings.prior.name + (f" of {job.settings.prior.digit}" if job.settings.prior.digit is not None else "")
-    title = f"digit {job.digit}: {job.plan.runs} runs, prior {prior}, classifier {classifier} → {folder}"
+    title, place = titles(job, jobs, folder)
     try:
-        with Display(console, title, job.plan.runs, job.plan.last, settings.quiet) as display:
+        with Display(console, title, job.plan.runs, job.plan.last, job.settings.quiet, place) as display:
             return run_job(job, record, display.watch, signals.asked, display.tell)
     finally:
         record.close()
 
 
-def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals) -> "list[Result]":
+def titles(job: Job, jobs: list[Job], folder: Path) -> tuple[str, str]:
+    """The line that stands above a job's progress; of a ladder's, a line a row of its picture, and the job's place in all."""
+    settings, row = job.settings, f"{job.rung}, {job.arm}"
+    if job.rung:
+        first = next(other for other in jobs if (other.rung, other.arm) == (job.rung, job.arm)) is job
+        number = next(i for i, other in enumerate(jobs, 1) if other is job)
+        return row if first else "", f"{number}/{len(jobs)}  {row}, digit {job.digit}"
+    classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
+    prior = settings.prior.name + (f" of {settings.prior.digit}" if settings.prior.digit is not None else "")
+    return f"digit {job.digit}: {job.plan.runs} runs, prior {prior}, classifier {classifier} → {folder}", ""
+
+
+def run_sweep(
+    settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals, leave: Leave | None = None
+) -> "list[Result]":
     """A record folder per class under `parent`, sweep.json and a contact sheet over all. Finished jobs are not run again."""
     kind = kind_of(parent)
     if kind == "job" and read_run(parent):
@@ -154,9 +171,7 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne,
         write_json(parent / SWEEP, {**about, "jobs": [{"folder": name} for name in names]})
         try:
             results = [run_or_reread(job, parent / name, settings.resume, one) for job, name in zip(jobs, names, strict=True)]
-            from fooling.report import draw_sweep
-
-            draw_sweep(parent, names)
+            (leave or leave_sheet)(parent, jobs, results)
         except BaseException as error:
             about["status"] = "failed" if isinstance(error, Exception) and not signals.asked() else "interrupted"
             with contextlib.suppress(UserError, OSError):  # another error is being told already
@@ -167,8 +182,18 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne,
     return results
 
 
+def leave_sheet(parent: Path, jobs: list[Job], results: "list[Result]") -> None:
+    """A contact sheet over all jobs."""
+    from fooling.report import draw_sweep
+
+    del results
+    draw_sweep(parent, [job.name for job in jobs])
+
+
 def clear_sweep(parent: Path) -> None:
     """Removes the records of the sweep before, also those of classes that this one leaves out."""
+    for name in LEFT:
+        (parent / name).unlink(missing_ok=True)
     for folder in (found for pattern in JOB_FOLDERS for found in parent.glob(pattern)):
         if folder.is_dir() and kind_of(folder) == "job":
             with locked(folder):

@@ -1,0 +1,156 @@
+"""The ladder of priors: how much did the classifier demand, how much did the prior supply?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.classifiers import load_classifier
+from fooling.errors import UserError
+from fooling.job import Job, digits, get_statistics, prepare
+from fooling.judges import load_judges, share, spread
+from fooling.result import Result
+from fooling.settings import LadderSettings, RunSettings
+from fooling.statistics import Statistics
+
+RUNGS = ("none", "histogram", "variogram", "eigen")  # priors, the weakest first
+ARMS = {
+    "with": "with the classifier",
+    "control": "without it (control)",
+    "mismatched": "prior of this digit, target the next",
+}
+
+
+def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The rungs or arms that are asked for, in the ladder's order."""
+    if not names:
+        raise UserError(f"{setting}=[]: expected at least one of {', '.join(known)}")
+    for name in names:
+        if name not in known and list(names) != ["all"]:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UserError(f"{setting}: {hint}expected all, or of {', '.join(known)}; got {name}")
+    return [name for name in known if name in names or list(names) == ["all"]]
+
+
+def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[Job]:
+    """A job for each rung, arm and digit, in this order; each rung with its own settings."""
+    first = next(iter(rungs.values()))
+    classifier = load_classifier(first.classifier.name, first.classifier.path)
+    judges = load_judges(first.judges, classifier)
+    wanted = digits(first, classifier.num_classes)
+    fitted: dict[tuple[int, int], Statistics] = {}
+    jobs = []
+    for rung, settings in rungs.items():
+        fit = settings.prior.bins, settings.prior.lags
+        fitted[fit] = fitted.get(fit) or get_statistics(settings)
+        for arm in arms:
+            own = settings.model_copy(update={"control": arm == "control"})
+            pairs = targets(wanted, arm, classifier.num_classes)
+            found = prepare(own, classifier, fitted[fit], judges=judges, pairs=pairs)
+            jobs += [replace(job, rung=rung, arm=arm) for job in found]
+    return jobs
+
+
+def targets(wanted: Sequence[int], arm: str, classes: int) -> list[tuple[int | None, int]]:
+    """Of each job of a row the prior's class, None where it is the wanted one, and the wanted class."""
+    if arm != "mismatched":
+        return [(None, digit) for digit in wanted]
+    following = [*wanted[1:], wanted[0]] if len(wanted) > 1 else [(wanted[0] + 1) % classes]
+    return list(zip(wanted, following, strict=True))
+
+
+def summary(settings: LadderSettings, jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
+    """All of ladder.json."""
+    rows: dict[tuple[str, str], list[tuple[Job, Result]]] = {}
+    for job, result in zip(jobs, results, strict=True):
+        rows.setdefault((job.rung, job.arm), []).append((job, result))
+    return {
+        "settings": settings.model_dump(mode="json", exclude={"out", "resume", "overwrite", "quiet"}),
+        "labels": list(jobs[0].objective.classifier.labels),
+        "judges": list(jobs[0].judges),
+        "arms": ARMS,
+        "rows": [row(found) for found in rows.values()],
+        "cells": [cell(job, result) for job, result in zip(jobs, results, strict=True)],
+    }
+
+
+def cell(job: Job, result: Result) -> dict[str, Any]:
+    """What ladder.json says of a job; medians are over its images."""
+    prior, number = prior_digit(job), len(result.images)
+    classes = {name: scores.argmax(axis=1) for name, scores in result.judges.items()}
+    return {
+        "rung": job.rung,
+        "arm": job.arm,
+        "prior": prior,
+        "digit": result.digit,
+        "folder": job.name,
+        "images": number,
+        "shown": typical(result),
+        "confidence": float(np.median(result.confidence)),
+        "converged": share(int(result.converged.sum()), number),
+        "read": share(int(read(job, result).sum()), number) if classes else None,
+        "judges": {
+            name: {
+                "prior": share(int((found == prior).sum()), number),
+                "digit": share(int((found == result.digit).sum()), number),
+            }
+            for name, found in classes.items()
+        },
+        "evaluations": float(np.median(result.evaluations)),
+        "seconds_per_image": round(result.seconds / number, 3),
+        "distance": spread(result.images) if number > 1 else None,
+        "terms": {name: float(np.median(values)) for name, values in result.terms.items()},
+        "percentiles": percentiles(job, result),
+    }
+
+
+def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
+    """What ladder.json says of an arm of a rung: over the images of all its jobs; distance and percentiles over the jobs."""
+    job, first = found[0]
+    results = [result for _, result in found]
+    number = sum(len(result.images) for result in results)
+    ranks = [percentiles(job, result) for job, result in found]
+    distances = [spread(result.images) for result in results if len(result.images) > 1]
+    return {
+        "rung": job.rung,
+        "arm": job.arm,
+        "images": number,
+        "confidence": float(np.median(np.concatenate([result.confidence for result in results]))),
+        "converged": share(sum(int(result.converged.sum()) for result in results), number),
+        "read": share(sum(int(read(*one).sum()) for one in found), number) if first.judges else None,
+        "evaluations": float(np.median(np.concatenate([result.evaluations for result in results]))),
+        "seconds_per_image": round(sum(result.seconds for result in results) / number, 3),
+        "distance": float(np.mean(distances)) if distances else None,
+        "percentiles": {name: float(np.median([rank[name] for rank in ranks])) for name in ranks[0]},
+    }
+
+
+def prior_digit(job: Job) -> int:
+    """The class that the prior is of."""
+    return job.digit if job.settings.prior.digit is None else job.settings.prior.digit
+
+
+def read(job: Job, result: Result) -> npt.NDArray[np.bool_]:
+    """Whether every judge reads an image as the prior's class, [R]."""
+    return np.asarray(
+        np.logical_and.reduce([scores.argmax(axis=1) == prior_digit(job) for scores in result.judges.values()])
+    )
+
+
+def typical(result: Result) -> int:
+    """The image of median confidence; of an even number, the lower one of the two in the middle."""
+    return int(np.argsort(result.confidence, kind="stable")[(len(result.confidence) - 1) // 2])
+
+
+def percentiles(job: Job, result: Result) -> dict[str, float]:
+    """Of each term: how many per cent of the real training images have at most the median of these images."""
+    real: Mapping[str, npt.NDArray[np.floating[Any]]] = getattr(job, "real_terms", {})
+    return {
+        name: 100 * int(np.searchsorted(real[name], np.median(values), side="right")) / len(real[name])
+        for name, values in result.terms.items()
+        if name in real
+    }
