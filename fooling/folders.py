@@ -49,14 +49,14 @@ def finished(folder: Path) -> bool:
     return status_of(folder) == "done"
 
 
-def open_folder(folder: Path, settings: RunSettings, fingerprints: Mapping[str, str]) -> Record:
+def open_folder(folder: Path, settings: RunSettings, fingerprints: Mapping[str, Any]) -> Record:
     """Opens a job's record; refuses to resume another job, or one begun with other weights or statistics."""
     if settings.resume:
         check_same(folder, settings, fingerprints)
     return open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
 
 
-def check_same(folder: Path, settings: RunSettings, fingerprints: Mapping[str, str]) -> None:
+def check_same(folder: Path, settings: RunSettings, fingerprints: Mapping[str, Any]) -> None:
     """Refuses to resume another job than the one that lies in the folder, or on other weights or statistics."""
     begun = read_run(folder)
     if not (folder / CONFIG).exists():
@@ -72,7 +72,7 @@ def check_same(folder: Path, settings: RunSettings, fingerprints: Mapping[str, s
         )
     for name, fingerprint in fingerprints.items():
         if begun.get(name, fingerprint) != fingerprint:
-            what = name.removesuffix("_fingerprint")
+            what = name.removesuffix("s").removesuffix("_fingerprint")
             raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
 
 

@@ -45,11 +45,12 @@ class Job:
         return f"rung={self.rung},arm={self.arm},{own}" if self.rung else own
 
     @property
-    def fingerprints(self) -> dict[str, str]:
+    def fingerprints(self) -> dict[str, Any]:
         """Of what the result depends on besides the settings, under their names in run.json."""
         return {
             "classifier_fingerprint": self.objective.classifier.fingerprint,
             "statistics_fingerprint": self.statistics.fingerprint,
+            "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
         }
 
 
@@ -159,12 +160,17 @@ def make_engine(job: Job) -> "Engine":
     return engine
 
 
+def prior_class(job: Job) -> int:
+    """The class whose statistics are wanted."""
+    return job.digit if job.settings.prior.digit is None else job.settings.prior.digit
+
+
 def wanted_levels(job: Job) -> Any:
     """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars."""
     from fooling.kernels.tables import levels_within_bins
 
     prior, statistics = job.settings.prior, job.statistics
-    wanted = job.digit if prior.digit is None else prior.digit
+    wanted = prior_class(job)
     if job.settings.search.draw == "bins":
         return levels_within_bins(job.objective.arguments["histogram"][1].targets)
     return statistics.exemplar_levels[wanted].astype(float) if prior.exemplar else statistics.levels[None, wanted]

@@ -20,17 +20,31 @@ BATCH = 1024  # images a call
 
 def load_judges(names: Sequence[str], classifier: Classifier) -> dict[str, Classifier]:
     """Judges by name, bundled classifiers or files of `fooling train`, for what `classifier` sees. Raises UserError."""
-    judges = {}
+    judges: dict[str, Classifier] = {}
     for name in names:
         judge = one_judge(name)
         if judge.fingerprint == classifier.fingerprint:
-            raise UserError(f"judges: {name} is the classifier that is to be fooled; a judge takes no part in the search")
-        if tuple(judge.input_shape) != tuple(classifier.input_shape) or judge.num_classes != classifier.num_classes:
-            sees, wanted = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
-            raise UserError(f"judges: {name} takes {sees}, the classifier {wanted}; give one that was trained on its data, or judges=[]")
-        examine(judge)
+            others = ",".join(other for other in names if other != name) or "[]"
+            advice = f"a judge takes no part in the search; leave it out: judges={others}"
+            raise UserError(f"judges: {name} is the classifier that is to be fooled; {advice}")
+        same = [other for other, known in judges.items() if known.fingerprint == judge.fingerprint]
+        if same or name in judges:
+            raise UserError(f"judges: {name} is the same network as {(same or [name])[0]}; name each once")
+        check_sight(name, judge, classifier)
         judges[name] = judge
     return judges
+
+
+def check_sight(name: str, judge: Classifier, classifier: Classifier) -> None:
+    """Refuses a judge of other images or classes, or one that fails the examination."""
+    if tuple(judge.input_shape) != tuple(classifier.input_shape) or judge.num_classes != classifier.num_classes:
+        sees, wanted = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
+        advice = "give one that was trained on its data, or judges=[]"
+        raise UserError(f"judges: {name} takes {sees}, the classifier {wanted}; {advice}")
+    try:
+        examine(judge)
+    except UserError as error:
+        raise UserError(f"judges: {name}: {error}") from error
 
 
 def one_judge(name: str) -> Classifier:
@@ -38,7 +52,10 @@ def one_judge(name: str) -> Classifier:
     if name in CLASSIFIERS:
         return load_classifier(name)
     if Path(name).suffix == ".safetensors":
-        return load_network(user_path(name))
+        try:
+            return load_network(user_path(name))
+        except UserError as error:
+            raise UserError(str(error).replace("classifier.path=", "judges: ")) from error
     raise UserError(f"judges: expected of {', '.join(CLASSIFIERS)} or a file of `fooling train` (.safetensors), got {name}")
 
 
@@ -50,6 +67,8 @@ def verdicts(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Float
 
 def wilson(part: int, whole: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927)."""
+    if not 0 <= part <= whole or whole < 1:
+        raise ValueError(f"a share is expected of at least one, got {part} of {whole}")
     z, p = 1.96, part / whole
     middle, half = p + z * z / (2 * whole), z * ((p * (1 - p) + z * z / (4 * whole)) / whole) ** 0.5
     return max(0.0, (middle - half) / (1 + z * z / whole)), min(1.0, (middle + half) / (1 + z * z / whole))

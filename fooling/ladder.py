@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from fooling.classifiers import load_classifier
 from fooling.errors import UserError
-from fooling.job import Job, digits, get_statistics, prepare
+from fooling.job import Job, digits, get_statistics, prepare, prior_class
 from fooling.judges import load_judges, share, spread
 from fooling.result import Result
 from fooling.settings import LadderSettings, RunSettings
-from fooling.statistics import Statistics
+from fooling.wanted import percentiles
 
-RUNGS = ("none", "histogram", "variogram", "eigen")  # priors, the weakest first
+RUNGS = ("none", "histogram", "variogram", "exemplar", "regional", "eigen")  # priors, the weakest first
 ARMS = {
     "with": "with the classifier",
     "control": "without it (control)",
@@ -42,7 +42,7 @@ def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[J
     classifier = load_classifier(first.classifier.name, first.classifier.path)
     judges = load_judges(first.judges, classifier)
     wanted = digits(first, classifier.num_classes)
-    fitted: dict[tuple[int, int], Statistics] = {}
+    fitted: dict[tuple[int, int], Any] = {}
     jobs = []
     for rung, settings in rungs.items():
         fit = settings.prior.bins, settings.prior.lags
@@ -80,7 +80,7 @@ def summary(settings: LadderSettings, jobs: Sequence[Job], results: Sequence[Res
 
 def cell(job: Job, result: Result) -> dict[str, Any]:
     """What ladder.json says of a job; medians are over its images."""
-    prior, number = prior_digit(job), len(result.images)
+    prior, number = prior_class(job), len(result.images)
     classes = {name: scores.argmax(axis=1) for name, scores in result.judges.items()}
     return {
         "rung": job.rung,
@@ -104,7 +104,7 @@ def cell(job: Job, result: Result) -> dict[str, Any]:
         "seconds_per_image": round(result.seconds / number, 3),
         "distance": spread(result.images) if number > 1 else None,
         "terms": {name: float(np.median(values)) for name, values in result.terms.items()},
-        "percentiles": percentiles(job, result),
+        "percentiles": ranks(job, result),
     }
 
 
@@ -113,7 +113,7 @@ def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
     job, first = found[0]
     results = [result for _, result in found]
     number = sum(len(result.images) for result in results)
-    ranks = [percentiles(job, result) for job, result in found]
+    of_jobs = [ranks(job, result) for job, result in found]
     distances = [spread(result.images) for result in results if len(result.images) > 1]
     return {
         "rung": job.rung,
@@ -125,20 +125,13 @@ def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
         "evaluations": float(np.median(np.concatenate([result.evaluations for result in results]))),
         "seconds_per_image": round(sum(result.seconds for result in results) / number, 3),
         "distance": float(np.mean(distances)) if distances else None,
-        "percentiles": {name: float(np.median([rank[name] for rank in ranks])) for name in ranks[0]},
+        "percentiles": {name: float(np.median([rank[name] for rank in of_jobs])) for name in of_jobs[0]},
     }
-
-
-def prior_digit(job: Job) -> int:
-    """The class that the prior is of."""
-    return job.digit if job.settings.prior.digit is None else job.settings.prior.digit
 
 
 def read(job: Job, result: Result) -> npt.NDArray[np.bool_]:
     """Whether every judge reads an image as the prior's class, [R]."""
-    return np.asarray(
-        np.logical_and.reduce([scores.argmax(axis=1) == prior_digit(job) for scores in result.judges.values()])
-    )
+    return np.asarray(np.logical_and.reduce([scores.argmax(axis=1) == prior_class(job) for scores in result.judges.values()]))
 
 
 def typical(result: Result) -> int:
@@ -146,11 +139,8 @@ def typical(result: Result) -> int:
     return int(np.argsort(result.confidence, kind="stable")[(len(result.confidence) - 1) // 2])
 
 
-def percentiles(job: Job, result: Result) -> dict[str, float]:
-    """Of each term: how many per cent of the real training images have at most the median of these images."""
-    real: Mapping[str, npt.NDArray[np.floating[Any]]] = getattr(job, "real_terms", {})
-    return {
-        name: 100 * int(np.searchsorted(real[name], np.median(values), side="right")) / len(real[name])
-        for name, values in result.terms.items()
-        if name in real
-    }
+def ranks(job: Job, result: Result) -> dict[str, float]:
+    """Of each penalty, measured against the class's means: how many per cent of its training images have less, median."""
+    prior = job.settings.prior
+    found = percentiles(job.statistics, prior_class(job), result.images, prior.lags, prior.bins)
+    return {name: 100 * float(np.median(share)) for name, share in found.items()}

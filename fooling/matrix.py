@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.networks import SigmoidNetwork
+from fooling.classifiers.convolutional import ConvolutionalNetwork
 from fooling.errors import UserError
-from fooling.job import Job
+from fooling.job import Job, prior_class
 from fooling.judges import share
 from fooling.result import Result
 
@@ -18,12 +18,13 @@ Flags = npt.NDArray[np.bool_]
 SURE = 0.9  # from this score on a judge reads the prior's class
 
 
-def split_judges(judges: Mapping[str, Classifier]) -> tuple[list[str], list[str]]:
-    """Those that judge, and those asked whether the error transfers: perceptrons share it with the attacked network."""
-    transfer = [name for name, judge in judges.items() if isinstance(judge, SigmoidNetwork)]
+def split_judges(judges: Mapping[str, Classifier], attacked: Classifier) -> tuple[list[str], list[str]]:
+    """Those that judge, and those asked whether the error transfers: networks of the attacked one's kind share it."""
+    transfer = [name for name, judge in judges.items() if type(judge) is type(attacked)]
     others = [name for name in judges if name not in transfer]
     if not others:
-        raise UserError("judges: the matrix needs at least one that is not a perceptron, for example judges=mnist_cnn")
+        other = "mnist_mlp" if isinstance(attacked, ConvolutionalNetwork) else "mnist_cnn"
+        raise UserError(f"judges: the matrix needs one of another kind than the attacked network, for example judges={other}")
     return others, transfer
 
 
@@ -34,11 +35,12 @@ def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[
 
 
 def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
-    """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of the judges."""
-    prior_digit = int(job.settings.prior.digit or 0)  # `prepare` has set it for every pair
+    """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of network and judges."""
+    prior_digit = prior_class(job)
     fools = fooled(result, prior_digit, job.plan.threshold, judges)
     also = np.logical_and.reduce([fools, *(result.judges[name].argmax(axis=1) == result.digit for name in transfer)])
-    best = int(np.argmax(fools + np.min([result.judges[name][:, prior_digit] for name in judges], axis=0) / 2))
+    sure = np.min([result.confidence, *(result.judges[name][:, prior_digit] for name in judges)], axis=0)
+    best = int(np.argmax(fools + sure / 2))
     return {
         "prior": prior_digit,
         "digit": result.digit,
@@ -52,7 +54,7 @@ def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str
 
 def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
     """All of matrix.json: the pairs, and the shares with their 95 % intervals (Wilson)."""
-    judges, transfer = split_judges(jobs[0].judges)
+    judges, transfer = split_judges(jobs[0].judges, jobs[0].objective.classifier)
     pairs = [pair(job, result, judges, transfer) for job, result in zip(jobs, results, strict=True)]
     images, fools = (sum(entry[name] for entry in pairs) for name in ("images", "fooled"))
     transferred = sum(entry["transferred"] for entry in pairs)
@@ -60,6 +62,7 @@ def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
         "labels": list(jobs[0].objective.classifier.labels),
         "judges": judges,
         "transfer": transfer,
+        "control": jobs[0].settings.control,
         "threshold": jobs[0].plan.threshold,
         "sure": SURE,
         "pairs_fooled": share(sum(entry["fooled"] > 0 for entry in pairs), len(pairs)),
@@ -76,7 +79,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     def told(entry: Mapping[str, Any], what: str) -> str:
         return f"{entry['part']} of {entry['of']} {what} ({entry['share']:.0%}, 95 %: {entry['low']:.0%}–{entry['high']:.0%})"
 
-    said = [
+    said = ["control: the classifier had the weight 0"] if found["control"] else []
+    said += [
         told(found["pairs_fooled"], "pairs with at least one image that fools"),
         told(found["images_fooled"], "images fool"),
     ]

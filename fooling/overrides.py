@@ -111,7 +111,7 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     file, given = read_words(arguments, model)
     base = defaults(root)
     layers = [file, given]
-    preset = given[PRESET] if PRESET in given else file.get(PRESET)
+    preset = given[PRESET] if PRESET in given else file.get(PRESET, base.get(PRESET))
     if preset is not None and PRESET in leaves(model):
         difference = group_file(PRESET, preset, model)
         layers = [file, difference, given] if PRESET in given else [difference, file, given]

@@ -64,7 +64,7 @@ def captions(cell: Cell, labels: Sequence[str]) -> list[str]:
 def notes(found: Mapping[str, Any]) -> list[str]:
     """What stands below all."""
     number = found["cells"][0]["images"]
-    said = [f"Of {number} images each the one of median confidence; below it the classifier's confidence, median of all {number}"]
+    said = [f"Of {number} images each the one of median confidence; below it the median confidence of all {number}"]
     if found["judges"]:
         said.append(f"“read”: how many of them {' and '.join(found['judges'])} read as the column's digit")
     return said

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from fooling.errors import UserError
 from fooling.overrides import collect, leaves, read_yaml
 
-__all__ = ["LadderSettings", "RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
+__all__ = ["LadderSettings", "MatrixSettings", "RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
 
 
 def not_a_boolean(value: Any) -> Any:
@@ -211,6 +211,10 @@ class LadderSettings(RunSettings):
     arms: Names = Field(description="with the classifier, control, mismatched; all = every one")
 
 
+class MatrixSettings(RunSettings):
+    """Settings of `fooling matrix`: those of the main job, for every pair."""
+
+
 class StatsSettings(Model):
     """Settings of `fooling stats`."""
 
@@ -323,12 +327,14 @@ def on_line(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def dump(settings: RunSettings) -> str:
-    """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job."""
+def dump(settings: RunSettings, command: str = "python -m fooling.run") -> str:
+    """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job.
+
+    `command` is what they are the settings of.
+    """
     tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"})
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-    whole = isinstance(settings, LadderSettings)
-    return ("# Of all rungs\n" if whole else "# Repeat this job: python -m fooling.run config.yaml\n") + text
+    return f"# Repeat this job: {command} config.yaml\n{text}"
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def run_all(
     with Signals() as signals:
         folder, found = choose_folder(settings, sweep, name)
         if found:
+            check_command(folder, command)
             check_same(folder, settings, {} if sweep else jobs[0].fingerprints)
             if status_of(folder) == "done":
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
@@ -109,7 +110,8 @@ def run_all(
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         try:
             one = partial(run_one, jobs=jobs, run_job=run_job, console=console, signals=signals)
-            results = run_sweep(settings, jobs, folder, one, signals, leave) if sweep else [one(jobs[0], folder)]
+            whole = partial(run_sweep, settings, jobs, folder, one, signals, leave or leave_sheet, command)
+            results = whole() if sweep else [one(jobs[0], folder)]
         except Interrupted:
             kept = [word for word in arguments if word.partition("=")[0] not in ("resume", "overwrite")]
             again = shlex.join([*kept, "resume=true"])
@@ -125,9 +127,7 @@ def run_all(
     return 0
 
 
-def run_one(
-    job: Job, folder: Path, *, jobs: list[Job], run_job: RunJob, console: "Console", signals: Signals
-) -> "Result":
+def run_one(job: Job, folder: Path, *, jobs: list[Job], run_job: RunJob, console: "Console", signals: Signals) -> "Result":
     """Runs one of the jobs with its progress on the console."""
     from fooling.display import Display
 
@@ -152,8 +152,15 @@ def titles(job: Job, jobs: list[Job], folder: Path) -> tuple[str, str]:
     return f"digit {job.digit}: {job.plan.runs} runs, prior {prior}, classifier {classifier} → {folder}", ""
 
 
+def check_command(folder: Path, command: str) -> None:
+    """Refuses to resume what another command began."""
+    begun = read_json(folder / SWEEP).get("command", command)
+    if begun != command:
+        raise UserError(f"out={folder}: was begun by `{begun}`; resume it with that, or give another folder")
+
+
 def run_sweep(
-    settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals, leave: Leave | None = None
+    settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals, leave: Leave, command: str
 ) -> "list[Result]":
     """A record folder per class under `parent`, sweep.json and a contact sheet over all. Finished jobs are not run again."""
     kind = kind_of(parent)
@@ -165,13 +172,13 @@ def run_sweep(
     with locked(parent):
         if settings.overwrite:
             clear_sweep(parent)
-        write_atomically(parent / CONFIG, dump(settings).encode())
+        write_atomically(parent / CONFIG, dump(settings, command).encode())
         names = [job.name for job in jobs]
-        about = {"status": "running", "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        about = {"status": "running", "command": command, "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         write_json(parent / SWEEP, {**about, "jobs": [{"folder": name} for name in names]})
         try:
             results = [run_or_reread(job, parent / name, settings.resume, one) for job, name in zip(jobs, names, strict=True)]
-            (leave or leave_sheet)(parent, jobs, results)
+            leave(parent, jobs, results)
         except BaseException as error:
             about["status"] = "failed" if isinstance(error, Exception) and not signals.asked() else "interrupted"
             with contextlib.suppress(UserError, OSError):  # another error is being told already

@@ -120,7 +120,8 @@ def percentiles(statistics: Statistics, digit: int, images: Bytes, lags: int = 1
 
     All are measured against the class's means, without a hinge; 0.5 is the middle, 1 worse than all of them.
     """
-    found = arguments(statistics, Prior(digit, lags=min(lags, statistics.lags), bins=bins))
+    lags = min(lags, statistics.lags, min(images.shape[1:3]) - 1)
+    found = arguments(statistics, Prior(digit, lags=lags, bins=bins))
     which, real = np.zeros(len(images), dtype=np.int64), real_terms(statistics, digit, found)
     shares = {}
     for name, penalty in reference.PENALTIES.items():

@@ -36,13 +36,30 @@ def test_judges_by_name_and_file(tmp_path: Path) -> None:
         ("mnist_mlp", "is the classifier that is to be fooled"),
         ("vgg", "expected of mnist_mlp, mnist_mlp2, mnist_cnn, mnist_cnn2 or a file"),
         ("small.safetensors", r"takes images \(8, 8, 1\) of 4 classes, the classifier images \(28, 28, 1\) of 10 classes"),
-        ("none.safetensors", "no such file"),
+        ("none.safetensors", r"judges: .*none\.safetensors: no such file"),
     ],
 )
 def test_who_cannot_judge_is_refused(home: Path, name: str, message: str) -> None:
     random_network(SHAPE).save(home / "small.safetensors")
     with pytest.raises(UserError, match=message):
         load_judges([name], load_classifier())
+
+
+def test_a_network_judges_once(home: Path) -> None:
+    random_network((28, 28, 1), classes=10, seed=5).save(home / "a.safetensors")
+    random_network((28, 28, 1), classes=10, seed=5).save(home / "b.safetensors")
+    for names in (["a.safetensors", "b.safetensors"], ["mnist_cnn", "mnist_cnn"]):
+        with pytest.raises(UserError, match=f"judges: {names[1]} is the same network as {names[0]}; name each once"):
+            load_judges(names, load_classifier())
+
+
+def test_another_judge_of_the_same_name_is_refused_on_resuming(home: Path) -> None:
+    random_network((28, 28, 1), classes=10, seed=5).save(home / "a.safetensors")
+    words = {"runs": 2, "generations": 2, "population": 10, "judges": ["a.safetensors"], "out": "r"}
+    fooling.evolve(**words)
+    random_network((28, 28, 1), classes=10, seed=6).save(home / "a.safetensors")
+    with pytest.raises(UserError, match="was begun with another judge under the same name"):
+        fooling.evolve(**words, resume=True)
 
 
 def test_the_record_says_what_judges_see(home: Path) -> None:

@@ -8,11 +8,15 @@ import pytest
 from conftest import random_network
 from PIL import Image
 
+from fooling.classifiers import load_classifier
 from fooling.cli import dispatch
 from fooling.errors import UserError, guarded
+from fooling.job import prepare
 from fooling.judges import wilson
-from fooling.matrix import SURE, split_judges
+from fooling.matrix import SURE, pair, split_judges
 from fooling.record import read_image, read_run
+from fooling.result import Result
+from fooling.settings import RunSettings, load
 
 SMALL = ("digit=3,4,5", "runs=3", "generations=4", "proposals=500", "quiet=true", "out=m")
 
@@ -60,8 +64,68 @@ def test_picture_has_a_cell_a_pair(home: Path) -> None:
 
 def test_a_finished_matrix_is_not_run_again(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     matrix()
+    written = Path("m/matrix.json").stat().st_mtime_ns
     assert guarded(dispatch, ["matrix", *SMALL, "resume=true"]) == 0
-    assert "nothing to resume" in capsys.readouterr().out or Path("m/matrix.json").exists()
+    assert "nothing to resume" in capsys.readouterr().out
+    assert Path("m/matrix.json").stat().st_mtime_ns == written
+
+
+def test_a_matrix_interrupted_at_its_end_is_finished_on_resuming(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("fooling.report.draw_matrix", fail)
+        assert guarded(dispatch, ["matrix", *SMALL]) == 130
+    assert not Path("m/matrix.png").exists()
+    first = read_run(home / "m" / "prior=3,digit=4")["seconds"]
+    found = matrix("resume=true")
+    assert read_run(home / "m" / "prior=3,digit=4")["seconds"] == first
+    assert len(found["pairs"]) == 6
+    assert Path("m/matrix.png").exists()
+
+
+def test_a_matrix_is_repeated_from_its_own_settings_and_not_taken_for_a_sweep(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = matrix()
+    assert Path("m/config.yaml").read_text().startswith("# Repeat this job: fooling matrix config.yaml")
+    assert guarded(dispatch, ["matrix", "m/config.yaml", "out=again", "quiet=true"]) == 0
+    again = json.loads(Path("again/matrix.json").read_text())
+    assert again["pairs"] == found["pairs"]
+    assert guarded(dispatch, ["run", "m/config.yaml", "out=m", "resume=true"]) == 2
+    assert "was begun by `fooling matrix`" in capsys.readouterr().err
+    assert guarded(dispatch, ["run", "digit=3,4", "runs=2", "generations=2", "out=m", "overwrite=true", "quiet=true"]) == 0
+    assert not Path("m/matrix.json").exists()
+
+
+def result_of(confidence: list[float], read: list[float], other: list[float]) -> Result:
+    """Three images of target 1 and prior 0: the network's confidence, what a judge gives 0, what a perceptron gives 1."""
+    scores = np.array([[1 - c, c] for c in confidence], dtype=np.float32)
+    judges = {
+        "cnn": np.array([[r, 1 - r] for r in read], dtype=np.float32),
+        "mlp": np.array([[1 - o, o] for o in other], dtype=np.float32),
+    }
+    fields = dict.fromkeys(Result.__dataclass_fields__)
+    return Result(
+        **{**fields, "digit": 1, "images": np.zeros((3, 2, 2, 1)), "scores": scores, "judges": judges, "seconds": 6.0}
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "fooled", "transferred", "shown"),
+    [
+        (result_of([0.995, 0.999, 0.98], [0.95, 0.99, 0.99], [0.9, 0.2, 0.9]), 2, 1, 1),
+        (result_of([0.9, 0.2, 0.98], [0.5, 0.99, 0.85], [0.9, 0.9, 0.9]), 0, 0, 2),
+        (result_of([0.991, 0.991, 0.999], [0.91, 0.91, 0.899], [0.9, 0.9, 0.9]), 2, 2, 0),
+    ],
+    ids=["two fool", "none fools", "a judge is not sure"],
+)
+def test_a_pair_by_hand(result: Result, fooled: int, transferred: int, shown: int) -> None:
+    (job,) = prepare(load(["digit=1", "prior.digit=0", "threshold=0.99"], RunSettings, "run"))
+    found = pair(job, result, ["cnn"], ["mlp"])
+    assert (found["fooled"], found["transferred"], found["shown"]) == (fooled, transferred, shown)
+    assert (found["prior"], found["digit"], found["images"]) == (0, 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +133,9 @@ def test_a_finished_matrix_is_not_run_again(home: Path, capsys: pytest.CaptureFi
     [
         (["digit=3"], "expected two classes or more"),
         (["prior.digit=3"], "the matrix takes every class's prior"),
-        (["judges=mnist_mlp2"], "needs at least one that is not a perceptron"),
-        (["resume=true", "out=null"], "resume=true needs out=FOLDER here"),
+        (["judges=mnist_mlp2"], "needs one of another kind than the attacked network, for example judges=mnist_cnn"),
+        (["classifier=mnist_cnn", "judges=mnist_cnn2"], "for example judges=mnist_mlp"),
+        (["classifier=mnist_cnn"], "leave it out: judges=mnist_cnn2,mnist_mlp2"),
         (["digit=3,12"], "digit=12: expected a class from 0 to 9"),
     ],
 )
@@ -82,12 +147,16 @@ def test_refusals(home: Path, words: list[str], message: str, capsys: pytest.Cap
     assert not Path("m").exists()
 
 
-def test_perceptrons_are_for_transfer() -> None:
-    network = random_network((8, 8, 1))
-    with pytest.raises(UserError, match="at least one that is not a perceptron"):
-        split_judges({"a": network})
+def test_networks_of_the_attacked_ones_kind_are_for_transfer() -> None:
+    network, judges = random_network((8, 8, 1)), {name: load_classifier(name) for name in ("mnist_cnn", "mnist_mlp2")}
+    assert split_judges(judges, network) == (["mnist_cnn"], ["mnist_mlp2"])
+    assert split_judges(judges, load_classifier("mnist_cnn2")) == (["mnist_mlp2"], ["mnist_cnn"])
+    with pytest.raises(UserError, match="needs one of another kind"):
+        split_judges({"a": network}, network)
 
 
 def test_wilson() -> None:
     assert wilson(0, 10) == pytest.approx((0, 0.278), abs=1e-3)
+    with pytest.raises(ValueError, match="got 0 of 0"):
+        wilson(0, 0)
     assert wilson(45, 90) == pytest.approx((0.399, 0.601), abs=1e-3)

@@ -12,11 +12,17 @@ import pytest
 
 import fooling
 from fooling.errors import UserError
-from fooling.overrides import GROUPS, PRESET, choices, configs_folder, flat, leaves, members, read_yaml
-from fooling.settings import RunSettings, StatsSettings, TrainSettings, dump, load
+from fooling.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
+from fooling.settings import LadderSettings, MatrixSettings, RunSettings, StatsSettings, TrainSettings, dump, load
 from fooling.settings_help import help_text
 
-MODELS = {"run": RunSettings, "stats": StatsSettings, "train": TrainSettings}
+MODELS = {
+    "run": RunSettings,
+    "ladder": LadderSettings,
+    "matrix": MatrixSettings,
+    "stats": StatsSettings,
+    "train": TrainSettings,
+}
 
 
 def run(*words: str) -> RunSettings:
@@ -30,9 +36,13 @@ def refused(*words: str) -> str:
     return str(caught.value)
 
 
+def model_of_jobs(root: str) -> bool:
+    return issubclass(MODELS[root], RunSettings)
+
+
 @pytest.mark.parametrize("root", MODELS)
 def test_every_default_stands_in_its_file_once(root: str) -> None:
-    assert dict(flat(read_yaml(configs_folder() / f"{root}.yaml"))).keys() == leaves(MODELS[root]).keys()
+    assert dict(flat(defaults(root))).keys() == leaves(MODELS[root]).keys()
 
 
 def test_documented_defaults() -> None:
@@ -271,7 +281,7 @@ def test_help_names_every_setting_and_choice(root: str) -> None:
         assert f"  {name.removesuffix('.name')}=" in text
         assert field.description.split()[0] in text
     assert max(map(len, text.splitlines())) <= 128
-    if root == "run":
+    if model_of_jobs(root):
         for group in (*GROUPS, "preset"):
             assert all(f"  {group}={name}" in text for name in choices(group))
 
@@ -287,7 +297,11 @@ def test_settings_answer_without_heavy_imports(home: Path) -> None:
     assert "search.population=WHOLE (2 … 1000000), default 100" in done.stdout
 
 
-BESIDE = {"search.selected": "population=1000000", "search.population": "selected=1", "budget": "selected=1"}  # to be in range
+BESIDE = {  # to be in range
+    "search.selected": ["population=1000000"],
+    "search.population": ["selected=1"],
+    "budget": ["selected=1", "search=ga"],
+}
 
 
 def words_for(name: str, root: str) -> list[str]:
@@ -298,8 +312,8 @@ def words_for(name: str, root: str) -> list[str]:
     if bool in kinds:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    numbers = {"budget": "1000", "search.population": "7", "search.min_rate": "0.25"}
-    lists = {"channels": "3,4", "judges": "[a,b]", "prior.hinge": "[eigen,regional]"}
+    numbers = {"budget": "1001", "search.population": "7", "search.min_rate": "0.25"}
+    lists = {"channels": "3,4", "judges": "[a,b]", "rungs": "[a,b]", "arms": "[a,b]", "prior.hinge": "[eigen,regional]"}
     if name in lists:
         return [lists[name]]
     return named + (["some text"] if str in kinds else [numbers.get(name, "1")] if {int, float} & set(kinds) else [])
@@ -333,7 +347,7 @@ def edges(name: str, root: str) -> Iterator[tuple[Any, bool]]:
     ("root", "name"), [(root, name) for root in MODELS for name in leaves(MODELS[root]) if [*edges(name, root)]]
 )
 def test_every_range_holds_to_its_edges(root: str, name: str) -> None:
-    beside = [BESIDE[name]] if root == "run" and name in BESIDE else []
+    beside = BESIDE[name] if model_of_jobs(root) and name in BESIDE else []
     for value, within in edges(name, root):
         words = [f"{name}={value}", *beside, *(["population=2"] if name == "budget" else [])]
         if within:

@@ -87,8 +87,9 @@ def finish(console: "Console", jobs: "list[Job]", results: "list[Result]", folde
     found = read_json(folder / "ladder.json")
     columns, rows = table(found)
     show_table(console, columns, rows)
-    said = "over the images of a row; " + (f"read: {' and '.join(found['judges'])} read the prior's class; " if found["judges"] else "")
-    console.print(f"{said}distance: between two images of a digit", style="dim", markup=False, soft_wrap=True)
+    judges = f"read: {' and '.join(found['judges'])} read the prior's class; " if found["judges"] else ""
+    told = f"over the images of a row; {judges}distance: between two images of a digit; percentile: among real images"
+    console.print(told, style="dim", markup=False, soft_wrap=True)
     console.print(f"→ {folder}: ladder.png, means.png, ladder.json, a folder a job", markup=False, soft_wrap=True)
 
 

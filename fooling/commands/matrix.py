@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fooling.errors import UserError
 from fooling.job import prepare
 from fooling.run import run_job
-from fooling.settings import RunSettings, load
+from fooling.settings import MatrixSettings, load
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,41 +25,45 @@ def main(arguments: list[str]) -> int:
     if {"--help", "-h", "help"} & set(arguments):
         from fooling.settings_help import help_text
 
-        sys.stdout.write(help_text(RunSettings, "run", USAGE))
+        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE))
         return 0
     settings = read(arguments)
     from fooling.matrix import split_judges
     from fooling.sweep import run_all
 
     jobs = prepare(settings, mismatched=True)
-    split_judges(jobs[0].judges)
-    return run_all(settings, jobs, run_job, arguments, "fooling matrix", partial(finish, quiet=settings.quiet))
+    split_judges(jobs[0].judges, jobs[0].objective.classifier)
+    return run_all(settings, jobs, run_job, arguments, "fooling matrix", partial(finish, quiet=settings.quiet), leave, "matrix")
 
 
-def read(arguments: list[str]) -> RunSettings:
+def read(arguments: list[str]) -> MatrixSettings:
     """The settings, by default those of preset=mismatched for all classes."""
-    given = {word.partition("=")[0] for word in arguments}
-    words = [word for name, word in (("preset", "preset=mismatched"), ("digit", "digit=all")) if name not in given]
-    settings = load([*arguments, *words], RunSettings, "run")
+    settings = load(arguments, MatrixSettings, "matrix")
     if settings.prior.digit is not None:
         raise UserError(f"prior.digit={settings.prior.digit}: the matrix takes every class's prior; leave it out")
     if isinstance(settings.digit, int) or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
         raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
-    if settings.resume and settings.out is None:
-        raise UserError("resume=true needs out=FOLDER here")
     return settings
 
 
-def finish(console: "Console", jobs: "list[Job]", results: "list[Result]", folder: Path, *, quiet: bool) -> None:
-    """Writes matrix.json and matrix.png, and shows the table."""
-    from fooling.display import show_table
-    from fooling.matrix import lines, summary
+def leave(folder: Path, jobs: "list[Job]", results: "list[Result]") -> None:
+    """Writes matrix.json and matrix.png."""
+    from fooling.matrix import summary
     from fooling.record import write_json
     from fooling.report import draw_matrix
 
-    found = summary(jobs, results)
-    write_json(folder / "matrix.json", found)
+    write_json(folder / "matrix.json", summary(jobs, results))
     draw_matrix(folder)
+
+
+def finish(console: "Console", jobs: "list[Job]", results: "list[Result]", folder: Path, *, quiet: bool) -> None:
+    """Shows the table."""
+    from fooling.display import show_table
+    from fooling.matrix import lines
+    from fooling.record import read_json
+
+    del jobs, results
+    found = read_json(folder / "matrix.json")
     if quiet:
         return
     counts = {(entry["prior"], entry["digit"]): f"{entry['fooled']}/{entry['images']}" for entry in found["pairs"]}
