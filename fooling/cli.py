@@ -10,6 +10,7 @@ from fooling.errors import UserError, guarded
 COMMANDS = {
     "run": "fooling.run",
     "matrix": "fooling.commands.matrix",
+    "plausibility": "fooling.commands.plausibility",
     "train": "fooling.commands.train",
     "stats": "fooling.commands.stats",
     "data": "fooling.commands.data",
@@ -38,7 +39,7 @@ def dispatch(arguments: list[str]) -> int:
 def overview() -> str:
     """The commands, a line each."""
     lines = ["usage: fooling COMMAND key=value …", ""]
-    lines += [f"  {name:<8}{import_module(module).SUMMARY}" for name, module in COMMANDS.items()]
+    lines += [f"  {name:<14}{import_module(module).SUMMARY}" for name, module in COMMANDS.items()]
     return "\n".join([*lines, "", "fooling COMMAND --help shows every setting of a command."])
 
 

@@ -106,6 +106,14 @@ def get_statistics(settings: RunSettings) -> "Statistics":
     return Statistics.load(user_path(path) if path else BUNDLED)
 
 
+def prior_class(settings: RunSettings) -> int:
+    """The class whose statistics are wanted, where `digit` is one class."""
+    digit = settings.digit if settings.prior.digit is None else settings.prior.digit
+    if not isinstance(digit, int):
+        raise UserError(f"digit={digit}: expected one class")
+    return digit
+
+
 def digits(settings: RunSettings, classes: int) -> list[int]:
     """The wanted classes: one, several, or all."""
     if settings.digit == "all":
@@ -153,7 +161,7 @@ def wanted_levels(job: Job) -> Any:
     from fooling.kernels.tables import levels_within_bins
 
     search, statistics = job.settings.search, job.statistics
-    wanted = job.digit if job.settings.prior.digit is None else job.settings.prior.digit
+    wanted = prior_class(job.settings)
     by_level = search.draw == "levels"
     return statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, job.settings.prior.bins))
 
@@ -195,6 +203,26 @@ def make_breeding(job: Job) -> "Breeding":
         elitism=search.elitism,
         seed=job.settings.seed,
     )
+
+
+def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
+    """What run.json says of the images' plausibility where data are given, or a note why it cannot.
+
+    Against the test images of the class that the prior is of; at most 1000 on either side, so that a job takes no longer for it.
+    """
+    data = job.settings.data
+    if data.path is None and data.kind == "auto":
+        return {}, ""
+    from fooling.data import load_data
+    from fooling.detectors import MOST, in_brief, of_class, plausibility
+
+    wanted, classifier = prior_class(job.settings), job.objective.classifier
+    try:
+        real = of_class(load_data(data.path, data.kind, "test"), wanted)
+        rows = plausibility(images[:MOST], real[:MOST], job.statistics, wanted, classifier)
+    except UserError as error:  # of the data: the job is done
+        return {"plausibility": None}, f"no plausibility in run.json: {error}"
+    return {"plausibility": in_brief(rows)}, ""
 
 
 def describe(job: Job) -> dict[str, Any]:

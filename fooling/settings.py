@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from fooling.errors import UserError
 from fooling.overrides import collect, leaves, read_yaml
 
-__all__ = ["RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
+__all__ = ["PlausibilitySettings", "RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
 
 
 def not_a_boolean(value: Any) -> Any:
@@ -188,6 +188,16 @@ class StatsSettings(Model):
     components: Int = Field(ge=0, le=4096, description="eigen-images a class; at most the images of the smallest class − 1")
     out: Text = Field(description="file to write, .npz")
     overwrite: Bool = Field(description="replace the file")
+    quiet: Bool = Field(description="print nothing but errors")
+
+
+class PlausibilitySettings(Model):
+    """Settings of `fooling plausibility`."""
+
+    data: Data
+    split: Literal["train", "test", "all"] = Field(description="which of the real images the evolved ones are compared with")
+    out: Text | None = Field(description="folder to write to; null = the record folder itself")
+    overwrite: Bool = Field(description="replace plausibility.json and plausibility.png")
     quiet: Bool = Field(description="print nothing but errors")
 
 

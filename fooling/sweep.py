@@ -16,6 +16,7 @@ from fooling.folders import check_same, choose_folder, open_folder
 from fooling.job import Job
 from fooling.record import (
     CONFIG,
+    PLAUSIBILITY,
     SWEEP,
     clear,
     image_names,
@@ -168,7 +169,9 @@ def run_sweep(settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne,
 
 
 def clear_sweep(parent: Path) -> None:
-    """Removes the records of the sweep before, also those of classes that this one leaves out."""
+    """Removes the records of the sweep before, also those of classes that this one leaves out, and what was found of them."""
+    for name in PLAUSIBILITY:
+        (parent / name).unlink(missing_ok=True)
     for folder in (found for pattern in JOB_FOLDERS for found in parent.glob(pattern)):
         if folder.is_dir() and kind_of(folder) == "job":
             with locked(folder):
