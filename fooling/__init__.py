@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fooling.classifiers.base import Classifier as Classifier
     from fooling.data import ImageSet as ImageSet
     from fooling.data import load_data as load_data
+    from fooling.detectors import plausibility as plausibility
     from fooling.errors import UserError as UserError
     from fooling.result import Result as Result
     from fooling.statistics import Statistics as Statistics
@@ -28,8 +29,19 @@ PUBLIC = {
     "evolve": "fooling.api",
     "load_classifier": "fooling.classifiers",
     "load_data": "fooling.data",
+    "plausibility": "fooling.detectors",
 }
-__all__ = ["Classifier", "ImageSet", "Result", "Statistics", "UserError", "evolve", "load_classifier", "load_data"]
+__all__ = [
+    "Classifier",
+    "ImageSet",
+    "Result",
+    "Statistics",
+    "UserError",
+    "evolve",
+    "load_classifier",
+    "load_data",
+    "plausibility",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "fooling.run",
     "ladder": "fooling.commands.ladder",
     "matrix": "fooling.commands.matrix",
+    "plausibility": "fooling.commands.plausibility",
     "train": "fooling.commands.train",
     "stats": "fooling.commands.stats",
     "data": "fooling.commands.data",
@@ -39,7 +40,7 @@ def dispatch(arguments: list[str]) -> int:
 def overview() -> str:
     """The commands, a line each."""
     lines = ["usage: fooling COMMAND key=value …", ""]
-    lines += [f"  {name:<8}{import_module(module).SUMMARY}" for name, module in COMMANDS.items()]
+    lines += [f"  {name:<14}{import_module(module).SUMMARY}" for name, module in COMMANDS.items()]
     return "\n".join([*lines, "", "fooling COMMAND --help shows every setting of a command."])
 
 

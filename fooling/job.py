@@ -118,6 +118,14 @@ def get_statistics(settings: RunSettings) -> "Statistics":
     return Statistics.load(user_path(path) if path else BUNDLED)
 
 
+def prior_class(settings: RunSettings) -> int:
+    """The class whose statistics are wanted, where `digit` is one class."""
+    digit = settings.digit if settings.prior.digit is None else settings.prior.digit
+    if not isinstance(digit, int):
+        raise UserError(f"digit={digit}: expected one class")
+    return digit
+
+
 def digits(settings: RunSettings, classes: int) -> list[int]:
     """The wanted classes: one, several, or all."""
     if settings.digit == "all":
@@ -160,17 +168,12 @@ def make_engine(job: Job) -> "Engine":
     return engine
 
 
-def prior_class(job: Job) -> int:
-    """The class whose statistics are wanted."""
-    return job.digit if job.settings.prior.digit is None else job.settings.prior.digit
-
-
 def wanted_levels(job: Job) -> Any:
     """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars."""
     from fooling.kernels.tables import levels_within_bins
 
     prior, statistics = job.settings.prior, job.statistics
-    wanted = prior_class(job)
+    wanted = prior_class(job.settings)
     if job.settings.search.draw == "bins":
         return levels_within_bins(job.objective.arguments["histogram"][1].targets)
     return statistics.exemplar_levels[wanted].astype(float) if prior.exemplar else statistics.levels[None, wanted]
@@ -240,6 +243,26 @@ def threshold_of(mean: float, places: int) -> int:
     from fooling.kernels.tables import rate_threshold
 
     return rate_threshold(min(mean / places, 0.5))
+
+
+def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
+    """What run.json says of the images' plausibility where data are given, or a note why it cannot.
+
+    Against the test images of the class that the prior is of; at most 1000 on either side: no time to speak of.
+    """
+    data = job.settings.data
+    if data.path is None and data.kind == "auto":
+        return {}, ""
+    from fooling.data import load_data
+    from fooling.detectors import MOST, in_brief, of_class, plausibility
+
+    wanted, classifier = prior_class(job.settings), job.objective.classifier
+    try:
+        real = of_class(load_data(data.path, data.kind, "test"), wanted)
+        rows = plausibility(images[:MOST], real[:MOST], job.statistics, wanted, classifier)
+    except UserError as error:  # of the data: the job is done
+        return {"plausibility": None}, f"no plausibility in run.json: {error}"
+    return {"plausibility": in_brief(rows)}, ""
 
 
 def describe(job: Job) -> dict[str, Any]:

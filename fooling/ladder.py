@@ -80,7 +80,7 @@ def summary(settings: LadderSettings, jobs: Sequence[Job], results: Sequence[Res
 
 def cell(job: Job, result: Result) -> dict[str, Any]:
     """What ladder.json says of a job; medians are over its images."""
-    prior, number = prior_class(job), len(result.images)
+    prior, number = prior_class(job.settings), len(result.images)
     classes = {name: scores.argmax(axis=1) for name, scores in result.judges.items()}
     return {
         "rung": job.rung,
@@ -131,7 +131,8 @@ def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
 
 def read(job: Job, result: Result) -> npt.NDArray[np.bool_]:
     """Whether every judge reads an image as the prior's class, [R]."""
-    return np.asarray(np.logical_and.reduce([scores.argmax(axis=1) == prior_class(job) for scores in result.judges.values()]))
+    prior = prior_class(job.settings)
+    return np.asarray(np.logical_and.reduce([scores.argmax(axis=1) == prior for scores in result.judges.values()]))
 
 
 def typical(result: Result) -> int:
@@ -142,5 +143,5 @@ def typical(result: Result) -> int:
 def ranks(job: Job, result: Result) -> dict[str, float]:
     """Of each penalty, measured against the class's means: how many per cent of its training images have less, median."""
     prior = job.settings.prior
-    found = percentiles(job.statistics, prior_class(job), result.images, prior.lags, prior.bins)
+    found = percentiles(job.statistics, prior_class(job.settings), result.images, prior.lags, prior.bins)
     return {name: 100 * float(np.median(share)) for name, share in found.items()}

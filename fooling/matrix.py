@@ -36,7 +36,7 @@ def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[
 
 def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
     """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of network and judges."""
-    prior_digit = prior_class(job)
+    prior_digit = prior_class(job.settings)
     fools = fooled(result, prior_digit, job.plan.threshold, judges)
     also = np.logical_and.reduce([fools, *(result.judges[name].argmax(axis=1) == result.digit for name in transfer)])
     sure = np.min([result.confidence, *(result.judges[name][:, prior_digit] for name in judges)], axis=0)

@@ -19,8 +19,9 @@ Bytes = npt.NDArray[np.uint8]
 
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
 SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
+PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
 PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp")
-OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, *PICTURES}
+OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, *PICTURES, *PLAUSIBILITY}
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 

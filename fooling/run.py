@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fooling.errors import guarded
-from fooling.job import Job, describe, make_engine, prepare
+from fooling.job import Job, against_real, describe, make_engine, prepare
 from fooling.settings import RunSettings, load
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ def run_job(
             return make_result(track, track.images, job, None)
         files = record.save_images(track.images)
         result = make_result(track, record.read_images(files), job, str(record.folder))
+        found, note = against_real(job, result.images)
+        about.update(found)
+        if note:
+            about["notes"].append(note)
+            tell(note)
         record.write_run({**about, "status": "running", **summary(result, files)})
         from fooling.report import draw_pictures
 

@@ -9,7 +9,17 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from fooling.errors import UserError
 from fooling.overrides import collect, leaves, read_yaml
 
-__all__ = ["LadderSettings", "MatrixSettings", "RunSettings", "StatsSettings", "TrainSettings", "dump", "load", "read_yaml"]
+__all__ = [
+    "LadderSettings",
+    "MatrixSettings",
+    "PlausibilitySettings",
+    "RunSettings",
+    "StatsSettings",
+    "TrainSettings",
+    "dump",
+    "load",
+    "read_yaml",
+]
 
 
 def not_a_boolean(value: Any) -> Any:
@@ -229,6 +239,16 @@ class StatsSettings(Model):
     )
     out: Text = Field(description="file to write, .npz")
     overwrite: Bool = Field(description="replace the file")
+    quiet: Bool = Field(description="print nothing but errors")
+
+
+class PlausibilitySettings(Model):
+    """Settings of `fooling plausibility`."""
+
+    data: Data
+    split: Literal["train", "test", "all"] = Field(description="which of the real images the evolved ones are compared with")
+    out: Text | None = Field(description="folder to write to; null = the record folder itself")
+    overwrite: Bool = Field(description="replace plausibility.json and plausibility.png")
     quiet: Bool = Field(description="print nothing but errors")
 
 

@@ -16,6 +16,7 @@ from fooling.folders import check_same, choose_folder, open_folder
 from fooling.job import Job
 from fooling.record import (
     CONFIG,
+    PLAUSIBILITY,
     SWEEP,
     clear,
     image_names,
@@ -198,8 +199,8 @@ def leave_sheet(parent: Path, jobs: list[Job], results: "list[Result]") -> None:
 
 
 def clear_sweep(parent: Path) -> None:
-    """Removes the records of the sweep before, also those of classes that this one leaves out."""
-    for name in LEFT:
+    """Removes the records of the sweep before, also those of classes that this one leaves out, and what was found of them."""
+    for name in (*LEFT, *PLAUSIBILITY):
         (parent / name).unlink(missing_ok=True)
     for folder in (found for pattern in JOB_FOLDERS for found in parent.glob(pattern)):
         if folder.is_dir() and kind_of(folder) == "job":

@@ -13,7 +13,16 @@ import pytest
 import fooling
 from fooling.errors import UserError
 from fooling.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
-from fooling.settings import LadderSettings, MatrixSettings, RunSettings, StatsSettings, TrainSettings, dump, load
+from fooling.settings import (
+    LadderSettings,
+    MatrixSettings,
+    PlausibilitySettings,
+    RunSettings,
+    StatsSettings,
+    TrainSettings,
+    dump,
+    load,
+)
 from fooling.settings_help import help_text
 
 MODELS = {
@@ -22,6 +31,7 @@ MODELS = {
     "matrix": MatrixSettings,
     "stats": StatsSettings,
     "train": TrainSettings,
+    "plausibility": PlausibilitySettings,
 }
 
 

@@ -13,7 +13,10 @@ Floats = npt.NDArray[np.float32]
 
 
 class Classifier(Protocol):
-    """Batch of images in, scores out. Any object with this face can be fooled; see also `networks.SigmoidNetwork`."""
+    """Batch of images in, scores out. Any object with this face can be fooled; see also `networks.SigmoidNetwork`.
+
+    Optional: `logits(images) -> float32 [N, K]`, what the scores are made of; `fooling plausibility` looks at their energy.
+    """
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -69,6 +69,11 @@ class SigmoidNetwork:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
         return self.scores_of_sums(reference)(reference.network_sums(images, *self.linear_head))
 
+    def logits(self, images: Bytes) -> Floats:
+        """What the scores are the sigmoid of, log(p/(1 − p)): float32 [N, K] of images uint8 [N, H, W, C]."""
+        sums = reference.network_sums(images, *self.linear_head)
+        return reference.network_logits(sums, self.scale, self.weights2, self.bias2)
+
     def scores_of_sums(self, kernels: ModuleType) -> Callable[[Floats], Floats]:
         """What makes scores [N, K] of first-layer sums [N, M], by the kernels of an engine; several threads may call it."""
 

@@ -32,9 +32,14 @@ def network_sums(images: Bytes, weights: Floats, bias: Floats) -> Floats:
 
 def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:
     """The rest of the sigmoid network: lattice sums [N, M], weights [M, K], bias [K] → scores [N, K] in [0, 1]."""
+    return sigmoid(network_logits(sums, scale, weights, bias))
+
+
+def network_logits(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:
+    """What the scores are the sigmoid of, [N, K]: summed unit by unit."""
     hidden = sigmoid(sums * scale)
     output = np.broadcast_to(bias, (len(sums), len(bias))).copy()
     with np.errstate(over="ignore", invalid="ignore"):  # `ask` refuses scores that are not finite
         for unit in range(weights.shape[0]):
             output += hidden[:, unit : unit + 1] * weights[unit]
-    return sigmoid(output)
+    return output
