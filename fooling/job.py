@@ -35,6 +35,11 @@ class Job:
         return self.plan.digit
 
     @property
+    def prior_digit(self) -> int:
+        """The class whose statistics are wanted."""
+        return self.digit if self.settings.prior.digit is None else self.settings.prior.digit
+
+    @property
     def name(self) -> str:
         """What its folder in a sweep is called."""
         prior = self.settings.prior.digit
@@ -129,6 +134,7 @@ def make_plan(settings: RunSettings, digit: int) -> "Plan":
         tol=settings.tol,
         returns=search.returns,
         digit=digit,
+        whole=search.name == "pareto",
     )
 
 
@@ -153,9 +159,9 @@ def wanted_levels(job: Job) -> Any:
     from fooling.kernels.tables import levels_within_bins
 
     search, statistics = job.settings.search, job.statistics
-    wanted = job.digit if job.settings.prior.digit is None else job.settings.prior.digit
     by_level = search.draw == "levels"
-    return statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, job.settings.prior.bins))
+    wanted, bins = job.prior_digit, job.settings.prior.bins
+    return statistics.levels[wanted] if by_level else levels_within_bins(statistics.bins(wanted, bins))
 
 
 def make_annealing(job: Job) -> "Annealing":

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fooling.errors import guarded
@@ -43,6 +44,7 @@ def run_job(
     """
     from fooling.engines.loop import Interrupted, run_loop
     from fooling.result import make_result, summary
+    from fooling.searches.front import record_front
 
     about = describe(job)
     try:
@@ -57,6 +59,8 @@ def run_job(
             return make_result(track, track.images, job, None)
         files = record.save_images(track.images)
         result = make_result(track, record.read_images(files), job, str(record.folder))
+        if result.front:
+            result = replace(result, front=record_front(record, result.front, job.objective))
         record.write_run({**about, "status": "running", **summary(result, files)})
         from fooling.report import draw_pictures
 
