@@ -1,13 +1,15 @@
 """How good the images are: each prior against the goals of its rung, on real MNIST, beside the control.
 
-python benchmarks/quality.py data=FOLDER runs=30 pairs=10 seed=0 json=false     (data: by default $FOOLING_DATA)
+python benchmarks/quality.py data=FOLDER runs=30 exemplars=200 pairs=10 seed=0 json=false     (data: by default $FOOLING_DATA)
 
-prior=none and variogram stand alone; prior=eigen is judged by the two convolutional networks, with the classifier and without
-it (control); mismatched pairs (`pairs` images each, 0 leaves them out) take about four minutes.
+prior=none and variogram stand alone. prior=exemplar (`exemplars` runs a digit) is compared with real test images, beside as many
+real training images. prior=regional and eigen are judged by the two convolutional networks, with the classifier and without it
+(control). Mismatched pairs: `pairs` images each. 0 leaves a part out. All takes about twelve minutes.
 """
 
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,25 +22,30 @@ from fooling.judges import spread, wilson
 from fooling.kernels import numba_
 from fooling.matrix import summary
 from fooling.run import run_job
-from fooling.settings import RunSettings, load
+from fooling.settings import MatrixSettings, RunSettings, load
+from fooling.statistics import BUNDLED
 
 DIGITS = range(10)
 JUDGES = "judges=[mnist_cnn,mnist_cnn2]"
 Row = dict[str, Any]
+DATA = {"path": ""}  # where the training images lie
 
 
 def main() -> None:
     """Runs the rungs one after the other; compilation is done before."""
-    chosen = words(data=os.environ.get("FOOLING_DATA", ""), runs=30, pairs=10, seed=0, json=False)
+    chosen = words(data=os.environ.get("FOOLING_DATA", ""), runs=30, exemplars=200, pairs=10, seed=0, json=False)
     if not chosen["data"]:
         sys.exit("data=FOLDER: expected a folder with MNIST's four files (fooling data get mnist FOLDER)")
+    DATA["path"] = chosen["data"]
     test, size = load_data(chosen["data"], split="test"), {"runs": chosen["runs"], "seed": chosen["seed"]}
-    for prior in ("none", "variogram", "eigen"):
+    for prior in ("none", "variogram", "regional", "eigen"):
         fooling.evolve(JUDGES, prior=prior, runs=2, generations=60)
-    fooling.evolve("preset=mismatched", digit=4, runs=2, generations=2)
-    result: Row = {**size, "rungs": {}}
-    for name, rung in (("none", none), ("variogram", variogram), ("eigen", eigen), ("eigen, control", control)):
-        rows = [rung(digit, test, size) for digit in DIGITS]
+    result: Row = {**size, "exemplars": chosen["exemplars"], "rungs": {}}
+    for name, rung in RUNGS.items():
+        own = {**size, "runs": chosen["exemplars"]} if name == "exemplar" else size
+        if not own["runs"]:
+            continue
+        rows = [rung(digit, test, own) for digit in DIGITS]
         result["rungs"][name] = rows
         print(
             f"\nprior={name}\n" + table(["digit", *rows[0]], [[digit, *rows[digit].values()] for digit in DIGITS]), flush=True
@@ -73,7 +80,8 @@ def variogram(digit: int, test: ImageSet, size: Row) -> Row:
     """Confidence, and the variogram term below the 5th percentile of real images' (test set)."""
     found = fooling.evolve(digit=digit, prior="variogram", **size)
     (job,) = prepare(load([f"digit={digit}", "prior=variogram"], RunSettings, "run"))
-    real = numba_.variogram_term(of_class(test, digit), *job.objective.arguments["variogram"])
+    images = of_class(test, digit)
+    real = numba_.variogram_term(images, np.zeros(len(images), np.int64), *job.objective.arguments["variogram"])
     least = float(np.quantile(real, 0.05))
     return {
         "≥ .999 and below real 5 %": share((found.confidence >= 0.999) & (found.terms["variogram"] < least)),
@@ -84,9 +92,36 @@ def variogram(digit: int, test: ImageSet, size: Row) -> Row:
     }
 
 
-def eigen(digit: int, test: ImageSet, size: Row, is_control: bool = False) -> Row:
+def exemplar(digit: int, test: ImageSet, size: Row) -> Row:
+    """How well mean grey, black share and each lag tell the images from real ones, beside as many training images."""
+    found = fooling.evolve(digit=digit, prior="exemplar", **size)
+    own = of_class(load_data(DATA["path"]), digit)
+    real, own = of_class(test, digit), own[np.linspace(0, len(own) - 1, size["runs"]).astype(int)]
+    statistics = fooling.Statistics.load(BUNDLED)
+    (evolved, told), (training, _) = (areas(images, real, statistics, digit) for images in (found.images, own))
+    return {
+        "AUROC from": round(min(evolved), 2),
+        "to": round(max(evolved), 2),
+        "training images from": round(min(training), 2),
+        "their to": round(max(training), 2),
+        "all together": round(told["together"].auroc, 2),
+        "those no term knows": round(told["together_none"].auroc, 2),
+        "confidence ≥ .999": share(found.confidence >= 0.999),
+        "median confidence": round(float(np.median(found.confidence)), 5),
+        "seconds an image": round(found.seconds / size["runs"], 3),
+    }
+
+
+def areas(images: np.ndarray, real: np.ndarray, statistics: fooling.Statistics, digit: int) -> tuple[list[float], Row]:
+    """AUROC of x and of the distance from the real median, of mean grey, black share and each lag; and every comparison."""
+    rows = fooling.plausibility(images, real, statistics, digit)
+    simple = [row for name, row in rows.items() if name in ("mean_grey", "black_share") or name.startswith("variogram")]
+    return [area for row in simple for area in (row.auroc, row.auroc_distance)], rows
+
+
+def eigen(digit: int, test: ImageSet, size: Row, prior: str = "eigen", is_control: bool = False) -> Row:
     """What the two convolutional judges read, and how far apart the images are."""
-    found = fooling.evolve(JUDGES, digit=digit, prior="eigen", control=is_control, **size)
+    found = fooling.evolve(JUDGES, digit=digit, prior=prior, control=is_control, **size)
     read = np.logical_and.reduce([scores.argmax(axis=1) == digit for scores in found.judges.values()])
     real = of_class(test, digit)[: size["runs"]]
     return {
@@ -98,11 +133,6 @@ def eigen(digit: int, test: ImageSet, size: Row, is_control: bool = False) -> Ro
     }
 
 
-def control(digit: int, test: ImageSet, size: Row) -> Row:
-    """The same without the classifier."""
-    return eigen(digit, test, size, is_control=True)
-
-
 def of_class(data: ImageSet, digit: int) -> np.ndarray:
     """The images of a class."""
     return np.ascontiguousarray(data.images[data.labels == digit])
@@ -110,10 +140,20 @@ def of_class(data: ImageSet, digit: int) -> np.ndarray:
 
 def mismatched(runs: int, seed: int) -> Row:
     """`fooling matrix`, as a dictionary."""
-    settings = load(["preset=mismatched", "digit=all", f"runs={runs}", f"seed={seed}"], RunSettings, "run")
+    settings = load([f"runs={runs}", f"seed={seed}"], MatrixSettings, "matrix")
     jobs = prepare(settings, mismatched=True)
     return summary(jobs, [run_job(job) for job in jobs])
 
+
+RUNGS = {
+    "none": none,
+    "variogram": variogram,
+    "exemplar": exemplar,
+    "regional": partial(eigen, prior="regional"),
+    "regional, control": partial(eigen, prior="regional", is_control=True),
+    "eigen": eigen,
+    "eigen, control": partial(eigen, is_control=True),
+}
 
 if __name__ == "__main__":
     main()

@@ -15,6 +15,7 @@ from fooling.result import Result
 
 REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0  # between lines where there is no terminal
+ABOUT_FRONT = "front: its images; hypervolume: what it dominates below target 2 and the prior distance of noise → front.png"
 
 
 class Display:
@@ -77,11 +78,14 @@ class Display:
 def show_results(console: Console, results: Sequence[Result], weighted: Sequence[str], folder: str) -> None:
     """The small table at the end: medians over the images of each job."""
     judges = results[0].judges
-    columns = ("digit", "converged", "confidence", *judges, "cost", *weighted, "evaluations", "seconds")
+    front = ("front", "hypervolume") if results[0].front else ()
+    columns = ("digit", "converged", "confidence", *judges, "cost", *weighted, *front, "evaluations", "seconds")
     show_table(console, columns, [cells(result, weighted) for result in results])
     console.print(Text("medians over the images; cost and its terms: 0 is ideal", style="dim"))
     if judges:
         console.print(Text(f"{', '.join(judges)}: share of the images that the judge reads as the digit", style="dim"))
+    if front:
+        console.print(Text(ABOUT_FRONT, style="dim"), soft_wrap=True)
     console.print(Text(f"→ {folder}: contact_sheet.png, mean.png, images/, run.json, …"), soft_wrap=True)
 
 
@@ -94,6 +98,7 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
         percent(float(np.median(result.confidence))),
         *(f"{(scores.argmax(axis=1) == result.digit).mean():.0%}" for scores in result.judges.values()),
         *(f"{median:.4f}" for median in medians),
+        *((f"{np.median(result.front.sizes):.0f}", f"{np.median(result.front.hypervolumes):.4f}") if result.front else ()),
         f"{result.evaluations.sum():,}",
         f"{result.seconds:.1f}",
     ]

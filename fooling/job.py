@@ -38,6 +38,11 @@ class Job:
         return self.plan.digit
 
     @property
+    def prior_digit(self) -> int:
+        """The class whose statistics are wanted."""
+        return prior_class(self.settings)
+
+    @property
     def name(self) -> str:
         """What its folder in a sweep is called."""
         prior = self.settings.prior.digit
@@ -149,6 +154,7 @@ def make_plan(settings: RunSettings, digit: int) -> "Plan":
         tol=settings.tol,
         returns=search.returns,
         digit=digit,
+        whole=search.name == "pareto",
     )
 
 
@@ -173,7 +179,7 @@ def wanted_levels(job: Job) -> Any:
     from fooling.kernels.tables import levels_within_bins
 
     prior, statistics = job.settings.prior, job.statistics
-    wanted = prior_class(job.settings)
+    wanted = job.prior_digit
     if job.settings.search.draw == "bins":
         return levels_within_bins(job.objective.arguments["histogram"][1].targets)
     return statistics.exemplar_levels[wanted].astype(float) if prior.exemplar else statistics.levels[None, wanted]
@@ -256,7 +262,7 @@ def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
     from fooling.data import load_data
     from fooling.detectors import MOST, in_brief, of_class, plausibility
 
-    wanted, classifier = prior_class(job.settings), job.objective.classifier
+    wanted, classifier = job.prior_digit, job.objective.classifier
     try:
         real = of_class(load_data(data.path, data.kind, "test"), wanted)
         rows = plausibility(images[:MOST], real[:MOST], job.statistics, wanted, classifier)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fooling.classifiers import load_classifier
 from fooling.errors import UserError
-from fooling.job import Job, digits, get_statistics, prepare, prior_class
+from fooling.job import Job, digits, get_statistics, prepare
 from fooling.judges import load_judges, share, spread
 from fooling.result import Result
 from fooling.settings import LadderSettings, RunSettings
@@ -80,7 +80,7 @@ def summary(settings: LadderSettings, jobs: Sequence[Job], results: Sequence[Res
 
 def cell(job: Job, result: Result) -> dict[str, Any]:
     """What ladder.json says of a job; medians are over its images."""
-    prior, number = prior_class(job.settings), len(result.images)
+    prior, number = job.prior_digit, len(result.images)
     classes = {name: scores.argmax(axis=1) for name, scores in result.judges.items()}
     return {
         "rung": job.rung,
@@ -131,7 +131,7 @@ def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
 
 def read(job: Job, result: Result) -> npt.NDArray[np.bool_]:
     """Whether every judge reads an image as the prior's class, [R]."""
-    prior = prior_class(job.settings)
+    prior = job.prior_digit
     return np.asarray(np.logical_and.reduce([scores.argmax(axis=1) == prior for scores in result.judges.values()]))
 
 
@@ -143,5 +143,5 @@ def typical(result: Result) -> int:
 def ranks(job: Job, result: Result) -> dict[str, float]:
     """Of each penalty, measured against the class's means: how many per cent of its training images have less, median."""
     prior = job.settings.prior
-    found = percentiles(job.statistics, prior_class(job.settings), result.images, prior.lags, prior.bins)
+    found = percentiles(job.statistics, job.prior_digit, result.images, prior.lags, prior.bins)
     return {name: 100 * float(np.median(share)) for name, share in found.items()}

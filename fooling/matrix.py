@@ -9,7 +9,7 @@ import numpy.typing as npt
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.convolutional import ConvolutionalNetwork
 from fooling.errors import UserError
-from fooling.job import Job, prior_class
+from fooling.job import Job
 from fooling.judges import share
 from fooling.result import Result
 
@@ -36,7 +36,7 @@ def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[
 
 def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
     """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of network and judges."""
-    prior_digit = prior_class(job.settings)
+    prior_digit = job.prior_digit
     fools = fooled(result, prior_digit, job.plan.threshold, judges)
     also = np.logical_and.reduce([fools, *(result.judges[name].argmax(axis=1) == result.digit for name in transfer)])
     sure = np.min([result.confidence, *(result.judges[name][:, prior_digit] for name in judges)], axis=0)

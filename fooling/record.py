@@ -1,11 +1,12 @@
 """One job = one folder, written so that a kill at any moment leaves nothing half-written that looks finished."""
 
 import contextlib
+import csv
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ Bytes = npt.NDArray[np.uint8]
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
 SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
 PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
-PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp")
-OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, *PICTURES, *PLAUSIBILITY}
+FRONT, FRONT_IMAGES = "front.csv", "front"  # of search=pareto
+PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png")
+OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, *PICTURES, *PLAUSIBILITY}
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 
@@ -56,6 +58,12 @@ class Record:
         """Leaves just these lines in metrics.jsonl: those up to a checkpoint."""
         write_atomically(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
+    def write_table(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Writes a CSV file."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_atomically(self.folder / name, text.getvalue().encode())
+
     def save_checkpoint(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Writes checkpoint.npz in place of the last one."""
         buffer = io.BytesIO()
@@ -66,11 +74,12 @@ class Record:
         """The last checkpoint's arrays, or None if there is none yet."""
         return load_checkpoint(self.folder)
 
-    def save_images(self, images: Bytes) -> list[str]:
-        """Writes images uint8 [N, H, W, C] as PNGs; → their names relative to the folder."""
-        with told(self.folder / IMAGES):
-            (self.folder / IMAGES).mkdir(exist_ok=True)
-        files = image_names(len(images))
+    def save_images(self, images: Bytes, files: Sequence[str] = ()) -> list[str]:
+        """Writes images uint8 [N, H, W, C] as PNGs, under these names in one folder if given; → the names."""
+        files = list(files) or image_names(len(images))
+        folder = (self.folder / files[0]).parent
+        with told(folder):
+            folder.mkdir(exist_ok=True)
         for file, image in zip(files, images, strict=True):
             write_atomically(self.folder / file, png(image), sync=False)
         return files

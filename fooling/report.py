@@ -1,8 +1,9 @@
 """Pictures of a finished record: mean, contact sheet, film. Reads record folders only."""
 
+import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from fooling.record import load_checkpoint, png, read_image, read_json, read_run, write_atomically
+from fooling.dominance import nondominated
+from fooling.record import FRONT, load_checkpoint, png, read_image, read_json, read_run, write_atomically
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -18,12 +20,13 @@ TILE = 84  # side of an enlarged image, in screen pixels, about
 GAP = 6
 CAPTION = 16
 SHEET = 100  # images on a contact sheet, at most
+STOPS = 8  # images that are shown along a front, at most
 LARGEST = 8192  # pixels a side of a sheet; WebP's limit is 16383
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2500
 
 
 def draw_pictures(folder: Path) -> None:
-    """Draws mean.png, mean_converged.png, contact_sheet.png and evolution.webp from what the record holds."""
+    """Draws mean.png, mean_converged.png, contact_sheet.png, evolution.webp and front.png from what the record holds."""
     entries = read_run(folder)["images"]
     images = np.stack([read_image(folder / entry["file"]) for entry in entries])
     converged = np.array([entry["converged"] for entry in entries])
@@ -38,6 +41,8 @@ def draw_pictures(folder: Path) -> None:
     checkpoint = load_checkpoint(folder)
     if checkpoint is not None:
         draw_film(folder / "evolution.webp", checkpoint["track_frames"], checkpoint["track_frame_generations"])
+    if (folder / FRONT).exists():
+        draw_front(folder)
 
 
 def mean(images: Bytes) -> Bytes:
@@ -131,6 +136,61 @@ def draw_matrix(folder: Path) -> None:
     images = np.stack([blank if image is None else image for image in shown])
     sheet = contact_sheet(images, captions, note, columns=len(classes))
     write_atomically(folder / "matrix.png", encode(sheet, format="PNG"))
+
+
+def draw_front(folder: Path) -> None:
+    """front.png from front.csv: target term against distance from the prior, the fronts of the runs and that of all of them."""
+    from matplotlib.figure import Figure
+
+    with (folder / FRONT).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = np.array([(float(row["target"]), float(row["prior"])) for row in rows])
+    runs, pooled = np.array([int(row["run"]) for row in rows]), nondominated(points)
+    shown = pooled[evenly(points[pooled], STOPS)]
+    figure = Figure(figsize=(8, 6), dpi=100, layout="constrained")
+    grid = figure.add_gridspec(2, len(shown), height_ratios=(4, 1))
+    axes = figure.add_subplot(grid[0, :])
+    for run in range(runs.max() + 1):
+        axes.plot(*points[runs == run].T, color="0.7", linewidth=0.8, label="" if run else "front of each run")
+    axes.plot(*points[pooled].T, color="black", linewidth=2, label="front of all runs")
+    axes.plot(*points[shown].T, "o", color="tab:red")
+    scale(axes.set_xscale, points[:, 0])
+    scale(axes.set_yscale, points[:, 1])
+    axes.set(xlabel="target term (left: the classifier is surer)", ylabel="distance from the prior (down: nearer)")
+    axes.legend(frameon=False)
+    about = read_run(folder)
+    axes.set_title(
+        f"digit {about['digit']}, prior {about['prior']}: {len(rows)} images of {runs.max() + 1} fronts, "
+        f"median hypervolume {about['hypervolume_median']:.4f}",
+        fontsize=10,
+    )
+    for place, number in enumerate(shown):
+        image, row = read_image(folder / rows[number]["file"]), rows[number]
+        axes.annotate(f"{place + 1}", points[number], (5, 5), textcoords="offset points", color="tab:red")
+        tile = figure.add_subplot(grid[1, place])
+        tile.imshow(image[:, :, 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        tile.set_axis_off()
+        tile.set_title(f"{place + 1}\n{percent(float(row['confidence']))}\nprior {float(row['prior']):.3g}", fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(folder / "front.png", buffer.getvalue())
+
+
+def evenly(front: npt.NDArray[np.float64], number: int) -> npt.NDArray[np.int64]:
+    """At most `number` of a front [N, 2], its ends among them, about equally far from each other in both, by their ranks."""
+    place = np.log(np.maximum(front, 1e-12))
+    steps = np.hypot(*(np.diff(place, axis=0) / np.maximum(np.ptp(place, axis=0), 1e-12)).T)
+    length = np.concatenate([[0.0], np.cumsum(steps)])
+    return np.unique(np.abs(length - np.linspace(0, length[-1], number)[:, None]).argmin(axis=1))
+
+
+def scale(set_scale: Callable[..., None], values: npt.NDArray[np.float64]) -> None:
+    """A logarithmic axis; linear below the least value above 0 where one is 0."""
+    above = values[values > 0]
+    if len(above) == len(values):
+        set_scale("log")
+    elif len(above):
+        set_scale("symlog", linthresh=float(above.min()))
 
 
 def encode(picture: Image.Image, **options: Any) -> bytes:

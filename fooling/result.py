@@ -13,6 +13,8 @@ from fooling import __version__
 from fooling.engines.loop import converged
 from fooling.engines.track import COLUMNS, MILESTONES, Track
 from fooling.judges import verdicts
+from fooling.searches.front import Front, make_front
+from fooling.searches.front import summary as front_summary
 
 if TYPE_CHECKING:
     from fooling.job import Job
@@ -39,6 +41,7 @@ class Result:
     history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl
     judges: dict[str, Floats]  # [R, K] each, what the judges say
     folder: str | None = None  # the record, if one was written
+    front: Front | None = None  # of search=pareto
 
     @property
     def confidence(self) -> Floats:
@@ -80,6 +83,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
         judges=verdicts(job.judges, images),
         folder=folder,
+        front=make_front(job.objective, job.statistics.levels[job.prior_digit], track.populations) if plan.whole else None,
     )
 
 
@@ -94,6 +98,7 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
         "judges": {name: float(np.mean(scores.argmax(axis=1) == result.digit)) for name, scores in result.judges.items()},
+        **(front_summary(result.front) if result.front else {}),
         "images": [describe(result, i, file) for i, file in enumerate(files)],
     }
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fooling.errors import guarded
@@ -43,6 +44,7 @@ def run_job(
     """
     from fooling.engines.loop import Interrupted, run_loop
     from fooling.result import make_result, summary
+    from fooling.searches.front import record_front
 
     about = describe(job)
     try:
@@ -62,6 +64,8 @@ def run_job(
         if note:
             about["notes"].append(note)
             tell(note)
+        if result.front:
+            result = replace(result, front=record_front(record, result.front, job.objective))
         record.write_run({**about, "status": "running", **summary(result, files)})
         from fooling.report import draw_pictures
 

@@ -7,7 +7,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fooling.errors import UserError
-from fooling.overrides import collect, leaves, read_yaml
+from fooling.overrides import choices, collect, leaves, read_yaml
 
 __all__ = [
     "LadderSettings",
@@ -113,8 +113,10 @@ class Search(Model):
     """How candidates are bred and kept."""
 
     name: Text = Field(description="which search")
-    population: Int = Field(ge=2, le=1_000_000, description="ga: children a generation, images")
-    selected: Int = Field(ge=1, le=1_000_000, description="parents kept of each generation, images; at most population")
+    population: Int = Field(
+        ge=2, le=1_000_000, description="ga, pareto: children a generation, images; pareto also keeps so many"
+    )
+    selected: Int = Field(ge=1, le=1_000_000, description="ga: parents kept of each generation, images; at most population")
     generations: Int = Field(ge=1, le=100_000_000, description="generations after the first")
     draw: Literal["levels", "bins"] = Field(
         description="pixels are drawn from the class's 256 grey levels, or evenly within its histogram's bins"
@@ -131,7 +133,7 @@ class Search(Model):
     polynomial_eta: Int = Field(ge=0, le=1000, description="its distribution index: the larger, the smaller the moves")
     blurs: Float = Field(ge=0, description="mean number of places that become the mean of their 3×3 neighbourhood in a child")
     swaps: Float = Field(ge=0, description="mean number of pairs of pixels that are swapped in a child")
-    elitism: Bool = Field(description="parents compete with their children")
+    elitism: Bool = Field(description="ga: parents compete with their children; in a pareto search they always do")
     proposals: Int = Field(ge=1, le=1_000_000, description="anneal: proposals of each chain a generation")
     temperature: Float = Field(ge=0, description="anneal: at the start, in units of the cost")
     cooling: Float = Field(ge=0, description="anneal: temperature = start·(1 − share of the chain that is over)^cooling")
@@ -187,7 +189,9 @@ class RunSettings(Model):
     def check(self) -> Self:
         """What pydantic cannot see in one field."""
         search, problems = self.search, []
-        if search.selected > search.population:
+        if search.name == "pareto":
+            problems += self.check_pareto()
+        elif search.selected > search.population:
             problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
         least = search.proposals + 1 if search.name == "anneal" else search.population
         if self.budget is not None and self.budget < least:
@@ -209,6 +213,25 @@ class RunSettings(Model):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def check_pareto(self) -> list[str]:
+        """What speaks against a front of target against prior."""
+        target, *others = self.prior.weights.model_dump().values()
+        problems = []
+        if self.search.population < 4:
+            problems.append(f"search=pareto needs search.population=4 or more, got {self.search.population}")
+        if not any(others):
+            near = ", ".join(name for name in choices("prior") if name != "none")
+            problems.append(
+                f"search=pareto weighs the classifier against a prior, and prior={self.prior.name} has no term "
+                f"besides the target; take one of prior={near}"
+            )
+        if self.control or not target:
+            what = "control=true" if self.control else "prior.weights.target=0"
+            problems.append(f"search=pareto weighs the classifier against a prior; {what} leaves the classifier out")
+        if self.search.returns == "worst":
+            problems.append("search.returns=worst is of search=ga; search=pareto needs search.returns=best")
+        return problems
 
 
 Names = Annotated[tuple[Text, ...], BeforeValidator(as_list)]

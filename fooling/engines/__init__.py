@@ -5,9 +5,11 @@ ENGINES = {
     "reference": {
         "ga": ("fooling.engines.reference", "ReferenceEngine"),
         "anneal": ("fooling.engines.anneal", "ReferenceAnneal"),
+        "pareto": ("fooling.searches.pareto", "ReferencePareto"),
     },
     "numba": {
         "ga": ("fooling.engines.numba_", "NumbaEngine"),
         "anneal": ("fooling.engines.anneal", "NumbaAnneal"),
+        "pareto": ("fooling.searches.pareto", "NumbaPareto"),
     },
 }

@@ -36,6 +36,7 @@ class Plan:
     tol: float | None  # cost
     returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
     digit: int
+    whole: bool = False  # whether a run gives back all of its last selection
 
 
 def run_loop(
@@ -56,7 +57,7 @@ def run_loop(
         clock.resume(track)
     else:
         state = engine.init(np.arange(plan.runs, dtype=np.uint32))
-        track = Track.start(plan.runs, state)
+        track = Track.start(plan.runs, state, plan.whole)
 
     def seen(state: State, previous: State) -> State:
         going = look(track, plan, state, previous)
@@ -109,7 +110,7 @@ def look(track: Track, plan: Plan, state: State, previous: State) -> State:
         track.note(state, 0, evaluations, plan.digit)
     track.changed[state.runs] += state.changed
     ends = np.ones(len(state.runs), dtype=np.bool_) if last else stops(plan, state)
-    track.ended[state.runs[ends]] = True
+    track.end(state, ends)
     return state.only(~ends)
 
 

@@ -41,13 +41,14 @@ class Track:
     changed: npt.NDArray[np.int64]  # [R], those of children that equalled neither of their parents
     reached: npt.NDArray[np.int64]  # [R, 4], evaluations to each of MILESTONES, −1 while not reached
     ended: npt.NDArray[np.bool_]  # [R]
+    populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that have ended; S = 0: not wanted
     frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
     frame_generations: npt.NDArray[np.int64]  # [F]
     history: npt.NDArray[np.float64]  # [lines, COLUMNS]
 
     @staticmethod
-    def start(runs: int, state: State) -> "Track":
-        """Nothing known yet of runs whose first generation is `state`."""
+    def start(runs: int, state: State, whole: bool = False) -> "Track":
+        """Nothing known yet of runs whose first generation is `state`; `whole`: all of their last selection is wanted."""
         shape, classes = state.images.shape[2:], state.scores.shape[2]
         return Track(
             images=np.zeros((runs, *shape), dtype=np.uint8),
@@ -57,6 +58,7 @@ class Track:
             changed=np.zeros(runs, dtype=np.int64),
             reached=np.full((runs, len(MILESTONES)), -1, dtype=np.int64),
             ended=np.zeros(runs, dtype=np.bool_),
+            populations=np.zeros((runs, state.images.shape[1] if whole else 0, *shape), dtype=np.uint8),
             frames=np.zeros((0, min(runs, FILMED), *shape), dtype=np.uint8),
             frame_generations=np.zeros(0, dtype=np.int64),
             history=np.zeros((0, len(COLUMNS))),
@@ -69,7 +71,16 @@ class Track:
 
     def fits(self, runs: int) -> bool:
         """Whether the arrays are those of so many runs."""
-        each = (self.images, self.costs, self.scores, self.evaluations, self.changed, self.reached, self.ended)
+        each = (
+            self.images,
+            self.costs,
+            self.scores,
+            self.evaluations,
+            self.changed,
+            self.reached,
+            self.ended,
+            self.populations,
+        )
         return (
             all(array.ndim and len(array) == runs for array in each)
             and self.frames.shape[1:] == (min(runs, FILMED), *self.images.shape[1:])
@@ -85,6 +96,12 @@ class Track:
         self.scores[runs], self.evaluations[runs] = state.scores[:, rank], evaluations
         confident = state.scores[:, 0, digit, None] >= np.array(MILESTONES, dtype=np.float32)
         self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])
+
+    def end(self, state: State, ends: npt.NDArray[np.bool_]) -> None:
+        """Takes note of the runs that end with this state, ends [R]."""
+        self.ended[state.runs[ends]] = True
+        if self.populations.shape[1]:
+            self.populations[state.runs[ends]] = state.images[ends]
 
     def film(self, generation: int) -> None:
         """Adds a frame: the runs' images at this generation."""
