@@ -2,9 +2,9 @@
 
 python benchmarks/quality.py data=FOLDER runs=30 exemplars=200 pairs=10 seed=0 json=false     (data: by default $FOOLING_DATA)
 
-prior=none and variogram stand alone. prior=exemplar (`exemplars` runs a digit) is compared with real test images, beside so many
-real training images. prior=regional and eigen are judged by the two convolutional networks, with the classifier and without it
-(control). Mismatched pairs: `pairs` images each. 0 leaves a part out. All takes about twelve minutes.
+prior=none and variogram stand alone. prior=exemplar (`exemplars` runs a digit) is compared with real test images, beside as
+many real training images. prior=regional and eigen are judged by the two convolutional networks, with the classifier and
+without it (control). Mismatched pairs: `pairs` images each. 0 leaves a part out. All takes about twelve minutes.
 """
 
 import os

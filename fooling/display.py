@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fooling.engines.track import Row
 from fooling.report import percent
-from fooling.result import Result
+from fooling.result import Result, read_as
 
 REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0  # between lines where there is no terminal
@@ -96,12 +96,19 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
         str(result.digit),
         f"{int(result.converged.sum())}/{len(result.images)}",
         percent(float(np.median(result.confidence))),
-        *(f"{(scores.argmax(axis=1) == result.digit).mean():.0%}" for scores in result.judges.values()),
+        *(verdict(result, name) for name in result.judges),
         *(f"{median:.4f}" for median in medians),
         *((f"{np.median(result.front.sizes):.0f}", f"{np.median(result.front.hypervolumes):.4f}") if result.front else ()),
         f"{result.evaluations.sum():,}",
         f"{result.seconds:.1f}",
     ]
+
+
+def verdict(result: Result, name: str) -> str:
+    """The share of the images that a judge reads as the digit, and of those that it reads as the prior's, if another."""
+    share = f"{read_as(result, result.digit)[name]:.0%}"
+    other = f", {read_as(result, result.prior_digit)[name]:.0%} a {result.prior_digit}"
+    return share if result.prior_digit == result.digit else share + other
 
 
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

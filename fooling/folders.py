@@ -8,7 +8,8 @@ from typing import Any
 from fooling.errors import UserError
 from fooling.paths import user_path
 from fooling.record import CHECKPOINT, CONFIG, Record, fresh_folder, open_record, read_run, status_of
-from fooling.settings import RunSettings, dump, read_yaml
+from fooling.settings import RunSettings, dump
+from fooling.yaml_files import read_yaml
 
 RUNS = Path("runs")  # where folders go that nobody named
 FREE = ("engine.threads", "engine.scoring", "quiet")  # settings that may differ on resuming: no result depends on them

@@ -282,6 +282,7 @@ def describe(job: Job) -> dict[str, Any]:
         "seed": settings.seed,
         "control": settings.control,
         "classifier": settings.classifier.name,
+        "classifier_path": settings.classifier.path,
         "prior": settings.prior.name,
         "search": settings.search.name,
         "engine": settings.engine.name,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fooling.job import Job
 
 Floats = npt.NDArray[np.float32]
-VERSIONED = ("numpy", "numba", "pillow")
+VERSIONED = ("numpy", "numba", "jax", "pillow")
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,20 @@ class Result:
     """R finished images and how they came about."""
 
     digit: int  # the wanted class
+    prior_digit: int  # the class whose statistics were wanted
     images: npt.NDArray[np.uint8]  # [R, H, W, C]
     scores: Floats  # [R, K]
     cost: Floats  # [R], Σ weight·term
     terms: dict[str, Floats]  # [R] each, unweighted
     converged: npt.NDArray[np.bool_]  # [R]
     evaluations: npt.NDArray[np.int64]  # [R]
-    changed: npt.NDArray[np.int64]  # [R], evaluations of images that equalled neither of their parents
+    changed: npt.NDArray[np.int64]  # [R], evaluations of images that equalled none of those they came from
     evaluations_to: npt.NDArray[np.int64]  # [R, 4], to the confidences .9, .99, .999, .9999; −1 where never reached
     generations: int  # of the run that took most
     seconds: float  # of search, compilation included
     history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl
     judges: dict[str, Floats]  # [R, K] each, what the judges say
+    exemplars: npt.NDArray[np.int64] | None = None  # [R], whose statistics were each run's target, with prior.exemplar
     folder: str | None = None  # the record, if one was written
     front: Front | None = None  # of search=pareto
 
@@ -70,6 +72,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
     lines = track.history
     return Result(
         digit=plan.digit,
+        prior_digit=job.prior_digit,
         images=images,
         scores=scores,
         cost=cost,
@@ -82,6 +85,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
         judges=verdicts(job.judges, images),
+        exemplars=job.objective.which(np.arange(len(images), dtype=np.uint32)) if job.objective.targets > 1 else None,
         folder=folder,
         front=make_front(job.objective, job.statistics.levels[job.prior_digit], track.populations) if plan.whole else None,
     )
@@ -97,10 +101,16 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
-        "judges": {name: float(np.mean(scores.argmax(axis=1) == result.digit)) for name, scores in result.judges.items()},
+        "judges": read_as(result, result.digit),
+        **({"judges_prior": read_as(result, result.prior_digit)} if result.prior_digit != result.digit else {}),
         **(front_summary(result.front) if result.front else {}),
         "images": [describe(result, i, file) for i, file in enumerate(files)],
     }
+
+
+def read_as(result: Result, digit: int) -> dict[str, float]:
+    """The share of the images that each judge reads as a class."""
+    return {name: float(np.mean(scores.argmax(axis=1) == digit)) for name, scores in result.judges.items()}
 
 
 def describe(result: Result, i: int, file: str) -> dict[str, Any]:
@@ -115,6 +125,7 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
         "cost": float(result.cost[i]),
         "terms": {name: float(values[i]) for name, values in result.terms.items()},
         "converged": bool(result.converged[i]),
+        **({"exemplar": int(result.exemplars[i])} if result.exemplars is not None else {}),
         "judges": {name: verdict(scores[i], result.digit) for name, scores in result.judges.items()},
         "evaluations": int(result.evaluations[i]),
         "evaluations_to": {f"{level:g}": n for level, n in zip(MILESTONES, reached, strict=True)},

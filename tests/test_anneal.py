@@ -85,7 +85,8 @@ def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied
 def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
     objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
-    assert [note.endswith("these are scored in full") for note in fast.notes] == [True]
+    slow_because = "chains are scored in full, which is slow; search=ga needs fewer evaluations"
+    assert fast.notes == (f"the classifier is no built-in perceptron: {slow_because}",)
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
 
 
@@ -169,9 +170,16 @@ def test_budget_is_never_exceeded() -> None:
         fooling.evolve(**words, budget=100)
 
 
+def test_there_is_no_worst_of_a_chain() -> None:
+    with pytest.raises(UserError, match=r"search=anneal needs search\.returns=best"):
+        fooling.evolve(search="anneal", returns="worst")
+
+
 def test_a_term_that_chains_do_not_know_is_scored_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fooling.engines.anneal.COMPILED", {"histogram": "counts", "variogram": "sums"})
     objective, annealing = make((8, 8, 1))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
-    assert fast.notes
+    assert [note.partition(":")[0] for note in fast.notes] == [
+        f"the term {name} is not compiled for chains" for name in ("regional", "eigen")
+    ]
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))

@@ -9,9 +9,10 @@ from conftest import random_images, random_network
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.errors import UserError
+from fooling.cli import dispatch
+from fooling.errors import UserError, guarded
 from fooling.judges import load_judges, verdicts
-from fooling.record import read_images
+from fooling.record import read_images, read_run
 
 SHAPE = (8, 8, 1)
 
@@ -87,3 +88,12 @@ def test_the_eigen_prior_makes_what_others_read() -> None:
     assert (result.confidence > 0.99).all()
     for scores in result.judges.values():
         assert (scores.argmax(axis=1) == 3).all()
+
+
+def test_of_a_mismatched_job_judges_also_say_the_priors_class(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["digit=4", "prior.digit=3", "prior=eigen", "runs=4", "generations=100", "judges=mnist_cnn", "out=r"]
+    assert guarded(dispatch, ["run", *words]) == 0
+    run = read_run(home / "r")
+    threes = sum(image["judges"]["mnist_cnn"]["predicted"] == 3 for image in run["images"])
+    assert run["judges_prior"] == {"mnist_cnn": threes / 4}
+    assert f"{run['judges']['mnist_cnn']:.0%}, {threes / 4:.0%} a 3" in capsys.readouterr().out

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import random_images, random_network, random_wanted
 
-from fooling.kernels import numba_, numba_breeding, numba_words, reference, tables
+from fooling.kernels import numba_, numba_breeding, numba_selection, numba_words, reference, tables
 from fooling.kernels.arrays import Wanted
 from fooling.kernels.numba_breeding import Recipe
 from fooling.kernels.reference_breeding import ORIGINAL
@@ -269,13 +269,13 @@ def test_selection_breaks_ties_by_the_lower_index_and_puts_nan_last() -> None:
     assert reference.select(costs, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
     for parents in range(5):  # the last of them stand for parents
         halves = np.split(costs, [5 - parents], axis=1)
-        assert numba_breeding.select(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
+        assert numba_selection.select(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
 
 
 @pytest.mark.parametrize("selected", [1, 7, 40])
 def test_select_equals_the_reference(selected: int) -> None:
     costs = np.random.default_rng(selected).integers(0, 9, (30, 40)).astype(np.float32)
-    assert np.array_equal(numba_breeding.select(costs[:, :25], costs[:, 25:], selected), reference.select(costs, selected))
+    assert np.array_equal(numba_selection.select(costs[:, :25], costs[:, 25:], selected), reference.select(costs, selected))
 
 
 # --- scoring --------------------------------------------------------------------------------------------------------

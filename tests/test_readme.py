@@ -4,14 +4,24 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import random_images
 
 from fooling import download
 from fooling.cli import dispatch
 from fooling.errors import guarded
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-SMALL = {"runs": "2", "generations": "3", "population": "10", "proposals": "10", "digit": "3,4", "epochs": "2"}
+SMALL = {
+    "runs": "2",
+    "generations": "3",
+    "population": "10",
+    "proposals": "10",
+    "digit": "3,4",
+    "rungs": "[none,eigen]",
+    "epochs": "2",
+}
 
 
 def blocks(language: str) -> list[str]:
@@ -27,15 +37,19 @@ def commands() -> list[list[str]]:
 def smaller(words: list[str]) -> list[str]:
     allowed = {
         "run": ("runs", "generations", "population", "proposals"),
+        "ladder": ("runs", "generations", "population", "proposals", "digit", "rungs"),
         "matrix": ("runs", "generations", "proposals", "digit"),
         "train": ("epochs",),
     }.get(words[0], ())
+    words = [word.replace("data.path=mnist", "data.path=mnist.npz") for word in words]
     given = {word.partition("=")[0] for word in words}
     return [*words, *(f"{name}={SMALL[name]}" for name in allowed if name not in given)]
 
 
 def test_commands(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(download, "MNIST_FILES", {})  # there is no network here; tests/test_download.py has a server
+    images = random_images((28, 28, 1), 300)
+    np.savez(home / "mnist.npz", images=images, labels=np.arange(len(images)) % 10)
     called = commands()
     assert len(called) >= 12
     for words in called:

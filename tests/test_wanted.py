@@ -1,13 +1,18 @@
 """What terms are measured against: the class's means, one training image's statistics, weights of lags, what is free."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import random_images, random_network, random_statistics
 
+import fooling
 from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.arrays import Wanted
 from fooling.objective import make_objective
+from fooling.record import read_run
+from fooling.statistics import BUNDLED, Statistics
 from fooling.wanted import Prior, arguments, percentiles, real_terms
 
 SHAPE = (9, 13, 1)
@@ -40,7 +45,8 @@ def test_every_run_draws_an_exemplar_of_its_own() -> None:
     drawn = draw(5)
     assert np.array_equal(drawn, draw(5))
     assert not np.array_equal(drawn, draw(6))
-    assert np.bincount(drawn, minlength=11).min() > 400 / 11 / 2
+    assert sorted(drawn[:11]) == list(range(11))
+    assert np.array_equal(drawn, np.resize(drawn[:11], 400))
     assert not draw(5, exemplar=False).any()
 
 
@@ -93,3 +99,14 @@ def test_percentiles() -> None:
 def test_a_hinge_on_one_images_statistics_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=rf"prior.hinge=\[{name}\] with prior.exemplar=true"):
         arguments(random_statistics(SHAPE), Prior(1, lags=8, hinge=(name,), exemplar=True))
+
+
+def test_a_job_says_whose_statistics_each_image_has(home: Path) -> None:
+    result = fooling.evolve(prior="exemplar", digit=3, runs=6, generations=2, proposals=50, out="r")
+    entries = read_run(home / "r")["images"]
+    assert [entry["exemplar"] for entry in entries] == result.exemplars.tolist()
+    assert len(set(result.exemplars.tolist())) > 3
+    counts = Statistics.load(BUNDLED).exemplar_levels[3, result.exemplars, 0]
+    for image, levels in zip(result.images, counts, strict=True):  # swaps keep them exactly
+        assert np.array_equal(np.bincount(image.reshape(-1), minlength=256), levels)
+    assert fooling.evolve(runs=2, generations=2).exemplars is None

@@ -92,13 +92,12 @@ class NumbaAnneal(ReferenceAnneal):
         self.kernels = numba_
         self.threads, self.parts = threads or cores(), make_parts(objective)
         self.pool = ThreadPoolExecutor(self.threads)
-        quirk = bool(objective.arguments["variogram"][1]) and "variogram" in objective.penalties
-        built_in = isinstance(objective.classifier, SigmoidNetwork) and set(objective.penalties) <= set(COMPILED)
-        fast = built_in and scoring == "difference" and not quirk
-        slow = "only the built-in network's chains, without prior.quirk_lag1, go by difference: these are scored in full"
-        self.notes = () if fast or scoring == "dense" else (slow,)
+        slow = why_slow(objective) if scoring == "difference" else ()
+        self.notes = tuple(
+            f"{why}: chains are scored in full, which is slow; search=ga needs fewer evaluations" for why in slow
+        )
         self.guides = draw_guide(annealing.tables)
-        self.goal = make_goal(objective, annealing.shape) if fast else None
+        self.goal = make_goal(objective, annealing.shape) if scoring == "difference" and not slow else None
 
     def step(self, state: State) -> State:
         """All proposals of a generation, the chains shared among the threads."""
@@ -155,6 +154,16 @@ class NumbaAnneal(ReferenceAnneal):
 
         a = self.annealing
         return Walk(a.tables, self.guides, a.swap, np.uint64(a.seed), generation, a.temperatures(generation))
+
+
+def why_slow(objective: Objective) -> tuple[str, ...]:
+    """What keeps chains from going by difference."""
+    found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
+    if not isinstance(objective.classifier, SigmoidNetwork):
+        found.append("the classifier is no built-in perceptron")
+    if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
+        found.append("prior.quirk_lag1 is not compiled for chains")
+    return tuple(found)
 
 
 def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "Goal":

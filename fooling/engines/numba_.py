@@ -25,7 +25,7 @@ from fooling.engines.scoring import (
     value_parents,
 )
 from fooling.engines.state import Breeding, State, nothing
-from fooling.kernels import numba_, numba_breeding
+from fooling.kernels import numba_, numba_selection
 from fooling.kernels.numba_breeding import Recipe, operators
 from fooling.kernels.numba_words import gap_divisors
 from fooling.kernels.tables import draw_guide, gap_divisor
@@ -145,7 +145,7 @@ class NumbaEngine:
         terms[:, 0] = numba_.target_term(scored.scores[some], self.objective.digit, self.objective.free)
         costs = numba_.weighted_sum(terms, self.weights).reshape(-1, n)
         rivals = state.costs[lo:hi] if b.elitism else state.costs[lo:hi, :0]
-        best = numba_breeding.select(costs, rivals, b.selected)
+        best = numba_selection.select(costs, rivals, b.selected)
         these = find(recipe, parents, (np.arange(lo, hi)[:, None] * recipe.stride + best).reshape(-1), self.limit, b.shape)
         rows = slice(lo * b.selected, hi * b.selected)
         all_images(parents, these, kept.images.reshape(-1, *b.shape)[rows])

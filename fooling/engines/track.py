@@ -38,7 +38,7 @@ class Track:
     costs: npt.NDArray[np.float32]  # [R]
     scores: npt.NDArray[np.float32]  # [R, K]
     evaluations: npt.NDArray[np.int64]  # [R]
-    changed: npt.NDArray[np.int64]  # [R], those of children that equalled neither of their parents
+    changed: npt.NDArray[np.int64]  # [R], those of candidates that equalled none of those they came from
     reached: npt.NDArray[np.int64]  # [R, 4], evaluations to each of MILESTONES, −1 while not reached
     ended: npt.NDArray[np.bool_]  # [R]
     populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that have ended; S = 0: not wanted

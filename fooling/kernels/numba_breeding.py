@@ -1,4 +1,4 @@
-"""Breeding and selection, compiled by numba: the children of `reference.py`, whole or as changes of a parent.
+"""Breeding, compiled by numba: the children of `reference.py`, whole or as changes of a parent.
 
 Candidates are numbered: number r·stride + c is child c of run r, or its parent c − N from c = N on (stride ≥ N + S). Kernels
 take any list of numbers, so that threads share the work without sharing an output.
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fooling.kernels.jit import jit, jit_part
 from fooling.kernels.numba_words import SHIFT, U32, U, Whole, Words, gap, level_of, philox
-from fooling.kernels.reference import Bytes, Floats, Ints, Rates
+from fooling.kernels.reference import Bytes, Ints, Rates
 from fooling.kernels.tables import LEVELS, PURPOSES, gap_divisor
 
 Flags = npt.NDArray[np.bool_]
@@ -290,31 +290,3 @@ def differ(a: Bytes, b: Bytes) -> bool:
     for i in range(len(a)):
         bits |= a[i] ^ b[i]
     return bool(bits)
-
-
-# --- selection ------------------------------------------------------------------------------------------------------
-
-
-@jit
-def select(costs: Floats, parent_costs: Floats, selected: int) -> Ints:
-    """The `selected` lowest of the costs of children [R, N] and parents [R, S or 0] of each run, as `reference.select`.
-
-    By insertion: a candidate that is not among the best so far costs one comparison.
-    """
-    best, kept = np.empty((len(costs), selected), dtype=np.int64), np.empty(selected, dtype=np.float32)
-    children = costs.shape[1]
-    for r in range(len(costs)):
-        count = 0
-        for i in range(children + parent_costs.shape[1]):
-            cost = costs[r, i] if i < children else parent_costs[r, i - children]
-            if np.isnan(cost):
-                cost = np.float32(np.inf)
-            if count == selected and cost >= kept[count - 1]:
-                continue
-            count = min(count + 1, selected)
-            at = count - 1
-            while at > 0 and kept[at - 1] > cost:
-                kept[at], best[r, at] = kept[at - 1], best[r, at - 1]
-                at -= 1
-            kept[at], best[r, at] = cost, i
-    return best

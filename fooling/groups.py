@@ -1,0 +1,143 @@
+"""Groups of settings and the types of their values: what can be set, with meaning, unit and range."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def not_a_boolean(value: Any) -> Any:
+    """true is no number."""
+    if isinstance(value, bool):
+        raise ValueError("a number")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
+
+
+def a_boolean(value: Any) -> Any:
+    """1, yes and on are no booleans."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
+
+
+def on_one_line(value: str) -> str:
+    """No control characters in names and paths."""
+    if not value.isprintable():
+        raise ValueError("text without control characters")
+    return value
+
+
+def as_list(value: Any) -> Any:
+    """One name is a list of one; null is none."""
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(on_one_line)]
+Bool = Annotated[bool, BeforeValidator(a_boolean)]
+Int = Annotated[int, BeforeValidator(not_a_boolean)]
+Float = Annotated[float, BeforeValidator(not_a_boolean), Field(allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    """Settings are frozen; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+TermName = Literal["histogram", "variogram", "regional", "eigen"]
+
+
+class Classifier(Model):
+    """What is to be fooled."""
+
+    name: Text = Field(description="which classifier")
+    path: Text | None = Field(description="file of weights that `fooling train` wrote; null = the bundled ones")
+
+
+class Weights(Model):
+    """Weight of each term of the cost; 0 leaves a term out."""
+
+    target: Float = Field(ge=0, description="weight of Σ|score − wanted score| over the classes")
+    histogram: Float = Field(ge=0, description="weight of the histogram term: mean |share − wanted share| of the bins")
+    variogram: Float = Field(
+        ge=0, description="weight of the variogram term: |g − wanted g| of pixels 1…lags apart, both directions, ÷ lags"
+    )
+    regional: Float = Field(
+        ge=0, description="weight of the regional term: mean and variogram of each region of a grid, mean of their distances"
+    )
+    eigen: Float = Field(
+        ge=0, description="weight of the eigen term: Mahalanobis distance² ÷ eigen-images + residual energy ÷ the class's mean"
+    )
+
+
+class Prior(Model):
+    """How much the images must look like the training set."""
+
+    name: Text = Field(description="which prior")
+    weights: Weights
+    lags: Int = Field(ge=1, le=4095, description="pixel distances 1…lags; on small images at most the shorter side − 1")
+    bins: Int = Field(ge=1, le=256, description="bins of the histogram")
+    statistics: Text | None = Field(description="file that `fooling stats` wrote; null = the bundled ones of MNIST")
+    digit: Int | None = Field(ge=0, description="class whose statistics are wanted; null = the same as digit")
+    target_free: Float = Field(ge=0, description="the target term costs nothing below this: the classifier is sure enough")
+    exemplar: Bool = Field(
+        description="towards the histogram and variogram of one training image, drawn for each run, not of the class's mean"
+    )
+    lag_weights: Literal["equal", "spread"] = Field(
+        description="each lag's distance as it is, or ÷ its spread over real images"
+    )
+    hinge: Annotated[tuple[TermName, ...], BeforeValidator(as_list)] = Field(
+        description="terms that cost nothing below what the class's images have in the mean; [eigen,regional]"
+    )
+    quirk_lag1: Bool = Field(description="2015's quirk 1: candidates' lag-1 differences are compared with every lag")
+    quirk_axes: Bool = Field(description="2015's quirk 3: the wanted variograms have their axes exchanged")
+
+
+class Search(Model):
+    """How candidates are bred and kept."""
+
+    name: Text = Field(description="which search")
+    population: Int = Field(
+        ge=2, le=1_000_000, description="ga, pareto: children a generation, images; pareto also keeps so many"
+    )
+    selected: Int = Field(ge=1, le=1_000_000, description="ga: parents kept of each generation, images; at most population")
+    generations: Int = Field(ge=1, le=100_000_000, description="generations after the first")
+    draw: Literal["levels", "bins"] = Field(
+        description="pixels are drawn from the class's 256 grey levels, or evenly within its histogram's bins"
+    )
+    crossover: Literal["uniform", "rectangle", "none"] = Field(
+        description="each pixel from either of two parents, or a rectangle from the second of them, or a copy of one"
+    )
+    rectangles: Float = Field(ge=0, le=1, description="crossover=uniform: share of the children that take a rectangle instead")
+    mutate_factor: Float = Field(ge=0, description="a pixel is redrawn at the rate min(0.5, 0.01·|best cost|·mutate_factor)")
+    min_rate: Float = Field(ge=0, le=0.5, description="that rate is not below this")
+    gaussians: Float = Field(ge=0, description="mean number of pixels that get rounded normal noise in a child")
+    gaussian_sd: Float = Field(gt=0, le=255, description="its standard deviation, grey levels; sums stay within 0…255")
+    polynomials: Float = Field(ge=0, description="mean number of pixels that are moved by polynomial mutation in a child")
+    polynomial_eta: Int = Field(ge=0, le=1000, description="its distribution index: the larger, the smaller the moves")
+    blurs: Float = Field(ge=0, description="mean number of places that become the mean of their 3×3 neighbourhood in a child")
+    swaps: Float = Field(ge=0, description="mean number of pairs of pixels that are swapped in a child")
+    elitism: Bool = Field(description="ga: parents compete with their children; in a pareto search they always do")
+    proposals: Int = Field(ge=1, le=1_000_000, description="anneal: proposals of each chain a generation")
+    temperature: Float = Field(ge=0, description="anneal: at the start, in units of the cost")
+    cooling: Float = Field(ge=0, description="anneal: temperature = start·(1 − share of the chain that is over)^cooling")
+    swap_share: Float = Field(ge=0, le=1, description="anneal: share of the proposals that swap two pixels; others redraw one")
+    returns: Literal["best", "worst"] = Field(description="what a run that reaches its end returns of its last parents")
+
+
+class Engine(Model):
+    """What computes breed, score and select."""
+
+    name: Text = Field(description="which engine")
+    threads: Int | None = Field(ge=1, le=4096, description="threads; null = all cores. No result depends on it")
+    scoring: Literal["difference", "dense"] = Field(
+        description="children from their parents' statistics and their changed pixels, or in full. No result depends on it"
+    )
+
+
+class Data(Model):
+    """A labelled image set; in the main job it is what the statistics are fitted to instead of being read."""
+
+    path: Text | None = Field(description="folder of IDX files, .npz file, or folder with a folder of pictures per class")
+    kind: Literal["auto", "idx", "npz", "folder", "sklearn"] = Field(
+        description="auto looks at the path; sklearn is scikit-learn's 8×8 digits and needs none"
+    )

@@ -1,0 +1,75 @@
+"""YAML with the scalars of version 1.2, read so that a mistake is told in one line."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fooling.errors import UserError
+
+Tree = dict[str, Any]
+BROKEN = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)  # what broken YAML may raise
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with the scalars of version 1.2 (1e-3 is a number, 010 is ten, yes is a word), no aliases and no key twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A node that is no alias: settings need none, and one that names itself has no end."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases are not read here", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping whose keys differ."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands there twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+SCALARS = {
+    "bool": (r"true|false|True|False", "tf TF"),
+    "null": (r"null|Null|NULL|~|", "nN~\0"),
+    "int": (r"[-+]?[0-9]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf)|\.(?:nan|NaN)",
+        "-+.0123456789",
+    ),
+}
+Loader.yaml_implicit_resolvers = {}
+for _kind, (_pattern, _starts) in SCALARS.items():
+    _expression = re.compile(rf"^(?:{_pattern})$")
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _expression, [*_starts.replace("\0", ""), ""])
+Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))  # type: ignore[arg-type]
+Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: to_float(loader.construct_scalar(node)))  # type: ignore[arg-type]
+
+
+def to_float(text: str) -> float:
+    """1e-3, .5, .inf, .nan."""
+    return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+
+
+def read_yaml(source: Path | str) -> Tree:
+    """The tree in a YAML file, or in a text. Raises UserError."""
+    name = "the settings" if isinstance(source, str) else str(source)
+    if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
+        raise UserError(f"{name}: expected a file")
+    try:
+        text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+        tree = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror}); expected a YAML file of settings") from error
+    except BROKEN as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or ("not text in UTF-8" if isinstance(error, UnicodeError) else "not YAML")
+        raise UserError(f"{name}{where}: malformed YAML ({what})") from error
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise UserError(f"{name}: expected settings, a line each, such as digit: 2; got {type(tree).__name__}")
+    return tree
