@@ -74,7 +74,7 @@ class RunSettings(Model):
             problems.append(f"budget must be at least {what} ({least}), got {self.budget}")
         if search.name == "anneal" and search.returns == "worst":
             problems.append("search.returns=worst is of search=ga; search=anneal needs search.returns=best")
-        if self.preset == "mismatched" and self.prior.digit is None and not isinstance(self, MatrixSettings):
+        if self.preset == "mismatched" and self.prior.digit is None and type(self) is RunSettings:
             problems.append(
                 "preset=mismatched needs prior.digit, the class that others are to read (every pair: fooling matrix)"
             )

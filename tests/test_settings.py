@@ -334,7 +334,7 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
     words = words_for(name, root)
     assert words
     for value in words:
-        beside = ["tol=1"] if value == "tol" else []
+        beside = {"tol": ["tol=1"], "worst": ["search=ga"]}.get(value, [])
         found = dict(flat(load([f"{name}={value}", *beside], MODELS[root], root).model_dump()))[name]
         assert found == read_back(value)
 
