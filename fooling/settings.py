@@ -74,10 +74,6 @@ class RunSettings(Model):
             problems.append(f"budget must be at least {what} ({least}), got {self.budget}")
         if search.name == "anneal" and search.returns == "worst":
             problems.append("search.returns=worst is of search=ga; search=anneal needs search.returns=best")
-        if self.preset == "mismatched" and self.prior.digit is None and type(self) is RunSettings:
-            problems.append(
-                "preset=mismatched needs prior.digit, the class that others are to read (every pair: fooling matrix)"
-            )
         if self.stop == "tol" and self.tol is None:
             problems.append("stop=tol needs tol, for example tol=0.055")
         if self.resume and self.overwrite:
