@@ -48,7 +48,7 @@ def smaller(words: list[str]) -> list[str]:
 
 def test_commands(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(download, "MNIST_FILES", {})  # there is no network here; tests/test_download.py has a server
-    images = random_images((28, 28, 1), 300)
+    images = random_images((28, 28, 1), 1200)
     np.savez(home / "mnist.npz", images=images, labels=np.arange(len(images)) % 10)
     called = commands()
     assert len(called) >= 12
