@@ -98,7 +98,7 @@ def record_front(record: Record, front: Front, objective: Objective) -> Front:
 def rows(front: Front) -> list[Sequence[Any]]:
     """The lines of front.csv, the names of the columns first."""
     others = {name: values for name, values in front.terms.items() if name != "target"}
-    numbers = {
+    numbers: dict[str, npt.NDArray[Any]] = {
         "target": front.target,
         "prior": front.prior,
         "confidence": front.scores[:, front.digit],
