@@ -31,13 +31,23 @@ def find_records(folder: Path) -> dict[str, Path]:
     kind = kind_of(folder)
     if kind not in ("job", "sweep"):
         raise UserError(f"{folder}: holds no record of fooling; expected a folder that `fooling run` has written")
-    jobs = read_json(folder / SWEEP).get("jobs", []) if kind == "sweep" else []
-    places = {job["folder"]: folder / job["folder"] for job in jobs} if kind == "sweep" else {"": folder}
+    names = sweep_folders(folder) if kind == "sweep" else [""]
+    places = {name: folder / name for name in names}
     for place in (folder, *places.values()):
         status = status_of(place) if kind_of(place) else "missing"
         if status != "done":
             raise UserError(f"{place}: holds no finished job ({status}); let it finish first (resume=true)")
     return places
+
+
+def sweep_folders(parent: Path) -> list[str]:
+    """The folders of a sweep's jobs, as its sweep.json names them."""
+    jobs = read_json(parent / SWEEP).get("jobs")
+    entries = jobs if isinstance(jobs, list) else []
+    names = [job["folder"] for job in entries if isinstance(job, dict) and isinstance(job.get("folder"), str)]
+    if not names or len(names) < len(entries):
+        raise UserError(f"{parent / SWEEP}: a damaged file; expected the folders of its jobs, as `fooling run` writes them")
+    return names
 
 
 def read_records(places: Mapping[str, Path]) -> list[Finished]:

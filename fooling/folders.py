@@ -15,16 +15,17 @@ RUNS = Path("runs")  # where folders go that nobody named
 FREE = ("engine.threads", "engine.scoring", "quiet")  # settings that may differ on resuming: no result depends on them
 
 
-def choose_folder(settings: RunSettings, sweep: bool, name: str = "") -> tuple[Path, bool]:
+def choose_folder(settings: RunSettings, sweep: bool, config: str, name: str = "") -> tuple[Path, bool]:
     """The folder of a job (of a sweep: the parent of its jobs' folders), and whether there is something to resume.
 
-    Without `out`, resuming looks for the newest folder under runs/ that holds the same job. `name`: how a fresh one is called.
+    Without `out`, resuming looks for the newest folder under runs/ that holds the same job, by its `config` (the text of
+    config.yaml). `name`: how a fresh one is called.
     """
     if settings.out is not None:
         folder = user_path(settings.out)
         return folder, settings.resume and (folder / CONFIG).exists()
     if settings.resume:
-        same = [folder for folder in newest_first() if holds(folder, settings)]
+        same = [folder for folder in newest_first() if holds(folder, config)]
         if same:
             return min(same, key=lambda folder: finished(folder)), True
     name = name or f"{'sweep' if sweep else f'digit={settings.digit}'}-{settings.prior.name}"
@@ -37,10 +38,10 @@ def newest_first() -> list[Path]:
     return sorted(folders, key=lambda folder: (folder / CONFIG).stat().st_mtime, reverse=True)
 
 
-def holds(folder: Path, settings: RunSettings) -> bool:
+def holds(folder: Path, config: str) -> bool:
     """Whether the folder's job is the same; one that cannot be read is not."""
     try:
-        return not differences(folder, settings)
+        return not differences(folder, config)
     except UserError:
         return False
 
@@ -52,19 +53,23 @@ def finished(folder: Path) -> bool:
 
 def open_folder(folder: Path, settings: RunSettings, fingerprints: Mapping[str, Any]) -> Record:
     """Opens a job's record; refuses to resume another job, or one begun with other weights or statistics."""
+    config = dump(settings)
     if settings.resume:
-        check_same(folder, settings, fingerprints)
-    return open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
+        check_same(folder, config, fingerprints)
+    return open_record(folder, config, resume=settings.resume, overwrite=settings.overwrite)
 
 
-def check_same(folder: Path, settings: RunSettings, fingerprints: Mapping[str, Any]) -> None:
-    """Refuses to resume another job than the one that lies in the folder, or on other weights or statistics."""
+def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any]) -> None:
+    """Refuses to resume another job than the one that lies in the folder, or on other weights or statistics.
+
+    `config` is the text of the job's config.yaml.
+    """
     begun = read_run(folder)
     if not (folder / CONFIG).exists():
         if begun or (folder / CHECKPOINT).exists():
             raise UserError(f"out={folder}: {CONFIG} is missing, so which job was begun is unknown; overwrite=true starts anew")
         return
-    other = differences(folder, settings)
+    other = differences(folder, config)
     if other:
         key, (there, here) = next(iter(other.items()))
         raise UserError(
@@ -77,9 +82,9 @@ def check_same(folder: Path, settings: RunSettings, fingerprints: Mapping[str, A
             raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
 
 
-def differences(folder: Path, settings: RunSettings) -> dict[str, tuple[Any, Any]]:
+def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:
     """Settings in which the folder's job differs: {name: (there, here)}."""
-    there, here = flat(read_yaml(folder / CONFIG)), flat(read_yaml(dump(settings)))
+    there, here = flat(read_yaml(folder / CONFIG)), flat(read_yaml(config))
     names = sorted((there.keys() | here.keys()) - set(FREE))
     return {name: (there.get(name), here.get(name)) for name in names if there.get(name) != here.get(name)}
 

@@ -167,7 +167,9 @@ def make_engine(job: Job) -> "Engine":
     search, chosen = job.settings.search, job.settings.engine
     searches = ENGINES[chosen.name]
     if search.name not in searches:
-        raise UserError(f"engine={chosen.name} has no search={search.name}; it has {', '.join(searches)}")
+        others = ", ".join(name for name, known in ENGINES.items() if search.name in known)
+        has = f"it has {', '.join(searches)}; search={search.name} needs one of engine={others}"
+        raise UserError(f"engine={chosen.name} has no search={search.name}: {has}")
     module, name = searches[search.name]
     way = make_annealing(job) if search.name == "anneal" else make_breeding(job)
     engine: Engine = getattr(import_module(module), name)(job.objective, way, chosen.threads, chosen.scoring)
@@ -271,6 +273,14 @@ def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
     return {"plausibility": in_brief(rows)}, ""
 
 
+def is_exact(job: Job) -> bool:
+    """Whether an image's scores depend on nothing but the image.
+
+    The examination says so of a classifier as it is called; inside engine=jax only the built-in perceptron is sure to be so.
+    """
+    return job.examination.exact and (job.settings.engine.name != "jax" or hasattr(job.objective.classifier, "linear_head"))
+
+
 def describe(job: Job) -> dict[str, Any]:
     """What run.json says of a job besides its results."""
     from fooling.result import versions
@@ -286,7 +296,7 @@ def describe(job: Job) -> dict[str, Any]:
         "prior": settings.prior.name,
         "search": settings.search.name,
         "engine": settings.engine.name,
-        "reproducible": "exact" if job.examination.exact else "approximate",
+        "reproducible": "exact" if is_exact(job) else "approximate",
         **job.fingerprints,
         "versions": versions(),
     }

@@ -13,7 +13,7 @@ from fooling.errors import UserError
 from fooling.job import Job, digits, get_statistics, prepare
 from fooling.judges import load_judges, share, spread
 from fooling.result import Result
-from fooling.settings import LadderSettings, RunSettings
+from fooling.settings import LadderSettings, RunSettings, validate
 from fooling.wanted import percentiles
 
 RUNGS = ("none", "histogram", "variogram", "exemplar", "regional", "eigen")  # priors, the weakest first
@@ -29,7 +29,9 @@ def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str
     if not names:
         raise UserError(f"{setting}=[]: expected at least one of {', '.join(known)}")
     for name in names:
-        if name not in known and list(names) != ["all"]:
+        if name == "all" and len(names) > 1:
+            raise UserError(f"{setting}: all stands for every one of them; leave the others out, got {', '.join(names)}")
+        if name not in known and name != "all":
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise UserError(f"{setting}: {hint}expected all, or of {', '.join(known)}; got {name}")
@@ -48,7 +50,7 @@ def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[J
         fit = settings.prior.bins, settings.prior.lags
         fitted[fit] = fitted.get(fit) or get_statistics(settings)
         for arm in arms:
-            own = settings.model_copy(update={"control": arm == "control"})
+            own = validate({**settings.model_dump(), "control": arm == "control"}, RunSettings)
             pairs = targets(wanted, arm, classifier.num_classes)
             found = prepare(own, classifier, fitted[fit], judges=judges, pairs=pairs)
             jobs += [replace(job, rung=rung, arm=arm) for job in found]

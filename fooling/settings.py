@@ -1,6 +1,6 @@
 """Typed settings: what can be set, with meaning, unit and range. Every default stands in `configs/`, once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
@@ -21,7 +21,7 @@ from fooling.groups import (
     Text,
     as_list,
 )
-from fooling.overrides import choices, collect, leaves
+from fooling.overrides import choices, collect, flat, leaves, put
 
 __all__ = [
     "LadderSettings",
@@ -66,7 +66,7 @@ class RunSettings(Model):
         search, problems = self.search, []
         if search.name == "pareto":
             problems += self.check_pareto()
-        elif search.selected > search.population:
+        elif search.name == "ga" and search.selected > search.population:
             problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
         least = search.proposals + 1 if search.name == "anneal" else search.population
         if self.budget is not None and self.budget < least:
@@ -210,8 +210,13 @@ def load(arguments: Sequence[str], model: type[M] = RunSettings, root: str = "ru
 
     Layers, later ones win: configs/{root}.yaml, the files of the chosen groups, preset, the YAML file, the words.
     """
+    return validate(collect(arguments, model, root), model)
+
+
+def validate(tree: dict[str, Any], model: type[M]) -> M:
+    """A tree as settings. Raises UserError with all problems."""
     try:
-        return model.model_validate(collect(arguments, model, root))
+        return model.model_validate(tree)
     except ValidationError as error:
         entries = [entry for entry in error.errors() if len(entry["loc"]) < 3 or entry["loc"][0] != "digit"]  # the whole value
         raise UserError("; ".join(dict.fromkeys(map(problem, entries)))) from None
@@ -247,12 +252,16 @@ def on_line(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def dump(settings: RunSettings, command: str = "python -m fooling.run") -> str:
+def dump(settings: RunSettings, command: str = "python -m fooling.run", only: Collection[str] | None = None) -> str:
     """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job.
 
-    `command` is what they are the settings of.
+    `command` is what they are the settings of; `only` are the full names of those that are written, None: all.
     """
     tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"})
+    if only is not None:
+        values, tree = dict(flat(tree)), {}
+        for name in [name for name in values if name in only]:
+            put(tree, name, values[name])
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     return f"# Repeat this job: {command} config.yaml\n{text}"
 

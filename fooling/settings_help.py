@@ -2,6 +2,7 @@
 
 import textwrap
 import typing
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,12 +14,13 @@ WIDTH = 112
 INDENT = 6
 
 
-def help_text(model: type[BaseModel], root: str, usage: str) -> str:
-    """Usage, settings and choices as lines of at most 112 characters."""
+def help_text(model: type[BaseModel], root: str, usage: str, hidden: Collection[str] = ()) -> str:
+    """Usage, settings and choices as lines of at most 112 characters; without those that the command makes itself."""
     values = dict(flat(defaults(root)))
     lines = [f"usage: {usage}", "", "Settings (a unique last part of a name is enough: population=200):", ""]
     group = ""
-    for name, field in leaves(model).items():
+    known = {name: field for name, field in leaves(model).items() if name not in hidden}
+    for name, field in known.items():
         if name.rpartition(".")[0] != group and "." in name:
             lines.append("")
         group = name.rpartition(".")[0]
@@ -26,7 +28,7 @@ def help_text(model: type[BaseModel], root: str, usage: str) -> str:
         lines.append(f"  {name.removesuffix('.name')}={what}")
         lines += textwrap.wrap(field.description, WIDTH, initial_indent=" " * INDENT, subsequent_indent=" " * INDENT)
     for group in (*GROUPS, PRESET):
-        if {group, f"{group}.name"} & leaves(model).keys():
+        if {group, f"{group}.name"} & known.keys():
             lines += ["", f"Choices of {group}:", *(describe(group, name) for name in choices(group))]
     return "\n".join(lines) + "\n"
 

@@ -189,6 +189,9 @@ def find_disagreement(values: dict[str, npt.NDArray[Any]]) -> str:
     norms = (values["eigen"].astype(np.float64) ** 2).sum(axis=2) / EIGEN_ONE**2
     if not np.allclose(norms, 1, atol=0.05):  # the kernels' 32-bit sums rely on it
         return "eigen: expected eigen-images of length 1"
+    numbers = values["regional"].shape[3]
+    if numbers % 2 == 0:
+        return f"regional: expected of each region a mean and as many lags in both directions, got {numbers} numbers"
     if (exemplars.sum(axis=3) != values["shape"][0] * values["shape"][1]).any():
         return "exemplar_levels: do not add up to the pixels of an image"
     return ""

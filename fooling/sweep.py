@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -49,6 +50,20 @@ JOB_FOLDERS = ("digit=*", "prior=*", "rung=*")  # what a sweep's record folders 
 LEFT = ("contact_sheet.png", "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all its jobs
 
 
+@dataclass(frozen=True)
+class Command:
+    """What a command makes of its jobs besides running them."""
+
+    name: str = "python -m fooling.run"
+    folder: str = ""  # what a fresh folder is called; '' is the main job's, for which one class is no sweep
+    only: tuple[str, ...] | None = None  # settings that the sweep's config.yaml holds, by their full names; None: all
+    finish: Finish | None = None  # shows the results at the end, instead of the table of medians
+    leave: Leave | None = None  # writes what belongs to a finished sweep, instead of the contact sheet
+
+
+MAIN = Command()
+
+
 class Signals:
     """Ctrl-C and SIGTERM, noted so that the loop can stop between generations; a second one stops at once."""
 
@@ -83,27 +98,21 @@ def run_all(
     jobs: list[Job],
     run_job: RunJob,
     arguments: list[str],
-    command: str = "python -m fooling.run",
-    finish: Finish | None = None,
-    leave: Leave | None = None,
-    name: str = "",
+    command: Command = MAIN,
 ) -> int:
-    """Runs the jobs one after the other, each in its folder, by `run_job`; → exit code.
-
-    `finish` makes of the results what is to be left in the folder and shown at the end, by default the table of medians.
-    `leave` writes what belongs to a finished sweep, by default the contact sheet; `name` is what its folder is called.
-    """
+    """Runs the jobs one after the other, each in its folder, by `run_job`; → exit code."""
     from rich.console import Console
 
     from fooling.engines.loop import Interrupted
 
     console = Console(highlight=False)
-    sweep = bool(name) or not isinstance(settings.digit, int) or len(jobs) > 1
+    sweep = bool(command.folder) or not isinstance(settings.digit, int) or len(jobs) > 1
+    config = dump(settings, command.name, command.only)
     with Signals() as signals:
-        folder, found = choose_folder(settings, sweep, name)
+        folder, found = choose_folder(settings, sweep, config, command.folder)
         if found:
-            check_command(folder, command)
-            check_same(folder, settings, {} if sweep else jobs[0].fingerprints)
+            check_command(folder, command.name)
+            check_same(folder, config, {} if sweep else jobs[0].fingerprints)
             if status_of(folder) == "done":
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
                 return 0
@@ -111,21 +120,24 @@ def run_all(
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         try:
             one = partial(run_one, jobs=jobs, run_job=run_job, console=console, signals=signals)
-            whole = partial(run_sweep, settings, jobs, folder, one, signals, leave or leave_sheet, command)
-            results = whole() if sweep else [one(jobs[0], folder)]
+            results = run_sweep(settings, jobs, folder, one, signals, command, config) if sweep else [one(jobs[0], folder)]
         except Interrupted:
             kept = [word for word in arguments if word.partition("=")[0] not in ("resume", "overwrite")]
             again = shlex.join([*kept, "resume=true"])
-            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {command} {again}\n")
+            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {command.name} {again}\n")
             return signals.code
-    if finish:
-        finish(console, jobs, results, folder)
-    elif not settings.quiet:
+    (command.finish or partial(show_medians, settings=settings))(console, jobs, results, folder)
+    return 0
+
+
+def show_medians(console: "Console", jobs: list[Job], results: "list[Result]", folder: Path, *, settings: RunSettings) -> None:
+    """The table of medians."""
+    del jobs
+    if not settings.quiet:
         from fooling.display import show_results
 
         weights = settings.prior.weights.model_dump()
         show_results(console, results, tuple(name for name, weight in weights.items() if weight > 0), str(folder))
-    return 0
 
 
 def run_one(job: Job, folder: Path, *, jobs: list[Job], run_job: RunJob, console: "Console", signals: Signals) -> "Result":
@@ -161,7 +173,7 @@ def check_command(folder: Path, command: str) -> None:
 
 
 def run_sweep(
-    settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals, leave: Leave, command: str
+    settings: RunSettings, jobs: list[Job], parent: Path, one: RunOne, signals: Signals, command: Command, config: str
 ) -> "list[Result]":
     """A record folder per class under `parent`, sweep.json and a contact sheet over all. Finished jobs are not run again."""
     kind = kind_of(parent)
@@ -173,13 +185,13 @@ def run_sweep(
     with locked(parent):
         if settings.overwrite:
             clear_sweep(parent)
-        write_atomically(parent / CONFIG, dump(settings, command).encode())
+        write_atomically(parent / CONFIG, config.encode())
         names = [job.name for job in jobs]
-        about = {"status": "running", "command": command, "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        about = {"status": "running", "command": command.name, "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         write_json(parent / SWEEP, {**about, "jobs": [{"folder": name} for name in names]})
         try:
             results = [run_or_reread(job, parent / name, settings.resume, one) for job, name in zip(jobs, names, strict=True)]
-            leave(parent, jobs, results)
+            (command.leave or leave_sheet)(parent, jobs, results)
         except BaseException as error:
             about["status"] = "failed" if isinstance(error, Exception) and not signals.asked() else "interrupted"
             with contextlib.suppress(UserError, OSError):  # another error is being told already
@@ -218,7 +230,7 @@ def run_or_reread(job: Job, folder: Path, resume: bool, one: RunOne) -> "Result"
     from fooling.engines.loop import restore
     from fooling.result import make_result
 
-    check_same(folder, job.settings, job.fingerprints)
+    check_same(folder, dump(job.settings), job.fingerprints)
     track, _ = restore(saved, job.plan)
     return make_result(track, read_images(folder, image_names(len(track.images))), job, str(folder))
 

@@ -11,14 +11,14 @@ from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.arrays import Wanted
 from fooling.kernels.reference_regional import regional_wanted
-from fooling.kernels.tables import LEVELS, bin_of_level
+from fooling.kernels.tables import bin_of_level
 from fooling.statistics import Statistics
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
-LEAST_SPREAD = 1 / LEVELS  # a spread below a grey level is taken as one
+LEAST_SPREAD = 1 / 255  # a spread below a grey level is taken as one
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ def arguments(statistics: Statistics, prior: Prior) -> dict[str, tuple[Any, ...]
         raise UserError(
             f"prior.hinge=[{','.join(clash)}] with prior.exemplar=true: what is free below the class's mean needs the class's "
             "statistics, not one image's; leave one of them out"
+        )
+    if prior.quirk_lag1 and "variogram" in prior.hinge:
+        raise UserError(
+            "prior.hinge=[variogram] with prior.quirk_lag1=true: what real images have is known of the true lags only; "
+            "leave one of them out"
         )
     histogram, variogram = histograms(statistics, prior), variograms(statistics, prior)
     found: dict[str, tuple[Any, ...]] = {

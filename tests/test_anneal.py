@@ -1,6 +1,8 @@
 """search=anneal: its compiled chains against the reference, what proposals and acceptance do, and whole jobs."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,28 @@ from fooling.engines import scoring
 from fooling.engines.anneal import Annealing, NumbaAnneal, ReferenceAnneal
 from fooling.engines.state import State
 from fooling.errors import UserError
+from fooling.job import make_annealing, make_engine, prepare
 from fooling.kernels import reference_anneal
-from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts
+from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
 from fooling.objective import Objective, make_objective
+from fooling.settings import RunSettings, load
+from fooling.statistics import BUNDLED, Statistics
 
 RUNS = np.arange(5, dtype=np.uint32)
+
+
+@cache
+def fitted(shape: tuple[int, int, int]) -> Statistics:
+    return random_statistics(shape)
 
 
 def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = ALL, **varied: Any
 ) -> tuple[Objective, Annealing]:
-    statistics = random_statistics(shape)
+    statistics = fitted(shape)
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
-    objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **terms)
+    network = random_network(shape, varied.pop("classes", 4), varied.pop("hidden", 12))
+    objective = make_objective(classifier or network, statistics, digit=1, weights=weights, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
     annealing = Annealing(
         shape=shape,
@@ -67,12 +78,20 @@ def same(one: State, other: State) -> bool:
         {"cooling": 0.0, "last": 100},
         {"seed": 2**64 - 1},
         {"quirk_lag1": True},
+        {"classes": 2, "hidden": 1},
+        {"classes": 11, "hidden": 16},
+        {"classes": 17, "hidden": 35},
+        {"scoring": "dense"},
+        {"scoring": "dense", "exemplar": True, "classes": 7, "hidden": 5},
     ],
     ids=str,
 )
 def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
-    objective, annealing = make(shape, **varied)
-    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2)
+    how = varied.get("scoring", "difference")
+    objective, annealing = make(shape, **{name: value for name, value in varied.items() if name != "scoring"})
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2, scoring=how)
+    assert (fast.goal is None) == (how == "dense" or "quirk_lag1" in varied)
+    assert bool(fast.notes) == ("quirk_lag1" in varied)
     one, other = slow.init(RUNS), fast.init(RUNS)
     for _ in range(2):
         one, other = slow.step(one), fast.step(other)
@@ -149,6 +168,47 @@ def test_acceptance_is_that_of_metropolis() -> None:
 def test_temperatures_fall_to_nothing() -> None:
     all_of_them = np.concatenate([reference_anneal.temperatures(0.5, 2.0, g, 4, 10) for g in (1, 2, 3, 4)])
     assert all_of_them == pytest.approx(0.5 * (1 - np.arange(40) / 40) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "levels"),
+    [
+        ([], lambda statistics: statistics.levels[None, 3]),
+        (["prior.digit=5"], lambda statistics: statistics.levels[None, 5]),
+        (["prior.exemplar=true"], lambda statistics: statistics.exemplar_levels[3].astype(float)),
+        (["draw=bins", "bins=6"], lambda statistics: levels_within_bins(statistics.bins(3, 6)[None])),
+    ],
+    ids=["class", "other class", "exemplars", "bins"],
+)
+def test_settings_reach_the_chains(words: list[str], levels: Callable[[Statistics], np.ndarray]) -> None:
+    chosen = ("temperature=0.07", "cooling=0.5", "proposals=37", "swap_share=0.25", "generations=9", "seed=11")
+    (job,) = prepare(load(["search=anneal", "digit=3", *chosen, *words], RunSettings, "run"))
+    way, wanted = make_annealing(job), levels(Statistics.load(BUNDLED))
+    assert (way.temperature, way.cooling, way.proposals, way.last, way.seed) == (0.07, 0.5, 37, 9, 11)
+    assert (way.swap, way.shape) == (RATE_ONE // 4, (28, 28, 1))
+    assert np.array_equal(way.tables, draw_table(wanted))
+    assert np.array_equal(way.counts, exact_counts(wanted, 784))
+    walk = make_engine(job).walk(4)
+    assert walk.temperatures == pytest.approx(0.07 * (1 - (3 * 37 + np.arange(37)) / (9 * 37)) ** 0.5)
+    assert (walk.swap, walk.seed, walk.generation) == (RATE_ONE // 4, 11, 4)
+    assert np.array_equal(walk.tables, way.tables)
+
+
+@pytest.mark.parametrize("how", ["difference", "dense"])
+def test_scoring_is_that_of_the_settings(how: str) -> None:
+    (job,) = prepare(load(["search=anneal", f"scoring={how}"], RunSettings, "run"))
+    assert (make_engine(job).goal is None) == (how == "dense")
+
+
+def test_each_setting_acts() -> None:
+    def evolve(**other: Any) -> np.ndarray:
+        words = {"search": "anneal", "runs": 2, "proposals": 60, "generations": 3, "temperature": 0.05, **other}
+        return fooling.evolve(**words).images
+
+    before = evolve()
+    for name, value in {"temperature": 0, "cooling": 0, "proposals": 61, "swap_share": 0.5, "seed": 1}.items():
+        assert not np.array_equal(evolve(**{name: value}), before), name
+    assert np.array_equal(evolve(scoring="dense"), before)
 
 
 def test_a_job_end_to_end(home: Path) -> None:

@@ -1,6 +1,7 @@
 """The ladder of priors: its jobs, what it says of them, its pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,14 @@ from fooling.commands.ladder import rung
 from fooling.errors import guarded
 from fooling.judges import spread
 from fooling.ladder import ARMS, RUNGS, ladder_jobs
+from fooling.ladder import cell as cell_of
+from fooling.ladder import row as row_of
 from fooling.overrides import choices
 from fooling.record import read_image, read_run
 from fooling.report_ladder import GAP, HEAD, LEFT, SIDE
+from fooling.run import run_job
+from fooling.statistics import BUNDLED, Statistics
+from fooling.wanted import percentiles
 
 SMALL = ("digit=3,4", "runs=3", "generations=2", "proposals=50", "quiet=true", "out=l")
 
@@ -44,25 +50,58 @@ def test_jobs_are_those_of_their_rung_and_arm() -> None:
     assert (alone.settings.prior.digit, alone.digit) == (9, 0)
 
 
+def numbers(images: list[dict], name: str) -> list:
+    return [image[name] for image in images]
+
+
+def read_as_prior(images: list[dict], prior: int) -> list[bool]:
+    return [all(judge["predicted"] == prior for judge in image["judges"].values()) for image in images]
+
+
 def test_it_says_what_the_records_say(home: Path) -> None:
-    found = ladder("rungs=[variogram,eigen]", "judges=mnist_mlp2")
+    words = ("judges=[mnist_mlp2,mnist_cnn]", "stop=threshold", "threshold=0.1", "lags=6", "bins=5")
+    found, statistics = ladder("rungs=[variogram,eigen]", *words), Statistics.load(BUNDLED)
     assert [(row["rung"], row["arm"]) for row in found["rows"]] == [(a, b) for a in ("variogram", "eigen") for b in ARMS]
     assert len(found["cells"]) == 12
     for cell in found["cells"]:
         run = read_run(home / "l" / cell["folder"])
         images = run["images"]
-        assert cell["confidence"] == pytest.approx(np.median([image["confidence"] for image in images]))
+        assert cell["confidence"] == pytest.approx(np.median(numbers(images, "confidence")))
         assert cell["confidence"] == images[cell["shown"]]["confidence"]
-        read = sum(image["judges"]["mnist_mlp2"]["predicted"] == cell["prior"] for image in images)
-        assert (cell["read"]["part"], cell["read"]["of"]) == (read, 3)
+        assert (cell["converged"]["part"], cell["converged"]["of"]) == (sum(numbers(images, "converged")), 3)
+        assert cell["evaluations"] == np.median(numbers(images, "evaluations"))
+        assert (cell["read"]["part"], cell["read"]["of"]) == (sum(read_as_prior(images, cell["prior"])), 3)
+        for name, judge in cell["judges"].items():
+            seen = [image["judges"][name]["predicted"] for image in images]
+            assert (judge["prior"]["part"], judge["digit"]["part"]) == (seen.count(cell["prior"]), seen.count(cell["digit"]))
+        terms = numbers(images, "terms")
+        assert cell["terms"] == pytest.approx({name: np.median(numbers(terms, name)) for name in terms[0]})
         pixels = np.stack([read_image(home / "l" / cell["folder"] / image["file"]) for image in images])
         assert cell["distance"] == pytest.approx(spread(pixels))
-        assert set(cell["percentiles"]) == {"histogram", "variogram", "regional", "eigen"}
+        shares = percentiles(statistics, cell["prior"], pixels, lags=6, bins=5)
+        assert cell["percentiles"] == pytest.approx({name: 100 * np.median(share) for name, share in shares.items()})
         assert run["control"] == (cell["arm"] == "control")
     for number, row in enumerate(found["rows"]):
         two = found["cells"][2 * number : 2 * number + 2]
-        assert row["read"]["part"] == sum(cell["read"]["part"] for cell in two)
+        images = [image for cell in two for image in read_run(home / "l" / cell["folder"])["images"]]
+        for name in ("read", "converged"):
+            assert (row[name]["part"], row[name]["of"]) == (sum(cell[name]["part"] for cell in two), 6)
+        for name in ("confidence", "evaluations"):
+            assert row[name] == pytest.approx(np.median(numbers(images, name)))
+        assert row["distance"] == pytest.approx(np.mean(numbers(two, "distance")))
+        for name, rank in row["percentiles"].items():
+            assert rank == pytest.approx(np.median(numbers(numbers(two, "percentiles"), name)))
         assert row["images"] == 6
+    for name in ("read", "converged"):
+        assert {0, 6} & {row[name]["part"] for row in found["rows"]} < {row[name]["part"] for row in found["rows"]}
+    assert len({row["evaluations"] for row in found["rows"]}) > 2
+
+
+def test_seconds_are_those_of_an_image() -> None:
+    jobs = ladder_jobs({"variogram": rung(["digit=3,4", "runs=2", "generations=1", "quiet=true"], "variogram")}, ["with"])
+    results = [replace(run_job(job), seconds=seconds) for job, seconds in zip(jobs, (6.0, 2.5), strict=True)]
+    assert [cell_of(*one)["seconds_per_image"] for one in zip(jobs, results, strict=True)] == [3.0, 1.25]
+    assert row_of(list(zip(jobs, results, strict=True)))["seconds_per_image"] == 2.125
 
 
 def test_distance_of_two_images_by_hand() -> None:
@@ -96,6 +135,17 @@ def test_it_goes_on_where_it_was_interrupted(home: Path, monkeypatch: pytest.Mon
     assert Path("l/ladder.png").exists()
 
 
+def test_it_is_repeated_from_its_own_settings(home: Path) -> None:
+    found = ladder("rungs=[none,variogram,exemplar]", "arms=with", "judges=[]")
+    assert Path("l/config.yaml").read_text().startswith("# Repeat this job: fooling ladder config.yaml")
+    assert guarded(dispatch, ["ladder", "l/config.yaml", "out=again", "quiet=true"]) == 0
+    again = json.loads(Path("again/ladder.json").read_text())
+    assert [{**cell, "seconds_per_image": 0} for cell in again["cells"]] == [
+        {**cell, "seconds_per_image": 0} for cell in found["cells"]
+    ]
+    assert read_run(home / "again" / "rung=exemplar,arm=with,digit=3")["search"] == "anneal"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -105,6 +155,9 @@ def test_it_goes_on_where_it_was_interrupted(home: Path, monkeypatch: pytest.Mon
         (["prior=eigen"], "prior: the ladder climbs every prior itself"),
         (["control=true"], "control: the ladder runs every arm itself"),
         (["prior.digit=3"], "prior.digit: the ladder chooses the priors' classes itself"),
+        (["preset=mismatched"], "preset: a preset chooses a prior, and the ladder climbs every one"),
+        (["rungs=[all,none]"], "rungs: all stands for every one of them; leave the others out, got all, none"),
+        (["search=pareto", "rungs=eigen", "population=4", "selected=2"], "control=true leaves the classifier out"),
         (["digit=3,12"], "digit=12: expected a class from 0 to 9"),
     ],
     ids=str,

@@ -1,6 +1,7 @@
 """The matrix of mismatched pairs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from PIL import Image
 from fooling.classifiers import load_classifier
 from fooling.cli import dispatch
 from fooling.errors import UserError, guarded
-from fooling.job import prepare
-from fooling.judges import wilson
-from fooling.matrix import SURE, pair, split_judges
-from fooling.record import read_image, read_run
+from fooling.job import Job, prepare
+from fooling.judges import load_judges, verdicts, wilson
+from fooling.matrix import lines, pair, split_judges, summary
+from fooling.record import read_image, read_images, read_run
 from fooling.result import Result
 from fooling.settings import RunSettings, load
 
@@ -26,26 +27,28 @@ def matrix(*words: str) -> dict:
     return json.loads(Path("m/matrix.json").read_text())
 
 
-def test_pairs_are_counted_from_what_the_records_say(home: Path) -> None:
-    found = matrix("weights.target=3")
+def test_pairs_are_counted_from_what_the_records_say(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fooling.matrix.SURE", 0.2)  # else so few proposals would fool nobody
+    found = matrix("weights.target=3", "threshold=0.2")
+    judges = load_judges(["mnist_cnn", "mnist_cnn2"], load_classifier("mnist_mlp"))
     assert [(entry["prior"], entry["digit"]) for entry in found["pairs"]] == [(3, 4), (3, 5), (4, 3), (4, 5), (5, 3), (5, 4)]
-    assert (found["judges"], found["transfer"], found["threshold"]) == (["mnist_cnn", "mnist_cnn2"], ["mnist_mlp2"], 0.99)
+    assert (found["judges"], found["transfer"], found["threshold"]) == (["mnist_cnn", "mnist_cnn2"], ["mnist_mlp2"], 0.2)
     for entry in found["pairs"]:
         run = read_run(home / "m" / entry["folder"])
         images = run["images"]
         assert {image["digit"] for image in images} == {entry["digit"]}
+        asked = verdicts(judges, read_images(home / "m" / entry["folder"], [image["file"] for image in images]))
+        seen = np.min([scores[:, entry["prior"]] for scores in asked.values()], axis=0)
         fools = [
-            image["confidence"] >= 0.99
-            and image["predicted"] == entry["digit"]
-            and all(image["judges"][name]["predicted"] == entry["prior"] for name in found["judges"])
-            and all(image["judges"][name]["score"] >= SURE for name in found["judges"])
-            for image in images
+            image["confidence"] >= 0.2 and image["predicted"] == entry["digit"] and sure >= 0.2
+            for image, sure in zip(images, seen, strict=True)
         ]
         also = [image["judges"]["mnist_mlp2"]["predicted"] == entry["digit"] for image in images]
         assert entry["fooled"] == sum(fools)
         assert entry["transferred"] == sum(a and b for a, b in zip(fools, also, strict=True))
         assert not any(fools) or fools[entry["shown"]]
     fooled = sum(entry["fooled"] for entry in found["pairs"])
+    assert 0 < fooled < 18
     assert (found["images_fooled"]["part"], found["images_fooled"]["of"]) == (fooled, 18)
     assert found["pairs_fooled"]["part"] == sum(entry["fooled"] > 0 for entry in found["pairs"])
     low, high = wilson(fooled, 18)
@@ -112,20 +115,63 @@ def result_of(confidence: list[float], read: list[float], other: list[float]) ->
     )
 
 
+TWO = result_of([0.995, 0.999, 0.98], [0.95, 0.99, 0.99], [0.9, 0.2, 0.9])
+RIVALLED = replace(TWO, scores=np.array([[0.996, 0.995], [0, 0.999], [0, 0.98]], dtype=np.float32))  # outputs are sigmoids
+NONE = result_of([0.9, 0.2, 0.98], [0.5, 0.99, 0.85], [0.9, 0.9, 0.9])
+
+
 @pytest.mark.parametrize(
     ("result", "fooled", "transferred", "shown"),
     [
-        (result_of([0.995, 0.999, 0.98], [0.95, 0.99, 0.99], [0.9, 0.2, 0.9]), 2, 1, 1),
-        (result_of([0.9, 0.2, 0.98], [0.5, 0.99, 0.85], [0.9, 0.9, 0.9]), 0, 0, 2),
+        (TWO, 2, 1, 1),
+        (NONE, 0, 0, 2),
+        (RIVALLED, 1, 0, 1),
         (result_of([0.991, 0.991, 0.999], [0.91, 0.91, 0.899], [0.9, 0.9, 0.9]), 2, 2, 0),
     ],
-    ids=["two fool", "none fools", "a judge is not sure"],
+    ids=["two fool", "none fools", "another class is larger", "a judge is not sure"],
 )
 def test_a_pair_by_hand(result: Result, fooled: int, transferred: int, shown: int) -> None:
     (job,) = prepare(load(["digit=1", "prior.digit=0", "threshold=0.99"], RunSettings, "run"))
     found = pair(job, result, ["cnn"], ["mlp"])
     assert (found["fooled"], found["transferred"], found["shown"]) == (fooled, transferred, shown)
     assert (found["prior"], found["digit"], found["images"]) == (0, 1, 3)
+
+
+def job_with(judges: dict[str, str], *words: str) -> Job:
+    (job,) = prepare(load(["digit=1", "prior.digit=0", "threshold=0.99", *words], RunSettings, "run"))
+    return replace(job, judges={name: load_classifier(network) for name, network in judges.items()})
+
+
+def of(share: dict) -> tuple[int, int]:
+    assert (share["low"], share["high"]) == wilson(share["part"], share["of"])
+    assert share["share"] == share["part"] / share["of"]
+    return share["part"], share["of"]
+
+
+def test_summary_of_pairs_that_fool() -> None:
+    job = job_with({"cnn": "mnist_cnn", "mlp": "mnist_mlp2"})
+    found = summary([job] * 4, [TWO, NONE, TWO, replace(TWO, seconds=12.0)])
+    assert (found["judges"], found["transfer"], found["threshold"], found["sure"]) == (["cnn"], ["mlp"], 0.99, 0.9)
+    assert [entry["fooled"] for entry in found["pairs"]] == [2, 0, 2, 2]
+    assert of(found["pairs_fooled"]) == (3, 4)
+    assert of(found["images_fooled"]) == (6, 12)
+    assert of(found["images_transferred"]) == (3, 6)
+    assert found["seconds_per_image"] == 2.5
+    assert lines(found) == [
+        "3 of 4 pairs with at least one image that fools (75%, 95 %: 30%–95%)",
+        "6 of 12 images fool (50%, 95 %: 25%–75%)",
+        "3 of 6 of these also fool mlp (50%, 95 %: 19%–81%)",
+    ]
+
+
+def test_summary_of_pairs_that_do_not_fool_or_cannot_transfer() -> None:
+    none = summary([job_with({"cnn": "mnist_cnn", "mlp": "mnist_mlp2"}, "control=true")], [NONE])
+    assert (of(none["pairs_fooled"]), of(none["images_fooled"]), none["images_transferred"]) == ((0, 1), (0, 3), None)
+    assert lines(none)[0] == "control: the classifier had the weight 0"
+    assert len(lines(none)) == 3
+    alone = summary([job_with({"cnn": "mnist_cnn"})], [TWO])
+    assert (of(alone["images_fooled"]), alone["images_transferred"]) == ((2, 3), None)
+    assert len(lines(alone)) == 2
 
 
 @pytest.mark.parametrize(

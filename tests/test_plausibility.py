@@ -225,6 +225,7 @@ def test_a_sweep_is_compared_job_by_job(small: Path) -> None:
         (["empty"], "holds no record of fooling"),
         (["r", "split=some"], "split must be one of"),
         (["half"], "holds no finished job (interrupted)"),
+        (["sweep"], "sweep.json: a damaged file; expected the folders of its jobs"),
         (["r", "data.path=empty"], "empty"),
     ],
     ids=str,
@@ -232,6 +233,8 @@ def test_a_sweep_is_compared_job_by_job(small: Path) -> None:
 def test_the_command_refuses(small: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     (small / "empty").mkdir()
     (small / "half").mkdir()
+    (small / "sweep").mkdir()
+    (small / "sweep" / "sweep.json").write_text('{"status": "done", "jobs": [{}]}')
     for name in ("config.yaml", "run.json"):
         (small / "half" / name).write_text((small / "r" / name).read_text().replace('"done"', '"interrupted"'))
     assert guarded(dispatch, ["plausibility", *words]) == 2

@@ -8,10 +8,15 @@ import pytest
 from conftest import DATA, needs_mnist, random_images, random_statistics
 
 from fooling.data import ImageSet, load_data
+from fooling.eigen import FLOOR, arguments
 from fooling.errors import UserError
 from fooling.fit import fit
 from fooling.kernels import reference, tables
+from fooling.kernels.reference_eigen import eigen_distances, eigen_parts
+from fooling.kernels.reference_regional import regional_counts, regional_parts, regional_wanted
 from fooling.statistics import BUNDLED, Statistics
+
+ROUNDED = {"eigen", "variance", "residual", "regional", "exemplar_regional", "exemplar_eigen"}
 
 
 def image_set(images: np.ndarray, labels: list[int], classes: int = 2) -> ImageSet:
@@ -28,6 +33,11 @@ def test_by_hand() -> None:
     assert statistics.histogram[0, 0].tolist() == [0, 1]  # 128 lies above 127.5
     assert statistics.histogram[1, 0].tolist() == [0.75, 0.25]
     assert statistics.levels[1, 0, [0, 255]].tolist() == [0.75, 0.25]
+    regional = statistics.regional[1, 0].reshape(4, 4, 9)  # each place is a region
+    assert np.array_equal(regional[:, :, 0], board[0, :, :, 0] / 255 / 2)
+    assert regional[:, :, 1].tolist() == [[0.5, 0.5, 0.5, 0]] * 4
+    assert regional[:, :, 5].tolist() == [[0.5] * 4] * 3 + [[0] * 4]
+    assert not regional[:, :, [2, 4, 6, 8]].any()
 
 
 def test_x_runs_along_rows() -> None:
@@ -49,6 +59,67 @@ def test_equals_the_reference(shape: tuple[int, int, int]) -> None:
         counts = reference.histogram_counts(mine, tables.bin_of_level(7)).sum(axis=0)
         assert statistics.histogram[k] == pytest.approx(counts / counts.sum(axis=1, keepdims=True))
         assert statistics.bins(k, 7) == pytest.approx(statistics.histogram[k])
+        assert statistics.regional[k] == pytest.approx(regional_means(mine, 4, 4))
+
+
+def regional_means(images: np.ndarray, grid: int, reach: int) -> np.ndarray:
+    """By the reference, [C, regions, 1 + 2·reach]."""
+    means = regional_parts(images, grid, reach).mean(axis=0) / regional_counts(images.shape[1:], grid, reach)
+    return means.reshape(images.shape[3], -1, 1 + 2 * reach)
+
+
+def uneven() -> tuple[ImageSet, list[np.ndarray]]:
+    """Classes of 11 and 8 images, mixed, and the images of each."""
+    images, labels = random_images((8, 8, 1), 15), [0, 1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1, 0]
+    return image_set(images, labels), [images[np.array(labels) == k] for k in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("exemplars", "places"),
+    [
+        (1, [[0], [0]]),
+        (2, [[0, 10], [0, 7]]),
+        (5, [[0, 2, 5, 8, 10], [0, 2, 4, 5, 7]]),
+        (300, [[0, 1, 3, 4, 6, 7, 9, 10], [0, 1, 2, 3, 4, 5, 6, 7]]),
+    ],
+)
+def test_exemplars_are_evenly_spaced_among_a_class(exemplars: int, places: list[list[int]]) -> None:
+    data, own = uneven()
+    statistics = fit(data, lags=3, grid=3, reach=2, components=4, exemplars=exemplars)
+    assert statistics.exemplars == len(places[0])
+    for k in range(2):
+        chosen, which = own[k][places[k]], np.zeros(len(places[k]), dtype=np.int64)
+        weights, centre, mean, variance, residual, _ = arguments(statistics.eigen_images(k), 0.0)
+        counts = reference.histogram_counts(chosen, np.arange(256, dtype=np.uint8))
+        regional = reference.PENALTIES["regional"](chosen, which, 3, regional_wanted(statistics.regional[k]))
+        eigen = eigen_distances(eigen_parts(chosen, weights, centre, mean), variance, residual)
+        assert np.array_equal(statistics.exemplar_levels[k], counts)
+        assert np.array_equal(statistics.exemplar_sums[k], reference.variogram_sums(chosen, 3))
+        assert statistics.exemplar_regional[k] == pytest.approx(regional, rel=1e-6)
+        assert statistics.exemplar_eigen[k] == pytest.approx(np.stack(eigen, axis=1))
+
+
+@pytest.mark.parametrize(("grid", "reach", "regions"), [(1, 1, 1), (2, 3, 4), (3, 12, 9), (20, 2, 64)])
+def test_regions_are_those_asked_for(grid: int, reach: int, regions: int) -> None:
+    data, own = uneven()
+    statistics = fit(data, grid=grid, reach=reach)
+    assert statistics.grid == grid
+    assert statistics.regional.shape == (2, 1, regions, 1 + 2 * reach)
+    for k in range(2):
+        assert statistics.regional[k] == pytest.approx(regional_means(own[k], grid, reach))
+
+
+@pytest.mark.parametrize(("components", "kept"), [(0, 0), (3, 3), (7, 7), (40, 7)])  # 8 images have 7
+def test_eigen_images_are_as_many_as_asked_for(components: int, kept: int) -> None:
+    data, own = uneven()
+    statistics = fit(data, components=components)
+    assert statistics.eigen.shape == (2, kept, 64)
+    for k in range(2):
+        images = own[k].reshape(len(own[k]), -1) / 255
+        centred = images - images.mean(axis=0)
+        variance = np.linalg.svd(centred, compute_uv=False) ** 2 / len(images)
+        assert statistics.variance[k] == pytest.approx(variance[:kept], rel=1e-3)
+        assert statistics.residual[k] == pytest.approx(max(variance[kept:].sum(), FLOOR), rel=1e-3, abs=1e-5)
 
 
 def test_lags_stop_at_the_shorter_side() -> None:
@@ -74,11 +145,14 @@ def test_bundled_statistics_are_those_of_mnist() -> None:
 @needs_mnist
 def test_fitting_mnist_gives_the_bundled_statistics() -> None:
     mine, bundled = fit(load_data(DATA)), Statistics.load(BUNDLED)
-    for name in ("labels", "count", "levels", "histogram", "variogram_x", "variogram_y", "mean"):
+    for name in set(Statistics.__dataclass_fields__) - ROUNDED:
         assert np.array_equal(getattr(mine, name), getattr(bundled, name)), name
     assert np.abs(mine.eigen.astype(int) - bundled.eigen).max() <= 1  # another library of linear algebra rounds otherwise
     assert mine.variance == pytest.approx(bundled.variance, rel=1e-9)
     assert mine.residual == pytest.approx(bundled.residual, rel=1e-9)
+    assert mine.regional == pytest.approx(bundled.regional, rel=1e-12)
+    assert mine.exemplar_regional == pytest.approx(bundled.exemplar_regional, rel=1e-6)
+    assert mine.exemplar_eigen == pytest.approx(bundled.exemplar_eigen, rel=1e-2)
 
 
 def test_a_class_without_images_is_refused() -> None:
@@ -116,6 +190,7 @@ def write(path: Path, **changed: Any) -> Path:
         ({"grid": np.array([4])}, r"grid: expected \[\], got \[1\]"),
         ({"grid": np.array(0)}, "grid: expected integers from 1 on"),
         ({"regional": np.zeros((4, 1, 9, 3))}, r"regional: expected \[4, 1, 16, 3\]"),
+        ({"regional": np.zeros((4, 1, 16, 8))}, "regional: expected of each region a mean and as many lags in both directions"),
         ({"exemplar_levels": np.zeros((4, 11, 1, 256), np.int32)}, "exemplar_levels: do not add up to the pixels"),
         ({"exemplar_sums": np.zeros((4, 11, 1, 2, 7))}, "exemplar_sums: expected integers from 0"),
         ({"exemplar_eigen": np.full((4, 11, 2), -1.0)}, "exemplar_eigen: expected numbers from 0"),

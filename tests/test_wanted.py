@@ -85,14 +85,23 @@ def test_terms_of_the_training_images() -> None:
         assert real[name] == pytest.approx(penalty(images, which, *found[name]), rel=1e-5, abs=1e-6), name
 
 
-def test_percentiles() -> None:
-    statistics, images = random_statistics(SHAPE), chosen()
+def test_percentiles_are_shares_of_the_training_images_that_have_less() -> None:
+    statistics, images = random_statistics(SHAPE), np.concatenate([chosen(), random_images(SHAPE, 30, seed=2)])
+    found, which = arguments(statistics, Prior(1, lags=6, bins=4)), np.zeros(len(images), dtype=np.int64)
+    real = real_terms(statistics, 1, found)
     shares = percentiles(statistics, 1, images, lags=6, bins=4)
     assert set(shares) == set(reference.PENALTIES)
-    for name, share in shares.items():
-        assert sorted(share) == pytest.approx(np.arange(11) / 11, abs=0.3), name
+    for name, penalty in reference.PENALTIES.items():
+        terms = penalty(images, which, *found[name])
+        assert shares[name].tolist() == [sum(np.float32(one) < term for one in real[name]) / 11 for term in terms], name
+        assert {0, 10 / 11} < set(shares[name].tolist()), name
     noise = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)  # nothing of it is black
     assert {name: share.tolist() for name, share in percentiles(statistics, 1, noise).items()}["histogram"] == [10 / 11] * 3
+
+
+def test_a_hinge_on_the_quirks_variogram_is_refused() -> None:
+    with pytest.raises(UserError, match=r"prior.hinge=\[variogram\] with prior.quirk_lag1=true"):
+        arguments(random_statistics(SHAPE), Prior(1, lags=8, hinge=("variogram",), quirk_lag1=True))
 
 
 @pytest.mark.parametrize("name", ["histogram", "variogram"])

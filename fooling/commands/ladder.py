@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fooling.errors import UserError
-from fooling.overrides import merge, read_words
+from fooling.overrides import flat, merge, read_words
 from fooling.run import run_job
-from fooling.settings import LadderSettings, RunSettings, load
+from fooling.settings import LadderSettings, RunSettings, load, validate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,7 @@ USAGE = "fooling ladder [digit=0,1,2] [rungs=…] [arms=…] key=value …   (se
 OURS = {
     "control": "the ladder runs every arm itself; choose with arms=[with,control,mismatched]",
     "prior.name": "the ladder climbs every prior itself; choose with rungs=[…]",
+    "preset": "a preset chooses a prior, and the ladder climbs every one; give its other settings themselves",
     "prior.digit": "the ladder chooses the priors' classes itself; choose with digit=0,1,2 and arms=[…]",
 }
 
@@ -30,40 +31,41 @@ def main(arguments: list[str]) -> int:
     if {"--help", "-h", "help"} & set(arguments):
         from fooling.settings_help import help_text
 
-        sys.stdout.write(help_text(LadderSettings, "ladder", USAGE))
+        sys.stdout.write(help_text(LadderSettings, "ladder", USAGE, OURS))
         return 0
-    refuse_ours(arguments)
+    said = given(arguments)
     settings = load(arguments, LadderSettings, "ladder")
     from fooling.ladder import ARMS, RUNGS, chosen, ladder_jobs
-    from fooling.sweep import run_all
+    from fooling.sweep import Command, run_all
 
     arms = chosen("arms", settings.arms, list(ARMS))
     rungs = {name: rung(arguments, name) for name in chosen("rungs", settings.rungs, RUNGS)}
-    return run_all(
-        settings,
-        ladder_jobs(rungs, arms),
-        run_job,
-        arguments,
+    command = Command(
         "fooling ladder",
-        partial(finish, quiet=settings.quiet),
-        partial(leave, settings=settings),
         "ladder",
+        only=(*dict.fromkeys(["digit", "runs", "seed", "rungs", "arms", *said]),),
+        finish=partial(finish, quiet=settings.quiet),
+        leave=partial(leave, settings=settings),
     )
+    return run_all(settings, ladder_jobs(rungs, arms), run_job, arguments, command)
 
 
-def refuse_ours(arguments: list[str]) -> None:
-    """Refuses settings that the ladder makes itself."""
-    given: Any = merge(*read_words(arguments, LadderSettings))
+def given(arguments: list[str]) -> list[str]:
+    """The full names of the settings that the words and the file give; those that the ladder makes itself are refused.
+
+    No others stand in its config.yaml: they would be the same for every rung.
+    """
+    names = [name for name, _ in flat(merge(*read_words(arguments, LadderSettings)))]
     for name, advice in OURS.items():
-        group, _, last = name.rpartition(".")
-        if last in (given.get(group, {}) if group else given):
+        if name in names:
             raise UserError(f"{name.removesuffix('.name')}: {advice}")
+    return names
 
 
 def rung(arguments: list[str], name: str) -> RunSettings:
     """The settings of a rung: those of the main job with this prior, whose file may choose search, budget, threshold, stop."""
     whole = load([*arguments, f"prior={name}"], LadderSettings, "ladder")
-    return RunSettings.model_validate(whole.model_dump(include=set(RunSettings.model_fields)))
+    return validate(whole.model_dump(include=set(RunSettings.model_fields)), RunSettings)
 
 
 def leave(folder: Path, jobs: "list[Job]", results: "list[Result]", *, settings: LadderSettings) -> None:

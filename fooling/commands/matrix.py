@@ -25,15 +25,16 @@ def main(arguments: list[str]) -> int:
     if {"--help", "-h", "help"} & set(arguments):
         from fooling.settings_help import help_text
 
-        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE))
+        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE, ("prior.digit",)))
         return 0
     settings = read(arguments)
     from fooling.matrix import split_judges
-    from fooling.sweep import run_all
+    from fooling.sweep import Command, run_all
 
     jobs = prepare(settings, mismatched=True)
     split_judges(jobs[0].judges, jobs[0].objective.classifier)
-    return run_all(settings, jobs, run_job, arguments, "fooling matrix", partial(finish, quiet=settings.quiet), leave, "matrix")
+    command = Command("fooling matrix", "matrix", finish=partial(finish, quiet=settings.quiet), leave=leave)
+    return run_all(settings, jobs, run_job, arguments, command)
 
 
 def read(arguments: list[str]) -> MatrixSettings:

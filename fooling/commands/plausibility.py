@@ -114,16 +114,17 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
 
     found: dict[Path, Mapping[str, Any]] = {out / name: content for name, content in contents.items()}
     pictures = {folder: chart([content]) for folder, content in found.items()}
-    if "" not in contents:
+    if "" not in contents:  # the parent's comes last: where it stands, everything does
         found[out], pictures[out] = {"jobs": contents}, chart(list(contents.values()))
     with ExitStack() as stack:
         for folder in found:
             with told(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
+        for folder, picture in pictures.items():
+            write_atomically(folder / PLAUSIBILITY[1], picture)
         for folder, content in found.items():
             write_json(folder / PLAUSIBILITY[0], content)
-            write_atomically(folder / PLAUSIBILITY[1], pictures[folder])
 
 
 def show(found: Mapping[str, Rows], out: Path) -> None:

@@ -9,7 +9,6 @@ from fooling.kernels.reference import Bytes, Doubles, Floats, philox
 from fooling.kernels.tables import LOG_ONE, log2_fixed
 
 NATS = log(2) / LOG_ONE  # of a logarithm of `log2_fixed`
-PARTNERS = 5  # places that a swap tries, of which the first that differs is taken
 
 
 def shuffled(counts: npt.NDArray[np.int64], seed: int, runs: npt.NDArray[np.uint32], shape: tuple[int, int, int]) -> Bytes:
@@ -35,8 +34,8 @@ def propose(
 ) -> Bytes:
     """A proposal for each chain: images [R, H, W, C] with two places swapped, or a pixel redrawn from tables [R, C, 256].
 
-    A swap comes with the probability swap/2²⁴ and keeps the histogram as it is; one for which no partner differs, or a redraw
-    that draws the same level, changes nothing.
+    A swap comes with the probability swap/2²⁴ and keeps the histogram as it is; one for which none of five partners differs,
+    or a redraw that draws the same level, changes nothing.
     """
     proposals = images.copy()
     words = philox(np.arange(2), step, generation, runs[:, None], seed, "propose").reshape(len(runs), 8)

@@ -63,12 +63,13 @@ def distance(objective: Objective, terms: dict[str, Floats]) -> Floats:
 def make_front(objective: Objective, levels: Doubles, populations: Bytes) -> Front:
     """The fronts of the last populations [R, N, H, W, C] of all runs.
 
-    The hypervolume is counted up to the target term of a classifier that is sure of another class and the distance of noise:
-    the wanted class's grey `levels` [C, 256] in an order that is always the same.
+    The hypervolume is counted up to the target term of a classifier that is sure of another class and the distance of noise
+    (the wanted class's grey `levels` [C, 256] in an order that is always the same), of the runs' targets the mean.
     """
     shape = (populations.shape[2], populations.shape[3], populations.shape[4])
     noise = shuffled(exact_counts(levels[None], shape[0] * shape[1]), 0, np.zeros(1, dtype=np.uint32), shape)
-    corner = WORST_TARGET, float(distance(objective, objective.value(noise)[1])[0])
+    every = np.repeat(noise, objective.targets, axis=0)  # runs 0…T − 1 have all targets
+    corner = WORST_TARGET, float(distance(objective, objective.value(every)[1]).mean())
     fronts = []
     for run, population in enumerate(populations):
         terms = objective.value(population, np.full(len(population), run, dtype=np.uint32))[1]
