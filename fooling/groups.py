@@ -129,6 +129,9 @@ class Engine(Model):
 
     name: Text = Field(description="which engine")
     threads: Int | None = Field(ge=1, le=4096, description="threads; null = all cores. No result depends on it")
+    toolbox: Text | None = Field(
+        description="engine=deap: module:function, your function that puts other operators into DEAP's toolbox; null = ours"
+    )
     scoring: Literal["difference", "dense"] = Field(
         description="children from their parents' statistics and their changed pixels, or in full. No result depends on it"
     )

@@ -107,6 +107,7 @@ def prepare(
         own = prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": own})
         jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit), judges))
+    make_engine(jobs[0])  # which refuses what it lacks, before anything is written
     return jobs
 
 
@@ -172,7 +173,8 @@ def make_engine(job: Job) -> "Engine":
         raise UserError(f"engine={chosen.name} has no search={search.name}: {has}")
     module, name = searches[search.name]
     way = make_annealing(job) if search.name == "anneal" else make_breeding(job)
-    engine: Engine = getattr(import_module(module), name)(job.objective, way, chosen.threads, chosen.scoring)
+    own = {"toolbox": chosen.toolbox} if chosen.toolbox else {}
+    engine: Engine = getattr(import_module(module), name)(job.objective, way, chosen.threads, chosen.scoring, **own)
     return engine
 
 

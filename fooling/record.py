@@ -22,8 +22,9 @@ CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.j
 SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
 PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
 FRONT, FRONT_IMAGES = "front.csv", "front"  # of search=pareto
+LOGBOOK = "logbook.csv"  # of engine=deap
 PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png")
-OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, *PICTURES, *PLAUSIBILITY}
+OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, LOGBOOK, *PICTURES, *PLAUSIBILITY}
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 

@@ -55,6 +55,8 @@ def run_job(
         if record:
             record.write_run({**about, "status": "running"})
         track = run_loop(engine, job.plan, record, watch, interrupted)
+        if record and hasattr(engine, "leave"):
+            engine.leave(record)
         if not record:
             return make_result(track, track.images, job, None)
         files = record.save_images(track.images)

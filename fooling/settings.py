@@ -74,6 +74,8 @@ class RunSettings(Model):
             problems.append(f"budget must be at least {what} ({least}), got {self.budget}")
         if search.name == "anneal" and search.returns == "worst":
             problems.append("search.returns=worst is of search=ga; search=anneal needs search.returns=best")
+        if self.engine.toolbox and self.engine.name != "deap":
+            problems.append(f"engine.toolbox is of engine=deap, got engine={self.engine.name}")
         if self.stop == "tol" and self.tol is None:
             problems.append("stop=tol needs tol, for example tol=0.055")
         if self.resume and self.overwrite:

@@ -138,7 +138,7 @@ def test_words(word: str, path: str, value: Any) -> None:
             ["prior.hinge=tails"],
             "prior.hinge must be a list of histogram, variogram, regional, eigen, such as [eigen,regional]",
         ),
-        (["engine=cuda"], "engine=cuda: expected one of numba, reference"),
+        (["engine=cuda"], "engine=cuda: expected one of deap, jax, numba, reference"),
         (["preset=blog"], "preset=blog: did you mean blog2015?"),
         (["--digit", "2"], "--digit: settings are written without dashes: digit=2"),
         (["--digit=2"], "--digit=2: settings are written without dashes: digit=2"),
@@ -334,7 +334,7 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
     words = words_for(name, root)
     assert words
     for value in words:
-        beside = {"tol": ["tol=1"], "worst": ["search=ga"]}.get(value, [])
+        beside = {"tol": ["tol=1"], "worst": ["search=ga"]}.get(value, ["engine=deap"] if name == "engine.toolbox" else [])
         found = dict(flat(load([f"{name}={value}", *beside], MODELS[root], root).model_dump()))[name]
         assert found == read_back(value)
 

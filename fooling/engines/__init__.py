@@ -12,4 +12,10 @@ ENGINES = {
         "anneal": ("fooling.engines.anneal", "NumbaAnneal"),
         "pareto": ("fooling.searches.pareto", "NumbaPareto"),
     },
+    "jax": {
+        "ga": ("fooling.engines.jax_", "JaxEngine"),
+    },
+    "deap": {
+        "ga": ("fooling.engines.deap_", "DeapEngine"),
+    },
 }

@@ -29,12 +29,20 @@ class Breeding:
     seed: int
     rates: Rates = ORIGINAL  # of the other operators
 
+    @property
+    def rate_of_cost(self) -> np.float32:
+        """The redraw rate a pixel, per unit of the best cost."""
+        return np.float32(0.01 * self.mutate_factor)
+
     def redraw_thresholds(self, costs: Floats) -> npt.NDArray[np.uint32]:
-        """The redraw threshold of each run, from its selected costs [R, S], best first. → [R]."""
+        """The redraw threshold of each run, from its selected costs [R, S], best first. → [R].
+
+        One product of float32, which is the same in every engine.
+        """
         with np.errstate(over="ignore"):  # what is above 0.5 is 0.5
-            rate = 0.01 * np.abs(costs[:, 0].astype(np.float64)) * self.mutate_factor
-        rate = np.minimum(0.5, np.maximum(self.min_rate, rate))
-        return np.asarray(np.rint(rate * 2.0**24), dtype=np.uint32)
+            rate = self.rate_of_cost * np.abs(costs[:, 0])
+        rate = np.minimum(np.float32(0.5), np.maximum(np.float32(self.min_rate), rate))
+        return np.asarray(np.rint(rate * np.float32(2.0**24)), dtype=np.uint32)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ def nothing(breeding: Breeding, runs: npt.NDArray[np.uint32], classes: int) -> S
 
 
 class Engine(Protocol):
-    """Computes breed, score and select."""
+    """Computes breed, score and select. Optional: `leave(record)` writes what else is to be in a record at the end."""
 
     notes: tuple[str, ...]  # what a run says once: what it computes in another way than one would expect
 

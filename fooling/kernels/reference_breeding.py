@@ -96,14 +96,19 @@ def breed(
     for r, run in enumerate(runs):
         for child in range(population):
             address = (child, generation, int(run), seed)
-            pixels = crossover(flat[r], shape, rates.rectangle, address, mixing)
-            redraw_pixels(pixels, tables[r], int(redraw[r]), address)
-            move_pixels(pixels, rates.gaussian_moves, rates.gaussian, "gaussian", address)
-            move_pixels(pixels, rates.polynomial_moves, rates.polynomial, "polynomial", address)
-            blur_places(pixels.reshape(shape), rates.blur, address)
-            swap_places(pixels.reshape(-1, shape[2]), swap, address)
-            children[r, child] = pixels
+            first, second = pair(len(flat[r]), mixing, address)
+            children[r, child] = crossover(flat[r, first], flat[r, second], shape, rates.rectangle, address)
+            mutate(children[r, child], shape, tables[r], int(redraw[r]), swap, rates, address)
     return children.reshape(len(runs), population, *shape)
+
+
+def mutate(pixels: Bytes, shape: tuple[int, ...], table: Words, redraw: int, swap: int, rates: Rates, address: Address) -> None:
+    """Everything that happens to a child [P] after crossover, in place; see `breed`."""
+    redraw_pixels(pixels, table, redraw, address)
+    move_pixels(pixels, rates.gaussian_moves, rates.gaussian, "gaussian", address)
+    move_pixels(pixels, rates.polynomial_moves, rates.polynomial, "polynomial", address)
+    blur_places(pixels.reshape(shape), rates.blur, address)
+    swap_places(pixels.reshape(-1, shape[2]), swap, address)
 
 
 def pair(selected: int, mixing: bool, address: Address) -> tuple[int, int]:
@@ -116,32 +121,29 @@ def pair(selected: int, mixing: bool, address: Address) -> tuple[int, int]:
     return first, second + (second >= first)
 
 
-def crossover(parents: Bytes, shape: tuple[int, ...], rectangle: int, address: Address, mixing: bool) -> Bytes:
-    """One child of two different parents of [S, P], by rectangles in the share rectangle/2²⁴ of the children."""
+def crossover(first: Bytes, second: Bytes, shape: tuple[int, ...], rectangle: int, address: Address) -> Bytes:
+    """The child [P] of two parents [P], by rectangles in the share rectangle/2²⁴ of the children."""
     if int(philox(0, *address, "parents")[2]) * RATE_ONE >> 32 < rectangle:
-        return rectangle_crossover(parents, shape, address, mixing)
-    return uniform_crossover(parents, address, mixing)
+        return rectangle_crossover(first, second, shape, address)
+    return uniform_crossover(first, second, address)
 
 
-def rectangle_crossover(parents: Bytes, shape: tuple[int, ...], address: Address, mixing: bool) -> Bytes:
-    """One child of two different parents of [S, P]: the first, with one rectangle, its corners random places, of the second."""
-    first, second = pair(len(parents), mixing, address)
+def rectangle_crossover(first: Bytes, second: Bytes, shape: tuple[int, ...], address: Address) -> Bytes:
+    """The child [P] of two parents [P]: the first, with one rectangle, its corners random places, of the second."""
     words = [int(word) for word in philox(0, *address, "rectangle")]
     (top, bottom), (left, right) = (
         sorted(word * side >> 32 for word in two) for two, side in zip((words[:2], words[2:]), shape, strict=False)
     )
-    child, giver = parents[first].reshape(shape).copy(), parents[second].reshape(shape)
+    child, giver = first.reshape(shape).copy(), second.reshape(shape)
     child[top : bottom + 1, left : right + 1] = giver[top : bottom + 1, left : right + 1]
     return np.asarray(child.reshape(-1), dtype=np.uint8)
 
 
-def uniform_crossover(parents: Bytes, address: Address, mixing: bool) -> Bytes:
-    """One child of two different parents of [S, P]; pixel i is of the second where bit i mod 128 of block i ÷ 128 is 1."""
-    pixels = parents.shape[1]
-    first, second = pair(len(parents), mixing, address)
-    words = philox(np.arange(-(-pixels // 128)), *address, "crossover")
+def uniform_crossover(first: Bytes, second: Bytes, address: Address) -> Bytes:
+    """The child [P] of two parents [P]; pixel i is of the second where bit i mod 128 of block i ÷ 128 is 1."""
+    words = philox(np.arange(-(-len(first) // 128)), *address, "crossover")
     bits = (words[..., None] >> np.arange(32, dtype=np.uint64)) & np.uint64(1)
-    return np.asarray(np.where(bits.reshape(-1)[:pixels] == 1, parents[second], parents[first]), dtype=np.uint8)
+    return np.asarray(np.where(bits.reshape(-1)[: len(first)] == 1, second, first), dtype=np.uint8)
 
 
 def fresh(

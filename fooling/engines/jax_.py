@@ -1,0 +1,304 @@
+"""engine=jax: generations as one compiled scan on the device that JAX finds, or on several, classifier and terms included.
+
+Runs go in batches, one after the other on each device: what a batch needs is what the device must hold at once. A block of
+generations is computed ahead; `step` hands them out one by one. Every child is scored in full.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.engines.state import Breeding, State
+from fooling.errors import UserError
+from fooling.objective import Objective
+
+Runs = npt.NDArray[np.uint32]
+Ints = npt.NDArray[np.int64]
+Arrays = dict[str, Any]  # by name, of NumPy, or of JAX while they are traced
+
+BATCH = {"cpu": 1_000}  # children that a device breeds at once; on a CPU what its caches hold …
+BATCH_ELSEWHERE = 131_072  # … on others what keeps them busy
+BLOCK = {"cpu": 25_000}  # evaluations between two looks at the clock, about: half a second …
+BLOCK_ELSEWHERE = 10_000_000
+LONGEST = 25  # generations of a block, at most
+SPARSE = 4  # a block is made smaller when less than one in so many of its runs still goes on
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a block: B batches of b runs, G generations."""
+
+    batches: int
+    runs: int
+    generations: int
+
+    @property
+    def all_runs(self) -> int:
+        """Runs in all, those that fill up the last batches included."""
+        return self.batches * self.runs
+
+
+@dataclass(frozen=True)
+class Block:
+    """Generations that are computed already."""
+
+    number: int
+    first: int  # generation
+    size: Size
+    arrays: Arrays  # [B, G, b, …] each
+
+    def state(self, generation: int, runs: Runs, rows: Ints) -> State:
+        """What runs were at a generation; `rows` [R] are their places in the block."""
+        batch, place = rows // self.size.runs, rows % self.size.runs
+        found = {name: array[batch, generation - self.first, place] for name, array in self.arrays.items()}
+        found["changed"] = found["changed"].astype(np.int64)
+        ticket = np.stack([np.full(len(rows), self.number), rows], axis=1)
+        return State(generation, runs, **found, statistics={"ticket": ticket})
+
+
+class JaxEngine:
+    """The same search as the reference; children are equal bit for bit, costs to 1e-5."""
+
+    def __init__(
+        self, objective: Objective, breeding: Breeding, threads: int | None = None, scoring: str = "dense", block: int = LONGEST
+    ) -> None:
+        import jax
+
+        from fooling.kernels.jax_words import FAR
+
+        del scoring  # every child is scored in full
+        if not callable(getattr(objective.classifier, "jax_fn", None)):
+            what = type(objective.classifier).__name__
+            raise UserError(f"engine=jax: the classifier ({what}) has no jax_fn, which scores in JAX; engine=numba takes any")
+        if math.prod(breeding.shape) >= FAR:
+            raise UserError(
+                f"engine=jax: takes less than {FAR:,} pixels an image, got {breeding.shape}; engine=numba takes any"
+            )
+        self.objective, self.breeding, self.longest = objective, breeding, block
+        self.devices = jax.devices()
+        self.platform = self.devices[0].platform
+        self.mesh = jax.sharding.Mesh(np.array(self.devices), ("batches",))
+        self.compiled: dict[tuple[str, Size], Any] = {}
+        self.block: Block | None = None
+        several = f"{len(self.devices)} × " if len(self.devices) > 1 else ""
+        self.notes: tuple[str, ...] = (f"engine=jax runs on {several}{self.devices[0].device_kind}",)
+        if threads is not None:
+            self.notes += ("engine.threads is of engine=numba; engine=jax takes the threads that JAX takes",)
+
+    def init(self, runs: Runs) -> State:
+        """Draws, scores and selects the first populations. Refuses more runs than the memory holds."""
+        size = self.size(len(runs))
+        self.refuse_too_large(size, len(runs))
+        number = 0 if self.block is None else self.block.number + 1
+        self.block = Block(number, 0, size, self.call("start", size, self.filled(size, self.inputs(runs))))
+        return self.block.state(0, runs, np.arange(len(runs)))
+
+    def step(self, state: State) -> State:
+        """One generation further: the next of the block, or the first of a new one."""
+        ticket, generation, block = state.statistics.get("ticket"), state.generation + 1, self.block
+        ours = block is not None and ticket is not None and len(ticket) and (ticket[:, 0] == block.number).all()
+        if not ours or block is None or generation >= block.first + block.arrays["costs"].shape[1]:
+            return self.next_block(state)
+        return block.state(generation, state.runs, np.asarray(ticket)[:, 1])
+
+    def next_block(self, state: State) -> State:
+        """Computes the generations after a state."""
+        old = self.block
+        keep = old is not None and len(state.runs) <= old.size.all_runs <= SPARSE * len(state.runs)
+        size = self.size(old.size.all_runs if old is not None and keep else len(state.runs))
+        parents: Arrays = {name: getattr(state, name) for name in PARENTS}
+        inputs = self.filled(size, {**self.inputs(state.runs), **parents})
+        inputs["generation"] = np.full(size.batches, state.generation + 1, dtype=np.uint32)
+        number = 0 if old is None else old.number + 1
+        self.block = Block(number, state.generation + 1, size, self.call("scan", size, inputs))
+        return self.block.state(state.generation + 1, state.runs, np.arange(len(state.runs)))
+
+    # --- sizes ------------------------------------------------------------------------------------------------------
+
+    def size(self, runs: int) -> Size:
+        """Batches of equal size, as many for each device."""
+        population, devices = self.breeding.population, len(self.devices)
+        most = max(1, BATCH.get(self.platform, BATCH_ELSEWHERE) // population)
+        batches = max(1, -(-runs // (most * devices))) * devices
+        evaluations = BLOCK.get(self.platform, BLOCK_ELSEWHERE)
+        generations = min(self.longest, max(1, evaluations // (population * max(1, runs))))
+        return Size(batches, max(1, -(-runs // batches)), generations)
+
+    def inputs(self, runs: Runs) -> Arrays:
+        """What is given of each run: its number and its target's."""
+        return {"runs": runs, "which": self.objective.which(runs).astype(np.int32)}
+
+    def filled(self, size: Size, arrays: Mapping[str, npt.NDArray[Any]]) -> Arrays:
+        """Arrays [R, …] as [B, b, …]; the last run stands for those that are missing."""
+        rows = np.minimum(np.arange(size.all_runs), len(arrays["runs"]) - 1)
+        return {name: array[rows].reshape(size.batches, size.runs, *array.shape[1:]) for name, array in arrays.items()}
+
+    def refuse_too_large(self, size: Size, runs: int) -> None:
+        """Refuses a job whose blocks the devices cannot hold, with the number of runs that they can."""
+        limit, need = memory(self.devices[0], len(self.devices)), self.need(size)
+        if limit is None or need <= limit:
+            return
+        most = runs
+        while most and (found := self.need(self.size(most))) > limit:
+            most = min(most - 1, int(most * 0.95 * limit / found))
+        advice = f"runs={most} fit" if most else "not even one run fits: take a smaller population"
+        raise UserError(
+            f"engine=jax: runs={runs} with population={self.breeding.population} need {need / 2**30:.1f} GiB, "
+            f"{self.devices[0].device_kind} has {limit / 2**30:.1f} GiB; {advice}"
+        )
+
+    def need(self, size: Size) -> int:
+        """Bytes that a device needs for a block, as its compiler says; 0: unknown."""
+        found = self.compile("scan", size, self.shapes(size)).memory_analysis()
+        return found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes if found else 0
+
+    def shapes(self, size: Size) -> Arrays:
+        """What `scan` takes: shapes and types without content."""
+        import jax
+
+        b, lead = self.breeding, (size.batches, size.runs)
+        rows = {
+            "runs": (lead, np.uint32),
+            "which": (lead, np.int32),
+            "images": ((*lead, b.selected, *b.shape), np.uint8),
+            "costs": ((*lead, b.selected), np.float32),
+            "scores": ((*lead, b.selected, self.objective.classifier.num_classes), np.float32),
+            "generation": ((size.batches,), np.uint32),
+        }
+        described: Any = jax.ShapeDtypeStruct
+        return {name: described(shape, dtype) for name, (shape, dtype) in rows.items()}
+
+    # --- what is compiled -------------------------------------------------------------------------------------------
+
+    def call(self, what: str, size: Size, inputs: Arrays) -> Arrays:
+        """Computes "start" or "scan" on the devices; → arrays [B, G, b, …] of NumPy."""
+        found = self.compile(what, size, inputs)(inputs)
+        return {name: np.asarray(array) for name, array in found.items()}
+
+    def compile(self, what: str, size: Size, inputs: Arrays) -> Any:
+        """Compiled for a size, once: each device takes its share of the batches, one after the other."""
+        import jax
+
+        if (what, size) not in self.compiled:
+            of_batch = self.start if what == "start" else lambda batch: self.scan(batch, size.generations)
+            spec: Any = jax.sharding.PartitionSpec
+            of_device = jax.shard_map(
+                lambda batches: jax.lax.map(of_batch, batches),
+                mesh=self.mesh,
+                in_specs=spec("batches"),
+                out_specs=spec("batches"),
+                check_vma=False,
+            )
+            self.compiled[what, size] = jax.jit(of_device).lower(inputs).compile()
+        return self.compiled[what, size]
+
+    def start(self, batch: Arrays) -> Arrays:
+        """The first populations of a batch of runs [b], scored and selected: arrays [1, b, …]."""
+        import jax
+        import jax.numpy as jnp
+
+        from fooling.kernels import jax_breeding
+
+        b, tables = self.breeding, self.tables()
+
+        def draw(run: Any, which: Any) -> Any:
+            return jax_breeding.start(of_run(tables, which), b.seed, run, b.population, b.shape)
+
+        children = jax.vmap(draw)(batch["runs"], batch["which"])
+        changed = jnp.full(len(batch["runs"]), b.population, dtype=jnp.int32)
+        kept = self.kept(children, changed, batch["which"], {})
+        return {name: array[None] for name, array in kept.items()}
+
+    def scan(self, batch: Arrays, generations: int) -> Arrays:
+        """The next generations of a batch: arrays [G, b, …]."""
+        import jax
+        import jax.numpy as jnp
+
+        parents = {name: batch[name] for name in PARENTS}
+
+        def advance(parents: Arrays, generation: Any) -> tuple[Arrays, Arrays]:
+            kept = self.generation(parents, batch["runs"], batch["which"], generation)
+            return {name: kept[name] for name in PARENTS}, kept
+
+        numbers = batch["generation"] + jnp.arange(generations, dtype=jnp.uint32)
+        found: Arrays = jax.lax.scan(advance, parents, numbers)[1]
+        return found
+
+    def generation(self, parents: Arrays, runs: Any, which: Any, generation: Any) -> Arrays:
+        """Breeds, scores and selects one generation of a batch."""
+        import jax
+        import jax.numpy as jnp
+
+        from fooling.kernels import jax_breeding
+
+        b, tables = self.breeding, self.tables()
+        rate = jnp.clip(np.float32(b.rate_of_cost) * jnp.abs(parents["costs"][:, 0]), np.float32(b.min_rate), np.float32(0.5))
+        redraw = jnp.rint(rate * np.float32(2.0**24)).astype(jnp.uint32)
+
+        def breed(images: Any, redraw: Any, run: Any, which: Any) -> Any:
+            table = of_run(tables, which)
+            return jax_breeding.breed(images, table, redraw, b.swap, b.mixing, b.seed, generation, run, b.population, b.rates)
+
+        children, fresh = jax.vmap(breed)(parents["images"], redraw, runs, which)
+        changed = fresh.sum(axis=1, dtype=jnp.int32)
+        return self.kept(children, changed, which, parents if b.elitism else {})
+
+    def tables(self) -> Any:
+        """The levels that pixels are drawn from, as the kernels take them."""
+        from fooling.kernels.jax_breeding import as_table
+
+        return as_table(self.breeding.tables)
+
+    def kept(self, children: Any, changed: Any, which: Any, rivals: Arrays) -> Arrays:
+        """Scores children [b, N, H, W, C] and keeps the best of them and of their rivals."""
+        import jax
+        import jax.numpy as jnp
+
+        from fooling.kernels import jax_breeding
+
+        size = children.shape[:2]
+        costs, scores = self.cost(children.reshape(-1, *children.shape[2:]), jnp.repeat(which, size[1]))
+        found = {"images": children, "costs": costs.reshape(size), "scores": scores.reshape(*size, -1)}
+        if rivals:
+            found = {name: jnp.concatenate([array, rivals[name]], axis=1) for name, array in found.items()}
+        best = jax.vmap(lambda costs: jax_breeding.select(costs, self.breeding.selected))(found["costs"])
+        kept = {name: jax.vmap(lambda array, best: array[best])(array, best) for name, array in found.items()}
+        return {**kept, "changed": changed}
+
+    def cost(self, images: Any, which: Any) -> tuple[Any, Any]:
+        """Cost [M] and scores [M, K] of images uint8 [M, H, W, C] with the targets `which` [M]."""
+        import jax.numpy as jnp
+
+        from fooling.kernels import jax_
+
+        objective: Any = self.objective
+        scores = objective.classifier.jax_fn(images).astype(jnp.float32)
+        terms = [jax_.target_term(scores, objective.digit, objective.free)]
+        terms += [jax_.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
+        weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
+        return jax_.weighted_sum(jnp.stack(terms, axis=1), weights), scores
+
+
+PARENTS = ("images", "costs", "scores")  # what a generation hands on to the next
+
+
+def of_run(tables: Any, which: Any) -> Any:
+    """The tables of a run's target, of all of them [T, C, …]; a single one is every run's."""
+    return type(tables)(*(array[which if len(array) > 1 else 0] for array in tables))
+
+
+@lru_cache(maxsize=8)
+def memory(device: Any, devices: int) -> int | None:
+    """Bytes that a device may take: its own, or its share of what this machine has free; None: unknown."""
+    stats = device.memory_stats() or {}
+    if device.platform != "cpu":
+        return stats.get("bytes_limit")
+    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return None
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // devices

@@ -1,0 +1,223 @@
+"""Scoring in JAX: the same names as in `reference`. Integer parts are equal to its, terms and scores to 1e-5.
+
+Images are uint8 [N, H, W, C] and `which` int32 [N], both traced; the other arguments are NumPy's and become constants. Sums of
+floats are taken one after the other, so that no score depends on the batch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
+from fooling.kernels.jax_words import Array
+from fooling.kernels.reference import pair_counts
+from fooling.kernels.reference_eigen import PROJECTION_UNIT
+from fooling.kernels.reference_network import EXP, LN2_HIGH, LN2_LOW, LOG2E
+from fooling.kernels.reference_regional import region_count, regional_counts
+
+EXACT = 1 << 24  # sums of float32 are exact below
+UNROLLED = 128  # additions in a row
+FEW = 16  # bins that are counted side by side; compiling takes 40 ms for each
+
+# --- integer parts --------------------------------------------------------------------------------------------------
+
+
+def histogram_counts(images: Array, bins: Bytes) -> Array:
+    """Pixels per bin and channel, [N, H, W, C] → int32 [N, C, B]. Bins are intervals of grey levels, so two bounds tell."""
+    starts = np.searchsorted(bins, np.arange(int(bins.max()) + 2), side="left")[1:-1]
+    grey, unrolled = images.astype(jnp.int32), len(starts) <= FEW
+
+    def above(start: Any) -> Array:
+        return (grey >= start).sum(axis=(1, 2), dtype=jnp.int32)
+
+    found = [above(int(start)) for start in starts] if unrolled else jax.lax.map(above, jnp.asarray(starts))
+    everything = jnp.full_like(grey[:, 0, 0], images.shape[1] * images.shape[2])
+    reached = jnp.stack([everything, *found, jnp.zeros_like(everything)], axis=-1)
+    return reached[..., :-1] - reached[..., 1:]
+
+
+def variogram_sums(images: Array, lags: int) -> Array:
+    """Sums of |I(p) − I(p + k)| for k = 1…lags, [N, H, W, C] → int32 [N, C, 2, lags]; see the reference.
+
+    Whole numbers may be added in any order, so compilers take many at a time: on a CPU 10 times as fast as floats.
+    """
+    grey = images.astype(jnp.int32)
+    x = [jnp.abs(grey[:, :, k:] - grey[:, :, :-k]).sum(axis=(1, 2)) for k in range(1, lags + 1)]
+    y = [jnp.abs(grey[:, k:] - grey[:, :-k]).sum(axis=(1, 2)) for k in range(1, lags + 1)]
+    return jnp.stack([jnp.stack(x, axis=-1), jnp.stack(y, axis=-1)], axis=2)
+
+
+def variogram_sums_lag1(images: Array, lags: int) -> Array:
+    """Quirk 1 of the 2015 program: for every k the lag-1 differences over the first cols − k columns (rows − k rows)."""
+    grey = images.astype(jnp.int32)
+    height, width = grey.shape[1:3]
+    right = jnp.abs(grey[:, :, 1:] - grey[:, :, :-1]).sum(axis=1).cumsum(axis=1)  # [N, W − 1, C]
+    down = jnp.abs(grey[:, 1:] - grey[:, :-1]).sum(axis=2).cumsum(axis=1)
+    k = np.arange(1, lags + 1)
+    return jnp.stack([right[:, width - k - 1], down[:, height - k - 1]], axis=2).transpose(0, 3, 2, 1)
+
+
+def regional_parts(images: Array, grid: int, reach: int) -> Array:
+    """Sums of levels and of differences of each region, int32 [N, C, regions·(1 + 2·reach)]; see the reference."""
+    grey, (height, width, channels) = images.astype(jnp.int32), images.shape[1:]
+    maps = [grey]
+    for axis, side in ((2, width), (1, height)):
+        for k in range(1, reach + 1):
+            near, far = jnp.split(grey, [max(0, side - k)], axis=axis)[0], jnp.split(grey, [min(k, side)], axis=axis)[1]
+            room = [(0, 0)] * 4
+            room[axis] = (0, min(k, side))
+            maps.append(jnp.pad(jnp.abs(far - near), room))
+    rows, columns = (np.arange(side) * min(grid, side) // side for side in (height, width))
+    count = min(grid, height), min(grid, width)
+    stacked = jnp.stack(maps, axis=-1).astype(jnp.float32)  # [N, H, W, C, 1 + 2·reach]; a region's sums are below 2²⁴
+    parts = jnp.einsum("nhwcm,hr,ws->ncrsm", stacked, one_hot(rows, count[0]), one_hot(columns, count[1]), precision="highest")
+    return parts.reshape(len(images), channels, -1).astype(jnp.int32)
+
+
+def one_hot(numbers: Ints, size: int) -> Floats:
+    """[N] → [N, size], 1 at the number and 0 elsewhere."""
+    return np.asarray(numbers[:, None] == np.arange(size), dtype=np.float32)
+
+
+def projections(images: Array, weights: npt.NDArray[np.int32]) -> Array:
+    """Grey levels times eigen-images in units of 2⁻¹², [N, H, W, C] × [P, M] → int32 [N, M], exactly: digit by digit."""
+    grey = images.reshape(len(images), -1).astype(jnp.float32)
+    bits, digits = take_apart(weights)
+    return sum(
+        (((grey @ digit.astype(np.float32)).astype(jnp.int32) << place * bits) for place, digit in enumerate(digits)),
+        start=jnp.zeros((len(images), weights.shape[1]), dtype=jnp.int32),
+    )
+
+
+def take_apart(weights: npt.NDArray[np.int32]) -> tuple[int, list[Ints]]:
+    """Weights [P, M] = Σ digit·2^(bits·place), digits so small that sums of 255·|digit| are whole in float32, in any order."""
+    for bits in range(12, 0, -1):
+        digits, rest, half = [], weights.astype(np.int64), 1 << bits - 1
+        while rest.any():
+            digits.append((rest + half) % (1 << bits) - half)
+            rest = (rest - digits[-1]) >> bits
+        if all(255 * np.abs(digit).sum(axis=0).max() < EXACT for digit in digits):
+            break
+    return bits, digits
+
+
+def energy(images: Array, mean: npt.NDArray[np.int32]) -> Array:
+    """Σ (256·grey − mean)² in units of (256·255)², [N, H, W, C] → float32 [N]; whole in each column of an image."""
+    squares = jnp.square(256 * images.astype(jnp.int32) - mean.reshape(images.shape[1:])).astype(jnp.uint32)  # < 2³²
+    high, low = (part.astype(jnp.int32).sum(axis=1) for part in (squares >> 16, squares & 0xFFFF))
+    columns = high.astype(jnp.float32) * np.float32(2**16 / 65280**2) + low.astype(jnp.float32) * np.float32(1 / 65280**2)
+    return in_order(columns.reshape(len(images), -1))
+
+
+# --- terms ----------------------------------------------------------------------------------------------------------
+
+
+def in_order(values: Array) -> Array:
+    """Sums of rows, one addition after the other: [N, M] → [N]."""
+    first = jnp.zeros(len(values), dtype=jnp.float32)
+    return jax.lax.scan(lambda total, value: (total + value, None), first, values.T, unroll=UNROLLED)[0]
+
+
+def histogram_term(images: Array, which: Array, bins: Bytes, wanted: Wanted) -> Array:
+    """Histogram term, [N]; see the reference."""
+    size = wanted.targets.shape[2]
+    places = np.full(size, float(images.shape[1] * images.shape[2]))
+    return distance(histogram_counts(images, bins), places, which, wanted, size)
+
+
+def variogram_term(images: Array, which: Array, wanted: Wanted, quirk_lag1: bool) -> Array:
+    """Variogram term, [N]; see the reference."""
+    lags = wanted.targets.shape[2] // 2
+    sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, lags)
+    pairs = pair_counts(images.shape[1:], lags).reshape(-1)
+    return distance(sums.reshape(*sums.shape[:2], 2 * lags), pairs, which, wanted, lags)
+
+
+def regional_term(images: Array, which: Array, grid: int, wanted: Wanted) -> Array:
+    """Regional term, [N]; see the reference."""
+    number = region_count(images.shape[1:], grid)
+    reach = (wanted.targets.shape[2] // number - 1) // 2
+    counts = regional_counts(images.shape[1:], grid, reach)
+    return distance(regional_parts(images, grid, reach), counts, which, wanted, number)
+
+
+def eigen_term(
+    images: Array,
+    which: Array,
+    weights: npt.NDArray[np.int32],
+    centre: Ints,
+    mean: npt.NDArray[np.int32],
+    variance: Doubles,
+    residual: float,
+    free: float,
+) -> Array:
+    """Eigen term, [N]; see the reference. Whole numbers are subtracted before they become floats."""
+    del which
+    whole = np.rint(centre / 256).astype(np.int64)
+    about = projections(images, weights[:, : len(centre)]) - whole.astype(np.int32)
+    parts = (256 * about.astype(jnp.float32) - (centre - 256 * whole).astype(np.float32)) * np.float32(PROJECTION_UNIT)
+    near = in_order(parts**2 / variance.astype(np.float32)) / max(1, len(variance))
+    outside = jnp.maximum(energy(images, mean) - in_order(parts**2), 0) / np.float32(residual)
+    return jnp.maximum(near - np.float32(free), 0) + jnp.maximum(outside - np.float32(free), 0)
+
+
+def distance(parts: Array, divisors: Doubles, which: Array, wanted: Wanted, scale: int) -> Array:
+    """Σ weight·|part/divisor − target| ÷ scale, mean over channels, above what is free: [N, C, M] → [N]."""
+    targets = jnp.asarray(wanted.targets.astype(np.float32))
+    own = targets[which] if len(targets) > 1 else targets
+    apart = jnp.abs(parts.astype(jnp.float32) / divisors.astype(np.float32) - own) * wanted.weights.astype(np.float32)
+    total = in_order(apart.reshape(len(parts), -1)) / np.float32(parts.shape[1] * scale)
+    return jnp.maximum(total - np.float32(wanted.free), 0)
+
+
+def target_term(scores: Array, wanted: int, free: float = 0.0) -> Array:
+    """The 2015 target term, Σ|output − wanted output|, above what is free: scores [N, K] → [N]."""
+    apart = jnp.abs(scores - (np.arange(scores.shape[1]) == wanted).astype(np.float32))
+    return jnp.maximum(in_order(apart) - np.float32(free), 0)
+
+
+def weighted_sum(terms: Array, weights: Doubles) -> Array:
+    """cost = Σ weight·term, in the order of the terms: [N, T] × [T] → [N]."""
+    return in_order(terms * weights.astype(np.float32))
+
+
+PENALTIES: dict[str, Callable[..., Array]] = {
+    "histogram": histogram_term,
+    "variogram": variogram_term,
+    "regional": regional_term,
+    "eigen": eigen_term,
+}
+
+# --- the built-in perceptron ------------------------------------------------------------------------------------------
+
+
+def network_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, weights: Floats, bias: Floats) -> Array:
+    """Scores [N, K] of the built-in network: its first layer's sums are whole numbers below 2²⁴, so exact in any order."""
+    head, start = first
+    hidden = sigmoid((images.reshape(len(images), -1).astype(jnp.float32) @ head + start) * scale)
+    output = jnp.broadcast_to(bias, (len(images), len(bias)))
+    return sigmoid(
+        jax.lax.scan(
+            lambda total, unit: (total + unit[0][:, None] * unit[1], None),
+            output,
+            (hidden.T, jnp.asarray(weights)),
+            unroll=UNROLLED,
+        )[0]
+    )
+
+
+def sigmoid(z: Array) -> Array:
+    """1/(1 + e⁻ᶻ); see `reference_network.sigmoid`."""
+    x = jnp.clip(-z, -87.0, 87.0)
+    n = jnp.rint(x * LOG2E)
+    r = (x - n * LN2_HIGH) - n * LN2_LOW
+    p = jnp.full_like(r, EXP[0])
+    for coefficient in EXP[1:]:
+        p = p * r + coefficient
+    p = (p * r) * r + r + np.float32(1.0)
+    power = jax.lax.bitcast_convert_type((n.astype(jnp.int32) + 127) << 23, jnp.float32)
+    return np.float32(1.0) / (np.float32(1.0) + p * power)

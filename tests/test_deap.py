@@ -1,0 +1,150 @@
+"""engine=deap: the reference with our operators, DEAP's own in their place, logbook and hall of fame, and what it refuses."""
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deap import tools
+from test_engines import ALL, PLAN, equal, make
+
+from fooling.cli import dispatch
+from fooling.engines.deap_ import DeapEngine, Individual
+from fooling.engines.loop import run_loop
+from fooling.engines.reference import ReferenceEngine
+from fooling.errors import UserError, guarded
+from fooling.kernels.moves import gaussian_moves
+from fooling.kernels.reference import Rates
+from fooling.record import read_run
+
+SHAPE = (8, 8, 1)
+RUNS = np.array([0, 7], dtype=np.uint32)
+QUICK = ("run", "engine=deap", "digit=2", "runs=2", "population=6", "selected=3", "generations=4", "quiet=true", "out=r")
+
+
+@pytest.mark.parametrize(
+    "varied",
+    [
+        {},
+        {"elitism": False},
+        {"mixing": False, "selected": 1},
+        {"exemplar": True, "weights": ALL, "mutate_factor": 0.1, "seed": 2**64 - 1},
+        {"rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0), blur=2**18)},
+    ],
+    ids=lambda varied: ",".join(varied) or "plain",
+)
+def test_our_operators_are_the_reference(varied: dict) -> None:
+    objective, breeding = make(SHAPE, **varied)
+    engine, wanted = DeapEngine(objective, breeding), ReferenceEngine(objective, breeding)
+    state = wanted.init(RUNS)
+    assert equal(engine.init(RUNS), state)
+    for _ in range(3):
+        following = wanted.step(state)
+        assert equal(engine.step(state), following)
+        state = following
+
+
+def replace_all(toolbox: object) -> None:
+    """DEAP's own operators, as docs/engines.md has them."""
+    toolbox.register("mate", tools.cxTwoPoint)
+    toolbox.register("mutate", tools.mutGaussian, mu=0, sigma=60, indpb=0.05)
+    toolbox.register("select", tools.selTournament, tournsize=3)
+
+
+def test_operators_of_deap_take_the_place_of_ours() -> None:
+    objective, breeding = make(SHAPE, population=30, selected=6)
+    plan = PLAN.__class__(**{**PLAN.__dict__, "population": 30, "first": 30, "last": 8, "runs": 2})
+    engine = DeapEngine(objective, breeding, toolbox="test_deap:replace_all")
+    assert engine.notes == ("engine.toolbox: operators by test_deap:replace_all",)
+    before = random.getstate()
+    found = run_loop(engine, plan)
+    assert random.getstate() == before
+    again = run_loop(DeapEngine(objective, breeding, toolbox="test_deap:replace_all"), plan)
+    ours = run_loop(DeapEngine(objective, breeding), plan)
+    assert np.array_equal(found.images, again.images)
+    assert not np.array_equal(found.images, ours.images)
+    first = [book[0]["min"] for book in engine.logbooks.values()]
+    assert (found.costs < first).all()
+
+
+def test_what_an_operator_leaves_becomes_grey_levels() -> None:
+    one = Individual(np.zeros((1, 5, 1), dtype=np.uint8), run=0)
+    one[:] = [-3, 0.4, 0.6, 254.7, 900]
+    assert one.image.reshape(-1).tolist() == [0, 0, 1, 255, 255]
+
+
+def test_logbook_and_hall_of_fame_know_every_generation(home: Path) -> None:
+    assert guarded(dispatch, [*QUICK, "elitism=false"]) == 0
+    with (home / "r/logbook.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["gen"]) for row in rows] == [(str(run), str(gen)) for run in range(2) for gen in range(5)]
+    assert {row["nevals"] for row in rows} == {"6"}
+    for run in range(2):
+        lowest = [float(row["min"]) for row in rows if row["run"] == str(run)]
+        assert [float(row["best_ever"]) for row in rows if row["run"] == str(run)] == np.minimum.accumulate(lowest).tolist()
+    objective, breeding = make(SHAPE)
+    engine = DeapEngine(objective, breeding)
+    state = engine.step(engine.init(RUNS))
+    halls = [[one.cost for one in engine.halls[int(run)]] for run in RUNS]
+    assert halls[0] == sorted(halls[0])
+    assert [hall[0] for hall in halls] == pytest.approx(state.costs[:, 0])
+
+
+def raises(one: Individual) -> None:
+    raise RuntimeError("no such pixel")
+
+
+def wrong(toolbox: object) -> None:
+    toolbox.register("mutate", raises)
+
+
+def nothing(toolbox: object) -> None:
+    toolbox.register("mutate", lambda one: None)
+
+
+def short(toolbox: object) -> None:
+    toolbox.register("mate", lambda one, other: (one[:3], other))
+
+
+def few(toolbox: object) -> None:
+    toolbox.register("select", lambda individuals, k: individuals[:1])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("test_deap:wrong", "the toolbox's mutate raised RuntimeError: no such pixel"),
+        ("test_deap:nothing", "the toolbox's mutate is to return 1 in a tuple or list, got NoneType"),
+        ("test_deap:short", "the toolbox's mate is to return individuals of 64 pixels, got list of 3"),
+        ("test_deap:few", "the toolbox's select is to return 4 in a tuple or list, got list of 1"),
+    ],
+)
+def test_operators_that_fail_are_told(name: str, message: str) -> None:
+    objective, breeding = make(SHAPE)
+    engine = DeapEngine(objective, breeding, toolbox=name)
+    with pytest.raises(UserError, match=message):
+        engine.step(engine.init(RUNS))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["engine.toolbox=nowhere:f"], "engine.toolbox=nowhere:f: expected module:function"),
+        (["engine.toolbox=math"], "engine.toolbox=math: expected module:function"),
+        (["engine.toolbox=math:pi"], "expected a function that takes a toolbox, got float"),
+        (["engine=numba", "engine.toolbox=math:floor"], "engine.toolbox is of engine=deap, got engine=numba"),
+    ],
+    ids=str,
+)
+def test_refusals(home: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {word.partition("=")[0] for word in words}
+    assert guarded(dispatch, [*(word for word in QUICK if word.partition("=")[0] not in given), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (home / "r").exists()
+
+
+def test_a_module_beside_the_command_is_announced(home: Path) -> None:
+    Path("my_operators.py").write_text("def ours(toolbox):\n    toolbox.register('mutate', lambda one: (one,))\n")
+    assert guarded(dispatch, [*QUICK, "engine.toolbox=my_operators:ours"]) == 0
+    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by my_operators:ours"]
