@@ -2,6 +2,8 @@
 
 import csv
 import random
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +78,7 @@ def test_what_an_operator_leaves_becomes_grey_levels() -> None:
 
 def test_logbook_and_hall_of_fame_know_every_generation(home: Path) -> None:
     assert guarded(dispatch, [*QUICK, "elitism=false"]) == 0
-    with (home / "r/logbook.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader((home / "r/logbook.csv").read_text().splitlines()))
     assert [(row["run"], row["gen"]) for row in rows] == [(str(run), str(gen)) for run in range(2) for gen in range(5)]
     assert {row["nevals"] for row in rows} == {"6"}
     for run in range(2):
@@ -145,6 +146,18 @@ def test_refusals(home: Path, words: list[str], message: str, capsys: pytest.Cap
 
 
 def test_a_module_beside_the_command_is_announced(home: Path) -> None:
-    Path("my_operators.py").write_text("def ours(toolbox):\n    toolbox.register('mutate', lambda one: (one,))\n")
-    assert guarded(dispatch, [*QUICK, "engine.toolbox=my_operators:ours"]) == 0
-    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by my_operators:ours"]
+    Path("beside_the_command.py").write_text("def ours(toolbox):\n    toolbox.register('mutate', lambda one: (one,))\n")
+    assert guarded(dispatch, [*QUICK, "engine.toolbox=beside_the_command:ours"]) == 0
+    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by beside_the_command:ours"]
+
+
+def test_the_documented_example_runs(home: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "engines.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (command,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    Path("my_operators.py").write_text(code)
+    words = shlex.split(command.replace("python -m fooling.run", "run"))
+    assert guarded(dispatch, [*words, "population=10", "quiet=true", "out=r"]) == 0
+    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by my_operators:swap_in"]
+    rows = list(csv.DictReader((home / "r/logbook.csv").read_text().splitlines()))
+    assert float(rows[30]["best_ever"]) < float(rows[0]["min"])
