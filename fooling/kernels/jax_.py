@@ -44,7 +44,7 @@ def variogram_sums(images: Array, lags: int) -> Array:
     """Sums of |I(p) − I(p + k)| for k = 1…lags, [N, H, W, C] → int32 [N, C, 2, lags]; see the reference.
 
     Whole numbers may be added in any order, so compilers take many at a time: on a CPU 10 times as fast as floats. Lines that
-    lie one after the other in memory are subtracted whole, for x those of the image on its side: a quarter faster than across them.
+    lie one after the other in memory are subtracted whole, for x those of the image on its side: a quarter faster.
     """
     found = []
     for turned in (images.swapaxes(1, 2), images):
