@@ -32,14 +32,14 @@ OURS = {
     "fooling engine=reference": (("engine=reference",), 1),
 }
 SURE = (0.972, 0.9999)
-PACKAGES = {"evosax": "evosax", "deap": "deap", "pymoo": "pymoo", "pygad": "pygad", "evotorch": "evotorch", "jax": "jax"}
+PACKAGES = ("jax", "evosax", "deap", "pymoo", "pygad", "evotorch", "ribs")
 
 
 class Timer:
     """Says that time is up; the clock starts with the first question."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.started = seconds, 0.0
+        self.seconds, self.started, self.spent = seconds, 0.0, 0.0
 
     def __call__(self) -> bool:
         """Whether it is."""
@@ -110,9 +110,8 @@ def compare(populations: list[int], seconds: float, repeats: int) -> list[Row]:
         for _ in range(repeats):
             for name in PROGRAMS:
                 tries.setdefault(name, []).append(run_peer(name, population, seconds))
-            if population == 100:
-                many = run_peer("plain JAX", population, seconds, runs=10)
-                tries.setdefault("plain JAX, 10 runs", []).append({**many, "name": "plain JAX, 10 runs"})
+            many = run_peer("plain JAX", population, seconds, runs=10)
+            tries.setdefault("plain JAX, 10 runs", []).append({**many, "name": "plain JAX, 10 runs"})
             for name in OURS:
                 tries.setdefault(name, []).append(run_ours(name, population, seconds))
         rows += [median_of(found) for found in tries.values()]
@@ -200,7 +199,7 @@ def reached(rows: list[Row], most: int) -> str:
 def installed() -> dict[str, str]:
     """Versions of the peers."""
     found = {}
-    for name in (*PACKAGES, "ribs"):
+    for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -278,9 +278,12 @@ def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
 def is_exact(job: Job) -> bool:
     """Whether an image's scores depend on nothing but the image.
 
-    The examination says so of a classifier as it is called; inside engine=jax only the built-in perceptron is sure to be so.
+    The examination says so of a classifier as it is called; inside engine=jax only the built-in perceptron is sure to be so,
+    and of operators that are not ours it is not known.
     """
-    return job.examination.exact and (job.settings.engine.name != "jax" or hasattr(job.objective.classifier, "linear_head"))
+    engine = job.settings.engine
+    known = engine.name != "jax" or hasattr(job.objective.classifier, "linear_head")
+    return job.examination.exact and known and engine.toolbox is None
 
 
 def describe(job: Job) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fooling.job import Job
 
 Floats = npt.NDArray[np.float32]
-VERSIONED = ("numpy", "numba", "jax", "pillow")
+VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")
 
 
 @dataclass(frozen=True)

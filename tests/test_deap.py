@@ -4,6 +4,7 @@ import csv
 import random
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fooling.engines.deap_ import DeapEngine, Individual
 from fooling.engines.loop import run_loop
 from fooling.engines.reference import ReferenceEngine
 from fooling.errors import UserError, guarded
-from fooling.kernels.moves import gaussian_moves
+from fooling.kernels.moves import gaussian_moves, polynomial_moves
 from fooling.kernels.reference import Rates
 from fooling.record import read_run
 
@@ -33,11 +34,12 @@ QUICK = ("run", "engine=deap", "digit=2", "runs=2", "population=6", "selected=3"
         {"mixing": False, "selected": 1},
         {"exemplar": True, "weights": ALL, "mutate_factor": 0.1, "seed": 2**64 - 1},
         {"rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0), blur=2**18)},
+        {"shape": (6, 7, 3), "rates": Rates(polynomial=2**20, polynomial_moves=polynomial_moves(20))},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )
 def test_our_operators_are_the_reference(varied: dict) -> None:
-    objective, breeding = make(SHAPE, **varied)
+    objective, breeding = make(**{"shape": SHAPE, **varied})
     engine, wanted = DeapEngine(objective, breeding), ReferenceEngine(objective, breeding)
     state = wanted.init(RUNS)
     assert equal(engine.init(RUNS), state)
@@ -92,40 +94,51 @@ def test_logbook_and_hall_of_fame_know_every_generation(home: Path) -> None:
     assert [hall[0] for hall in halls] == pytest.approx(state.costs[:, 0])
 
 
+def fails(toolbox: object) -> None:
+    raise KeyError("no")
+
+
 def raises(one: Individual) -> None:
     raise RuntimeError("no such pixel")
 
 
-def wrong(toolbox: object) -> None:
-    toolbox.register("mutate", raises)
+def leaves(pixel: object) -> Callable[[Individual], tuple[Individual]]:
+    def mutate(one: Individual) -> tuple[Individual]:
+        one[0] = pixel
+        return (one,)
 
-
-def nothing(toolbox: object) -> None:
-    toolbox.register("mutate", lambda one: None)
-
-
-def short(toolbox: object) -> None:
-    toolbox.register("mate", lambda one, other: (one[:3], other))
-
-
-def few(toolbox: object) -> None:
-    toolbox.register("select", lambda individuals, k: individuals[:1])
+    return mutate
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "operator", "message"),
     [
-        ("test_deap:wrong", "the toolbox's mutate raised RuntimeError: no such pixel"),
-        ("test_deap:nothing", "the toolbox's mutate is to return 1 in a tuple or list, got NoneType"),
-        ("test_deap:short", "the toolbox's mate is to return individuals of 64 pixels, got list of 3"),
-        ("test_deap:few", "the toolbox's select is to return 4 in a tuple or list, got list of 1"),
+        ("mutate", raises, "the toolbox's mutate raised RuntimeError: no such pixel"),
+        ("mutate", lambda one: None, "the toolbox's mutate is to return 1 in a tuple or list, got NoneType"),
+        ("mutate", leaves("white"), "an operator left a pixel that is no number"),
+        ("mutate", leaves(float("nan")), r"an operator left a pixel that is not a number \(nan\)"),
+        ("mate", lambda one, other: (one[:3], other), "mate is to return individuals of 64 pixels, got tuple of 2"),
+        ("select", lambda individuals, k: individuals[:1], "select is to return 4 in a tuple or list, got list of 1"),
+        ("select", lambda individuals, k: [0] * k, "select is to return individuals of 64 pixels"),
+        ("evaluate", lambda individuals: [1.0] * len(individuals), "evaluate is to return a tuple of one cost for each"),
+        ("clone", list, "the toolbox's clone is to return an individual, got list of 64"),
     ],
 )
-def test_operators_that_fail_are_told(name: str, message: str) -> None:
+def test_operators_that_fail_are_told(name: str, operator: Callable[..., object], message: str) -> None:
     objective, breeding = make(SHAPE)
-    engine = DeapEngine(objective, breeding, toolbox=name)
+    engine = DeapEngine(objective, breeding)
+    engine.toolbox.register(name, operator)
     with pytest.raises(UserError, match=message):
         engine.step(engine.init(RUNS))
+
+
+def test_the_cost_may_be_the_users() -> None:
+    objective, breeding = make(SHAPE)
+    engine = DeapEngine(objective, breeding)
+    engine.toolbox.register("evaluate", lambda individuals: [(float(sum(one)),) for one in individuals])
+    state = engine.step(engine.init(RUNS))
+    assert state.costs.tolist() == state.images.sum(axis=(2, 3, 4)).tolist()
+    assert np.array_equal(state.scores[0], objective.classifier(state.images[0]))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +146,9 @@ def test_operators_that_fail_are_told(name: str, message: str) -> None:
     [
         (["engine.toolbox=nowhere:f"], "engine.toolbox=nowhere:f: expected module:function"),
         (["engine.toolbox=math"], "engine.toolbox=math: expected module:function"),
-        (["engine.toolbox=math:pi"], "expected a function that takes a toolbox, got float"),
+        (["engine.toolbox=math:pi"], "a function that takes a toolbox; TypeError: 'float' object is not callable"),
+        (["engine.toolbox=math:floor"], "engine.toolbox=math:floor: expected module:function"),
+        (["engine.toolbox=test_deap:fails"], "a function that takes a toolbox; KeyError: 'no'"),
         (["engine=numba", "engine.toolbox=math:floor"], "engine.toolbox is of engine=deap, got engine=numba"),
     ],
     ids=str,
@@ -148,7 +163,9 @@ def test_refusals(home: Path, words: list[str], message: str, capsys: pytest.Cap
 def test_a_module_beside_the_command_is_announced(home: Path) -> None:
     Path("beside_the_command.py").write_text("def ours(toolbox):\n    toolbox.register('mutate', lambda one: (one,))\n")
     assert guarded(dispatch, [*QUICK, "engine.toolbox=beside_the_command:ours"]) == 0
-    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by beside_the_command:ours"]
+    run = read_run(home / "r")
+    assert run["notes"] == ["engine.toolbox: operators by beside_the_command:ours"]
+    assert run["reproducible"] == "approximate"
 
 
 def test_the_documented_example_runs(home: Path) -> None:

@@ -1,5 +1,6 @@
 """engine=jax against the reference: words, breeding, scoring, steps, several devices, and what it refuses."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -102,7 +103,7 @@ def test_levels_at_the_ends_of_a_table() -> None:
     assert jax_breeding.draw_levels(jax_breeding.as_table(shares[None]), np.zeros(5, int), words).tolist() == [1, 1, 2, 2, 3]
 
 
-@pytest.mark.parametrize("shape", [SMALL, COLOUR, (28, 28, 1)], ids=str)
+@pytest.mark.parametrize("shape", [SMALL, COLOUR, (40, 5, 1)], ids=str)
 def test_whole_numbers_are_equal(shape: tuple[int, int, int]) -> None:
     images, lags = random_images(shape, 6), min(shape[:2]) - 1
     for bins in (1, 10, 256):
@@ -110,7 +111,7 @@ def test_whole_numbers_are_equal(shape: tuple[int, int, int]) -> None:
         assert np.array_equal(jax_.histogram_counts(images, levels), reference.histogram_counts(images, levels))
     assert np.array_equal(jax_.variogram_sums(images, lags), reference.variogram_sums(images, lags))
     assert np.array_equal(jax_.variogram_sums_lag1(images, lags), reference.variogram_sums_lag1(images, lags))
-    for grid, reach in ((4, 4), (1, 0), (20, 30)):
+    for grid, reach in ((4, 4), (1, 0), (20, 9)) if shape == SMALL else ((3, 2),):
         assert np.array_equal(jax_.regional_parts(images, grid, reach), regional_parts(images, grid, reach))
     weights = np.random.default_rng(0).integers(-4096, 4097, (images[0].size, 3), dtype=np.int32)
     none = np.zeros(images[0].size, dtype=np.int32)
@@ -138,6 +139,13 @@ def test_terms_are_those_of_the_reference(shape: tuple[int, int, int], varied: d
     for name, penalty in reference.PENALTIES.items():
         mine = jax.jit(lambda images, which, name=name: jax_.PENALTIES[name](images, which, *wanted[name]))(images, which)
         assert np.asarray(mine) == pytest.approx(penalty(images, which, *wanted[name]), rel=1e-4, abs=1e-6), name
+
+
+def test_projections_of_large_images_are_whole() -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2, 300, 300, 1), dtype=np.uint8)
+    weights = random.integers(-60, 61, (90_000, 2), dtype=np.int32)  # of length 4096, about
+    assert np.array_equal(jax_.projections(images, weights), images.reshape(2, -1).astype(np.int64) @ weights)
 
 
 def test_scores_are_those_of_the_network() -> None:
@@ -177,11 +185,13 @@ def alike(mine: State, wanted: State) -> bool:
         {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}, "elitism": False},
         {"quirk_lag1": True, "mixing": False, "selected": 1, "target_free": 0.9},
         {"mutate_factor": 100.0, "min_rate": 0.01, "population": 30, "seed": 2**64 - 1},
+        {"shape": COLOUR, "classes": 2, "rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0))},
     ],
-    ids=str,
+    ids=lambda varied: ",".join(varied) or "plain",
 )
 def test_it_steps_as_the_reference(varied: dict) -> None:
-    objective, breeding = make(SMALL, **varied)
+    shape, classes = varied.pop("shape", SMALL), varied.pop("classes", 4)
+    objective, breeding = make(shape, random_network(shape, classes), **varied)
     mine, wanted = JaxEngine(objective, breeding, block=1), ReferenceEngine(objective, breeding)
     state = wanted.init(RUNS)
     assert alike(mine.init(RUNS), state)
@@ -244,7 +254,7 @@ def test_a_search_improves(home: Any) -> None:
         "engine.threads=2",
     ]
     assert guarded(dispatch, words) == 0
-    rows = [eval(line) for line in (home / "r/metrics.jsonl").read_text().splitlines()]  # noqa: S307
+    rows = [json.loads(line) for line in (home / "r/metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["best_cost"] < 0.7 * rows[0]["best_cost"]
     run = (home / "r/run.json").read_text()
     assert "engine=jax runs on cpu" in run
@@ -282,15 +292,33 @@ def test_two_devices_share_the_runs() -> None:
 def test_a_job_larger_than_the_memory_is_refused_with_the_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     objective, breeding = make(SMALL)
     engine = JaxEngine(objective, breeding, block=2)
-    monkeypatch.setattr(engine_file, "memory", lambda device, devices: 4_000_000)
+    monkeypatch.setattr(engine_file, "memory", lambda device, devices: 8_000_000)
     with pytest.raises(UserError, match=r"runs=100000 with population=12 need .* GiB, cpu has 0.0 GiB; runs=(\d+) fit") as told:
         engine.init(np.arange(100_000, dtype=np.uint32))
     fits = int(str(told.value).split("runs=")[-1].split()[0])
     assert 0 < fits < 100_000
     engine.init(np.arange(fits, dtype=np.uint32))
     monkeypatch.setattr(engine_file, "memory", lambda device, devices: 100)
-    with pytest.raises(UserError, match="not even one run fits"):
-        JaxEngine(objective, breeding, block=2).init(np.arange(2, dtype=np.uint32))
+    state = ReferenceEngine(objective, breeding).init(RUNS)
+    for begin in (lambda engine: engine.init(RUNS), lambda engine: engine.step(state)):  # as resuming does
+        with pytest.raises(UserError, match="not even one run fits"):
+            begin(JaxEngine(objective, breeding, block=2))
+
+
+def test_this_machine_says_how_much_it_has() -> None:
+    (device,) = jax.devices("cpu")
+    one, two = (engine_file.memory(device, devices) for devices in (1, 2))
+    assert one is None or (2**26 < one < 2**46 and abs(two - one // 2) < one // 10)
+
+
+def test_no_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(jax, "devices", fail)
+    objective, breeding = make(SMALL)
+    with pytest.raises(UserError, match=r"JAX finds no device \(JAX_PLATFORMS=.*AssertionError"):
+        JaxEngine(objective, breeding)
 
 
 def test_classifiers_without_a_function_in_jax_are_refused() -> None:

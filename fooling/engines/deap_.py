@@ -7,7 +7,7 @@ reference, bit for bit; `engine.toolbox=module:function` names a function that t
 import math
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from deap import base, tools
 
+from fooling.classifiers.base import ask
 from fooling.engines.state import Breeding, State, nothing
 from fooling.errors import UserError
 from fooling.kernels import reference, reference_breeding
@@ -27,6 +28,7 @@ from fooling.record import LOGBOOK, Record
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
+NONE: Floats = np.zeros(0, dtype=np.float32)  # scores that are not known yet
 COLUMNS = ("gen", "nevals", "min", "avg", "max", "std", "best_ever")  # of a logbook: of the costs of the children
 
 
@@ -42,7 +44,7 @@ class Individual(list[int]):
     def __init__(self, image: Bytes, run: int) -> None:
         super().__init__(image.reshape(-1).tolist())
         self.shape, self.run, self.fitness = image.shape, run, Cost()
-        self.scores: Floats = np.zeros(0, dtype=np.float32)
+        self.scores = NONE
         self.address, self.redraw = (0, 0, 0, 0), 0  # of a child: where its random words are, and its redraw threshold
 
     @property
@@ -53,7 +55,13 @@ class Individual(list[int]):
     @property
     def image(self) -> Bytes:
         """uint8 [H, W, C]; what an operator left beside the grey levels is rounded, and clipped to 0…255."""
-        return np.clip(np.rint(np.array(self, dtype=np.float64)), 0, 255).astype(np.uint8).reshape(self.shape)
+        try:
+            levels = np.array(self, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"engine=deap: an operator left a pixel that is no number ({error})") from error
+        if np.isnan(levels).any():
+            raise UserError("engine=deap: an operator left a pixel that is not a number (nan)")
+        return np.clip(np.rint(levels), 0, 255).astype(np.uint8).reshape(self.shape)
 
     def become(self, image: Bytes) -> None:
         """Takes the pixels of an image."""
@@ -109,13 +117,13 @@ class DeapEngine:
         scoring: str = "dense",
         toolbox: str | None = None,
     ) -> None:
-        del threads, scoring  # one thread, everything in full
+        del scoring  # everything in full
         self.objective, self.breeding = objective, breeding
         self.toolbox = make_toolbox(objective, breeding)
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ("engine.threads is of engine=numba; engine=deap takes one",) if threads else ()
         if toolbox:
-            named(toolbox)(self.toolbox)
-            self.notes = (f"engine.toolbox: operators by {toolbox}",)
+            register(toolbox, self.toolbox)
+            self.notes += (f"engine.toolbox: operators by {toolbox}",)
         self.statistics = tools.Statistics(key=lambda one: one.cost)
         for name, function in (("min", np.min), ("avg", np.mean), ("max", np.max), ("std", np.std)):
             self.statistics.register(name, function)
@@ -146,13 +154,13 @@ class DeapEngine:
         with seeded(b.seed, run, generation):
             for number in range(b.population):
                 address = (number, generation, run, b.seed)
-                one, other = (
-                    self.toolbox.clone(parents[place]) for place in reference_breeding.pair(b.selected, b.mixing, address)
-                )
+                places = reference_breeding.pair(b.selected, b.mixing, address)
+                one, other = (self.call("clone", parents[place]) for place in places)
                 one.address, one.redraw = address, redraw
                 child, _ = self.call("mate", one, other)
                 (child,) = self.call("mutate", child)
                 del child.fitness.values
+                child.scores = NONE
                 children.append(child)
         return children
 
@@ -169,6 +177,11 @@ class DeapEngine:
         everyone = [one for population in populations for one in population]
         for one, values in zip(everyone, self.call("evaluate", everyone), strict=True):
             one.fitness.values = values
+        if any(not len(one.scores) for one in everyone):  # of an evaluate that is not ours
+            for one, scores in zip(
+                everyone, ask(self.objective.classifier, np.stack([one.image for one in everyone])), strict=True
+            ):
+                one.scores = scores
         for row, population in enumerate(populations):
             self.log(population, generation)
             rivals = self.parents(state, row) if self.breeding.elitism else []
@@ -189,15 +202,24 @@ class DeapEngine:
             raise
         except Exception as error:
             raise UserError(f"engine=deap: the toolbox's {name} raised {type(error).__name__}: {error}") from error
-        expected = {"mate": 2, "mutate": 1, "select": self.breeding.selected, "evaluate": len(given[0])}[name]
-        if not isinstance(found, tuple | list) or len(found) != expected:
-            raise UserError(f"engine=deap: the toolbox's {name} is to return {expected} in a tuple or list, got {shown(found)}")
-        pixels = math.prod(self.breeding.shape)
-        if name in ("mate", "mutate") and not (isinstance(found[0], Individual) and len(found[0]) == pixels):
-            raise UserError(
-                f"engine=deap: the toolbox's {name} is to return individuals of {pixels} pixels, got {shown(found[0])}"
-            )
+        problem = self.problem(name, found, len(given[0]))
+        if problem:
+            raise UserError(f"engine=deap: the toolbox's {name} is to return {problem}, got {shown(found)}")
         return found
+
+    def problem(self, name: str, found: Any, asked: int) -> str:
+        """What an operator was to return, if it is not what it returned; `asked` is how many individuals it was given."""
+        pixels = math.prod(self.breeding.shape)
+        if name == "clone":
+            return "" if isinstance(found, Individual) else "an individual"
+        number = {"mate": 2, "mutate": 1, "select": self.breeding.selected, "evaluate": asked}[name]
+        if not isinstance(found, tuple | list) or len(found) != number:
+            return f"{number} in a tuple or list"
+        if name == "evaluate":
+            fine = all(isinstance(values, tuple | list) and len(values) == 1 for values in found)
+            return "" if fine else "a tuple of one cost for each"
+        fine = all(isinstance(one, Individual) and len(one) == pixels for one in found[: number if name == "select" else 1])
+        return "" if fine else f"individuals of {pixels} pixels"
 
     def log(self, population: list[Individual], generation: int) -> None:
         """Writes a generation of one run into its logbook and its hall of fame."""
@@ -230,16 +252,15 @@ def seeded(*words: object) -> Iterator[None]:
         random.setstate(before)
 
 
-def named(name: str) -> Callable[[base.Toolbox], object]:
-    """The function that module:function names; modules are also looked for where the command runs. Raises UserError."""
+def register(name: str, toolbox: base.Toolbox) -> None:
+    """Calls the function that module:function names; modules are also looked for where the command runs. Raises UserError."""
     module, _, function = name.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"engine.toolbox={name}: expected module:function, a function that takes a toolbox; {error}") from error
+        found(toolbox)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UserError(f"engine.toolbox={name}: expected module:function, a function that takes a toolbox; {said}") from error
     finally:
-        sys.path.pop(0)
-    if not callable(found):
-        raise UserError(f"engine.toolbox={name}: expected a function that takes a toolbox, got {type(found).__name__}")
-    return found  # type: ignore[no-any-return]
+        sys.path.remove(str(Path.cwd()))

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,9 @@ class JaxEngine:
                 f"engine=jax: takes less than {FAR:,} pixels an image, got {breeding.shape}; engine=numba takes any"
             )
         self.objective, self.breeding, self.longest = objective, breeding, block
-        self.devices = jax.devices()
+        self.devices = find_devices()
         self.platform = self.devices[0].platform
+        self.number = 0  # of blocks so far
         self.mesh = jax.sharding.Mesh(np.array(self.devices), ("batches",))
         self.compiled: dict[tuple[str, Size], Any] = {}
         self.block: Block | None = None
@@ -95,9 +96,7 @@ class JaxEngine:
         """Draws, scores and selects the first populations. Refuses more runs than the memory holds."""
         size = self.size(len(runs))
         self.refuse_too_large(size, len(runs))
-        number = 0 if self.block is None else self.block.number + 1
-        self.block = Block(number, 0, size, self.call("start", size, self.filled(size, self.inputs(runs))))
-        return self.block.state(0, runs, np.arange(len(runs)))
+        return self.ahead("start", size, 0, runs, self.inputs(runs))
 
     def step(self, state: State) -> State:
         """One generation further: the next of the block, or the first of a new one."""
@@ -108,16 +107,24 @@ class JaxEngine:
         return block.state(generation, state.runs, np.asarray(ticket)[:, 1])
 
     def next_block(self, state: State) -> State:
-        """Computes the generations after a state."""
-        old = self.block
-        keep = old is not None and len(state.runs) <= old.size.all_runs <= SPARSE * len(state.runs)
-        size = self.size(old.size.all_runs if old is not None and keep else len(state.runs))
+        """Computes the generations after a state. A size stays until few of its runs still go on: each is compiled anew."""
+        old = self.block.size.all_runs if self.block else 0
+        size = self.size(old if len(state.runs) <= old <= SPARSE * len(state.runs) else len(state.runs))
+        if ("scan", size) not in self.compiled:
+            self.refuse_too_large(size, len(state.runs))
         parents: Arrays = {name: getattr(state, name) for name in PARENTS}
-        inputs = self.filled(size, {**self.inputs(state.runs), **parents})
-        inputs["generation"] = np.full(size.batches, state.generation + 1, dtype=np.uint32)
-        number = 0 if old is None else old.number + 1
-        self.block = Block(number, state.generation + 1, size, self.call("scan", size, inputs))
-        return self.block.state(state.generation + 1, state.runs, np.arange(len(state.runs)))
+        inputs = {**self.inputs(state.runs), **parents}
+        return self.ahead("scan", size, state.generation + 1, state.runs, inputs)
+
+    def ahead(self, what: str, size: Size, first: int, runs: Runs, inputs: Arrays) -> State:
+        """Computes a block, by "start" or "scan"; → its first generation."""
+        self.block = None  # makes room
+        filled = self.filled(size, inputs)
+        if what == "scan":
+            filled["generation"] = np.full(size.batches, first, dtype=np.uint32)
+        self.number += 1
+        self.block = Block(self.number, first, size, self.call(what, size, filled))
+        return self.block.state(first, runs, np.arange(len(runs)))
 
     # --- sizes ------------------------------------------------------------------------------------------------------
 
@@ -126,9 +133,9 @@ class JaxEngine:
         population, devices = self.breeding.population, len(self.devices)
         most = max(1, BATCH.get(self.platform, BATCH_ELSEWHERE) // population)
         batches = max(1, -(-runs // (most * devices))) * devices
+        each = max(1, -(-runs // batches))
         evaluations = BLOCK.get(self.platform, BLOCK_ELSEWHERE)
-        generations = min(self.longest, max(1, evaluations // (population * max(1, runs))))
-        return Size(batches, max(1, -(-runs // batches)), generations)
+        return Size(batches, each, min(self.longest, max(1, evaluations // (population * batches * each))))
 
     def inputs(self, runs: Runs) -> Arrays:
         """What is given of each run: its number and its target's."""
@@ -154,9 +161,19 @@ class JaxEngine:
         )
 
     def need(self, size: Size) -> int:
-        """Bytes that a device needs for a block, as its compiler says; 0: unknown."""
-        found = self.compile("scan", size, self.shapes(size)).memory_analysis()
-        return found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes if found else 0
+        """Bytes that a device needs for a block, as its compiler says; 0: unknown.
+
+        On a CPU the device's memory is also the host's, which holds copies of what goes in and comes out: 2.3 times as much was
+        measured.
+        """
+        rows = self.shapes(size)
+        most, copies = 0, 3 if self.platform == "cpu" else 1
+        for what, taken in (("start", {name: rows[name] for name in ("runs", "which")}), ("scan", rows)):
+            found = self.compile(what, size, taken).memory_analysis()
+            if found:
+                held = found.argument_size_in_bytes + found.output_size_in_bytes
+                most = max(most, copies * held + found.temp_size_in_bytes)
+        return most
 
     def shapes(self, size: Size) -> Arrays:
         """What `scan` takes: shapes and types without content."""
@@ -293,12 +310,27 @@ def of_run(tables: Any, which: Any) -> Any:
     return type(tables)(*(array[which if len(array) > 1 else 0] for array in tables))
 
 
-@lru_cache(maxsize=8)
+def find_devices() -> list[Any]:
+    """The devices of the best kind that JAX finds. Raises UserError where there is none."""
+    import jax
+
+    try:
+        return list(jax.devices())
+    except Exception as error:
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        said = str(error).partition("\n")[0]
+        raise UserError(f"engine=jax: JAX finds no device (JAX_PLATFORMS={asked}): {said or type(error).__name__}") from error
+
+
 def memory(device: Any, devices: int) -> int | None:
     """Bytes that a device may take: its own, or its share of what this machine has free; None: unknown."""
-    stats = device.memory_stats() or {}
     if device.platform != "cpu":
-        return stats.get("bytes_limit")
-    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return (device.memory_stats() or {}).get("bytes_limit")
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
         return None
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // devices
+    limit = Path("/sys/fs/cgroup/memory.max")
+    most = limit.read_text().strip() if limit.exists() else "max"
+    return min(free, int(most) if most.isdigit() else free) // devices

@@ -5,6 +5,7 @@ floats are taken one after the other, so that no score depends on the batch.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from fooling.kernels.reference_network import EXP, LN2_HIGH, LN2_LOW, LOG2E
 from fooling.kernels.reference_regional import region_count, regional_counts
 
 EXACT = 1 << 24  # sums of float32 are exact below
+CHUNK = 2048  # pixels of a product
 UNROLLED = 128  # additions in a row
 FEW = 16  # bins that are counted side by side; compiling takes 40 ms for each
 
@@ -75,31 +77,33 @@ def regional_parts(images: Array, grid: int, reach: int) -> Array:
             room = [(0, 0)] * 4
             room[axis] = (0, min(k, side))
             maps.append(jnp.pad(jnp.abs(far - near), room))
-    rows, columns = (np.arange(side) * min(grid, side) // side for side in (height, width))
-    count = min(grid, height), min(grid, width)
-    stacked = jnp.stack(maps, axis=-1).astype(jnp.float32)  # [N, H, W, C, 1 + 2·reach]; a region's sums are below 2²⁴
-    parts = jnp.einsum("nhwcm,hr,ws->ncrsm", stacked, one_hot(rows, count[0]), one_hot(columns, count[1]), precision="highest")
-    return parts.reshape(len(images), channels, -1).astype(jnp.int32)
+    stacked = jnp.stack(maps, axis=-1)  # [N, H, W, C, 1 + 2·reach]
+    rows = jnp.stack([stacked[:, lo:hi].sum(axis=1) for lo, hi in stripes(height, grid)], axis=1)  # [N, lines, W, C, …]
+    parts = jnp.stack([rows[:, :, lo:hi].sum(axis=2) for lo, hi in stripes(width, grid)], axis=2)
+    return parts.transpose(0, 3, 1, 2, 4).reshape(len(images), channels, -1)
 
 
-def one_hot(numbers: Ints, size: int) -> Floats:
-    """[N] → [N, size], 1 at the number and 0 elsewhere."""
-    return np.asarray(numbers[:, None] == np.arange(size), dtype=np.float32)
+def stripes(side: int, grid: int) -> list[tuple[int, int]]:
+    """First place and the one after the last of each row or column of regions; see `reference_regional.regions`."""
+    count = min(grid, side)
+    bounds = [-(-stripe * side // count) for stripe in range(count + 1)]
+    return list(pairwise(bounds))
 
 
 def projections(images: Array, weights: npt.NDArray[np.int32]) -> Array:
     """Grey levels times eigen-images in units of 2⁻¹², [N, H, W, C] × [P, M] → int32 [N, M], exactly: digit by digit."""
     grey = images.reshape(len(images), -1).astype(jnp.float32)
-    bits, digits = take_apart(weights)
-    return sum(
-        (((grey @ digit.astype(np.float32)).astype(jnp.int32) << place * bits) for place, digit in enumerate(digits)),
-        start=jnp.zeros((len(images), weights.shape[1]), dtype=jnp.int32),
-    )
+    total = jnp.zeros((len(images), weights.shape[1]), dtype=jnp.int32)
+    for lo in range(0, len(weights), CHUNK):
+        bits, digits = take_apart(weights[lo : lo + CHUNK])
+        for place, digit in enumerate(digits):
+            total += exact_product(grey[:, lo : lo + CHUNK], digit).astype(jnp.int32) << place * bits
+    return total
 
 
 def take_apart(weights: npt.NDArray[np.int32]) -> tuple[int, list[Ints]]:
     """Weights [P, M] = Σ digit·2^(bits·place), digits so small that sums of 255·|digit| are whole in float32, in any order."""
-    for bits in range(12, 0, -1):
+    for bits in range(12, 5, -1):  # of 6 bits the digits are at most 32, and 255·32·CHUNK < 2²⁴
         digits, rest, half = [], weights.astype(np.int64), 1 << bits - 1
         while rest.any():
             digits.append((rest + half) % (1 << bits) - half)
@@ -107,6 +111,15 @@ def take_apart(weights: npt.NDArray[np.int32]) -> tuple[int, list[Ints]]:
         if all(255 * np.abs(digit).sum(axis=0).max() < EXACT for digit in digits):
             break
     return bits, digits
+
+
+def exact_product(grey: Array, weights: npt.NDArray[Any]) -> Array:
+    """Grey levels [N, P] times whole numbers [P, M] whose sums are below 2²⁴. → float32 [N, M], whole numbers.
+
+    Factors have at most 11 bits, which TF32 keeps; the bfloat16 of a TPU would not, so there the precision is asked for.
+    """
+    precision = "highest" if jax.default_backend() == "tpu" else None
+    return jnp.matmul(grey, jnp.asarray(weights.astype(np.float32)), precision=precision)
 
 
 def energy(images: Array, mean: npt.NDArray[np.int32]) -> Array:
@@ -202,7 +215,8 @@ PENALTIES: dict[str, Callable[..., Array]] = {
 def network_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, weights: Floats, bias: Floats) -> Array:
     """Scores [N, K] of the built-in network: its first layer's sums are whole numbers below 2²⁴, so exact in any order."""
     head, start = first
-    hidden = sigmoid((images.reshape(len(images), -1).astype(jnp.float32) @ head + start) * scale)
+    sums = exact_product(images.reshape(len(images), -1).astype(jnp.float32), head) + start
+    hidden = sigmoid(sums * scale)
     output = jnp.broadcast_to(bias, (len(images), len(bias)))
     return sigmoid(
         jax.lax.scan(
