@@ -1,4 +1,4 @@
-"""Writes the README's figures and docs/figures.md from benchmarks/results/: python benchmarks/table.py"""
+"""Writes the figures of the README, docs/figures.md and docs/engines.md from benchmarks/results/: python benchmarks/table.py"""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from fooling.judges import wilson
 
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "figures.md"
+ENGINES = README.parent / "docs" / "engines.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
@@ -20,13 +21,18 @@ def read(name: str) -> dict:
 
 def figures() -> str:
     """The README's tables, each with the script that made it, its machine and its versions."""
-    return "\n".join([quality(), throughput(every=False), job2015(), startup(), default_job()])
+    return "\n".join([quality(), throughput(every=False), job2015(), startup(), default_job(), peers()])
 
 
 def all_figures() -> str:
     """The page of figures that are too many for the README."""
     head = "# Figures\n\nWritten by `python benchmarks/table.py` from `benchmarks/results/`.\n"
     return "\n".join([head, throughput(every=True), scaling(), kernels()])
+
+
+def engine_figures() -> str:
+    """The tables of docs/engines.md."""
+    return "\n".join([peers(ours=True), accelerator()])
 
 
 def origin(name: str, result: dict) -> str:
@@ -172,7 +178,69 @@ def startup() -> str:
     return "\n".join([head, table(["`python -m fooling.run`", "seconds"], rows), "", origin("startup", result)])
 
 
+def peers(ours: bool = False) -> str:
+    """Everyone on problem 2015, or our engines alone; and pyribs' way of fooling."""
+    result, rates = read("peers"), {}
+    for row in result["rates"]:
+        if not ours or row["name"].startswith("fooling"):
+            rates.setdefault(row["name"], {})[row["population"]] = row
+    populations = sorted({row["population"] for row in result["rates"]})
+    rows = [[name, *(cell for size in populations for cell in rate_and_cost(found.get(size)))] for name, found in rates.items()]
+    columns = [f"{what}, population {size}" for size in populations for what in ("evaluations/s", "cost reached")]
+    head = f"Problem 2015 with the same fitness, in one run on one machine, each {result['seconds']:g} s a time, medians:\n"
+    parts = [head, table(["program", *columns], rows), "", origin("peers", result)]
+    if not ours:
+        versions = ", ".join(f"{name} {number}" for name, number in result["peers"].items())
+        sure = [key for key in result["cells"][-1] if key != "name"]
+        cells = [[row["name"], *(reached(row, key, result["evaluations"]) for key in sure)] for row in result["cells"]]
+        what = "Evaluations until the median confidence of the ten digits is as high, on the same network:\n"
+        parts[2:3] = ["", what, table(["program", *sure], cells), "", f"Versions: {versions}.\n"]
+    return "\n".join(parts)
+
+
+def rate_and_cost(row: dict | None) -> list[str]:
+    """Cells of a program at a population."""
+    if row is None:
+        return ["", ""]
+    return ["not installed", ""] if "missing" in row else [f"{row['rate']:,.0f}", f"{row['cost']:.3f}"]
+
+
+def reached(row: dict, key: str, most: int) -> str:
+    """A cell of evaluations to a confidence."""
+    if "missing" in row:
+        return "not installed"
+    return f"more than {most:,}" if row[key] is None else f"{row[key]:,}"
+
+
+def accelerator() -> str:
+    """engine=jax over population × runs, and what a batch's time goes to."""
+    result = read("gpu")
+    rates = [
+        [
+            row["network"],
+            row["population"],
+            row["runs"],
+            row.get("refused") or f"{row['rate']:,.0f}",
+            f"{row.get('share', 0):.0%}",
+        ]
+        for row in result["rates"]
+    ]
+    columns = ["network", "population", "runs", "evaluations/s", "share of the fastest product of matrices"]
+    head = f"`engine=jax` on {result['devices']} × {result['device']}, matrix precision {result['precision']}:\n"
+    spent = [[name, *(f"{value:,.1f}" for value in found.values())] for name, found in result["parts"].items()]
+    parts = table(["milliseconds of a batch", *next(iter(result["parts"].values()))], spent)
+    return "\n".join(
+        [head, table(columns, rates), "", "What it goes to, each compiled alone:\n", parts, "", origin("gpu", result)]
+    )
+
+
+def put(page: Path, figures: str) -> None:
+    """Writes figures between a page's marks."""
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(before + BEGIN + "\n" + figures + END + rest.split(END)[1])
+
+
 if __name__ == "__main__":
-    before, rest = README.read_text().split(BEGIN)
-    README.write_text(before + BEGIN + "\n" + figures() + END + rest.split(END)[1])
+    put(README, figures())
+    put(ENGINES, engine_figures())
     PAGE.write_text(all_figures())

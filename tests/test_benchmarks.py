@@ -33,3 +33,22 @@ def test_the_figures_of_the_readme_are_those_of_the_results(monkeypatch: pytest.
 
     assert table.figures() in table.README.read_text()
     assert table.all_figures() == table.PAGE.read_text()
+    assert table.engine_figures() in table.ENGINES.read_text()
+
+
+def test_programs_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import peers
+
+    monkeypatch.setattr(peers, "find_spec", lambda module: None)
+    rows = [peers.run_peer(name, 100, 1.0) for name in peers.PROGRAMS]
+    assert all(f"not installed ({row['missing']})" in peers.rates(rows) for row in rows)
+    cells = [{"name": "pyribs", "missing": "ribs"}]
+    assert "not installed (ribs)" in peers.reached(cells, 10)
+
+
+def test_the_peers_fitness_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import peers
+
+    assert peers.make_fitness().asked == 50
