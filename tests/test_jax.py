@@ -30,6 +30,7 @@ from fooling.wanted import Prior, arguments
 SMALL = (9, 13, 1)
 COLOUR = (6, 7, 3)
 RUNS = np.array([0, 7], dtype=np.uint32)
+LIGHT = {"target": 1.0}  # terms that are not scored need not be compiled
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -148,6 +149,14 @@ def test_projections_of_large_images_are_whole() -> None:
     assert np.array_equal(jax_.projections(images, weights), images.reshape(2, -1).astype(np.int64) @ weights)
 
 
+def test_sums_of_large_images_do_not_overflow() -> None:
+    images = np.zeros((1, 300, 300, 1), dtype=np.uint8)
+    images[0, ::2] = 255  # every second line white: neighbouring lines differ by 255 everywhere
+    assert np.array_equal(jax_.variogram_sums(images, 2), reference.variogram_sums(images, 2))
+    levels = tables.bin_of_level(2)
+    assert np.array_equal(jax_.histogram_counts(images, levels), reference.histogram_counts(images, levels))
+
+
 def test_scores_are_those_of_the_network() -> None:
     network, images = random_network(SMALL, classes=3, hidden=200), random_images(SMALL, 20)
     scores = network(images)
@@ -210,7 +219,7 @@ def test_convolutional_networks_are_scored_within() -> None:
 
 
 def test_a_run_depends_neither_on_blocks_nor_on_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    objective, breeding = make(SMALL, population=20)
+    objective, breeding = make(SMALL, population=20, weights=LIGHT)
     plan = replace(PLAN, runs=5, population=20, last=7)
     all_runs = run_loop(JaxEngine(objective, breeding, block=3), plan)
     one_by_one = run_loop(JaxEngine(objective, breeding, block=1), replace(plan, runs=2))
@@ -226,7 +235,7 @@ def test_a_run_depends_neither_on_blocks_nor_on_other_runs(monkeypatch: pytest.M
 
 
 def test_runs_that_end_make_blocks_smaller_and_change_no_others() -> None:
-    objective, breeding = make(SMALL, population=20)
+    objective, breeding = make(SMALL, population=20, weights=LIGHT)
     some, every = JaxEngine(objective, breeding, block=2), JaxEngine(objective, breeding, block=2)
     state, whole = some.init(np.arange(9, dtype=np.uint32)), every.init(np.arange(9, dtype=np.uint32))
     going = np.isin(np.arange(9), [3, 8])
@@ -268,8 +277,8 @@ jax.config.update("jax_num_cpu_devices", 2)
 import sys
 sys.path.insert(0, {tests!r})
 import numpy as np
-from test_jax import JaxEngine, SMALL, make
-objective, breeding = make(SMALL, population=8)
+from test_jax import JaxEngine, LIGHT, SMALL, make
+objective, breeding = make(SMALL, population=8, weights=LIGHT)
 engine = JaxEngine(objective, breeding, block=2)
 state = engine.step(engine.init(np.arange(3, dtype=np.uint32)))
 print(len(engine.devices), engine.size(3).batches, state.images.astype(int).sum(axis=(1, 2, 3, 4)).tolist(), engine.notes[0])
@@ -279,7 +288,7 @@ print(len(engine.devices), engine.size(3).batches, state.images.astype(int).sum(
 def test_two_devices_share_the_runs() -> None:
     code = TWO.format(tests=str(__import__("pathlib").Path(__file__).parent))
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    objective, breeding = make(SMALL, population=8)
+    objective, breeding = make(SMALL, population=8, weights=LIGHT)
     engine = JaxEngine(objective, breeding, block=2)
     state = engine.step(engine.init(np.arange(3, dtype=np.uint32)))
     sums = state.images.astype(int).sum(axis=(1, 2, 3, 4)).tolist()
@@ -290,7 +299,7 @@ def test_two_devices_share_the_runs() -> None:
 
 
 def test_a_job_larger_than_the_memory_is_refused_with_the_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    objective, breeding = make(SMALL)
+    objective, breeding = make(SMALL, weights=LIGHT)
     engine = JaxEngine(objective, breeding, block=2)
     monkeypatch.setattr(engine_file, "memory", lambda device, devices: 8_000_000)
     with pytest.raises(UserError, match=r"runs=100000 with population=12 need .* GiB, cpu has 0.0 GiB; runs=(\d+) fit") as told:
