@@ -12,6 +12,7 @@ COMMANDS = {
     "ladder": "fooling.commands.ladder",
     "matrix": "fooling.commands.matrix",
     "plausibility": "fooling.commands.plausibility",
+    "examine": "fooling.commands.examine",
     "train": "fooling.commands.train",
     "stats": "fooling.commands.stats",
     "data": "fooling.commands.data",

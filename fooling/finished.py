@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers import load_classifier
 from fooling.classifiers.base import Classifier
 from fooling.errors import UserError
-from fooling.job import get_statistics
+from fooling.job import get_classifier, get_statistics
 from fooling.record import CONFIG, SWEEP, kind_of, read_json, read_run, status_of
 from fooling.settings import RunSettings, load
 from fooling.statistics import Statistics
@@ -58,12 +58,12 @@ def read_records(places: Mapping[str, Path]) -> list[Finished]:
         settings, run = load([str(folder / CONFIG)], RunSettings), read_run(folder)
         if settings.classifier.name.startswith("object ") or (settings.prior.statistics or "").startswith("object "):
             raise UserError(f"{folder}: was made with a Python object, which no file holds; call fooling.plausibility instead")
-        what = repr(settings.classifier)
-        if what not in loaded:
-            loaded[what] = load_classifier(settings.classifier.name, settings.classifier.path)
         whose = repr((settings.data, settings.prior.statistics))
         if whose not in loaded:
             loaded[whose] = get_statistics(settings)
+        what = repr(settings.classifier)
+        if what not in loaded:
+            loaded[what] = get_classifier(settings, partial(loaded.__getitem__, whose))
         records.append(Finished(name, folder, settings, run, loaded[what], loaded[whose]))
         refuse_others(records[-1])
     return records

@@ -46,11 +46,74 @@ class Model(BaseModel):
 TermName = Literal["histogram", "variogram", "regional", "eigen"]
 
 
+def a_fraction(value: Any) -> Any:
+    """1/255 is a number too."""
+    if isinstance(value, str) and value.count("/") == 1:
+        try:
+            over, under = (float(part) for part in value.split("/"))
+            return over / under
+        except (ValueError, ZeroDivisionError):
+            return value
+    return value
+
+
+def one_or_more(value: Any) -> Any:
+    """One number is a list of one."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def a_batch_size(value: Any) -> Any:
+    """auto, 64 or fixed:64."""
+    text = str(value)
+    number = text.removeprefix("fixed:")
+    if isinstance(value, bool) or (
+        text != "auto" and not (number.isascii() and number.isdigit() and 1 <= int(number) <= 2**20)
+    ):
+        raise ValueError("auto, a whole number from 1 on (at most so many images a call), or fixed:N (exactly so many)")
+    return text
+
+
+Fraction = Annotated[float, BeforeValidator(not_a_boolean), BeforeValidator(a_fraction), Field(allow_inf_nan=False)]
+Positive = Annotated[Fraction, Field(gt=0)]
+Side = Annotated[Int, Field(ge=2, le=4096)]
+Channels = Literal[1, 3]
+Each = BeforeValidator(one_or_more)  # one number, or one a channel
+
+
 class Classifier(Model):
-    """What is to be fooled."""
+    """What is to be fooled. From `layout` on: of foreign classifiers (onnx, sklearn, torch, python, http)."""
 
     name: Text = Field(description="which classifier")
-    path: Text | None = Field(description="file of weights that `fooling train` wrote; null = the bundled ones")
+    path: Text | None = Field(
+        description="where it is: a file of `fooling train` (null = the bundled weights), of onnx or sklearn (.skops); "
+        "torch, python: module:function, your function that returns a module, or a callable; http: its URL"
+    )
+    weights: Text | None = Field(
+        description="torch: file of the module's weights, .safetensors; null = as the function returns it"
+    )
+    shape: tuple[Side, Side, Channels] | None = Field(
+        description="height, width, channels of its images; null = what the model says, or the statistics' (the data's)"
+    )
+    layout: Literal["auto", "NHWC", "NCHW", "NHW", "flat"] = Field(
+        description="order of what it is shown; auto = what the model says; where it does not: NCHW for torch, flat for "
+        "sklearn, else NHWC"
+    )
+    scale: Fraction = Field(description="grey levels 0…255 are multiplied by it, then mean and std; 1/255 may be written so")
+    mean: Annotated[tuple[Fraction, ...], Each] = Field(description="is subtracted; one number, or one for each channel")
+    std: Annotated[tuple[Positive, ...], Each] = Field(description="divides; one number, or one for each channel")
+    output: Literal["auto", "probability", "logit", "sigmoid", "label"] = Field(
+        description="what it gives: probabilities, logits (a softmax follows; or sigmoid), labels only (nothing can be "
+        "searched for); auto looks at its answers"
+    )
+    output_name: Text | None = Field(description="onnx: which of its outputs; null = the only one of scores")
+    labels: Annotated[tuple[Text, ...], BeforeValidator(as_list)] = Field(
+        description="names of its classes, [a,b]; [] = its own"
+    )
+    batch_size: Annotated[str, BeforeValidator(a_batch_size)] = Field(
+        description="images a call: 64 at most, fixed:64 exactly, auto as many as it can, halved when memory runs out"
+    )
+    timeout: Float = Field(gt=0, le=3600, description="http: seconds that an answer may take")
+    retries: Int = Field(ge=0, le=100, description="http: how often a call is repeated, after 0.2 s, 0.4 s, 0.8 s, …")
 
 
 class Weights(Model):

@@ -1,6 +1,7 @@
 """A job is all that one class's search consists of; made from the settings, checked, before anything is written."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fooling.errors import UserError
@@ -8,7 +9,7 @@ from fooling.paths import user_path
 from fooling.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fooling.classifiers.base import Classifier, Examination
     from fooling.engines.anneal import Annealing
@@ -29,6 +30,8 @@ class Job:
     examination: "Examination"
     plan: "Plan"
     judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
+    looked: "Mapping[str, Any]"  # what run.json says of the examination
+    notes: tuple[str, ...] = ()  # what a user must know of the classifier
     rung: str = ""  # of a ladder
     arm: str = ""
 
@@ -71,14 +74,15 @@ def prepare(
 
     `mismatched`: one for each pair of different classes, the prior of one and the target of the other. `pairs`: just these.
     """
-    from fooling.classifiers import load_classifier
-    from fooling.classifiers.base import examine
+    from fooling.first_look import first_look
     from fooling.judges import load_judges
     from fooling.objective import make_objective
 
-    classifier = classifier or load_classifier(settings.classifier.name, settings.classifier.path)
-    examination = examine(classifier)
-    statistics = statistics or get_statistics(settings)
+    at_hand = cache(lambda: statistics or get_statistics(settings))
+    classifier = classifier or get_classifier(settings, at_hand)
+    examination, looked, notes = first_look(settings, classifier)
+    statistics = at_hand()
+    refuse_other_classes(settings, classifier, statistics)
     judges = load_judges(settings.judges, classifier) if judges is None else judges
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
@@ -106,9 +110,31 @@ def prepare(
         )
         own = prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": own})
-        jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit), judges))
+        jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit), judges, looked, notes))
     make_engine(jobs[0])  # which refuses what it lacks, before anything is written
     return jobs
+
+
+def get_classifier(settings: RunSettings, at_hand: "Callable[[], Statistics]") -> "Classifier":
+    """The classifier that the settings choose; statistics tell the size of its images where it does not say itself."""
+    from fooling.classifiers import open_classifier
+    from fooling.engines.numba_ import cores
+
+    def like() -> tuple[tuple[int, int, int], tuple[str, ...]]:
+        height, width, channels = (int(side) for side in at_hand().shape)
+        return (height, width, channels), tuple(str(label) for label in at_hand().labels)
+
+    return open_classifier(settings.classifier, like, settings.engine.threads or cores())
+
+
+def refuse_other_classes(settings: RunSettings, classifier: "Classifier", statistics: "Statistics") -> None:
+    """Refuses a prior whose classes cannot be the classifier's: class 2 of 26 is no 2."""
+    weights = settings.prior.weights.model_dump()
+    needed = any(weight for name, weight in weights.items() if name != "target")
+    if needed and settings.prior.digit is None and classifier.num_classes != len(statistics.count):
+        have = f"the classifier has {classifier.num_classes} classes, the statistics have {len(statistics.count)}"
+        advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
+        raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
 
 
 def get_statistics(settings: RunSettings) -> "Statistics":
@@ -303,5 +329,6 @@ def describe(job: Job) -> dict[str, Any]:
         "engine": settings.engine.name,
         "reproducible": "exact" if is_exact(job) else "approximate",
         **job.fingerprints,
+        "examination": dict(job.looked),
         "versions": versions(),
     }

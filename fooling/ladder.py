@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers import load_classifier
 from fooling.errors import UserError
-from fooling.job import Job, digits, get_statistics, prepare
+from fooling.job import Job, digits, get_classifier, get_statistics, prepare
 from fooling.judges import load_judges, share, spread
 from fooling.result import Result
 from fooling.settings import LadderSettings, RunSettings, validate
@@ -41,7 +40,7 @@ def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str
 def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[Job]:
     """A job for each rung, arm and digit, in this order; each rung with its own settings."""
     first = next(iter(rungs.values()))
-    classifier = load_classifier(first.classifier.name, first.classifier.path)
+    classifier = get_classifier(first, lambda: get_statistics(first))
     judges = load_judges(first.judges, classifier)
     wanted = digits(first, classifier.num_classes)
     fitted: dict[tuple[int, int], Any] = {}

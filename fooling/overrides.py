@@ -83,10 +83,11 @@ def read_words(arguments: Sequence[str], model: type[BaseModel]) -> tuple[Tree, 
 
 
 def defaults(root: str) -> Tree:
-    """Every default of a command: its file's, over those of the command that it extends."""
+    """Every default of a command: its file's, over those of the command that it extends, or `only` over some of them."""
     tree = read_yaml(configs_folder() / f"{root}.yaml")
-    extended = tree.pop("extends", None)
-    return merge(defaults(extended), tree) if extended else tree
+    extended, only = tree.pop("extends", None), tree.pop("only", None)
+    below = defaults(extended) if extended else {}
+    return merge({key: value for key, value in below.items() if only is None or key in only}, tree)
 
 
 def is_file(word: str) -> bool:

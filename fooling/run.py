@@ -49,8 +49,8 @@ def run_job(
     about = describe(job)
     try:
         engine = make_engine(job)
-        about["notes"] = list(engine.notes)
-        for note in engine.notes:
+        about["notes"] = [*job.notes, *engine.notes]
+        for note in about["notes"]:
             tell(note)
         if record:
             record.write_run({**about, "status": "running"})

@@ -24,6 +24,7 @@ from fooling.groups import (
 from fooling.overrides import choices, collect, flat, leaves, put
 
 __all__ = [
+    "ExamineSettings",
     "LadderSettings",
     "MatrixSettings",
     "PlausibilitySettings",
@@ -151,6 +152,16 @@ class PlausibilitySettings(Model):
     split: Literal["train", "test", "all"] = Field(description="which of the real images the evolved ones are compared with")
     out: Text | None = Field(description="folder to write to; null = the record folder itself")
     overwrite: Bool = Field(description="replace plausibility.json and plausibility.png")
+    quiet: Bool = Field(description="print nothing but errors")
+
+
+class ExamineSettings(Model):
+    """Settings of `fooling examine`."""
+
+    classifier: Classifier
+    data: Data
+    out: Text | None = Field(description="file to write what was found to, .json; null = none")
+    overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description="print nothing but errors")
 
 

@@ -111,15 +111,18 @@ def test_the_same_settings_give_the_same_files(whole: Path, tmp_path: Path) -> N
 # --- resuming ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stop_at", [1, 2, 9, 24])
-def test_resumed_equals_uninterrupted(whole: Path, tmp_path: Path, stop_at: int) -> None:
+@pytest.mark.parametrize(
+    ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), ("jax", 7), ("deap", 7)]
+)
+def test_resumed_equals_uninterrupted(tmp_path: Path, engine: str, stop_at: int) -> None:
+    words = ["stop=end", f"engine={engine}", "prior=none"] if engine != "numba" else ["stop=end"]
     folder, asked = tmp_path / "r", iter(range(1, 1000))
     with pytest.raises(loop.Interrupted):
-        start(folder, "stop=end", interrupted=lambda: next(asked) >= stop_at)
+        start(folder, *words, interrupted=lambda: next(asked) >= stop_at)
     assert status_of(folder) == "interrupted"
     assert not (folder / "images").exists()
-    start(folder, "stop=end", "resume=true")
-    start(tmp_path / "through", "stop=end")
+    start(folder, *words, "resume=true")
+    start(tmp_path / "through", *words)
     assert images(folder) == images(tmp_path / "through")
     assert lines(folder) == lines(tmp_path / "through")
     assert untimed(read_run(folder)) == untimed(read_run(tmp_path / "through"))

@@ -1,13 +1,18 @@
 """Classifiers by name. A new adapter is one file in this folder and one row here."""
 
+import os
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from fooling.classifiers import convolutional, networks
+from fooling.classifiers.adapted import Like, adapt
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.files import HINT, read
 from fooling.errors import UserError
+from fooling.groups import Classifier as Chosen
 from fooling.paths import user_path
 
 # Kinds of built-in networks, by the format in a file's header.
@@ -31,13 +36,71 @@ def bundled(name: str) -> Callable[[str | None], Classifier]:
     return lambda path: load_network(user_path(path) if path else ASSETS / f"{name}.safetensors")
 
 
+# Built-in networks by the name of their bundled weights.
 CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
     name: bundled(name) for name in ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
 }
 
+# Foreign classifiers: module and function of the adapter, the packages that it needs.
+ADAPTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "onnx": ("fooling.classifiers.onnx_", "open_onnx", ("onnxruntime",)),
+    "sklearn": ("fooling.classifiers.sklearn_", "open_sklearn", ("skops",)),
+    "torch": ("fooling.classifiers.torch_", "open_torch", ("torch",)),
+    "python": ("fooling.classifiers.python_", "open_python", ()),
+    "http": ("fooling.classifiers.http_", "open_http", ("httpx",)),
+}
 
-def load_classifier(name: str = "mnist_mlp", path: str | None = None) -> Classifier:
-    """A classifier by name, with weights from `path` or, by default, the bundled ones. Raises UserError."""
-    if name not in CLASSIFIERS:
-        raise UserError(f"classifier={name}: expected one of {', '.join(CLASSIFIERS)}")
-    return CLASSIFIERS[name](path)
+
+def load_classifier(name: str = "mnist_mlp", path: str | None = None, **settings: Any) -> Classifier:
+    """A classifier by name: a built-in network, with weights from `path` or the bundled ones, or a foreign one at `path`.
+
+    `settings` are those of the group `classifier` (layout, scale, mean, std, output, …). Raises UserError.
+    """
+    from fooling.settings import RunSettings, load
+
+    words = [f"classifier={name}", *([f"classifier.path={path}"] if path else [])]
+    words += [f"classifier.{key}={as_word(value)}" for key, value in settings.items()]
+    return open_classifier(load(words, RunSettings, "run").classifier)
+
+
+def as_word(value: Any) -> str:
+    """A value as the command line has it."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
+
+
+def open_classifier(chosen: Chosen, like: Like = lambda: (None, ()), threads: int | None = None) -> Classifier:
+    """The classifier that the settings choose. Raises UserError.
+
+    `like` tells shape and classes of the images at hand; it is asked where a foreign model does not say. `threads`: how many a
+    model on this machine may take, by default all cores.
+    """
+    if chosen.name in CLASSIFIERS:
+        refuse_foreign_settings(chosen)
+        return CLASSIFIERS[chosen.name](chosen.path)
+    module, function, packages = ADAPTERS[chosen.name]
+    for package in packages:
+        if find_spec(package) is None:
+            raise UserError(f"classifier={chosen.name} needs {package}: pip install 'fooling[{chosen.name}]'")
+    if not chosen.path:
+        raise UserError(f"classifier={chosen.name} needs classifier.path={PATHS[chosen.name]}")
+    if chosen.weights and chosen.name != "torch":
+        raise UserError(f"classifier.weights is of classifier=torch, got classifier={chosen.name}")
+    if chosen.output_name and chosen.name != "onnx":
+        raise UserError(f"classifier.output_name is of classifier=onnx, got classifier={chosen.name}")
+    return adapt(getattr(import_module(module), function)(chosen, threads or os.cpu_count() or 1), chosen, like)
+
+
+PATHS = {"onnx": "FILE.onnx", "sklearn": "FILE.skops", "torch": "module:function", "python": "module:function", "http": "URL"}
+
+
+def refuse_foreign_settings(chosen: Chosen) -> None:
+    """Built-in networks know how their images are to be shown."""
+    from fooling.overrides import defaults
+
+    usual = type(chosen)(**{**defaults("run")["classifier"], "name": chosen.name, "path": chosen.path})
+    other = [name for name in type(chosen).model_fields if getattr(chosen, name) != getattr(usual, name)]
+    if other:
+        names = ", ".join(ADAPTERS)
+        raise UserError(
+            f"classifier.{other[0]} is of foreign classifiers ({names}); {chosen.name} knows how its images are shown"
+        )

@@ -40,10 +40,14 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class Examination:
-    """What the examination found. `exact`: an image's scores do not depend on the batch it comes in."""
+    """What the examination found. `exact`: an image's scores depend neither on the batch it comes in nor on its place there."""
 
     exact: bool
-    deviation: float  # largest difference between an image's scores alone and in a batch
+    deviation: float  # largest difference between an image's scores alone, in a batch, and in the batch turned round
+    classes: int
+    sums_to_one: bool  # the scores of each image, to 0.001
+    output: str  # what its scores are made of: probability, logit, sigmoid, label
+    shown: str  # how a foreign classifier is shown images; '' of others
 
 
 TOLERANCE = 1e-3  # foreign classifiers may round differently in a batch; more than this is another answer
@@ -52,8 +56,8 @@ TOLERANCE = 1e-3  # foreign classifiers may round differently in a batch; more t
 def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
     """Asks the classifier about a few images and refuses one that cannot be searched against.
 
-    Checks: answers float [N, K], finite, in [0, 1], the same twice, and for one image what it says of it in a batch (to
-    0.001). `images` uint8 [N, H, W, C] stand in for the noise, black and white that are asked by default.
+    Checks: answers float [N, K], finite, in [0, 1], the same twice, and for one image what it says of it in a batch, in any
+    order (to 0.001). `images` uint8 [N, H, W, C] stand in for the noise, black and white that are asked by default.
     """
     check_face(classifier)
     batch = probes(classifier.input_shape) if images is None else images
@@ -61,13 +65,16 @@ def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
     if not np.array_equal(scores, ask(classifier, batch)):
         raise UserError("classifier: the same images got other scores the second time; switch off dropout and the like")
     alone = np.concatenate([ask(classifier, batch[i : i + 1]) for i in range(len(batch))])
-    deviation = float(np.abs(alone - scores).max())
+    turned = ask(classifier, np.ascontiguousarray(batch[::-1]))[::-1]
+    deviation = float(max(np.abs(alone - scores).max(), np.abs(turned - scores).max()))
     if deviation > TOLERANCE:
         raise UserError(
             f"classifier: an image's scores change by {deviation:.3g} with the batch it comes in; "
             "expected at most 0.001 (is batch normalisation in training mode?)"
         )
-    return Examination(exact=deviation == 0.0, deviation=deviation)
+    sums_to_one = bool(np.abs(scores.sum(axis=1) - 1).max() <= TOLERANCE)
+    output, shown = getattr(classifier, "output", "probability"), str(getattr(classifier, "inputs", ""))
+    return Examination(deviation == 0.0, deviation, classifier.num_classes, sums_to_one, output, shown)
 
 
 def check_face(classifier: Any) -> None:

@@ -6,11 +6,8 @@ reference, bit for bit; `engine.toolbox=module:function` names a function that t
 
 import math
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,7 @@ from deap import base, tools
 from fooling.classifiers.base import ask
 from fooling.engines.state import Breeding, State, nothing
 from fooling.errors import UserError
+from fooling.functions import call_named
 from fooling.kernels import reference, reference_breeding
 from fooling.kernels.reference_breeding import crossover
 from fooling.objective import Objective
@@ -122,7 +120,7 @@ class DeapEngine:
         self.toolbox = make_toolbox(objective, breeding)
         self.notes: tuple[str, ...] = ("engine.threads is of engine=numba; engine=deap takes one",) if threads else ()
         if toolbox:
-            register(toolbox, self.toolbox)
+            call_named("engine.toolbox", toolbox, "a function that takes a toolbox", self.toolbox)
             self.notes += (f"engine.toolbox: operators by {toolbox}",)
         self.statistics = tools.Statistics(key=lambda one: one.cost)
         for name, function in (("min", np.min), ("avg", np.mean), ("max", np.max), ("std", np.std)):
@@ -250,17 +248,3 @@ def seeded(*words: object) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
-
-
-def register(name: str, toolbox: base.Toolbox) -> None:
-    """Calls the function that module:function names; modules are also looked for where the command runs. Raises UserError."""
-    module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(import_module(module), function)
-        found(toolbox)
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        raise UserError(f"engine.toolbox={name}: expected module:function, a function that takes a toolbox; {said}") from error
-    finally:
-        sys.path.remove(str(Path.cwd()))

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 CHECKPOINT_SECONDS = 10.0
+KEPT = "; what was done until then is kept: the same command with resume=true goes on"
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -74,7 +75,12 @@ def run_loop(
             raise Interrupted
         if clock.due():
             keep(record, track, state)
-        previous, state = state, engine.step(state)
+        previous = state
+        try:
+            state = engine.step(state)
+        except UserError as error:  # of a foreign classifier: what is done is not lost
+            keep(record, track, state)
+            raise UserError(f"{error}{KEPT if record else ''}") from error
         state = seen(state, previous)
     keep(record, track, state)
     return track

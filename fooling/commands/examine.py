@@ -1,0 +1,110 @@
+"""`fooling examine`: what a classifier is like, before a search is spent on it."""
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from fooling.commands.output import print_table, written_whole
+from fooling.paths import user_path
+from fooling.settings import ExamineSettings, load
+
+if TYPE_CHECKING:
+    from fooling.classifiers.base import Classifier
+    from fooling.classifiers.examination import Accuracy
+    from fooling.data import ImageSet
+
+SUMMARY = "examine a classifier: outputs, batches, speed, accuracy"
+USAGE = "fooling examine classifier=onnx classifier.path=model.onnx data.path=PATH key=value …"
+MOST = 10_000  # labelled images that are asked about
+
+
+def main(arguments: list[str]) -> int:
+    """The command: → exit code."""
+    if {"--help", "-h", "help"} & set(arguments):
+        from fooling.settings_help import help_text
+
+        sys.stdout.write(help_text(ExamineSettings, "examine", USAGE))
+        return 0
+    settings = load(arguments, ExamineSettings, "examine")
+    from fooling.classifiers.base import examine
+    from fooling.classifiers.examination import accuracies, better, speeds
+    from fooling.data import load_data
+
+    data = load_data(settings.data.path, settings.data.kind, "test") if has_data(settings) else None
+    classifier = open_for(settings, data)
+    found = examine(classifier)
+    rows = accuracies(classifier, data, MOST) if data else []
+    rates = speeds(classifier)
+    about = {**describe(classifier), **asdict(found), "images_per_second": {str(size): round(r) for size, r in rates.items()}}
+    if data:
+        about["accuracy_of"] = len(rows[0].right)
+        about["accuracy"] = [{"way": row.way, "settings": row.settings, "share": row.share} for row in rows]
+        about["note"] = better(rows)
+    if settings.out:
+        import json
+
+        with written_whole(user_path(settings.out), settings.overwrite) as part:
+            part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if not settings.quiet:
+        show(settings, about, rows)
+    return 0
+
+
+def has_data(settings: ExamineSettings) -> bool:
+    """Whether labelled images are given."""
+    return settings.data.path is not None or settings.data.kind != "auto"
+
+
+def open_for(settings: ExamineSettings, data: "ImageSet | None") -> "Classifier":
+    """The classifier; the data, or else MNIST's statistics, tell the size of its images where it does not say itself."""
+    from fooling.classifiers import open_classifier
+
+    def like() -> Any:
+        if data:
+            return tuple(data.images.shape[1:]), data.classes
+        from fooling.statistics import BUNDLED, Statistics
+
+        statistics = Statistics.load(BUNDLED)
+        return tuple(int(side) for side in statistics.shape), tuple(str(label) for label in statistics.labels)
+
+    return open_classifier(settings.classifier, like)
+
+
+def describe(classifier: "Classifier") -> dict[str, Any]:
+    """What a classifier says of itself."""
+    shape = [int(side) for side in classifier.input_shape]
+    return {"input_shape": shape, "labels": list(classifier.labels), "fingerprint": classifier.fingerprint}
+
+
+def show(settings: ExamineSettings, about: dict[str, Any], rows: "list[Accuracy]") -> None:
+    """What was found, in lines and tables."""
+    chosen = settings.classifier
+    height, width, channels = about["input_shape"]
+    labels = ", ".join(about["labels"][:12]) + (", …" if len(about["labels"]) > 12 else "")
+    sums = "sum to 1" if about["sums_to_one"] else "need not sum to 1"
+    batch = "the same in any batch" if about["exact"] else f"change by up to {about['deviation']:.1e} with the batch"
+    print(f"classifier   {chosen.name}{f' {chosen.path}' if chosen.path else ''}, {about['fingerprint'][:12]}…")
+    print(f"images       {height}×{width}, {'grey' if channels == 1 else 'colour'}")
+    print(f"classes      {about['classes']}: {labels}")
+    if about["shown"]:
+        print(f"is shown     {about['shown']}")
+    print(f"gives        {GIVES[about['output']]}; scores {sums}")
+    print(f"scores are   finite, the same when asked again, {batch}")
+    print()
+    print_table(["images a call", "images/s"], [[f"{int(size):,}", f"{r:,}"] for size, r in about["images_per_second"].items()])
+    if rows:
+        print()
+        found = [[row.way, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
+        print_table(["shown", "settings", f"right of {len(rows[0].right):,}"], found)
+    if about.get("note"):
+        print(about["note"])
+    if about["output"] == "label":
+        print("a search needs scores; with labels alone there is nothing to climb")
+
+
+GIVES = {
+    "probability": "probabilities",
+    "logit": "logits, of which a softmax makes scores",
+    "sigmoid": "logits, of which a sigmoid each makes scores",
+    "label": "labels only",
+}

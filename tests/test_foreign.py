@@ -1,0 +1,462 @@
+"""Foreign classifiers: adapters, what they are shown, what their answers mean, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import DATA
+from foreign_models import write_onnx, write_sklearn, write_torch
+from sklearn.linear_model import LogisticRegression, Perceptron
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.svm import LinearSVC
+
+from fooling.classifiers import ADAPTERS, load_classifier
+from fooling.classifiers.adapted import LARGEST, Adapted, adapt
+from fooling.classifiers.base import examine
+from fooling.classifiers.examination import accuracies, better
+from fooling.classifiers.inputs import LAYOUTS, Inputs, dims_of, layout_of, shape_in
+from fooling.classifiers.outputs import kind_of, to_scores
+from fooling.cli import dispatch
+from fooling.data import ImageSet, load_data
+from fooling.errors import UserError, guarded
+from fooling.overrides import choices
+from fooling.record import read_image
+
+try:
+    import torch
+except ModuleNotFoundError:
+    torch = None  # type: ignore[assignment]
+
+needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed: pip install torch==2.13.0")
+IMAGES = np.random.default_rng(0).integers(0, 256, (9, 28, 28, 1), dtype=np.uint8)
+LENET = ["classifier=onnx", "classifier.path=lenet.onnx"]
+SEARCH = ["run", "prior=none", "runs=2", "generations=120", "population=40", "out=r"]
+
+
+@pytest.fixture(scope="module")
+def lenet() -> np.ndarray:
+    """What the bundled network says of IMAGES."""
+    return load_classifier("mnist_cnn")(IMAGES)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, from which modules are imported."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> dict[str, Any]:
+    """A short search; → run.json."""
+    assert guarded(dispatch, [*SEARCH, *words]) == 0
+    return json.loads(Path("r/run.json").read_text())
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str, command: list[str] = SEARCH) -> str:
+    """The line that a command is refused with."""
+    assert guarded(dispatch, [*command, *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+# --- adapters ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_adapter_has_a_file_of_settings() -> None:
+    assert set(ADAPTERS) <= set(choices("classifier"))
+
+
+@pytest.mark.parametrize("varied", [{}, {"batch": 7}, {"logits": False}])
+def test_onnx_gives_the_scores_of_the_same_network(here: Path, varied: dict, lenet: np.ndarray) -> None:
+    found = load_classifier("onnx", str(write_onnx(here / "lenet.onnx", **varied)))
+    assert isinstance(found, Adapted)
+    assert (found.input_shape, found.num_classes, found.inputs.layout) == ((28, 28, 1), 10, "NCHW")
+    assert (found.output, found.fixed) == ("logit" if varied.get("logits", True) else "probability", "batch" in varied)
+    assert np.abs(found(IMAGES) - lenet).max() < 1e-5
+    assert hasattr(found, "logits") == varied.get("logits", True)
+    assert len(found.fingerprint) == 64
+
+
+def test_an_output_is_chosen_by_name(here: Path, lenet: np.ndarray) -> None:
+    path = str(write_onnx(here / "two.onnx", extra="output"))
+    assert np.abs(load_classifier("onnx", path, output_name="logits")(IMAGES) - lenet).max() < 1e-5
+    with pytest.raises(UserError, match=r"expected one output of scores \[N, classes\], got logits .*, r3 .*output_name="):
+        load_classifier("onnx", path)
+    with pytest.raises(UserError, match="output_name=l: expected one of its outputs: logits"):
+        load_classifier("onnx", path, output_name="l")
+
+
+@needs_torch
+def test_torch_gives_the_scores_of_the_same_network(here: Path, lenet: np.ndarray) -> None:
+    weights = str(write_torch(here / "w.safetensors"))
+    found = load_classifier("torch", "foreign_models:make_module", weights=weights, shape=(28, 28, 1))
+    assert np.abs(found(IMAGES) - lenet).max() < 1e-5
+    assert np.array_equal(found(IMAGES), found(IMAGES))  # dropout is off
+    other = load_classifier("torch", "foreign_models:make_module", shape=(28, 28, 1))
+    assert other.fingerprint != found.fingerprint
+
+
+@needs_torch
+def test_weights_that_do_not_fit_a_module_are_refused(here: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(write_torch(here / "w.safetensors"))
+    cases = {
+        "it lacks 10.bias": {name: tensor for name, tensor in tensors.items() if name != "10.bias"},
+        "it has, and the module has not, more": {**tensors, "more": tensors["10.bias"].clone()},
+        "its tensors do not fit the module": {**tensors, "10.bias": tensors["0.bias"].clone()},
+    }
+    for said, wrong in cases.items():
+        save_file(wrong, here / "wrong.safetensors")
+        with pytest.raises(UserError, match=said):
+            load_classifier("torch", "foreign_models:make_module", weights="wrong.safetensors", shape=(28, 28, 1))
+    with pytest.raises(UserError, match="no such file"):
+        load_classifier("torch", "foreign_models:make_module", weights="none.safetensors")
+    with pytest.raises(UserError, match=r"returns a torch.nn.Module, it returned function"):
+        load_classifier("torch", "foreign_models:make_scorer")
+
+
+@pytest.mark.parametrize(("estimator", "output"), [(LogisticRegression(max_iter=300), "probability"), (LinearSVC(), "logit")])
+def test_scikit_learn_is_right_about_its_digits(here: Path, estimator: Any, output: str) -> None:
+    path = write_sklearn(here / "m.skops", make_pipeline(MinMaxScaler(), estimator))
+    found = load_classifier("sklearn", str(path), scale="16/255", shape=(8, 8, 1))
+    assert isinstance(found, Adapted)
+    assert (found.output, found.labels) == (output, tuple("0123456789"))
+    data = load_data(None, "sklearn", "test")
+    assert (found(data.images).argmax(axis=1) == data.labels).mean() > 0.9
+
+
+def test_a_plain_function_gives_what_it_returns(lenet: np.ndarray) -> None:
+    found = load_classifier("python", "foreign_models:make_scorer", shape=(28, 28, 1))
+    assert np.array_equal(found(IMAGES), lenet)
+    assert found.notes == ("classifier: runs the code of foreign_models:make_scorer",)  # type: ignore[attr-defined]
+
+
+# --- as a new user would ------------------------------------------------------------------------------------------------
+
+
+def test_an_onnx_model_is_fooled_with_one_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_onnx(here / "lenet.onnx")
+    found = run("digit=4", "classifier=onnx", "classifier.path=lenet.onnx")
+    assert found["converged"] == 2
+    assert found["examination"]["output"] == "logit"
+    assert found["examination"]["shown"] == "NCHW, scale=0.00392157 mean=0 std=1"
+    assert "is shown NCHW" in capsys.readouterr().out
+    again = load_classifier("onnx", "lenet.onnx")(read_image(Path("r/images/0000.png"))[None])
+    assert found["images"][0]["confidence"] == pytest.approx(float(again[0, 4]), abs=1e-6)
+
+
+def test_a_pipeline_is_fooled_with_one_command_and_the_wrong_scale_is_told(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sklearn(here / "m.skops", make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=300)))
+    words = ["digit=3", "data.kind=sklearn", "classifier=sklearn", "classifier.path=m.skops"]
+    found = run(*words, "classifier.scale=16/255")
+    assert found["converged"] == 2
+    assert found["examination"]["accuracy"] > 0.9
+    assert "images as in its training" not in capsys.readouterr().out
+    wrong = run(*words, "overwrite=true")
+    assert wrong["examination"]["accuracy"] < 0.5
+    assert "% with scale=0.0627451 mean=0 std=1 (0…16)" in capsys.readouterr().out
+    assert any("images as in its training?" in note for note in wrong["notes"])
+
+
+@needs_torch
+def test_a_torch_module_is_fooled_with_one_command(here: Path) -> None:
+    write_torch(here / "w.safetensors")
+    words = ["classifier=torch", "classifier.path=foreign_models:make_module", "classifier.weights=w.safetensors"]
+    found = run("digit=6", *words)
+    assert found["converged"] == 2
+    assert any("runs the code of foreign_models:make_module" in note for note in found["notes"])
+
+
+FAILING = r"""
+from pathlib import Path
+from foreign_models import make_scorer
+
+def make():
+    scorer, calls = make_scorer(), [0]
+    def score(inputs):
+        calls[0] += 1
+        if calls[0] > 40 and not Path("paper").exists():
+            raise RuntimeError("out of\npaper")
+        return scorer(inputs)
+    return score
+"""
+
+
+def test_a_function_that_raises_leaves_a_record_that_is_resumed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["digit=4", "classifier=python", "classifier.path=failing:make"]
+    (here / "failing.py").write_text(FAILING)
+    said = refused(capsys, *words)
+    assert "raised on inputs float32 [80, 28, 28, 1]: RuntimeError: out of paper" in said
+    assert "the same command with resume=true goes on" in said
+    assert json.loads(Path("r/run.json").read_text())["status"] == "failed"
+    (here / "paper").touch()
+    found = run(*words, "resume=true")
+    Path("r").rename("resumed")
+    whole = run(*words)
+    assert found["status"] == "done"
+    assert [image["confidence"] for image in found["images"]] == [image["confidence"] for image in whole["images"]]
+
+
+def test_labels_alone_are_refused_by_a_search_and_examined(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sklearn(here / "p.skops", Perceptron())
+    (here / "labels.py").write_text(
+        "def make():\n    return lambda inputs: inputs.reshape(len(inputs), -1).argmax(axis=1) % 10\n"
+    )
+    words = ["classifier=python", "classifier.path=labels:make"]
+    assert "a search needs scores" in refused(capsys, "digit=4", *words)
+    assert guarded(dispatch, ["examine", *words]) == 0
+    assert "labels only" in capsys.readouterr().out
+
+
+# --- examination --------------------------------------------------------------------------------------------------------
+
+
+def test_examine_finds_the_scaling_of_the_training(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sklearn(here / "m.skops", make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=300)))
+    words = ["examine", "classifier=sklearn", "classifier.path=m.skops", "data.kind=sklearn", "out=e.json"]
+    assert guarded(dispatch, words) == 0
+    said = capsys.readouterr().out
+    assert "is it shown images as in its training?" in said
+    found = json.loads((here / "e.json").read_text())
+    shares = {row["way"]: row["share"] for row in found["accuracy"]}
+    assert max(shares, key=lambda way: shares[way]) == "0…16"
+    assert set(found["images_per_second"]) == {"1", "10", "100", "1000"}
+    assert guarded(dispatch, words) == 2  # the file is there
+    assert guarded(dispatch, [*words, "overwrite=true", "scale=16/255", "quiet=true"]) == 0
+    assert json.loads((here / "e.json").read_text())["note"] == ""
+
+
+def test_examine_speaks_of_built_in_networks_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(dispatch, ["examine"]) == 0
+    said = capsys.readouterr().out
+    assert "mnist_mlp" in said
+    assert "the same in any batch" in said
+    if DATA:
+        assert guarded(dispatch, ["examine", "classifier=mnist_cnn", f"data.path={DATA}"]) == 0
+        assert "as stated" in capsys.readouterr().out
+
+
+def test_data_of_other_images_or_classes_are_refused(here: Path) -> None:
+    network = load_classifier("onnx", str(write_onnx(here / "lenet.onnx")))
+    labels = np.arange(9) % 3
+    with pytest.raises(UserError, match="the classifier has 10 classes, the data have 3"):
+        accuracies(network, ImageSet(IMAGES, labels, ("a", "b", "c"), "x"))
+    with pytest.raises(UserError, match=r"takes images \(28, 28, 1\), the data's are \(14, 28, 1\)"):
+        accuracies(network, ImageSet(IMAGES[:, :14], labels, tuple("0123456789"), "x"))
+
+
+def test_chance_alone_does_not_warn(here: Path) -> None:
+    network = load_classifier("onnx", str(write_onnx(here / "lenet.onnx")))
+    labels = network(IMAGES).argmax(axis=1)
+    found = accuracies(network, ImageSet(IMAGES, labels, tuple("0123456789"), "x"))
+    assert found[0].share == 1.0
+    assert len(found) > 5
+    assert better(found) == ""
+    assert better(found[:1]) == ""
+
+
+class Toy:
+    """A model of three classes whose answers depend on what is given."""
+
+    def __init__(self, change: Any = lambda inputs, scores: scores, limit: int = 10**9) -> None:
+        self.change, self.limit, self.sizes = change, limit, [0]
+
+    def __call__(self, inputs: np.ndarray) -> Any:
+        self.sizes.append(len(inputs))
+        if len(inputs) > self.limit:
+            raise MemoryError
+        sums = inputs.reshape(len(inputs), -1).astype(float) @ np.linspace(-1, 1, inputs[0].size * 3).reshape(-1, 3)
+        return self.change(inputs, sums)
+
+
+def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> Adapted:
+    """A classifier of 4×5 images with three classes."""
+    from fooling.classifiers import as_word
+    from fooling.classifiers.adapted import Model
+    from fooling.settings import RunSettings, load
+
+    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
+    chosen = load(["classifier=python", *words], RunSettings, "run").classifier
+    return adapt(Model(Toy(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
+
+
+def test_what_a_batch_changes_is_measured_or_refused() -> None:
+    assert examine(toy()).exact
+    slightly = examine(toy(lambda inputs, sums: sums + 1e-4 * np.arange(3) * len(inputs)))
+    assert not slightly.exact
+    assert 0 < slightly.deviation < 1e-3
+    with pytest.raises(UserError, match=r"change by .* with the batch"):
+        examine(toy(lambda inputs, sums: sums - sums.mean(axis=0)))
+    with pytest.raises(UserError, match=r"change by .* with the batch"):  # of place in the batch alone
+        examine(toy(lambda inputs, sums: sums + np.outer(np.arange(len(inputs)) == len(inputs) - 1, [0.5, 0, 0])))
+    random = np.random.default_rng(0)
+    with pytest.raises(UserError, match="other scores the second time"):
+        examine(toy(lambda inputs, sums: sums + random.normal(size=sums.shape)))
+
+
+def test_memory_that_runs_out_halves_the_batch() -> None:
+    found = toy(limit=100)
+    images = np.random.default_rng(0).integers(0, 256, (1000, 4, 5, 1), dtype=np.uint8)
+    assert np.array_equal(found(images), toy()(images))
+    assert (found.most, toy().most) == (62, LARGEST)
+    with pytest.raises(MemoryError):
+        toy(limit=0)
+    with pytest.raises(MemoryError):
+        toy(limit=100, batch_size="fixed:128")
+
+
+@pytest.mark.parametrize(("size", "calls"), [("4", {4, 2, 1}), ("fixed:4", {4})])
+def test_batches_are_as_large_as_was_said(size: str, calls: set[int]) -> None:
+    found = toy(batch_size=size)
+    images = np.random.default_rng(0).integers(0, 256, (10, 4, 5, 1), dtype=np.uint8)
+    sizes = found.model.predict.sizes  # type: ignore[attr-defined]
+    sizes.clear()
+    assert np.array_equal(found(images), toy()(images))
+    assert set(sizes) <= calls
+    assert sum(sizes) >= 10
+    assert found(images[:0]).shape == (0, 3)
+
+
+# --- inputs and outputs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 1), (4, 5, 3)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(shape: tuple[int, int, int], layout: Any) -> None:
+    if layout == "NHW" and shape[2] == 3:
+        return
+    images = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
+    mean, std = (0.1, 0.2, 0.3)[: shape[2]], (0.5, 0.6, 0.7)[: shape[2]]
+    shown = Inputs(layout, 1 / 255, mean, std)(images)
+    wanted = (images / 255 - mean) / std
+    assert shown.dtype == np.float32
+    assert shown.shape[1:] == dims_of(shape, layout)
+    if layout == "NCHW":
+        shown = shown.transpose(0, 2, 3, 1)
+    assert shown.reshape(wanted.shape) == pytest.approx(wanted, abs=1e-6)
+    dims = dims_of(shape, layout)
+    assert layout_of(dims) == layout
+    assert shape_in(dims, layout) == (None if layout == "flat" else shape)
+
+
+def test_answers_are_told_apart() -> None:
+    logits = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, 9.0]])
+    probabilities = to_scores(logits, "logit", "m")
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+    assert to_scores(np.log(probabilities), "logit", "m") == pytest.approx(probabilities)
+    assert to_scores(logits, "sigmoid", "m") == pytest.approx(1 / (1 + np.exp(-logits)))
+    assert to_scores(np.array([[1e4, -1e4]]), "logit", "m").tolist() == [[1.0, 0.0]]
+    for answer, kind in [
+        (logits, "logit"),
+        (probabilities, "probability"),
+        (np.array([[0.9, 0.8]]), "probability"),  # of their own
+        (np.array([1, 2]), "label"),
+        (np.array([[1.0], [2.0]]), "label"),
+        (np.array(["a", "b"]), "label"),
+    ]:
+        assert kind_of(answer, "m") == kind
+    with pytest.raises(UserError, match="one number an image"):
+        kind_of(np.array([[0.3], [0.7]]), "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 5 images, got float64 \[4, 3\]"),
+        (lambda inputs, sums: sums[:, :1] / 7, "got one number an image"),
+        (lambda inputs, sums: sums[:, None, :, None, None], None),
+        (lambda inputs, sums: sums[:, None, None], r"expected scores \[5, classes\], got float64 \[5, 1, 1, 3\]"),
+        (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 5 images"),
+        (lambda inputs, sums: None, "expected a row of scores for each of 5 images"),
+        (lambda inputs, sums: [[1.0, 2.0]] * 4 + [[1.0]], "expected an array"),
+        (lambda inputs, sums: np.full_like(sums, np.nan), "not finite"),
+        (lambda inputs, sums: np.full_like(sums, np.inf), "not finite"),
+        (lambda inputs, sums: sums[:, : 2 + (len(inputs) == 5)], "expected 3 scores an image, got 2"),
+    ],
+)
+def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -> None:
+    if said is None:
+        with pytest.raises(UserError):
+            examine(toy(change))
+        return
+    with pytest.raises(UserError, match=said):
+        examine(toy(change))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["classifier=onnx"], "classifier=onnx needs classifier.path=FILE.onnx"),
+        (["classifier=onnx", "classifier.path=none.onnx"], "none.onnx: no such file; expected an ONNX model"),
+        (["classifier=onnx", "classifier.path=short.onnx"], "expected an ONNX model, onnxruntime cannot read it"),
+        (["classifier=onnx", "classifier.path=mask.onnx"], "expected a model with one input, got 2"),
+        (
+            [*LENET, "layout=NHWC"],
+            "as NHWC that is 28 channels; give classifier.layout",
+        ),
+        (
+            [*LENET, "layout=flat"],
+            "takes 1 × 28 × 28 an image; images (28, 28, 1) as flat",
+        ),
+        ([*LENET, "output=probability"], "give classifier.output=logit"),
+        ([*LENET, "output=label"], "expected a label an image, got float32 [5, 10]"),
+        ([*LENET, "labels=a,b"], "10 scores an image, but classifier.labels are 2"),
+        ([*LENET, "mean=1,2"], "classifier.mean must be one number"),
+        ([*LENET, "scale=1/0"], "classifier.scale must be a number, got 1/0"),
+        ([*LENET, "batch_size=0"], "classifier.batch_size must be auto"),
+        (["classifier=onnx", "classifier.path=fixed.onnx", "batch_size=9"], "takes exactly 7 images a call"),
+        ([*LENET, "data.kind=sklearn"], "the data's are (8, 8, 1)"),
+        ([*LENET, "engine=jax"], "has no jax_fn"),
+        ([*LENET, "digit=12"], "digit=12: expected a class from 0 to 9"),
+        (["classifier=sklearn", "classifier.path=lenet.onnx"], "a pickle is never opened"),
+        (["classifier=sklearn", "classifier.path=odd.skops"], "holds types that skops does not trust: foreign_models"),
+        (["classifier=sklearn", "classifier.path=cut.skops"], "expected a scikit-learn model saved by skops.io.dump"),
+        (["classifier=python", "classifier.path=none:f"], "ModuleNotFoundError: No module named 'none'"),
+        (["classifier=python", "classifier.path=math"], "expected module:function"),
+        (["classifier=python", "classifier.path=os:getcwd"], "it returned str"),
+        (["scale=0.5"], "classifier.scale is of foreign classifiers (onnx, sklearn, torch, python, http)"),
+        (["classifier.weights=x"], "classifier.weights is of"),
+        (
+            [*LENET, "classifier.weights=x"],
+            "classifier.weights is of classifier=torch",
+        ),
+        (["classifier=python", "classifier.path=a:b", "output_name=x"], "classifier.output_name is of classifier=onnx"),
+    ],
+)
+def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    import skops.io
+    from foreign_models import Odd
+
+    whole = write_onnx(here / "lenet.onnx").read_bytes()
+    (here / "short.onnx").write_bytes(whole[: len(whole) // 2])
+    write_onnx(here / "mask.onnx", extra="input")
+    write_onnx(here / "fixed.onnx", batch=7)
+    skops.io.dump(Odd(), here / "odd.skops")
+    (here / "cut.skops").write_bytes((here / "odd.skops").read_bytes()[:-100])
+    assert said in refused(capsys, *words)
+    assert not (here / "r").exists()
+
+
+def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import fooling.classifiers as classifiers
+
+    monkeypatch.setattr(classifiers, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"classifier=onnx needs onnxruntime: pip install 'fooling\[onnx\]'"):
+        load_classifier("onnx", "lenet.onnx")
+
+
+def test_classes_of_other_statistics_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "many.py").write_text(
+        "import numpy as np\ndef make():\n    return lambda x: np.tanh(x.reshape(len(x), -1)[:, 200:226]) / 2 + 0.4\n"
+    )
+    words = ["classifier=python", "classifier.path=many:make", "digit=2"]
+    said = refused(capsys, *words, command=["run", "prior=variogram"])
+    assert "the classifier has 26 classes, the statistics have 10" in said
+    assert run(*words)["digit"] == 2

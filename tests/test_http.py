@@ -1,0 +1,176 @@
+"""classifier=http against a server on loopback that misbehaves on purpose."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fooling.classifiers import http_, load_classifier
+from fooling.cli import dispatch
+from fooling.errors import UserError, guarded
+
+WEIGHTS = np.random.default_rng(0).normal(size=(784, 10)) / 3
+Answer = Callable[[int, list[Any]], tuple[int, str, bytes]]  # number of the call, images → status, content-type, body
+
+
+def scores(images: list[Any]) -> np.ndarray:
+    """What the server's model says: a softmax regression of random weights."""
+    sums = np.array(images).reshape(len(images), -1) @ WEIGHTS
+    powers = np.exp(sums - sums.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def well(images: list[Any], key: str = "predictions") -> tuple[int, str, bytes]:
+    """A sound answer."""
+    return 200, "application/json", json.dumps({key: scores(images).tolist()}).encode()
+
+
+class Server:
+    """A server whose answers a function gives; counts its calls."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = lambda number, images: well(images)
+        self.sizes: list[int] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                images = json.loads(self.rfile.read(int(self.headers["content-length"])))["instances"]
+                outer.sizes.append(len(images))
+                status, kind, body = outer.answer(len(outer.sizes), images)
+                self.send_response(status)
+                self.send_header("content-type", kind)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/predict"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setattr(http_, "FIRST_WAIT", 0.001)
+    monkeypatch.chdir(tmp_path)
+    server = Server()
+    yield server
+    server.stop()
+
+
+def load(server: Server, **settings: Any) -> Any:
+    return load_classifier("http", server.url, shape=(28, 28, 1), **settings)
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (7, 28, 28, 1), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("key", [*http_.ANSWERS, ""])
+def test_scores_are_those_of_the_server(server: Server, key: str) -> None:
+    if key:
+        server.answer = lambda number, images: well(images, key)
+    else:
+        server.answer = lambda number, images: (200, "application/json", json.dumps(scores(images).tolist()).encode())
+    found = load(server)
+    assert found(IMAGES) == pytest.approx(scores((IMAGES / 255).tolist()), abs=1e-6)
+    wanted, few = found(IMAGES), load(server, batch_size=3)
+    server.sizes.clear()
+    assert few(IMAGES) == pytest.approx(wanted)
+    assert server.sizes == [3, 3, 1]
+
+
+def test_a_server_is_fooled_with_one_command_though_it_stumbles(server: Server) -> None:
+    def stumble(number: int, images: list[Any]) -> tuple[int, str, bytes]:
+        return (503, "text/plain", b"too busy") if number % 3 == 0 else well(images)
+
+    server.answer = stumble
+    words = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=60", "out=r", "classifier=http"]
+    assert guarded(dispatch, [*words, f"classifier.path={server.url}"]) == 0
+    found = json.loads(Path("r/run.json").read_text())
+    assert found["converged"] == 2
+    assert found["reproducible"] in ("exact", "approximate")
+
+
+def test_a_server_that_dies_leaves_a_record_that_is_resumed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answer = lambda number, images: well(images) if number < 20 else (500, "text/html", b"<html>\n<h1>Oops</h1></html>")
+    words = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=25", "stop=end", "out=r"]
+    words += ["classifier=http", f"classifier.path={server.url}", "classifier.retries=1"]
+    assert guarded(dispatch, words) == 2
+    said = capsys.readouterr().err
+    assert "expected scores, got status 500: <html> <h1>Oops</h1></html> (2 calls); what was done until then is kept" in said
+    assert json.loads(Path("r/run.json").read_text())["status"] == "failed"
+    server.answer = lambda number, images: well(images)
+    assert guarded(dispatch, [*words, "resume=true"]) == 0
+    assert json.loads(Path("r/run.json").read_text())["evaluations"] == 2 * 20 * 26
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "calls"),
+    [
+        (lambda n, images: (500, "text/plain", b"no"), r"got status 500: no \(3 calls\)", 3),
+        (lambda n, images: (404, "text/html", b"<html>where?</html>"), r"got status 404: <html>where\?</html> \(1 call\)", 1),
+        (
+            lambda n, images: (200, "text/html", b"<html>hello</html>"),
+            "expected JSON: .*; got text/html: <html>hello</html>",
+            1,
+        ),
+        (lambda n, images: (200, "application/json", b'{"error": "x"}'), "got an object with error", 1),
+        (lambda n, images: (200, "application/json", b"7"), "expected JSON: .*; got 7", 1),
+        (lambda n, images: (200, "application/json", b"[[1, 2], [3]]"), "rows of different lengths, or not of numbers", 1),
+        (lambda n, images: (200, "application/json", b'[["a", "b"]]'), "not of numbers", 1),
+        (lambda n, images: well(images[1:]), r"expected a row of scores for each of 5 images, got float64 \[4, 10\]", 1),
+        (lambda n, images: (200, "application/json", b"[" + b"[NaN, 1]," * 4 + b"[0, 1]]"), "not finite", 2),
+        (lambda n, images: (200, "application/json", b"[" + b"[null, 1]," * 4 + b"[0, 1]]"), "not finite", 2),
+    ],
+)
+def test_what_is_no_answer_is_told_in_a_line(server: Server, answer: Answer, said: str, calls: int) -> None:
+    from fooling.classifiers.base import examine
+
+    server.answer = answer
+    with pytest.raises(UserError, match=said) as told:
+        examine(load(server, retries=2))
+    assert "\n" not in str(told.value)
+    assert len(server.sizes) == calls
+
+
+def test_a_slow_server_is_not_waited_for(server: Server) -> None:
+    def slow(number: int, images: list[Any]) -> tuple[int, str, bytes]:
+        time.sleep(0.3)
+        return well(images)
+
+    server.answer = slow
+    with pytest.raises(UserError, match=r"got no answer within 0.05 s; a longer classifier.timeout .* \(1 call\)"):
+        load(server, retries=0, timeout=0.05)
+
+
+def test_a_server_that_is_down_is_told(server: Server) -> None:
+    url = server.url.replace(str(server.server.server_port), "9")
+    with pytest.raises(UserError, match=r"no connection \(.*\); does the server run\? \(2 calls\)"):
+        load_classifier("http", url, shape=(28, 28, 1), retries=1)
+    with pytest.raises(UserError, match="expected the URL of a server, http://… or https://…"):
+        load_classifier("http", "localhost:80", shape=(28, 28, 1))
+
+
+def test_waits_grow_and_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(http_, "FIRST_WAIT", 0.2)
+    monkeypatch.setattr(http_.time, "sleep", waits.append)
+    server.answer = lambda number, images: (503, "text/plain", b"busy")
+    with pytest.raises(UserError, match="9 calls"):
+        load(server, retries=8)
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
