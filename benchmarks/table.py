@@ -1,4 +1,4 @@
-"""Writes the figures of the README, docs/figures.md and docs/engines.md from benchmarks/results/: python benchmarks/table.py"""
+"""Writes the figures of the README and of docs/ from benchmarks/results/: python benchmarks/table.py"""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ from fooling.judges import wilson
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "figures.md"
 ENGINES = README.parent / "docs" / "engines.md"
+CLASSIFIERS = README.parent / "docs" / "classifiers.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
@@ -234,6 +235,22 @@ def accelerator() -> str:
     )
 
 
+def foreign() -> str:
+    """What fooling a model of somebody else's costs: the table of docs/classifiers.md."""
+    result = read("foreign")
+    rows = [
+        [row["digit"], f"{row['reached']} of {row['of']}", *(f"{row[key] or 0:,.0f}" for key in ("median", "most"))]
+        for row in result["digits"]
+    ]
+    head = (
+        f"A network of LeNet's class as an ONNX model, prior=none. With {result['threads']} threads and a population of "
+        f"{result['population']:,} the model takes **{result['share']:.0%}** of the search's time, at {result['rate']:,.0f} "
+        f"evaluations/s. Runs that reach .9999 within {result['budget']:,} evaluations:\n"
+    )
+    columns = ["digit", "runs at .9999", "evaluations, median", "most"]
+    return "\n".join([head, table(columns, rows), "", origin("foreign", result)])
+
+
 def put(page: Path, figures: str) -> None:
     """Writes figures between a page's marks."""
     before, rest = page.read_text().split(BEGIN)
@@ -243,4 +260,5 @@ def put(page: Path, figures: str) -> None:
 if __name__ == "__main__":
     put(README, figures())
     put(ENGINES, engine_figures())
+    put(CLASSIFIERS, foreign())
     PAGE.write_text(all_figures())

@@ -111,9 +111,10 @@ def verdict(result: Result, name: str) -> str:
     return share if result.prior_digit == result.digit else share + other
 
 
-def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table whose cells stand to the right and are never cut, however narrow the terminal."""
+def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:
+    """A table whose cells are never cut, however narrow the terminal: to the right, the first columns to the left."""
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     for number, row in enumerate([columns, *rows]):
-        line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        sides = [str.ljust] * left + [str.rjust] * (len(columns) - left)
+        line = "  ".join(side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True))
         console.print(Text(line, style="" if number else "bold"), soft_wrap=True)

@@ -2,11 +2,16 @@
 
 import re
 import shlex
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import random_images
+from foreign_models import write_onnx, write_sklearn, write_torch
+from sklearn.linear_model import LogisticRegression
+from test_http import Server
 
 from fooling import download
 from fooling.cli import dispatch
@@ -46,12 +51,28 @@ def smaller(words: list[str]) -> list[str]:
     return [*words, *(f"{name}={SMALL[name]}" for name in allowed if name not in given)]
 
 
-def test_commands(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def models(home: Path) -> Iterator[str]:
+    """The models of the README's commands; the address of a server of one."""
+    write_onnx(home / "model.onnx")
+    write_sklearn(home / "model.skops", LogisticRegression(max_iter=200))
+    (home / "my_scores.py").write_text("from foreign_models import make_scorer as make\n")
+    (home / "my_net.py").write_text("from foreign_models import make_module as make\n")
+    if find_spec("torch"):
+        write_torch(home / "net.safetensors")
+    server = Server()
+    yield server.url
+    server.stop()
+
+
+def test_commands(home: Path, models: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(download, "MNIST_FILES", {})  # there is no network here; tests/test_download.py has a server
     images = random_images((28, 28, 1), 1200)
     np.savez(home / "mnist.npz", images=images, labels=np.arange(len(images)) % 10)
-    called = commands()
+    called = [[word.replace("http://localhost:8000/predict", models) for word in words] for words in commands()]
     assert len(called) >= 12
+    if not find_spec("torch"):
+        called = [words for words in called if "classifier=torch" not in words]
     for words in called:
         assert guarded(dispatch, smaller(words)) == 0, f"{words}: {capsys.readouterr().err}"
 

@@ -14,6 +14,7 @@ import fooling
 from fooling.errors import UserError
 from fooling.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
 from fooling.settings import (
+    ExamineSettings,
     LadderSettings,
     MatrixSettings,
     PlausibilitySettings,
@@ -32,6 +33,7 @@ MODELS = {
     "stats": StatsSettings,
     "train": TrainSettings,
     "plausibility": PlausibilitySettings,
+    "examine": ExamineSettings,
 }
 
 
@@ -314,6 +316,9 @@ BESIDE = {  # to be in range
 }
 
 
+OF_CLASSIFIERS = {"shape": "28,28,1", "mean": "0.5,0.25", "std": "0.5,0.25", "labels": "[a,b]", "batch_size": "fixed:64"}
+
+
 def words_for(name: str, root: str) -> list[str]:
     """Values that a setting takes, by its type."""
     kinds = members(leaves(MODELS[root])[name].annotation)
@@ -324,8 +329,8 @@ def words_for(name: str, root: str) -> list[str]:
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
     numbers = {"budget": "1001", "search.population": "7", "search.min_rate": "0.25"}
     lists = {"channels": "3,4", "judges": "[a,b]", "rungs": "[a,b]", "arms": "[a,b]", "prior.hinge": "[eigen,regional]"}
-    if name in lists:
-        return [lists[name]]
+    if name in lists or name.partition(".")[2] in OF_CLASSIFIERS:
+        return [lists.get(name) or OF_CLASSIFIERS[name.partition(".")[2]]]
     return named + (["some text"] if str in kinds else [numbers.get(name, "1")] if {int, float} & set(kinds) else [])
 
 
@@ -340,7 +345,13 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
 
 
 def read_back(word: str) -> Any:
-    lists = {"3,4": (3, 4), "[a,b]": ("a", "b"), "[eigen,regional]": ("eigen", "regional")}
+    lists = {
+        "3,4": (3, 4),
+        "28,28,1": (28, 28, 1),
+        "0.5,0.25": (0.5, 0.25),
+        "[a,b]": ("a", "b"),
+        "[eigen,regional]": ("eigen", "regional"),
+    }
     return {"true": True, "false": False, "0.25": 0.25, **lists}.get(word, int(word) if word.isdigit() else word)
 
 

@@ -80,7 +80,8 @@ def open_classifier(chosen: Chosen, like: Like = lambda: (None, ()), threads: in
     module, function, packages = ADAPTERS[chosen.name]
     for package in packages:
         if find_spec(package) is None:
-            raise UserError(f"classifier={chosen.name} needs {package}: pip install 'fooling[{chosen.name}]'")
+            advice = f"pip install 'fooling[{chosen.name}]' (in a checkout '.[{chosen.name}]')"
+            raise UserError(f"classifier={chosen.name} needs {package}: {advice}")
     if not chosen.path:
         raise UserError(f"classifier={chosen.name} needs classifier.path={PATHS[chosen.name]}")
     if chosen.weights and chosen.name != "torch":

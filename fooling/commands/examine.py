@@ -95,7 +95,7 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: "list[Accuracy]
     if rows:
         print()
         found = [[row.way, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
-        print_table(["shown", "settings", f"right of {len(rows[0].right):,}"], found)
+        print_table(["shown", "settings", f"right of {len(rows[0].right):,}"], found, left=2)
     if about.get("note"):
         print(about["note"])
     if about["output"] == "label":

@@ -32,10 +32,10 @@ def written_whole(path: Path, overwrite: bool) -> Iterator[Path]:
                 part.unlink(missing_ok=True)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout, numbers to the right."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:
+    """A table on stdout, numbers to the right, the first columns to the left."""
     from rich.console import Console
 
     from fooling.display import show_table
 
-    show_table(Console(highlight=False), columns, rows)
+    show_table(Console(highlight=False), columns, rows, left)
