@@ -1,48 +1,68 @@
-"""Statistics fitted to a data set."""
+"""Statistics fitted to a data set, in one pass over its images."""
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from fooling.data import ImageSet, refuse_empty_classes
-from fooling.eigen import EigenImages, arguments, fit_eigen, most_components
+from fooling.data import ImageSet, ImageStream, refuse_empty_classes
+from fooling.eigen import ROOM, EigenImages, arguments, eigen_of_images, eigen_of_sums, mean_image, most_components
 from fooling.kernels import reference
 from fooling.kernels.reference_eigen import eigen_distances
 from fooling.kernels.reference_regional import regional_counts, regional_wanted
 from fooling.kernels.tables import LEVELS, bin_of_level
 from fooling.statistics import Statistics
+from fooling.sums import Sums, add, empty_sums
 
 Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-
-CHUNK = 4096  # images measured at a time: bounds the memory
+Watch = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
 def fit(
-    data: ImageSet, bins: int = 10, lags: int = 14, components: int = 40, grid: int = 4, reach: int = 4, exemplars: int = 300
+    data: ImageSet | ImageStream,
+    bins: int = 10,
+    lags: int = 14,
+    components: int = 40,
+    grid: int = 4,
+    reach: int = 4,
+    exemplars: int = 300,
+    watch: Watch = lambda what, done, total: None,
 ) -> Statistics:
     """Statistics of every class of `data`: 1 ≤ bins ≤ 256; lags 1…lags, at most the shorter side − 1.
 
     `components` eigen-images, at most those that the smallest class has; grid × grid regions with lags
     1…reach; `exemplars` of each class, evenly spaced among its images, at most those of the smallest class.
+
+    A stream is read once; what is held does not grow with the number of images. The covariance of the pixels is summed over all
+    images where it has up to 2048 pixels and those of all classes take up to 1 GiB; else at most 2048 images of each class,
+    evenly spaced and as many as 1 GiB holds, stand for all of them in the eigen-images (not in the mean). Exemplars are as many
+    as 1 GiB holds, too.
     """
-    shape = data.images.shape[1:]
+    stream = data.stream() if isinstance(data, ImageSet) else data
+    shape, classes, pixels = stream.shape, len(stream.classes), int(np.prod(stream.shape))
     lags = min(lags, min(shape[:2]) - 1)
-    count = refuse_empty_classes(data)
-    levels, sums, regional = measure(data, lags, grid, reach)
-    levels /= levels.sum(axis=2, keepdims=True)
-    means = sums / count[:, None, None, None] / reference.pair_counts(shape, lags)
+    count = refuse_empty_classes(stream)
+    exemplars = min(exemplars, int(count.min()), max(1, ROOM // (classes * pixels)))
+    sums = empty_sums(count, shape, lags, grid, reach, exemplars)
+    for images, labels in stream:
+        add(sums, images, labels)
+        watch("images", int(sums.seen.sum()), len(stream.labels))
+    levels = sums.levels / sums.levels.sum(axis=2, keepdims=True)
+    means = sums.differences / count[:, None, None, None] / reference.pair_counts(shape, lags)
     histogram = np.zeros((*levels.shape[:2], bins))
     np.add.at(np.moveaxis(histogram, 2, 0), bin_of_level(bins), np.moveaxis(levels, 2, 0))
-    regional = (regional / count[:, None, None] / regional_counts(shape, grid, reach)).reshape(
+    regional = (sums.regional / count[:, None, None] / regional_counts(shape, grid, reach)).reshape(
         *levels.shape[:2], -1, 1 + 2 * reach
     )
-    components = min(components, *(most_components(int(number), int(np.prod(shape))) for number in count))
-    eigen = [fit_eigen(data.images[data.labels == k], components) for k in range(len(data.classes))]
-    chosen = [choose(data, k, min(exemplars, int(count.min()))) for k in range(len(data.classes))]
-    of_exemplars = [describe(images, lags, grid, regional[k], eigen[k]) for k, images in enumerate(chosen)]
+    components = min(components, *(most_components(int(number), pixels, classes) for number in count))
+    eigen = []
+    for k in range(classes):
+        watch("eigen-images of classes", k, classes)
+        eigen.append(eigen_of(sums, k, components))
+    of_exemplars = [describe(kept.images, lags, grid, regional[k], eigen[k]) for k, kept in enumerate(sums.exemplars)]
     return Statistics(
-        labels=np.array(data.classes, dtype=np.str_),
+        labels=np.array(stream.classes, dtype=np.str_),
         shape=np.array(shape, dtype=np.int64),
         count=count,
         levels=levels,
@@ -59,30 +79,13 @@ def fit(
     )
 
 
-def measure(data: ImageSet, lags: int, grid: int, reach: int) -> tuple[Doubles, Doubles, Doubles]:
-    """Sums over each class's images; exact integers.
-
-    Pixels per grey level [K, C, 256], differences [K, C, 2, lags], and those of regions [K, C, regions·(1 + 2·reach)].
-    """
-    from fooling.kernels import numba_
-    from fooling.kernels.numba_regional import regional_parts
-
-    classes, channels = len(data.classes), data.images.shape[3]
-    levels, sums = np.zeros((classes, channels, LEVELS)), np.zeros((classes, channels, 2, lags))
-    regional = np.zeros((classes, channels, len(regional_counts(data.images.shape[1:], grid, reach))))
-    identity = np.arange(LEVELS, dtype=np.uint8)
-    for i in range(0, len(data.images), CHUNK):
-        images, labels = np.ascontiguousarray(data.images[i : i + CHUNK]), data.labels[i : i + CHUNK]
-        np.add.at(levels, labels, numba_.histogram_counts(images, identity))
-        np.add.at(sums, labels, numba_.variogram_sums(images, lags))
-        np.add.at(regional, labels, regional_parts(images, grid, reach))
-    return levels, sums, regional
-
-
-def choose(data: ImageSet, digit: int, number: int) -> Bytes:
-    """So many of a class's images, evenly spaced among them."""
-    own = np.flatnonzero(data.labels == digit)
-    return np.ascontiguousarray(data.images[own[np.linspace(0, len(own) - 1, number).round().astype(np.int64)]])
+def eigen_of(sums: Sums, k: int, components: int) -> EigenImages:
+    """Eigen-images of a class, from its sums or its sample."""
+    number, sample = int(sums.seen[k]), sums.samples[k].images
+    mean = mean_image(sums.pixels[k], number)
+    if sums.pairs.size:
+        return eigen_of_sums(mean, sums.pixels[k], sums.pairs[k], number, components)
+    return eigen_of_images(mean, sample.reshape(len(sample), -1), components)
 
 
 def describe(images: Bytes, lags: int, grid: int, regional: Doubles, eigen: EigenImages) -> dict[str, npt.NDArray[np.generic]]:

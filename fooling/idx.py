@@ -1,8 +1,12 @@
-"""IDX files, the format of MNIST: gzipped or not."""
+"""IDX files, the format of MNIST: gzipped or not, whole or piece by piece."""
 
 import gzip
+import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,48 +20,75 @@ BLOCK = 1 << 20  # bytes read at a time: reading LARGEST at once would claim tha
 
 
 def read_idx(path: Path, dimensions: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """The array of unsigned bytes in an IDX file, with one of these numbers of dimensions. Raises UserError.
+    """The array of unsigned bytes in an IDX file, with one of these numbers of dimensions. Raises UserError."""
+    rows = max(1, BLOCK // math.prod(idx_shape(path, dimensions)[1:]))
+    return np.concatenate(list(idx_pieces(path, dimensions, rows)))
 
-    Format: two bytes 0, the type (8 = unsigned byte), the number of dimensions, their sizes as big-endian uint32, the data.
-    """
-    content = inflate(path)
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise UserError(f"{path}: expected an IDX file (magic number 0x0000080{dimensions[0]}), got {describe(content)}")
-    kind, count = content[2], content[3]
+
+def idx_shape(path: Path, dimensions: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes that the header of an IDX file promises, one of these numbers of them. Raises UserError."""
+    with opened(path) as content:
+        return read_header(path, content, dimensions)
+
+
+def idx_pieces(path: Path, dimensions: tuple[int, ...], number: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """The array in pieces [number, …], the last may be shorter. Raises UserError where the file ends early or goes on."""
+    with opened(path) as content:
+        shape = read_header(path, content, dimensions)
+        row, got = math.prod(shape[1:]), 0
+        promised = f"its header promises {math.prod(shape):,} bytes of data"
+        for first in range(0, shape[0], number):
+            size = min(number, shape[0] - first) * row
+            piece = content.read(size)
+            got += len(piece)
+            if len(piece) < size:
+                raise UserError(f"{path}: truncated: {promised}, got {got:,}")
+            yield np.frombuffer(bytearray(piece), dtype=np.uint8).reshape(-1, *shape[1:])  # of bytes it would be read-only
+        if content.read(1):  # at the end, too, the checksum is compared
+            raise UserError(f"{path}: too long: {promised}, got more")
+
+
+def read_header(path: Path, content: BinaryIO, dimensions: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes, all above 0. Two bytes 0, the type (8 = unsigned byte), the number of dimensions, each as big-endian uint32."""
+    magic = content.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0":
+        raise UserError(f"{path}: expected an IDX file (magic number 0x0000080{dimensions[0]}), got {describe(magic)}")
+    kind, count = magic[2], magic[3]
     if kind != UNSIGNED_BYTE or count not in dimensions:
         expected = " or ".join(f"0x0000080{d}" for d in dimensions)
-        raise UserError(f"{path}: wrong magic number: expected {expected}, got 0x{content[:4].hex()}")
-    header = 4 + 4 * count
-    if len(content) < header:
-        raise UserError(f"{path}: truncated: the header of an IDX file has {header} bytes, got {len(content)}")
-    shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4))
-    size = 1
-    for side in shape:
-        size *= side
-    if len(content) - header != size:
-        state = "truncated" if len(content) - header < size else "too long"
-        raise UserError(f"{path}: {state}: its header promises {size:,} bytes of data, got {len(content) - header:,}")
-    if not size:
+        raise UserError(f"{path}: wrong magic number: expected {expected}, got 0x{magic.hex()}")
+    sizes = content.read(4 * count)
+    if len(sizes) < 4 * count:
+        raise UserError(f"{path}: truncated: the header of an IDX file has {4 + 4 * count} bytes, got {4 + len(sizes)}")
+    shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * count, 4))
+    if not math.prod(shape):
         raise UserError(f"{path}: holds no images or labels: its header says {'×'.join(map(str, shape))}; get it anew")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    return shape
 
 
-def inflate(path: Path, largest: int = LARGEST) -> bytes:
-    """The file's content, decompressed if it is gzipped (seen by its first bytes, not by its name); at most `largest` bytes."""
-    blocks, size = [], 0
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The file's content, decompressed if it is gzipped (seen by its first bytes, not by its name)."""
     try:
         with path.open("rb") as file:
             is_packed = file.read(2) == GZIP
-        with gzip.open(path) if is_packed else path.open("rb") as content:
-            while size <= largest and (block := content.read(BLOCK)):
-                blocks.append(block)
-                size += len(block)
+        with cast("BinaryIO", gzip.open(path)) if is_packed else path.open("rb") as content:
+            yield content
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{path}: truncated or damaged gzip file ({error}); get it anew") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def inflate(path: Path, largest: int = LARGEST) -> bytes:
+    """The file's content, decompressed if it is gzipped; at most `largest` bytes."""
+    blocks, size = [], 0
+    with opened(path) as content:
+        while size <= largest and (block := content.read(BLOCK)):
+            blocks.append(block)
+            size += len(block)
     if size > largest:
         raise UserError(f"{path}: holds more than {largest:,} bytes, decompressed; get it anew")
     return b"".join(blocks)

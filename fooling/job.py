@@ -143,10 +143,10 @@ def get_statistics(settings: RunSettings) -> "Statistics":
 
     data, path = settings.data, settings.prior.statistics
     if data.path or data.kind != "auto":
-        from fooling.data import load_data
+        from fooling.data import stream_data
         from fooling.fit import fit
 
-        return fit(load_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
+        return fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
     return Statistics.load(user_path(path) if path else BUNDLED)
 
 

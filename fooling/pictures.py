@@ -1,21 +1,48 @@
-"""Pictures on disk as images: a folder per class."""
+"""Pictures on disk as images: a folder per class; listed first, opened as they are needed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Shape = tuple[int, int, int]
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 LARGEST = 4096  # pixels a side
-GREY = {"1", "L"}  # Pillow's modes that are read as one channel; others are read as red, green, blue
+GREY = {"1", "L"}  # Pillow's modes that are read as one channel …
+GREY_ON_BLACK = {"LA", "PA"}  # … also after their transparent parts have become black …
+COLOURS = {"RGB", "RGBA", "P", "CMYK", "YCbCr"}  # … and those that are read as red, green, blue
 
 
-def read_folder(folder: Path) -> tuple[Bytes, npt.NDArray[np.int64], tuple[str, ...]]:
-    """Pictures folder/CLASS/NAME.png → images [N, H, W, C], labels [N], names of the classes. Raises UserError.
+class Listing(NamedTuple):
+    """Where the pictures of a set lie, class by class; none has been opened."""
+
+    folders: list[Path]  # one a class that has any
+    names: list[list[str]]  # of the pictures in each
+    numbers: list[int]  # of the classes
+    classes: tuple[str, ...]
+
+    def labels(self) -> Ints:
+        """The class of each picture [N]."""
+        return np.repeat(np.array(self.numbers, dtype=np.int64), [len(names) for names in self.names])
+
+    def paths(self) -> Iterator[Path]:
+        """The pictures, class by class in the order of their names."""
+        return (folder / name for folder, names in zip(self.folders, self.names, strict=True) for name in names)
+
+
+def list_pictures(folder: Path) -> Listing:
+    """Pictures folder/CLASS/NAME.png, at least one of each class. Raises UserError.
 
     Folders named by whole numbers are the classes of those numbers; others are numbered in the order of their names.
     """
@@ -26,19 +53,16 @@ def read_folder(folder: Path) -> tuple[Bytes, npt.NDArray[np.int64], tuple[str, 
     classes = [str(k) for k in range(int(folders[-1].name) + 1)] if numbered else [child.name for child in folders]
     if numbered and len({int(child.name) for child in folders}) < len(folders):
         raise UserError(f"{folder}: two folders are named by the same class number; expected one folder per class")
-    images: list[Bytes] = []
-    labels: list[int] = []
-    for position, child in enumerate(folders):
-        paths = sorted(p for p in child.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file())
-        if not paths:
-            raise UserError(f"{child}: class {child.name} has no pictures ({', '.join(sorted(ENDINGS))})")
-        for path in paths:
-            images.append(read_picture(path))
-            labels.append(int(child.name) if numbered else position)
-            if images[-1].shape[:2] != images[0].shape[:2]:
-                size, first = "×".join(map(str, images[-1].shape[:2])), "×".join(map(str, images[0].shape[:2]))
-                raise UserError(f"{path}: expected {first} pixels as in the first picture, got {size} (height × width)")
-    return as_one(images), np.array(labels, dtype=np.int64), tuple(classes)
+    numbers = [int(child.name) for child in folders] if numbered else list(range(len(folders)))
+    return Listing(folders, [picture_names(child) for child in folders], numbers, tuple(classes))
+
+
+def picture_names(folder: Path) -> list[str]:
+    """The pictures of a class, by name."""
+    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file())
+    if not names:
+        raise UserError(f"{folder}: class {folder.name} has no pictures ({', '.join(sorted(ENDINGS))})")
+    return names
 
 
 def by_number(path: Path) -> tuple[int, int, str]:
@@ -46,29 +70,59 @@ def by_number(path: Path) -> tuple[int, int, str]:
     return (0, int(path.name), path.name) if path.name.isdecimal() else (1, 0, path.name)
 
 
+def picture_shape(listing: Listing) -> Shape:
+    """(H, W, C): the size of the first picture; C = 3 if any is in colour, for which headers are read up to the first such."""
+    height, width, _ = read_picture(next(listing.paths())).shape
+    return height, width, 3 if any(is_colour(path) for path in listing.paths()) else 1
+
+
+def picture_pieces(listing: Listing, shape: Shape, number: int) -> Iterator[Bytes]:
+    """The pictures as images [number, H, W, C], the last piece may be shorter; grey ones get C equal channels."""
+    paths, total = listing.paths(), sum(map(len, listing.names))
+    for first in range(0, total, number):
+        images = np.empty((min(number, total - first), *shape), dtype=np.uint8)
+        for place in range(len(images)):
+            path = next(paths)
+            picture = read_picture(path)
+            if picture.shape[:2] != shape[:2]:
+                size, wanted = "×".join(map(str, picture.shape[:2])), "×".join(map(str, shape[:2]))
+                raise UserError(f"{path}: expected {wanted} pixels as in the first picture, got {size} (height × width)")
+            images[place] = picture
+        yield images
+
+
+def is_colour(path: Path) -> bool:
+    """Whether a picture is read as red, green and blue; only its header is read."""
+    with opened(path) as picture:
+        return picture.mode in COLOURS
+
+
 def read_picture(path: Path) -> Bytes:
     """One picture, uint8 [H, W, C]: C = 1 if it is grey, else 3; transparent parts are black."""
+    from PIL import Image
+
+    with opened(path) as picture:
+        if picture.mode in GREY:
+            return np.asarray(picture.convert("L"))[:, :, None]
+        full = picture.convert("RGBA")
+        black = Image.new("RGBA", full.size, (0, 0, 0, 255))
+        pixels = np.asarray(Image.alpha_composite(black, full).convert("RGB"))
+        return pixels[:, :, :1] if picture.mode in GREY_ON_BLACK else pixels
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["Image"]:
+    """A picture that may be decoded; what goes wrong with it is one line."""
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
             if max(picture.size) > LARGEST:  # before decoding: a small file may hold a huge picture
                 raise UserError(f"{path}: expected at most {LARGEST} pixels a side, got {picture.width}×{picture.height}")
-            if picture.mode in GREY:
-                return np.asarray(picture.convert("L"))[:, :, None]
-            if picture.mode not in ("RGB", "RGBA", "P", "LA", "PA", "CMYK", "YCbCr"):
+            if picture.mode not in GREY | GREY_ON_BLACK | COLOURS:
                 raise UserError(f"{path}: pictures of 8 bits a channel are read, this one is {picture.mode}")
-            full = picture.convert("RGBA")
-            black = Image.new("RGBA", full.size, (0, 0, 0, 255))
-            pixels = np.asarray(Image.alpha_composite(black, full).convert("RGB"))
-            return pixels[:, :, :1] if picture.mode in ("LA", "PA") else pixels
+            yield picture
     except UserError:
         raise
     except Exception as error:  # a damaged picture raises almost anything
         raise UserError(f"{path}: is not a picture that can be read ({error})") from error
-
-
-def as_one(images: list[Bytes]) -> Bytes:
-    """All pictures as [N, H, W, C]; grey ones among coloured ones get three equal channels."""
-    channels = max(image.shape[2] for image in images)
-    return np.stack([np.repeat(image, channels, axis=2) if image.shape[2] < channels else image for image in images])

@@ -187,6 +187,7 @@ def test_idx_that_is_missing_truncated_or_wrong(tmp_path: Path) -> None:
     images.write_bytes(whole)
     labels.write_bytes(gzip.compress(idx(LABELS[:-1])))
     assert "24 images but 23 labels in the train files" in refused(tmp_path)
+    labels.write_bytes(gzip.compress(idx(LABELS)))
     broken = bytearray(whole)
     broken[-8] ^= 1  # of the checksum
     images.write_bytes(broken)

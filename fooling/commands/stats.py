@@ -1,10 +1,14 @@
-"""`fooling stats`: fits a data set's statistics."""
+"""`fooling stats`: fits a data set's statistics, in one pass over its images."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from fooling.commands.output import print_table, written_whole
 from fooling.paths import user_path
 from fooling.settings import StatsSettings, load
+
+if TYPE_CHECKING:
+    from fooling.statistics import Statistics
 
 SUMMARY = "fit the statistics of a data set's classes"
 USAGE = "fooling stats data.path=PATH key=value …"
@@ -18,33 +22,52 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(help_text(StatsSettings, "stats", USAGE))
         return 0
     settings = load(arguments, StatsSettings, "stats")
-    from fooling.data import load_data
+    from rich.console import Console
+
+    from fooling.commands.progress import progress
+    from fooling.data import stream_data
     from fooling.fit import fit
 
     with written_whole(user_path(settings.out), settings.overwrite) as part:
-        data = load_data(settings.data.path, settings.data.kind)
-        statistics = fit(data, **settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"}))
+        data = stream_data(settings.data.path, settings.data.kind)
+        given = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
+        with progress(Console(), settings.quiet) as watch:
+            statistics = fit(data, **given, watch=watch)
         statistics.save(part)
     if not settings.quiet:
-        lags = range(min(3, statistics.lags))
-        columns = [
-            "class",
-            "images",
-            "first bin",
-            "last bin",
-            *(f"g_x({k + 1})" for k in lags),
-            *(f"g_y({k + 1})" for k in lags),
-        ]
-        shares = statistics.histogram.mean(axis=1)
-        g_x, g_y = statistics.variogram_x.mean(axis=1), statistics.variogram_y.mean(axis=1)
-        rows = [
-            [label, f"{count:,}", *(f"{v:.3f}" for v in (shares[k, 0], shares[k, -1], *g_x[k, :3], *g_y[k, :3]))]
-            for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
-        ]
-        print_table(columns, rows)
-        for name, kept in (("components", statistics.eigen.shape[1]), ("exemplars", statistics.exemplars)):
-            if kept < getattr(settings, name):
-                images = f"{statistics.count.min()} images"
-                print(f"{name}={kept}, not {getattr(settings, name)}: the smallest class has {images}")
+        show(statistics)
+        for note in notes(statistics, settings):
+            print(note)
         print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
     return 0
+
+
+def show(statistics: "Statistics") -> None:
+    """A line a class: a few of its means."""
+    lags = range(min(3, statistics.lags))
+    names = [*(f"g_x({k + 1})" for k in lags), *(f"g_y({k + 1})" for k in lags)]
+    shares = statistics.histogram.mean(axis=1)
+    g_x, g_y = statistics.variogram_x.mean(axis=1), statistics.variogram_y.mean(axis=1)
+    rows = [
+        [label, f"{count:,}", *(f"{v:.3f}" for v in (shares[k, 0], shares[k, -1], *g_x[k, :3], *g_y[k, :3]))]
+        for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
+    ]
+    print_table(["class", "images", "first bin", "last bin", *names], rows)
+
+
+def notes(statistics: "Statistics", settings: StatsSettings) -> list[str]:
+    """What is less than was asked for, and why."""
+    from fooling.eigen import sample_size
+
+    pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
+    most, found = sample_size(pixels, classes), []
+    if most and count.max() > most:
+        found.append(f"eigen-images: of {most:,} images a class at most, evenly spaced ({pixels:,} pixels, {classes} classes)")
+    for name, kept in (("components", statistics.eigen.shape[1]), ("exemplars", statistics.exemplars)):
+        if kept < getattr(settings, name):
+            is_few = kept >= count.min() - 1
+            reason = (
+                f"the smallest class has {count.min()} images" if is_few else f"{pixels:,} pixels an image, {classes} classes"
+            )
+            found.append(f"{name}={kept}, not {getattr(settings, name)}: {reason}")
+    return found
