@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers import convolutional, networks
+from fooling.classifiers import convolutional, dense, networks
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.files import HINT, read
 from fooling.errors import UserError
@@ -13,6 +13,7 @@ from fooling.paths import user_path
 # Kinds of built-in networks, by the format in a file's header.
 FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]] = {
     networks.FORMAT: networks.load_sigmoid,
+    dense.FORMAT: dense.load_dense,
     convolutional.FORMAT: convolutional.load_convolutional,
 }
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -31,8 +32,22 @@ def bundled(name: str) -> Callable[[str | None], Classifier]:
     return lambda path: load_network(user_path(path) if path else ASSETS / f"{name}.safetensors")
 
 
+def yours(name: str) -> Callable[[str | None], Classifier]:
+    """Loads a network of a kind of which none is bundled."""
+
+    def load(path: str | None) -> Classifier:
+        if not path:
+            made = f"a network that `fooling train classifier={name} …` wrote"
+            raise UserError(f"classifier={name} has no bundled weights: it needs classifier.path=FILE, {made}")
+        return load_network(user_path(path))
+
+    return load
+
+
+BUNDLED = ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
 CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
-    name: bundled(name) for name in ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
+    **{name: bundled(name) for name in BUNDLED},
+    **{name: yours(name) for name in ("softmax", "perceptron", "mlp", "cnn")},
 }
 
 
