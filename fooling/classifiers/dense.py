@@ -56,13 +56,17 @@ class DenseNetwork:
     @cached_property
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """weights1, bias1, weights2, bias2, … as they are stored."""
-        layers = ((self.weights1, self.bias1), *self.rest)
-        return {f"{name}{i}": layer[j] for i, layer in enumerate(layers, 1) for j, name in enumerate(("weights", "bias"))}
+        named: dict[str, npt.NDArray[Any]] = {"weights1": self.weights1, "bias1": self.bias1}
+        for i, (weights, bias) in enumerate(self.rest, 2):
+            named |= {f"weights{i}": weights, f"bias{i}": bias}
+        return named
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of shape, lattice, activation, divisor and weights."""
-        digest = hashlib.sha256(json.dumps([list(self.input_shape), self.lattice, self.activation, self.divisor]).encode())
+        digest = hashlib.sha256(
+            json.dumps([list(self.input_shape), self.lattice, self.activation, float(self.divisor)]).encode()
+        )
         for name, tensor in self.tensors.items():
             digest.update(f"{name}{tensor.shape}".encode() + np.ascontiguousarray(tensor).tobytes())
         return digest.hexdigest()
@@ -109,7 +113,7 @@ class DenseNetwork:
 
     def save(self, path: Path) -> None:
         """Writes a .safetensors file that `load_network` reads."""
-        more = {"lattice": str(self.lattice), "activation": self.activation, "divisor": repr(self.divisor)}
+        more = {"lattice": str(self.lattice), "activation": self.activation, "divisor": repr(float(self.divisor))}
         write(path, FORMAT, self.input_shape, self.labels, self.made, more, self.tensors)
 
 
@@ -136,7 +140,8 @@ def load_dense(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> De
     if activation not in (ACTIVATIONS if depth > 1 else (NONE,)):
         raise UserError(f"classifier.path={path}: its header is damaged (activation); {HINT}")
     hidden = [max(1, tensors[f"bias{i}"].size) if f"bias{i}" in tensors else 1 for i in range(1, depth)]
-    widths, expected = [int(np.prod(shape)), *hidden, len(labels)], {}
+    widths = [int(np.prod(shape)), *hidden, len(labels)]
+    expected: dict[str, tuple[Any, tuple[int, ...]]] = {}
     for i in range(1, depth + 1):
         expected[f"weights{i}"] = (np.int16 if i == 1 else np.float32, (widths[i - 1], widths[i]))
         expected[f"bias{i}"] = (np.int32 if i == 1 else np.float32, (widths[i],))

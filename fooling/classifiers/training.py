@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.convolutional import ConvolutionalNetwork, by_patches, forward, sizes
+from fooling.classifiers.dense import NONE, DenseNetwork, dense_on_lattice
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
 from fooling.errors import UserError
 
 Layers = dict[str, Any]
 MOMENTUM = 0.9
+GAINS = {"sigmoid": 1.0, "relu": 2.0}  # variance of a dense network's first weights times a layer's inputs
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,36 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
 
     trained = descend(layers, error, data, training, key_order)
     return on_lattice(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+
+
+def train_dense(
+    data: ImageSet, training: Training, *, hidden: tuple[int, ...] = (), activation: str = NONE, made: str = ""
+) -> DenseNetwork:
+    """Hidden layers of these widths, cross-entropy of a softmax; trained, then rounded to the lattice.
+
+    Without hidden layers it is softmax regression, which starts from 0: its optimum is the same from anywhere.
+    """
+    import jax
+
+    shape = (data.images.shape[1], data.images.shape[2], data.images.shape[3])
+    key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
+    widths, depth = (int(np.prod(shape)), *hidden, len(data.classes)), len(hidden) + 1
+    sizes: dict[str, tuple[int, ...]] = {}
+    for i in range(1, depth + 1):
+        sizes |= {f"weights{i}": (widths[i - 1], widths[i]), f"bias{i}": (widths[i],)}
+    start = (
+        start_layers(key_start, sizes, GAINS[activation]) if hidden else {name: np.zeros(size) for name, size in sizes.items()}
+    )
+    act = jax.nn.relu if activation == "relu" else jax.nn.sigmoid
+
+    def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
+        z = pixels.reshape(len(pixels), -1) / 255 @ layers["weights1"] + layers["bias1"]
+        for i in range(2, depth + 1):
+            z = act(z) @ layers[f"weights{i}"] + layers[f"bias{i}"]
+        return -(wanted * jax.nn.log_softmax(z)).sum(axis=1).mean()
+
+    trained = descend(start, error, data, training, key_order)
+    return dense_on_lattice(trained, shape, data.classes, activation, made=made)
 
 
 def train_cnn(
