@@ -29,7 +29,7 @@ QUICK: dict[str, tuple[list[str], float, type]] = {
     "softmax": (["epochs=5"], 0.85, DenseNetwork),
     "perceptron": (["epochs=2"], 0.85, DenseNetwork),
     "mlp": (["epochs=5", "hidden=20,15", "activation=relu"], 0.85, DenseNetwork),
-    "cnn": (["epochs=3", "hidden=24", "channels=6,12", "kernel=3"], 0.85, ConvolutionalNetwork),
+    "cnn": (["epochs=12", "batch=50", "hidden=24", "channels=6,12", "kernel=3"], 0.85, ConvolutionalNetwork),
     "mnist_mlp": (["epochs=12", "hidden=20", "batch=20"], 0.85, SigmoidNetwork),
 }
 ONCE = Training(epochs=2, batch=50, learning_rate=0.5, decay=1e-4, seed=1)
@@ -72,7 +72,7 @@ def test_each_kind_learns_is_told_of_and_can_be_fooled(home: Path, capsys: pytes
     with Image.open("n_confusion.png") as picture:
         assert min(picture.size) > 300
     common: dict[str, Any] = {"runs": 2, "digit": 3, "population": 10, "seed": 1, "quiet": True}
-    common |= {"classifier.path": "n.safetensors", "data.kind": "sklearn", "prior.lags": 3}
+    common |= {"classifier.path": "n.safetensors", "data.kind": "sklearn", "prior": "none"}
     found = {engine: fooling.evolve(**common, generations=3, engine=engine) for engine in ("numba", "reference", "jax")}
     for result in found.values():
         assert np.array_equal(result.scores, network(result.images))
@@ -115,7 +115,7 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
         (["channels=1,2"], "channels is not a setting of classifier=mnist_mlp, but of mnist_cnn, mnist_cnn2, cnn; got"),
         (["classifier=cnn", "hidden=5,6"], "hidden: classifier=cnn has one hidden layer, expected one number, got [5, 6]"),
         (["hidden=5,6"], "hidden: classifier=mnist_mlp has one hidden layer"),
-        (["classifier=perceptron", "learning_rate=1e-9"], "tells no class from another; give a larger learning_rate"),
+        (["classifier=perceptron", "learning_rate=1e-9"], "weights are too small for the lattice; give a larger learning_rate"),
         (
             ["classifier=perceptron", "learning_rate=1e9"],
             "too large for the lattice; train with more weight decay or a smaller",
@@ -150,11 +150,9 @@ def test_images_of_any_size_and_colour(name: str, shape: tuple[int, int, int]) -
     images = (np.random.default_rng(0).integers(0, 100, (60, *shape)) + 120 * labels[:, None, None, None]).astype(np.uint8)
     data = ImageSet(images, labels, ("dark", "light"), "made")
     trainers = {
-        "softmax": lambda: train_dense(data, replace(ONCE, epochs=30, batch=10)),
+        "softmax": lambda: train_dense(data, replace(ONCE, epochs=30, batch=10, learning_rate=0.1)),
         "perceptron": lambda: train_perceptron(data, replace(ONCE, epochs=30), average=True),
-        "mlp": lambda: train_dense(
-            data, replace(ONCE, epochs=30, batch=10, learning_rate=0.05), hidden=(5,), activation="relu"
-        ),
+        "mlp": lambda: train_dense(data, replace(ONCE, epochs=30, batch=10, learning_rate=0.1), hidden=(9,), activation="relu"),
     }
     network = trainers[name]()
     assert network.input_shape == shape

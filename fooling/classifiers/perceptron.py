@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.dense import DenseNetwork, dense_on_lattice
+from fooling.classifiers.networks import LATTICES
 from fooling.classifiers.training import Training, moved
 from fooling.data import ImageSet
 from fooling.errors import UserError
@@ -36,8 +37,8 @@ def train_perceptron(data: ImageSet, training: Training, *, average: bool, made:
     layers = {"weights1": weights[:, :-1].T, "bias1": weights[:, -1]}
     network = dense_on_lattice(layers, (height, width, channels), data.classes, made=made)
     gap = mean_gap(network, data)
-    if not gap > 0:
-        raise UserError("the perceptron tells no class from another; give a larger learning_rate or more epochs")
+    if network.lattice == LATTICES[-1] or not gap > 0:
+        raise UserError("the perceptron's weights are too small for the lattice; give a larger learning_rate or more epochs")
     return dense_on_lattice(layers, (height, width, channels), data.classes, divisor=gap / GAP, made=made)
 
 
