@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fooling.data import ImageSet
 
 SUMMARY = "train a built-in network on a data set"
-USAGE = "fooling train classifier=mnist_mlp data.path=PATH key=value …"
+USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
 
 
 def main(arguments: list[str]) -> int:
