@@ -304,8 +304,8 @@ def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
 def is_exact(job: Job) -> bool:
     """Whether an image's scores depend on nothing but the image.
 
-    The examination says so of a classifier as it is called; inside engine=jax only the built-in perceptron is sure to be so,
-    and of operators that are not ours it is not known.
+    The examination says so of a classifier as it is called; inside engine=jax only the built-in networks
+    whose first layer is on the lattice are sure to be so, and of operators that are not ours it is not known.
     """
     engine = job.settings.engine
     known = engine.name != "jax" or hasattr(job.objective.classifier, "linear_head")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers import CLASSIFIERS, load_classifier, load_network
+from fooling.classifiers import BUNDLED, load_classifier, load_network
 from fooling.classifiers.base import Classifier, ask, examine
 from fooling.errors import UserError
 from fooling.paths import user_path
@@ -49,14 +49,14 @@ def check_sight(name: str, judge: Classifier, classifier: Classifier) -> None:
 
 def one_judge(name: str) -> Classifier:
     """A judge by name or file."""
-    if name in CLASSIFIERS:
+    if name in BUNDLED:
         return load_classifier(name)
     if Path(name).suffix == ".safetensors":
         try:
             return load_network(user_path(name))
         except UserError as error:
             raise UserError(str(error).replace("classifier.path=", "judges: ")) from error
-    raise UserError(f"judges: expected of {', '.join(CLASSIFIERS)} or a file of `fooling train` (.safetensors), got {name}")
+    raise UserError(f"judges: expected of {', '.join(BUNDLED)} or a file of `fooling train` (.safetensors), got {name}")
 
 
 def verdicts(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Floats]:

@@ -181,15 +181,19 @@ class TrainSettings(Model):
     data: Data
     seed: Int = Field(ge=0, lt=2**63, description="of the first weights and the order of the images")
     epochs: Int = Field(ge=1, le=100_000, description="passes over the training images")
-    batch: Int = Field(ge=1, le=1_000_000, description="images a step")
-    learning_rate: Float = Field(gt=0, description="at the start; falls to 0 along a cosine")
-    decay: Float = Field(ge=0, description="L2 weight decay")
-    hidden: Int = Field(ge=1, le=4096, description="units of the hidden layer")
-    channels: tuple[Width, Width] | None = Field(description="of the two convolutions before it; null = none: sigmoid units")
-    kernel: Int = Field(ge=1, le=31, description="side of the convolutions, pixels")
+    batch: Int | None = Field(ge=1, le=1_000_000, description="images a step; null for perceptron, which takes one by one")
+    learning_rate: Float = Field(gt=0, description="at the start; falls to 0 along a cosine. perceptron: of every correction")
+    decay: Float | None = Field(ge=0, description="L2 weight decay; null for perceptron, which has none")
+    hidden: Width | Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] | None = Field(
+        description="units of the hidden layer (1 … 4096); mlp: of each, such as 100,50; null for softmax and perceptron"
+    )
+    activation: Literal["sigmoid", "relu"] | None = Field(description="mlp: of the hidden units; null for the others")
+    average: Bool | None = Field(description="perceptron: the mean of the weights after every image, not the last ones")
+    channels: tuple[Width, Width] | None = Field(description="of the two convolutions of cnn; null for the others")
+    kernel: Int | None = Field(ge=1, le=31, description="side of the convolutions, pixels; null for the others")
     shift: Int = Field(ge=0, le=64, description="training images are moved at random by up to so many pixels")
-    out: Text = Field(description="file to write, .safetensors")
-    overwrite: Bool = Field(description="replace the file")
+    out: Text = Field(description="file to write, .safetensors; beside it NAME.json and NAME_confusion.png")
+    overwrite: Bool = Field(description="replace the files")
     quiet: Bool = Field(description="print nothing but errors")
 
 
@@ -231,7 +235,8 @@ def validate(tree: dict[str, Any], model: type[M]) -> M:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        entries = [entry for entry in error.errors() if len(entry["loc"]) < 3 or entry["loc"][0] != "digit"]  # the whole value
+        whole = ("digit", "hidden")  # told as a whole, not each of a list
+        entries = [entry for entry in error.errors() if len(entry["loc"]) < 3 or entry["loc"][0] not in whole]
         raise UserError("; ".join(dict.fromkeys(map(problem, entries)))) from None
 
 
@@ -243,6 +248,8 @@ def problem(entry: Any) -> str:
         return f"digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got {shown(got)}"
     if path[:1] == ["channels"]:
         return "channels must be two whole numbers from 1 to 4096, such as 16,32, or null"
+    if path[:1] == ["hidden"]:
+        return f"hidden must be a whole number from 1 to 4096, or at most 16 of them such as 100,50; got {shown(got)}"
     if path[:2] == ["prior", "hinge"]:
         return f"prior.hinge must be a list of {', '.join(get_args(TermName))}, such as [eigen,regional]; got {shown(got)}"
     if not path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fooling.classifiers.dense import DenseNetwork, dense_on_lattice
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
 from fooling.data import ImageSet
 from fooling.eigen import arguments, fit_eigen
@@ -69,3 +70,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def random_dense(
+    shape: tuple[int, int, int], hidden: tuple[int, ...] = (12,), activation: str = "relu", classes: int = 4, divisor: float = 1
+) -> DenseNetwork:
+    random = np.random.default_rng(0)
+    widths, layers = [int(np.prod(shape)), *hidden, classes], {}
+    for i in range(1, len(widths)):
+        layers[f"weights{i}"] = (random.normal(size=(widths[i - 1], widths[i])) * 3 / widths[i - 1] ** 0.5).astype(np.float32)
+        layers[f"bias{i}"] = random.normal(size=widths[i]).astype(np.float32)
+    labels = tuple(f"class {k}" for k in range(classes))
+    return dense_on_lattice(layers, shape, labels, activation if hidden else "none", divisor, "random, for tests")

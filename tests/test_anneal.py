@@ -105,7 +105,7 @@ def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
     objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
     slow_because = "chains are scored in full, which is slow; search=ga needs fewer evaluations"
-    assert fast.notes == (f"the classifier is no built-in perceptron: {slow_because}",)
+    assert fast.notes == (f"the classifier is not of mnist_mlp's kind: {slow_because}",)
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
 
 

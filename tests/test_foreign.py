@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
-from fooling.classifiers import ADAPTERS, load_classifier
+from fooling.classifiers import load_classifier
 from fooling.classifiers.adapted import LARGEST, Adapted, adapt
 from fooling.classifiers.base import examine
 from fooling.classifiers.examination import accuracies, better
@@ -22,7 +22,6 @@ from fooling.classifiers.outputs import kind_of, to_scores
 from fooling.cli import dispatch
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
-from fooling.overrides import choices
 from fooling.record import read_image
 
 try:
@@ -64,10 +63,6 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str, command: list[str] 
 
 
 # --- adapters ---------------------------------------------------------------------------------------------------------
-
-
-def test_every_adapter_has_a_file_of_settings() -> None:
-    assert set(ADAPTERS) <= set(choices("classifier"))
 
 
 @pytest.mark.parametrize("varied", [{}, {"batch": 7}, {"logits": False}])
@@ -445,9 +440,9 @@ def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], w
 
 
 def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    import fooling.classifiers as classifiers
+    from fooling.classifiers import foreign
 
-    monkeypatch.setattr(classifiers, "find_spec", lambda name: None)
+    monkeypatch.setattr(foreign, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"classifier=onnx needs onnxruntime: pip install 'fooling\[onnx\]'"):
         load_classifier("onnx", "lenet.onnx")
 

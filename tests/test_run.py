@@ -381,7 +381,7 @@ def test_refusals_leave_nothing_behind(home: Path, capsys: pytest.CaptureFixture
         (["stats", "data.path=missing"], "data.path=missing: no such file or folder"),
         (["stats", "data.kind=sklearn", "out=no/where.npz"], "the folder no does not exist"),
         (["stats", "data.kind=sklearn", "out=."], "expected a file's name, got a folder"),
-        (["train", "data.kind=sklearn", "classifier=vgg"], "classifier=vgg: expected one of http, mnist_cnn, mnist_cnn2"),
+        (["train", "data.kind=sklearn", "classifier=vgg"], "classifier=vgg: expected one of cnn, http, mlp, mnist_cnn"),
     ],
     ids=str,
 )

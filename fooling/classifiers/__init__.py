@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers import convolutional, networks
-from fooling.classifiers.adapted import Like, adapt
+from fooling.classifiers import convolutional, dense, networks
+from fooling.classifiers.adapted import Like
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.files import HINT, read
+from fooling.classifiers.foreign import ADAPTERS, open_foreign
 from fooling.errors import UserError
 from fooling.groups import Classifier as Chosen
 from fooling.paths import user_path
@@ -18,6 +17,7 @@ from fooling.paths import user_path
 # Kinds of built-in networks, by the format in a file's header.
 FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]] = {
     networks.FORMAT: networks.load_sigmoid,
+    dense.FORMAT: dense.load_dense,
     convolutional.FORMAT: convolutional.load_convolutional,
 }
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -36,18 +36,22 @@ def bundled(name: str) -> Callable[[str | None], Classifier]:
     return lambda path: load_network(user_path(path) if path else ASSETS / f"{name}.safetensors")
 
 
-# Built-in networks by the name of their bundled weights.
-CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
-    name: bundled(name) for name in ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
-}
+def yours(name: str) -> Callable[[str | None], Classifier]:
+    """Loads a network of a kind of which none is bundled."""
 
-# Foreign classifiers: module and function of the adapter, the packages that it needs.
-ADAPTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "onnx": ("fooling.classifiers.onnx_", "open_onnx", ("onnxruntime",)),
-    "sklearn": ("fooling.classifiers.sklearn_", "open_sklearn", ("skops",)),
-    "torch": ("fooling.classifiers.torch_", "open_torch", ("torch",)),
-    "python": ("fooling.classifiers.python_", "open_python", ()),
-    "http": ("fooling.classifiers.http_", "open_http", ("httpx",)),
+    def load(path: str | None) -> Classifier:
+        if not path:
+            made = f"a network that `fooling train classifier={name} …` wrote"
+            raise UserError(f"classifier={name} has no bundled weights: it needs classifier.path=FILE, {made}")
+        return load_network(user_path(path))
+
+    return load
+
+
+BUNDLED = ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
+CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
+    **{name: bundled(name) for name in BUNDLED},
+    **{name: yours(name) for name in ("softmax", "perceptron", "mlp", "cnn")},
 }
 
 
@@ -77,21 +81,7 @@ def open_classifier(chosen: Chosen, like: Like = lambda: (None, ()), threads: in
     if chosen.name in CLASSIFIERS:
         refuse_foreign_settings(chosen)
         return CLASSIFIERS[chosen.name](chosen.path)
-    module, function, packages = ADAPTERS[chosen.name]
-    for package in packages:
-        if find_spec(package) is None:
-            advice = f"pip install 'fooling[{chosen.name}]' (in a checkout '.[{chosen.name}]')"
-            raise UserError(f"classifier={chosen.name} needs {package}: {advice}")
-    if not chosen.path:
-        raise UserError(f"classifier={chosen.name} needs classifier.path={PATHS[chosen.name]}")
-    if chosen.weights and chosen.name != "torch":
-        raise UserError(f"classifier.weights is of classifier=torch, got classifier={chosen.name}")
-    if chosen.output_name and chosen.name != "onnx":
-        raise UserError(f"classifier.output_name is of classifier=onnx, got classifier={chosen.name}")
-    return adapt(getattr(import_module(module), function)(chosen, threads or os.cpu_count() or 1), chosen, like)
-
-
-PATHS = {"onnx": "FILE.onnx", "sklearn": "FILE.skops", "torch": "module:function", "python": "module:function", "http": "URL"}
+    return open_foreign(chosen, like, threads or os.cpu_count() or 1)
 
 
 def refuse_foreign_settings(chosen: Chosen) -> None:

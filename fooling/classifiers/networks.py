@@ -100,25 +100,26 @@ def on_lattice(
     layers: dict[str, Floats], input_shape: tuple[int, int, int], labels: tuple[str, ...], made: str
 ) -> SigmoidNetwork:
     """Rounds the first layer of trained float weights (named as in `TENSORS`) to the finest lattice that is exact."""
-    weights, bias = layers["weights1"].astype(np.float64), layers["bias1"].astype(np.float64)
+    k, first, bias = rounded(layers["weights1"], layers["bias1"])
+    second = layers["weights2"].astype(np.float32), layers["bias2"].astype(np.float32)
+    return SigmoidNetwork(input_shape, labels, k, first, bias, *second, made)
+
+
+def rounded(weights: Floats, bias: Floats) -> tuple[int, npt.NDArray[np.int16], npt.NDArray[np.int32]]:
+    """k, W·2ᵏ and b·2ᵏ·255, whole numbers, of a first layer W [P, M], b [M] on the finest lattice that is exact."""
+    weights, bias = weights.astype(np.float64), bias.astype(np.float64)
     for k in reversed(LATTICES):
         w, b = np.rint(weights * 2.0**k), np.rint(bias * 2.0**k * 255)
         if np.abs(w).max() <= LARGEST and (255 * np.abs(w).sum(axis=0) + np.abs(b)).max() < EXACT:
-            second = layers["weights2"].astype(np.float32), layers["bias2"].astype(np.float32)
-            return SigmoidNetwork(input_shape, labels, k, w.astype(np.int16), b.astype(np.int32), *second, made)
-    raise UserError("the first layer's weights are too large for the lattice; train with more weight decay")
+            return k, w.astype(np.int16), b.astype(np.int32)
+    advice = "train with more weight decay or a smaller learning_rate"
+    raise UserError(f"the first layer's weights are too large for the lattice; {advice}")
 
 
 def load_sigmoid(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> SigmoidNetwork:
     """The network of a file's header and tensors; what cannot be one is refused."""
     shape, labels = read_face(path, about)
-    try:
-        lattice = int(about["lattice"])
-        sound = lattice in LATTICES
-    except (KeyError, ValueError):
-        sound = False
-    if not sound:
-        raise UserError(f"classifier.path={path}: its header is damaged (lattice); {HINT}")
+    lattice = read_lattice(path, about)
     units = max(1, tensors["bias1"].size) if "bias1" in tensors else 1
     sizes = {
         "weights1": (int(np.prod(shape)), units),
@@ -127,7 +128,24 @@ def load_sigmoid(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> 
         "bias2": (len(labels),),
     }
     check_sizes(path, tensors, {name: (dtype, sizes[name]) for name, dtype in TENSORS.items()})
-    w, b = np.abs(tensors["weights1"].astype(np.int64)), np.abs(tensors["bias1"].astype(np.int64))
+    refuse_inexact(path, tensors["weights1"], tensors["bias1"])
+    return SigmoidNetwork(shape, labels, lattice, **tensors, made=about.get("made", ""))
+
+
+def read_lattice(path: Path, about: dict[str, str]) -> int:
+    """k of a file's header."""
+    try:
+        lattice = int(about["lattice"])
+        sound = lattice in LATTICES
+    except (KeyError, ValueError):
+        sound = False
+    if not sound:
+        raise UserError(f"classifier.path={path}: its header is damaged (lattice); {HINT}")
+    return lattice
+
+
+def refuse_inexact(path: Path, weights: npt.NDArray[np.int16], bias: npt.NDArray[np.int32]) -> None:
+    """Refuses a first layer [P, M], [M] whose sums may not be exact in float32."""
+    w, b = np.abs(weights.astype(np.int64)), np.abs(bias.astype(np.int64))
     if (255 * w.sum(axis=0) + b).max() >= EXACT:
         raise UserError(f"classifier.path={path}: first-layer sums reach 2²⁴ and would not be exact; train it anew")
-    return SigmoidNetwork(shape, labels, lattice, **tensors, made=about.get("made", ""))

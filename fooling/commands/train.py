@@ -1,15 +1,22 @@
 """`fooling train`: trains a built-in network."""
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fooling.commands.output import print_table, written_whole
 from fooling.errors import UserError
 from fooling.paths import user_path
-from fooling.settings import TrainSettings, load
+from fooling.settings import TrainSettings, load, shown
+
+if TYPE_CHECKING:
+    from fooling.classifiers.training import Training
+    from fooling.data import ImageSet
 
 SUMMARY = "train a built-in network on a data set"
-USAGE = "fooling train classifier=mnist_mlp data.path=PATH key=value …"
+USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
 
 
 def main(arguments: list[str]) -> int:
@@ -20,42 +27,150 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(help_text(TrainSettings, "train", USAGE))
         return 0
     settings = load(arguments, TrainSettings, "train")
-    from fooling.data import load_data
+    check(settings)
+    with ExitStack() as files:
+        weights, about, picture = (files.enter_context(written_whole(path, settings.overwrite)) for path in outputs(settings))
+        from fooling.confusion_chart import chart
+        from fooling.data import load_data
+        from fooling.record import write_json
 
-    with written_whole(user_path(settings.out), settings.overwrite) as part:
         path, kind = settings.data.path, settings.data.kind
         train, test = load_data(path, kind, "train"), load_data(path, kind, "test")
         network, counts = train_and_test(settings, train, test)
-        network.save(part)
+        network.save(weights)
+        write_json(about, summary(settings, network, counts, train))
+        picture.write_bytes(chart(counts, network.labels, f"classifier={settings.classifier.name} on {train.source}"))
     if not settings.quiet:
         correct, total = counts.diagonal(), counts.sum(axis=1)
         rows = [[label, f"{n:,}", share(k, n)] for label, k, n in zip(network.labels, correct, total, strict=True)]
         print_table(["class", "test images", "right"], [*rows, ["all", f"{total.sum():,}", share(correct.sum(), total.sum())]])
         print(f"→ {settings.out}: use it with classifier.path={settings.out}")
+        print(f"→ {', '.join(path.name for path in outputs(settings)[1:])}: which classes are taken for which")
     return 0
 
 
-def train_and_test(settings: TrainSettings, train: Any, test: Any) -> Any:
+def outputs(settings: TrainSettings) -> tuple[Path, Path, Path]:
+    """The files that are written: weights, what is said of them, and the confusion matrix."""
+    path = user_path(settings.out)
+    name = path.name.removesuffix(".safetensors")
+    return path, path.with_name(f"{name}.json"), path.with_name(f"{name}_confusion.png")
+
+
+# --- kinds of networks --------------------------------------------------------------------------------------------------
+
+
+def sigmoid_network(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+    """One hidden layer of sigmoid units, sigmoid outputs."""
+    from fooling.classifiers.training import train_mlp
+
+    return train_mlp(data, training, hidden=one_layer(settings))
+
+
+def convolutions(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+    """Two convolutions and a hidden layer."""
+    from fooling.classifiers.training import train_cnn
+
+    if min(data.images.shape[1:3]) < 4:
+        raise UserError(f"channels: convolutions need images of at least 4×4 pixels, got {data.images.shape[1:3]}")
+    chosen: Any = settings  # `check` has seen to it that they are set
+    return train_cnn(data, training, kernel=chosen.kernel, channels=chosen.channels, hidden=one_layer(settings))
+
+
+def softmax(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+    """Softmax regression."""
+    from fooling.classifiers.training import train_dense
+
+    del settings
+    return train_dense(data, training)
+
+
+def perceptron(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+    """A single layer, by error correction."""
+    from fooling.classifiers.perceptron import train_perceptron
+
+    return train_perceptron(data, training, average=bool(settings.average))
+
+
+def layers(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+    """Hidden layers of any width and depth."""
+    from fooling.classifiers.training import train_dense
+
+    return train_dense(data, training, hidden=widths(settings), activation=str(settings.activation))
+
+
+class Kind(NamedTuple):
+    """A kind of network: how it is trained, and which of the settings that not every kind has."""
+
+    train: Callable[["ImageSet", "Training", TrainSettings], Any]
+    own: tuple[str, ...]
+
+
+DESCENT, CONVOLUTIONS = ("batch", "decay"), ("channels", "kernel")
+KINDS = {
+    "mnist_mlp": Kind(sigmoid_network, ("hidden", *DESCENT)),
+    "mnist_mlp2": Kind(sigmoid_network, ("hidden", *DESCENT)),
+    "mnist_cnn": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+    "mnist_cnn2": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+    "softmax": Kind(softmax, DESCENT),
+    "perceptron": Kind(perceptron, ("average",)),
+    "mlp": Kind(layers, ("hidden", *DESCENT, "activation")),
+    "cnn": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+}
+SOME = ("hidden", *DESCENT, "activation", "average", *CONVOLUTIONS)  # settings that not every kind has
+
+
+def check(settings: TrainSettings) -> None:
+    """Refuses settings that the chosen kind of network does not have, or lacks."""
+    name = settings.classifier.name
+    if name not in KINDS:
+        raise UserError(f"classifier={name}: is not trained here; expected one of {', '.join(KINDS)}")
+    kind = KINDS[name]
+    for setting in SOME:
+        value = getattr(settings, setting)
+        if setting in kind.own and value is None:
+            raise UserError(f"classifier={name} needs {setting}, got null; leave it out for the default")
+        if setting not in kind.own and value is not None:
+            having = ", ".join(other for other in KINDS if setting in KINDS[other].own)
+            raise UserError(f"{setting} is not a setting of classifier={name}, but of {having}; got {setting}={shown(value)}")
+    if kind.train in (sigmoid_network, convolutions):
+        one_layer(settings)
+
+
+def widths(settings: TrainSettings) -> tuple[int, ...]:
+    """The units of each hidden layer."""
+    hidden = settings.hidden
+    return hidden if isinstance(hidden, tuple) else () if hidden is None else (hidden,)
+
+
+def one_layer(settings: TrainSettings) -> int:
+    """The units of the only hidden layer."""
+    if len(widths(settings)) != 1:
+        name, got = settings.classifier.name, shown(settings.hidden)
+        raise UserError(f"hidden: classifier={name} has one hidden layer, expected one number, got {got}; mlp takes several")
+    return widths(settings)[0]
+
+
+# --- training, and what is said of it -----------------------------------------------------------------------------------
+
+
+def train_and_test(settings: TrainSettings, train: "ImageSet", test: "ImageSet") -> Any:
     """The network, and its confusion counts [K, K] on the test images after its first layer was rounded."""
     from dataclasses import replace
 
     import numpy as np
 
-    from fooling.classifiers.training import Training, confusion, train_cnn, train_mlp
+    from fooling.classifiers.training import Training, confusion
     from fooling.data import refuse_empty_classes
 
     refuse_empty_classes(train)
-    on_epoch = (lambda epoch, loss: None) if settings.quiet else progress(settings.epochs)
+    kind = KINDS[settings.classifier.name]
+    what = "loss" if "batch" in kind.own else "mistakes"
+    on_epoch = (lambda epoch, value: None) if settings.quiet else progress(settings.epochs, what)
+    batch, decay = settings.batch or 1, settings.decay or 0.0
     training = Training(
-        settings.epochs, settings.batch, settings.learning_rate, settings.decay, settings.seed, settings.shift, on_epoch
+        settings.epochs, batch, settings.learning_rate, decay, settings.seed, shift=settings.shift, on_epoch=on_epoch
     )
-    network: Any
-    if settings.channels:
-        if min(train.images.shape[1:3]) < 4:
-            raise UserError(f"channels: convolutions need images of at least 4×4 pixels, got {train.images.shape[1:3]}")
-        network = train_cnn(train, training, kernel=settings.kernel, channels=settings.channels, hidden=settings.hidden)
-    else:
-        network = train_mlp(train, training, hidden=settings.hidden)
+    network = kind.train(train, training, settings)
     counts = confusion(network, test)
     result = f"{np.trace(counts) / counts.sum():.4f} right of {counts.sum()} test images"
     made = f"fooling train {words(settings)} on {train.source} ({len(train.images)} images); {result}"
@@ -64,23 +179,42 @@ def train_and_test(settings: TrainSettings, train: Any, test: Any) -> Any:
 
 def words(settings: TrainSettings) -> str:
     """The settings that the weights depend on, as they are written on the command line."""
-    names = ["hidden", "epochs", "batch", "learning_rate", "decay", "seed"]
-    if settings.channels:
-        names += ["channels", "kernel"]
-    if settings.shift:
-        names.append("shift")
-    values = {name: getattr(settings, name) for name in names}
-    return " ".join(f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in values.items())
+    own = [name for name in SOME if name in KINDS[settings.classifier.name].own]
+    names = ["epochs", "learning_rate", "seed", *own, *(["shift"] if settings.shift else [])]
+    values = {"classifier": settings.classifier.name, **{name: getattr(settings, name) for name in names}}
+    return " ".join(f"{key}={shown(value).strip('[]').replace(', ', ',')}" for key, value in values.items())
 
 
-def progress(epochs: int) -> Any:
+def summary(settings: TrainSettings, network: Any, counts: Any, train: "ImageSet") -> dict[str, Any]:
+    """All of NAME.json. `confusion[i][j]`: test images of class i that were taken for class j."""
+    from fooling.result import versions
+
+    correct, total = counts.diagonal(), counts.sum(axis=1)
+    return {
+        "settings": settings.model_dump(mode="json", exclude={"out", "overwrite", "quiet"}),
+        "seed": settings.seed,
+        "data": train.source,
+        "train_images": len(train.images),
+        "test_images": int(total.sum()),
+        "accuracy": float(correct.sum() / total.sum()),
+        "classes": list(network.labels),
+        "class_accuracy": [float(k / n) if n else None for k, n in zip(correct, total, strict=True)],
+        "confusion": counts.tolist(),
+        "input_shape": list(network.input_shape),
+        "fingerprint": network.fingerprint,
+        "made": network.made,
+        "versions": versions(),
+    }
+
+
+def progress(epochs: int, what: str) -> Any:
     """Says how training goes: on a terminal in place, elsewhere every tenth epoch."""
 
-    def show(epoch: int, loss: float) -> None:
+    def show(epoch: int, value: float) -> None:
         live = sys.stdout.isatty()
         if live or epoch % 10 == 0 or epoch == epochs:
             end = "\n" if not live or epoch == epochs else ""
-            print(f"{chr(13) if live else ''}epoch {epoch}/{epochs}  loss {loss:.5f}", end=end, flush=True)
+            print(f"{chr(13) if live else ''}epoch {epoch}/{epochs}  {what} {value:.5f}", end=end, flush=True)
 
     return show
 

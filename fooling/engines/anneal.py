@@ -160,7 +160,7 @@ def why_slow(objective: Objective) -> tuple[str, ...]:
     """What keeps chains from going by difference."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
     if not isinstance(objective.classifier, SigmoidNetwork):
-        found.append("the classifier is no built-in perceptron")
+        found.append("the classifier is not of mnist_mlp's kind")
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
     return tuple(found)

@@ -17,7 +17,7 @@ from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jax_words import Array
 from fooling.kernels.reference import pair_counts
 from fooling.kernels.reference_eigen import PROJECTION_UNIT
-from fooling.kernels.reference_network import EXP, LN2_HIGH, LN2_LOW, LOG2E
+from fooling.kernels.reference_network import EXP, LN2_HIGH, LN2_LOW, LOG2E, Layers
 from fooling.kernels.reference_regional import region_count, regional_counts
 
 EXACT = 1 << 24  # sums of float32 are exact below
@@ -226,33 +226,51 @@ PENALTIES: dict[str, Callable[..., Array]] = {
     "eigen": eigen_term,
 }
 
-# --- the built-in perceptron ------------------------------------------------------------------------------------------
+# --- the built-in networks --------------------------------------------------------------------------------------------
 
 
 def network_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, weights: Floats, bias: Floats) -> Array:
     """Scores [N, K] of the built-in network: its first layer's sums are whole numbers below 2²⁴, so exact in any order."""
+    return sigmoid(dense(sigmoid(lattice_sums(images, first) * scale), weights, bias))
+
+
+def dense_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, layers: Layers, relu: bool) -> Array:
+    """Scores [N, K] of a dense network; see `reference_network.dense_scores`."""
+    z = lattice_sums(images, first) * scale
+    for weights, bias in layers:
+        z = dense(jnp.maximum(z, 0) if relu else sigmoid(z), weights, bias)
+    powers = exponential(z - z.max(axis=1, keepdims=True))
+    return powers / in_order(powers)[:, None]
+
+
+def lattice_sums(images: Array, first: tuple[Floats, Floats]) -> Array:
+    """First-layer sums, [N, H, W, C] → [N, M]."""
     head, start = first
-    sums = exact_product(images.reshape(len(images), -1).astype(jnp.float32), head) + start
-    hidden = sigmoid(sums * scale)
-    output = jnp.broadcast_to(bias, (len(images), len(bias)))
-    return sigmoid(
-        jax.lax.scan(
-            lambda total, unit: (total + unit[0][:, None] * unit[1], None),
-            output,
-            (hidden.T, jnp.asarray(weights)),
-            unroll=UNROLLED,
-        )[0]
-    )
+    return exact_product(images.reshape(len(images), -1).astype(jnp.float32), head) + start
+
+
+def dense(hidden: Array, weights: Floats, bias: Floats) -> Array:
+    """bias + hidden·weights, [N, M] × [M, K] + [K] → [N, K]: summed unit by unit."""
+    return jax.lax.scan(
+        lambda total, unit: (total + unit[0][:, None] * unit[1], None),
+        jnp.broadcast_to(bias, (len(hidden), len(bias))),
+        (hidden.T, jnp.asarray(weights)),
+        unroll=UNROLLED,
+    )[0]
 
 
 def sigmoid(z: Array) -> Array:
     """1/(1 + e⁻ᶻ); see `reference_network.sigmoid`."""
-    x = jnp.clip(-z, -87.0, 87.0)
+    return np.float32(1.0) / (np.float32(1.0) + exponential(-z))
+
+
+def exponential(x: Array) -> Array:
+    """e^x; see `reference_network.exponential`."""
+    x = jnp.clip(x, -87.0, 87.0)
     n = jnp.rint(x * LOG2E)
     r = (x - n * LN2_HIGH) - n * LN2_LOW
     p = jnp.full_like(r, EXP[0])
     for coefficient in EXP[1:]:
         p = p * r + coefficient
     p = (p * r) * r + r + np.float32(1.0)
-    power = jax.lax.bitcast_convert_type((n.astype(jnp.int32) + 127) << 23, jnp.float32)
-    return np.float32(1.0) / (np.float32(1.0) + p * power)
+    return p * jax.lax.bitcast_convert_type((n.astype(jnp.int32) + 127) << 23, jnp.float32)

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from fooling.kernels import reference
 from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jit import jit, jit_inline, jit_part
+from fooling.kernels.numba_dense import dense_scores as dense_scores  # one of the names that each engine's kernels have
 from fooling.kernels.numba_distance import distance
 from fooling.kernels.numba_eigen import eigen_term
-from fooling.kernels.numba_network import network_scores as network_scores  # one of the names that each engine's kernels have
+from fooling.kernels.numba_network import network_scores as network_scores
 from fooling.kernels.numba_network import network_sums as network_sums
 from fooling.kernels.numba_regional import regional_term
 from fooling.kernels.numba_words import U

@@ -23,6 +23,8 @@ from fooling.kernels.reference_breeding import philox_rounds as philox_rounds
 from fooling.kernels.reference_breeding import select as select
 from fooling.kernels.reference_breeding import start as start
 from fooling.kernels.reference_eigen import eigen_term
+from fooling.kernels.reference_network import dense_logits as dense_logits
+from fooling.kernels.reference_network import dense_scores as dense_scores
 from fooling.kernels.reference_network import network_logits as network_logits
 from fooling.kernels.reference_network import network_scores as network_scores
 from fooling.kernels.reference_network import network_sums as network_sums
