@@ -106,7 +106,7 @@ def run_all(
     from fooling.engines.loop import Interrupted
 
     console = Console(highlight=False)
-    sweep = bool(command.folder) or not isinstance(settings.digit, int) or len(jobs) > 1
+    sweep = bool(command.folder) or settings.sweeps or len(jobs) > 1
     config = dump(settings, command.name, command.only)
     with Signals() as signals:
         folder, found = choose_folder(settings, sweep, config, command.folder)
