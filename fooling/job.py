@@ -33,6 +33,7 @@ class Job:
     plan: "Plan"
     judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
     examined: int = 0  # images that the classifier was shown in its examination, once for all jobs of a sweep
+    alone: bool = False  # no job of a sweep, a matrix or a ladder
     rung: str = ""  # of a ladder
     arm: str = ""
 
@@ -98,6 +99,7 @@ def prepare(
     if settings.control:
         weights["target"] = 0.0
     jobs = []
+    alone = not (settings.sweeps or mismatched or pairs)
     for prior_digit, digit in pairs or wanted_pairs(settings, classifier.num_classes, mismatched):
         objective = make_objective(
             classifier,
@@ -117,7 +119,8 @@ def prepare(
         )
         own = prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": own})
-        jobs.append(Job(one, objective, statistics, examination, make_plan(one, objective.digit), judges, examined.evaluations))
+        plan = make_plan(one, objective.digit)
+        jobs.append(Job(one, objective, statistics, examination, plan, judges, examined.evaluations, alone))
     make_engine(jobs[0])  # which refuses what it lacks, before anything is written
     return jobs
 

@@ -71,8 +71,11 @@ def run_job(
         about["valuation_evaluations"] = counted.evaluations
         record.write_run({**about, "status": "running", **summary(result, files)})
         from fooling.report import draw_pictures
+        from fooling.report_success import draw_success
 
         draw_pictures(record.folder)
+        if job.alone:
+            draw_success(record.folder)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
     except (Interrupted, KeyboardInterrupt, SystemExit):
