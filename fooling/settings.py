@@ -45,7 +45,10 @@ class RunSettings(Model):
     control: Bool = Field(description="give the classifier the weight 0: what does the prior alone make?")
     runs: Int = Field(ge=1, le=1_000_000, description="populations side by side, an image each")
     seed: Int = Field(ge=0, lt=2**64, description="the same seed gives the same images")
-    budget: Int | None = Field(ge=2, description="evaluations a run, at most; null = as many as the generations need")
+    budget: Int | None = Field(
+        ge=2,
+        description="evaluations a run, at most: images that the search shows the classifier; null = as the generations need",
+    )
     threshold: Float = Field(gt=0, le=1, description="confidence from which on a run is a success (and the largest score)")
     tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
     stop: Literal["end", "threshold", "tol"] = Field(description="a run ends with its generations, or once it is there")
