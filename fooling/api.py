@@ -41,7 +41,7 @@ def evolve(
     given = None if isinstance(classifier, str) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     jobs = prepare(named(loaded, given, fitted), given, fitted)
-    sweep = not isinstance(loaded.digit, int)
+    sweep = loaded.sweeps
     results = [evolve_one(job, f"digit={job.digit}" if sweep else "", watch) for job in jobs]
     return results if sweep else results[0]
 

@@ -82,6 +82,9 @@ def show_results(console: Console, results: Sequence[Result], weighted: Sequence
     columns = ("digit", "converged", "confidence", *judges, "cost", *weighted, *front, "evaluations", "seconds")
     show_table(console, columns, [cells(result, weighted) for result in results])
     console.print(Text("medians over the images; cost and its terms: 0 is ideal", style="dim"))
+    for result in results:
+        if result.digit == "any":
+            console.print(Text(f"any: {got_to(result)}", style="dim"), soft_wrap=True)
     if judges:
         console.print(Text(f"{', '.join(judges)}: share of the images that the judge reads as the digit", style="dim"))
     if front:
@@ -104,11 +107,19 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
     ]
 
 
+def got_to(result: Result) -> str:
+    """How many images got to each class, the most frequent first."""
+    numbers, counts = np.unique(result.classes, return_counts=True)
+    found = sorted(zip(counts.tolist(), numbers.tolist(), strict=True), key=lambda pair: (-pair[0], pair[1]))
+    return "the images got to " + ", ".join(f"{number} ({count})" for count, number in found)
+
+
 def verdict(result: Result, name: str) -> str:
     """The share of the images that a judge reads as the digit, and of those that it reads as the prior's, if another."""
-    share = f"{read_as(result, result.digit)[name]:.0%}"
-    other = f", {read_as(result, result.prior_digit)[name]:.0%} a {result.prior_digit}"
-    return share if result.prior_digit == result.digit else share + other
+    share = f"{read_as(result, result.classes)[name]:.0%}"
+    if result.prior_digit in (None, result.digit):
+        return share
+    return f"{share}, {read_as(result, result.prior_digit)[name]:.0%} a {result.prior_digit}"
 
 
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:

@@ -1,49 +1,59 @@
 """A job is all that one class's search consists of; made from the settings, checked, before anything is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fooling.errors import UserError
 from fooling.paths import user_path
 from fooling.settings import RunSettings
+from fooling.ways import make_annealing, make_breeding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fooling.classifiers.base import Classifier, Examination
-    from fooling.engines.anneal import Annealing
+    from fooling.classifiers.base import Classifier
+    from fooling.classifiers.counted import Counted
     from fooling.engines.loop import Plan
-    from fooling.engines.state import Breeding, Engine
-    from fooling.kernels.reference import Rates
+    from fooling.engines.state import Engine
+    from fooling.first_look import FirstLook
     from fooling.objective import Objective
     from fooling.statistics import Statistics
+
+
+Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the wanted one
 
 
 @dataclass(frozen=True)
 class Job:
     """What is searched for, against what, and for how long."""
 
-    settings: RunSettings  # its digit is one class
+    settings: RunSettings  # its digit is one class, or any
     objective: "Objective"
     statistics: "Statistics"
-    examination: "Examination"
     plan: "Plan"
     judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
-    looked: "Mapping[str, Any]"  # what run.json says of the examination
-    notes: tuple[str, ...] = ()  # what a user must know of the classifier
+    looked: "FirstLook"  # what is known of the classifier besides
+    alone: bool = False  # no job of a sweep, a matrix or a ladder
     rung: str = ""  # of a ladder
     arm: str = ""
 
     @property
-    def digit(self) -> int:
-        """The wanted class."""
-        return self.plan.digit
+    def digit(self) -> int | Literal["any"]:
+        """The wanted class; any: whichever an image gets to."""
+        from fooling.kernels.arrays import ANY
+
+        return "any" if self.plan.digit == ANY else self.plan.digit
 
     @property
     def prior_digit(self) -> int:
-        """The class whose statistics are wanted."""
+        """The class whose statistics are wanted. Raises UserError where none is."""
         return prior_class(self.settings)
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether a class's statistics are wanted: but for digit=any without prior.digit they are."""
+        return bool(self.objective.arguments)
 
     @property
     def name(self) -> str:
@@ -68,7 +78,7 @@ def prepare(
     statistics: "Statistics | None" = None,
     mismatched: bool = False,
     judges: "Mapping[str, Classifier] | None" = None,
-    pairs: "Sequence[tuple[int | None, int]] | None" = None,
+    pairs: "Sequence[Pair] | None" = None,
 ) -> list[Job]:
     """The jobs that the settings ask for, one a class; refuses what does not fit together.
 
@@ -80,18 +90,15 @@ def prepare(
 
     at_hand = cache(lambda: statistics or get_statistics(settings))
     classifier = classifier or get_classifier(settings, at_hand)
-    examination, looked, notes = first_look(settings, classifier)
-    statistics = at_hand()
+    looked, statistics = first_look(settings, classifier), at_hand()
     refuse_other_classes(settings, classifier, statistics)
     judges = load_judges(settings.judges, classifier) if judges is None else judges
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
         weights["target"] = 0.0
     jobs = []
-    wanted = digits(settings, classifier.num_classes)
-    if pairs is None:
-        pairs = [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(prior.digit, b) for b in wanted]
-    for prior_digit, digit in pairs:
+    alone = not (settings.sweeps or mismatched or pairs)
+    for prior_digit, digit in pairs or wanted_pairs(settings, classifier.num_classes, mismatched):
         objective = make_objective(
             classifier,
             statistics,
@@ -110,7 +117,7 @@ def prepare(
         )
         own = prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": own})
-        jobs.append(Job(one, objective, statistics, examination, make_plan(one, digit), judges, looked, notes))
+        jobs.append(Job(one, objective, statistics, make_plan(one, objective.digit), judges, looked, alone))
     make_engine(jobs[0])  # which refuses what it lacks, before anything is written
     return jobs
 
@@ -137,6 +144,14 @@ def refuse_other_classes(settings: RunSettings, classifier: "Classifier", statis
         raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
 
 
+def wanted_pairs(settings: RunSettings, classes: int, mismatched: bool) -> list[Pair]:
+    """Of each job the prior's class, None where it is the wanted one, and the wanted class."""
+    if settings.digit == "any":
+        return [(settings.prior.digit, "any")]
+    wanted = digits(settings, classes)
+    return [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(settings.prior.digit, b) for b in wanted]
+
+
 def get_statistics(settings: RunSettings) -> "Statistics":
     """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST."""
     from fooling.statistics import BUNDLED, Statistics
@@ -154,12 +169,14 @@ def prior_class(settings: RunSettings) -> int:
     """The class whose statistics are wanted, where `digit` is one class."""
     digit = settings.digit if settings.prior.digit is None else settings.prior.digit
     if not isinstance(digit, int):
-        raise UserError(f"digit={digit}: expected one class")
+        raise UserError(f"digit={digit}: expected one class whose statistics are wanted, or prior.digit=…")
     return digit
 
 
 def digits(settings: RunSettings, classes: int) -> list[int]:
     """The wanted classes: one, several, or all."""
+    if settings.digit == "any":
+        raise UserError("digit=any: expected named classes, for example digit=0,1,2 or digit=all")
     if settings.digit == "all":
         return list(range(classes))
     return [settings.digit] if isinstance(settings.digit, int) else list(settings.digit)
@@ -204,81 +221,12 @@ def make_engine(job: Job) -> "Engine":
     return engine
 
 
-def wanted_levels(job: Job) -> Any:
-    """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars."""
-    from fooling.kernels.tables import levels_within_bins
+def counting(job: Job) -> "tuple[Job, Counted]":
+    """The job with a classifier that counts what it is shown from now on, and that classifier."""
+    from fooling.classifiers.counted import Counted
 
-    prior, statistics = job.settings.prior, job.statistics
-    wanted = job.prior_digit
-    if job.settings.search.draw == "bins":
-        return levels_within_bins(job.objective.arguments["histogram"][1].targets)
-    return statistics.exemplar_levels[wanted].astype(float) if prior.exemplar else statistics.levels[None, wanted]
-
-
-def make_annealing(job: Job) -> "Annealing":
-    """How chains walk."""
-    from fooling.engines.anneal import Annealing
-    from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts
-
-    search, shape, levels = job.settings.search, job.objective.classifier.input_shape, wanted_levels(job)
-    return Annealing(
-        shape=(shape[0], shape[1], shape[2]),
-        proposals=search.proposals,
-        last=job.plan.last,
-        tables=draw_table(levels),
-        counts=exact_counts(levels, shape[0] * shape[1]),
-        swap=round(search.swap_share * RATE_ONE),
-        temperature=search.temperature,
-        cooling=search.cooling,
-        seed=job.settings.seed,
-    )
-
-
-def make_breeding(job: Job) -> "Breeding":
-    """How children are made and kept."""
-    from fooling.engines.state import Breeding
-    from fooling.kernels.tables import draw_table
-
-    search, shape = job.settings.search, job.objective.classifier.input_shape
-    return Breeding(
-        shape=(shape[0], shape[1], shape[2]),
-        population=search.population,
-        selected=search.selected,
-        tables=draw_table(wanted_levels(job)),
-        mixing=search.crossover != "none",
-        mutate_factor=search.mutate_factor,
-        min_rate=search.min_rate,
-        swap=threshold_of(search.swaps, shape[0] * shape[1]),
-        elitism=search.elitism,
-        seed=job.settings.seed,
-        rates=make_rates(job),
-    )
-
-
-def make_rates(job: Job) -> "Rates":
-    """How often the further operators act, with the moves of those that do."""
-    from fooling.kernels.moves import NO_MOVES, gaussian_moves, polynomial_moves
-    from fooling.kernels.reference import Rates
-    from fooling.kernels.tables import RATE_ONE
-
-    search, shape = job.settings.search, job.objective.classifier.input_shape
-    places, pixels = shape[0] * shape[1], shape[0] * shape[1] * shape[2]
-    share = {"uniform": search.rectangles, "rectangle": 1.0, "none": 0.0}[search.crossover]
-    return Rates(
-        rectangle=round(share * RATE_ONE),
-        gaussian=threshold_of(search.gaussians, pixels),
-        polynomial=threshold_of(search.polynomials, pixels),
-        blur=threshold_of(search.blurs, places),
-        gaussian_moves=gaussian_moves(search.gaussian_sd) if search.gaussians else NO_MOVES,
-        polynomial_moves=polynomial_moves(search.polynomial_eta) if search.polynomials else NO_MOVES,
-    )
-
-
-def threshold_of(mean: float, places: int) -> int:
-    """The rate of what happens `mean` times in so many places, at most at every second: an integer in units of 2⁻²⁴."""
-    from fooling.kernels.tables import rate_threshold
-
-    return rate_threshold(min(mean / places, 0.5))
+    counted: Any = Counted(job.objective.classifier)
+    return replace(job, objective=replace(job.objective, classifier=counted)), counted
 
 
 def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
@@ -292,8 +240,9 @@ def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
     from fooling.data import load_data
     from fooling.detectors import MOST, in_brief, of_class, plausibility
 
-    wanted, classifier = job.prior_digit, job.objective.classifier
+    classifier = job.objective.classifier
     try:
+        wanted = job.prior_digit
         real = of_class(load_data(data.path, data.kind, "test"), wanted)
         rows = plausibility(images[:MOST], real[:MOST], job.statistics, wanted, classifier)
     except UserError as error:  # of the data: the job is done
@@ -309,7 +258,7 @@ def is_exact(job: Job) -> bool:
     """
     engine = job.settings.engine
     known = engine.name != "jax" or hasattr(job.objective.classifier, "linear_head")
-    return job.examination.exact and known and engine.toolbox is None
+    return job.looked.examination.exact and known and engine.toolbox is None
 
 
 def describe(job: Job) -> dict[str, Any]:
@@ -327,8 +276,15 @@ def describe(job: Job) -> dict[str, Any]:
         "prior": settings.prior.name,
         "search": settings.search.name,
         "engine": settings.engine.name,
+        "runs": job.plan.runs,
+        "budget": settings.budget,
+        "evaluations_a_generation": job.plan.population,
+        "stop": job.plan.stop,
+        "threshold": job.plan.threshold,
+        "tol": job.plan.tol,
+        "examination_evaluations": job.looked.evaluations,
         "reproducible": "exact" if is_exact(job) else "approximate",
         **job.fingerprints,
-        "examination": dict(job.looked),
+        "examination": dict(job.looked.about),
         "versions": versions(),
     }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.job import Job, digits, get_classifier, get_statistics, prepare
+from fooling.job import Job, Pair, digits, get_classifier, get_statistics, prepare
 from fooling.judges import load_judges, share, spread
 from fooling.result import Result
 from fooling.settings import LadderSettings, RunSettings, validate
@@ -56,7 +56,7 @@ def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[J
     return jobs
 
 
-def targets(wanted: Sequence[int], arm: str, classes: int) -> list[tuple[int | None, int]]:
+def targets(wanted: Sequence[int], arm: str, classes: int) -> list[Pair]:
     """Of each job of a row the prior's class, None where it is the wanted one, and the wanted class."""
     if arm != "mismatched":
         return [(None, digit) for digit in wanted]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fooling.classifiers.base import Classifier, ask
 from fooling.errors import UserError
 from fooling.kernels import reference
+from fooling.kernels.arrays import ANY
 from fooling.statistics import Statistics
 from fooling.wanted import Prior, arguments
 
@@ -26,10 +27,10 @@ class Objective:
     """cost = Σ weight·term of an image, to be minimised; every term is ≥ 0 and 0 is ideal."""
 
     classifier: Classifier
-    digit: int  # the wanted class
+    digit: int  # the wanted class, or reference.ANY
     weights: Mapping[str, float]  # of TERMS; a term of weight 0 is not computed in the search
     free: float  # the target term counts only above this
-    arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its targets and switches
+    arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its targets and switches; none: of no class
     targets: int = 1  # T: all runs have the same, or each run draws one of T
     seed: int = 0  # of that draw
 
@@ -59,13 +60,15 @@ class Objective:
     def value(self, images: Bytes, runs: npt.NDArray[np.uint32] | None = None) -> tuple[Floats, dict[str, Floats], Floats]:
         """Cost [N], every term {name: [N]} unweighted, and scores [N, K] of images uint8 [N, H, W, C]: the definition.
 
+        Each image is shown to the classifier once. Without a class whose statistics are wanted the only term is the target.
+
         `runs` [N] are those that the images come from, by default 0…N − 1.
         """
         which = self.which(np.arange(len(images), dtype=np.uint32) if runs is None else runs)
         cost, scores = self.cost(images, which)
         terms = {"target": reference.target_term(scores, self.digit, self.free)}
-        for name, penalty in reference.PENALTIES.items():
-            terms[name] = penalty(images, which, *self.arguments[name])
+        for name, found in self.arguments.items():
+            terms[name] = reference.PENALTIES[name](images, which, *found)
         return cost, terms, scores
 
 
@@ -73,7 +76,7 @@ def make_objective(
     classifier: Classifier,
     statistics: Statistics,
     *,
-    digit: int,
+    digit: int | Literal["any"],
     weights: Mapping[str, float],
     prior_digit: int | None = None,
     lags: int = 14,
@@ -86,14 +89,21 @@ def make_objective(
     quirk_axes: bool = False,
     seed: int = 0,
 ) -> Objective:
-    """The objective for one class. `prior_digit` is the class whose statistics are wanted, by default `digit`.
+    """The objective for one class, or for any, whichever gets there. `prior_digit` is the class whose statistics are wanted, by
+    default `digit`; without one, any can have no term besides the target.
 
     `target_free`: the target term counts only above this. For the others see `wanted.Prior`; with `exemplar`, which image's
     statistics a run is drawn towards depends on `seed`.
     """
-    check_fit(classifier, statistics, digit, prior_digit)
+    wanted, own = (ANY, prior_digit) if digit == "any" else (digit, digit if prior_digit is None else prior_digit)
+    check_fit(classifier, statistics, wanted, own, "digit" if prior_digit is None else "prior.digit")
+    used = {name: float(weights.get(name, 0.0)) for name in TERMS}
+    if own is None:
+        if exemplar or any(used[name] for name in reference.PENALTIES):
+            raise UserError("digit=any: terms besides the target need a class whose statistics are wanted: prior.digit=…")
+        return Objective(classifier, ANY, used, target_free, {})
     prior = Prior(
-        digit=digit if prior_digit is None else prior_digit,
+        digit=own,
         lags=min(lags, min(classifier.input_shape[:2]) - 1),
         bins=bins,
         hinge=tuple(hinge),
@@ -102,18 +112,16 @@ def make_objective(
         quirk_lag1=quirk_lag1,
         quirk_axes=quirk_axes,
     )
-    wanted = arguments(statistics, prior)
     targets = statistics.exemplars if exemplar else 1
-    return Objective(
-        classifier, digit, {name: float(weights.get(name, 0.0)) for name in TERMS}, target_free, wanted, targets, seed
-    )
+    return Objective(classifier, wanted, used, target_free, arguments(statistics, prior), targets, seed)
 
 
-def check_fit(classifier: Classifier, statistics: Statistics, digit: int, prior_digit: int | None) -> None:
-    """Refuses classes that do not exist and statistics of images of another size."""
-    check_digit("digit", digit, classifier.num_classes, "the classifier")
-    wanted = "digit" if prior_digit is None else "prior.digit"
-    check_digit(wanted, digit if prior_digit is None else prior_digit, len(statistics.count), "the statistics")
+def check_fit(classifier: Classifier, statistics: Statistics, digit: int, own: int | None, whose: str) -> None:
+    """Refuses classes that do not exist and statistics of images of another size; `whose` setting names the prior's class."""
+    if digit != ANY:
+        check_digit("digit", digit, classifier.num_classes, "the classifier")
+    if own is not None:
+        check_digit(whose, own, len(statistics.count), "the statistics")
     expected, got = tuple(classifier.input_shape), tuple(int(side) for side in statistics.shape)
     if expected != got:
         sizes = f"the classifier takes images {expected}, the statistics are of images {got} (height, width, channels)"

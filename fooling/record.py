@@ -23,7 +23,8 @@ SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
 PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
 FRONT, FRONT_IMAGES = "front.csv", "front"  # of search=pareto
 LOGBOOK = "logbook.csv"  # of engine=deap
-PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png")
+SUCCESS = "success.png"  # of a single job, or in the parent folder of a sweep
+PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png", SUCCESS)
 OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, LOGBOOK, *PICTURES, *PLAUSIBILITY}
 TEMPORARY = ".part-"  # how names of files that are being written begin
 

@@ -27,14 +27,15 @@ FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2500
 
 def draw_pictures(folder: Path) -> None:
     """Draws mean.png, mean_converged.png, contact_sheet.png, evolution.webp and front.png from what the record holds."""
-    entries = read_run(folder)["images"]
+    run = read_run(folder)
+    entries, any_class = run["images"], run["digit"] == "any"
     images = np.stack([read_image(folder / entry["file"]) for entry in entries])
     converged = np.array([entry["converged"] for entry in entries])
     write_atomically(folder / "mean.png", png(mean(images)))
     if converged.any():
         write_atomically(folder / "mean_converged.png", png(mean(images[converged])))
     shown = that_fit(min(len(images), SHEET), images.shape[1:])
-    captions = [percent(entry["confidence"]) for entry in entries[:shown]]
+    captions = [(f"{entry['digit']}: " if any_class else "") + percent(entry["confidence"]) for entry in entries[:shown]]
     note = f"the first {shown} of {len(images)}" if shown < len(images) else ""
     sheet = contact_sheet(images[:shown], captions, note)
     write_atomically(folder / "contact_sheet.png", encode(sheet, format="PNG"))

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,8 @@ VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")
 class Result:
     """R finished images and how they came about."""
 
-    digit: int  # the wanted class
-    prior_digit: int  # the class whose statistics were wanted
+    digit: int | Literal["any"]  # the wanted class; any: whichever an image got to
+    prior_digit: int | None  # the class whose statistics were wanted, if there was one
     images: npt.NDArray[np.uint8]  # [R, H, W, C]
     scores: Floats  # [R, K]
     cost: Floats  # [R], Σ weight·term
@@ -47,10 +47,15 @@ class Result:
 
     @property
     def confidence(self) -> Floats:
-        """The classifier's score for the wanted class, [R]."""
-        return self.scores[:, self.digit]
+        """The classifier's score for the class of `classes`, [R]."""
+        return self.scores[np.arange(len(self.scores)), self.classes]
 
     confidences = confidence
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The wanted class of each image, [R]: `digit`, or with any the class that it got to."""
+        return self.predicted if self.digit == "any" else np.full(len(self.scores), self.digit)
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -59,9 +64,9 @@ class Result:
 
     @property
     def runner_up(self) -> npt.NDArray[np.int64]:
-        """The class with the largest score but for the wanted one, [R]."""
+        """The class with the largest score but for that of `classes`, [R]."""
         others = self.scores.copy()
-        others[:, self.digit] = -1
+        others[np.arange(len(others)), self.classes] = -1
         return np.asarray(others.argmax(axis=1))
 
 
@@ -71,8 +76,8 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
     cost, terms, scores = job.objective.value(images)
     lines = track.history
     return Result(
-        digit=plan.digit,
-        prior_digit=job.prior_digit,
+        digit=job.digit,
+        prior_digit=job.prior_digit if job.has_prior else None,
         images=images,
         scores=scores,
         cost=cost,
@@ -101,24 +106,25 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
-        "judges": read_as(result, result.digit),
-        **({"judges_prior": read_as(result, result.prior_digit)} if result.prior_digit != result.digit else {}),
+        "judge_evaluations": {name: len(scores) for name, scores in result.judges.items()},
+        "judges": read_as(result, result.classes),
+        **({"judges_prior": read_as(result, result.prior_digit)} if result.prior_digit not in (None, result.digit) else {}),
         **(front_summary(result.front) if result.front else {}),
         "images": [describe(result, i, file) for i, file in enumerate(files)],
     }
 
 
-def read_as(result: Result, digit: int) -> dict[str, float]:
-    """The share of the images that each judge reads as a class."""
-    return {name: float(np.mean(scores.argmax(axis=1) == digit)) for name, scores in result.judges.items()}
+def read_as(result: Result, classes: Any) -> dict[str, float]:
+    """The share of the images that each judge reads as a class, or as a class [R] each."""
+    return {name: float(np.mean(scores.argmax(axis=1) == classes)) for name, scores in result.judges.items()}
 
 
 def describe(result: Result, i: int, file: str) -> dict[str, Any]:
     """What run.json says of image i."""
-    reached = [None if n < 0 else int(n) for n in result.evaluations_to[i]]
+    reached, digit = [None if n < 0 else int(n) for n in result.evaluations_to[i]], int(result.classes[i])
     return {
         "file": file,
-        "digit": result.digit,
+        "digit": digit,
         "confidence": float(result.confidence[i]),
         "predicted": int(result.predicted[i]),
         "runner_up": int(result.runner_up[i]),
@@ -126,7 +132,7 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
         "terms": {name: float(values[i]) for name, values in result.terms.items()},
         "converged": bool(result.converged[i]),
         **({"exemplar": int(result.exemplars[i])} if result.exemplars is not None else {}),
-        "judges": {name: verdict(scores[i], result.digit) for name, scores in result.judges.items()},
+        "judges": {name: verdict(scores[i], digit) for name, scores in result.judges.items()},
         "evaluations": int(result.evaluations[i]),
         "evaluations_to": {f"{level:g}": n for level, n in zip(MILESTONES, reached, strict=True)},
     }

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fooling.errors import guarded
-from fooling.job import Job, against_real, describe, make_engine, prepare
+from fooling.job import Job, against_real, counting, describe, make_engine, prepare
 from fooling.settings import RunSettings, load
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run_job(
     about = describe(job)
     try:
         engine = make_engine(job)
-        about["notes"] = [*job.notes, *engine.notes]
+        about["notes"] = [*job.looked.notes, *engine.notes]
         for note in about["notes"]:
             tell(note)
         if record:
@@ -59,19 +59,23 @@ def run_job(
             engine.leave(record)
         if not record:
             return make_result(track, track.images, job, None)
-        files = record.save_images(track.images)
-        result = make_result(track, record.read_images(files), job, str(record.folder))
-        found, note = against_real(job, result.images)
+        files, (valued, counted) = record.save_images(track.images), counting(job)
+        result = make_result(track, record.read_images(files), valued, str(record.folder))
+        found, note = against_real(valued, result.images)
         about.update(found)
         if note:
             about["notes"].append(note)
             tell(note)
         if result.front:
-            result = replace(result, front=record_front(record, result.front, job.objective))
+            result = replace(result, front=record_front(record, result.front, valued.objective))
+        about["valuation_evaluations"] = counted.evaluations
         record.write_run({**about, "status": "running", **summary(result, files)})
         from fooling.report import draw_pictures
+        from fooling.report_success import draw_success
 
         draw_pictures(record.folder)
+        if job.alone:
+            draw_success(record.folder)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
     except (Interrupted, KeyboardInterrupt, SystemExit):

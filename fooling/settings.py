@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
+from fooling.clashes import against_any, against_pareto
 from fooling.errors import UserError
 from fooling.groups import (
     Bool,
@@ -21,7 +22,7 @@ from fooling.groups import (
     Text,
     as_list,
 )
-from fooling.overrides import choices, collect, flat, leaves, put
+from fooling.overrides import collect, flat, leaves, put
 
 __all__ = [
     "ExamineSettings",
@@ -39,11 +40,16 @@ __all__ = [
 class RunSettings(Model):
     """Settings of the main job."""
 
-    digit: Int | tuple[Int, ...] | Literal["all"] = Field(description="wanted class, by index; 0,1,2 and all are a sweep")
+    digit: Int | tuple[Int, ...] | Literal["all", "any"] = Field(
+        description="wanted class, by index; 0,1,2 and all are a sweep; any takes whichever class an image gets to"
+    )
     control: Bool = Field(description="give the classifier the weight 0: what does the prior alone make?")
     runs: Int = Field(ge=1, le=1_000_000, description="populations side by side, an image each")
     seed: Int = Field(ge=0, lt=2**64, description="the same seed gives the same images")
-    budget: Int | None = Field(ge=2, description="evaluations a run, at most; null = as many as the generations need")
+    budget: Int | None = Field(
+        ge=2,
+        description="evaluations a run, at most: images that the search shows the classifier; null = as the generations need",
+    )
     threshold: Float = Field(gt=0, le=1, description="confidence from which on a run is a success (and the largest score)")
     tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
     stop: Literal["end", "threshold", "tol"] = Field(description="a run ends with its generations, or once it is there")
@@ -66,7 +72,7 @@ class RunSettings(Model):
         """What pydantic cannot see in one field."""
         search, problems = self.search, []
         if search.name == "pareto":
-            problems += self.check_pareto()
+            problems += against_pareto(self)
         elif search.name == "ga" and search.selected > search.population:
             problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
         least = search.proposals + 1 if search.name == "anneal" else search.population
@@ -87,31 +93,24 @@ class RunSettings(Model):
             problems.append("prior.weights are all 0: at least one must be above")
         if isinstance(self.digit, tuple) and len(set(self.digit)) < max(1, len(self.digit)):
             problems.append(f"digit must name different classes, got {list(self.digit)}")
-        smallest = min(self.digit, default=0) if isinstance(self.digit, tuple) else 0 if self.digit == "all" else self.digit
+        indices = self.digit if isinstance(self.digit, tuple) else (self.digit,)
+        smallest = min((index for index in indices if isinstance(index, int)), default=0)
         if smallest < 0:
             problems.append(f"digit must be a class from 0 on, got {smallest}")
+        if self.digit == "any":
+            problems += self.check_any()
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    def check_pareto(self) -> list[str]:
-        """What speaks against a front of target against prior."""
-        target, *others = self.prior.weights.model_dump().values()
-        problems = []
-        if self.search.population < 4:
-            problems.append(f"search=pareto needs search.population=4 or more, got {self.search.population}")
-        if not any(others):
-            near = ", ".join(name for name in choices("prior") if name != "none")
-            problems.append(
-                f"search=pareto weighs the classifier against a prior, and prior={self.prior.name} has no term "
-                f"besides the target; take one of prior={near}"
-            )
-        if self.control or not target:
-            what = "control=true" if self.control else "prior.weights.target=0"
-            problems.append(f"search=pareto weighs the classifier against a prior; {what} leaves the classifier out")
-        if self.search.returns == "worst":
-            problems.append("search.returns=worst is of search=ga; search=pareto needs search.returns=best")
-        return problems
+    @property
+    def sweeps(self) -> bool:
+        """Whether the digit is a list, or all: a job for each class."""
+        return isinstance(self.digit, tuple) or self.digit == "all"
+
+    def check_any(self) -> list[str]:
+        """What speaks against whichever class an image gets to."""
+        return against_any(self)
 
 
 Names = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
@@ -123,9 +122,17 @@ class LadderSettings(RunSettings):
     rungs: Names = Field(description="priors, from the weakest on; all = every one")
     arms: Names = Field(description="with the classifier, control, mismatched; all = every one")
 
+    def check_any(self) -> list[str]:
+        """Its arms are of a class each."""
+        return ["digit=any: the ladder compares priors class by class; name classes, for example digit=0,1,2 or digit=all"]
+
 
 class MatrixSettings(RunSettings):
     """Settings of `fooling matrix`: those of the main job, for every pair."""
+
+    def check_any(self) -> list[str]:
+        """Its columns are of a class each."""
+        return ["digit=any: the matrix takes pairs of classes; name two or more, for example digit=3,4 or digit=all"]
 
 
 class StatsSettings(Model):
@@ -245,7 +252,7 @@ def problem(entry: Any) -> str:
     path = [str(part) for part in entry["loc"]]
     got = entry["input"]
     if path[:1] == ["digit"]:
-        return f"digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got {shown(got)}"
+        return f"digit must be a class index from 0 on, a list of them such as 0,1,2, all or any; got {shown(got)}"
     if path[:1] == ["channels"]:
         return "channels must be two whole numbers from 1 to 4096, such as 16,32, or null"
     if path[:1] == ["hidden"]:

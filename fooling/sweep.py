@@ -18,6 +18,7 @@ from fooling.job import Job
 from fooling.record import (
     CONFIG,
     PLAUSIBILITY,
+    SUCCESS,
     SWEEP,
     clear,
     image_names,
@@ -47,7 +48,7 @@ Finish = Callable[["Console", list[Job], "list[Result]", Path], None]
 Leave = Callable[[Path, list[Job], "list[Result]"], None]
 RunOne = Callable[[Job, Path], "Result"]
 JOB_FOLDERS = ("digit=*", "prior=*", "rung=*")  # what a sweep's record folders are called, see `Job.name`
-LEFT = ("contact_sheet.png", "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all its jobs
+LEFT = ("contact_sheet.png", SUCCESS, "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all jobs
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def run_all(
     from fooling.engines.loop import Interrupted
 
     console = Console(highlight=False)
-    sweep = bool(command.folder) or not isinstance(settings.digit, int) or len(jobs) > 1
+    sweep = bool(command.folder) or settings.sweeps or len(jobs) > 1
     config = dump(settings, command.name, command.only)
     with Signals() as signals:
         folder, found = choose_folder(settings, sweep, config, command.folder)
@@ -203,11 +204,14 @@ def run_sweep(
 
 
 def leave_sheet(parent: Path, jobs: list[Job], results: "list[Result]") -> None:
-    """A contact sheet over all jobs."""
+    """A contact sheet over all jobs, and their success."""
     from fooling.report import draw_sweep
+    from fooling.report_success import draw_sweep_success
 
     del results
-    draw_sweep(parent, [job.name for job in jobs])
+    names = [job.name for job in jobs]
+    draw_sweep(parent, names)
+    draw_sweep_success(parent, names)
 
 
 def clear_sweep(parent: Path) -> None:

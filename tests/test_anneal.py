@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import random_images, random_network, random_statistics
-from test_engines import ALL, PRIOR, WEIGHTS, Foreign
+from test_engines import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
 
 import fooling
 from fooling.engines import scoring
 from fooling.engines.anneal import Annealing, NumbaAnneal, ReferenceAnneal
 from fooling.engines.state import State
 from fooling.errors import UserError
-from fooling.job import make_annealing, make_engine, prepare
+from fooling.job import make_engine, prepare
 from fooling.kernels import reference_anneal
 from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
 from fooling.objective import Objective, make_objective
 from fooling.settings import RunSettings, load
 from fooling.statistics import BUNDLED, Statistics
+from fooling.ways import make_annealing
 
 RUNS = np.arange(5, dtype=np.uint32)
 
@@ -36,8 +37,9 @@ def make(
 ) -> tuple[Objective, Annealing]:
     statistics = fitted(shape)
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
-    network = random_network(shape, varied.pop("classes", 4), varied.pop("hidden", 12))
-    objective = make_objective(classifier or network, statistics, digit=1, weights=weights, **terms)
+    network = random_network(shape, varied.pop("classes", 4), varied.pop("hidden", 12), varied.pop("network", 0))
+    wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
+    objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
     annealing = Annealing(
         shape=shape,
@@ -78,6 +80,9 @@ def same(one: State, other: State) -> bool:
         {"cooling": 0.0, "last": 100},
         {"seed": 2**64 - 1},
         {"quirk_lag1": True},
+        ANY,
+        {**ANY_OF_1, "classes": 11, "hidden": 16},
+        {**ANY_OF_1, "target_free": 0.9, "scoring": "dense"},
         {"classes": 2, "hidden": 1},
         {"classes": 11, "hidden": 16},
         {"classes": 17, "hidden": 35},

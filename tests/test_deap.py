@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deap import tools
-from test_engines import ALL, PLAN, equal, make
+from test_engines import ALL, ANY, ANY_OF_1, PLAN, equal, make
 
 from fooling.cli import dispatch
 from fooling.engines.deap_ import DeapEngine, Individual
@@ -32,6 +32,8 @@ QUICK = ("run", "engine=deap", "digit=2", "runs=2", "population=6", "selected=3"
         {},
         {"elitism": False},
         {"mixing": False, "selected": 1},
+        ANY,
+        {**ANY_OF_1, "target_free": 0.1},
         {"exemplar": True, "weights": ALL, "mutate_factor": 0.1, "seed": 2**64 - 1},
         {"rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0), blur=2**18)},
         {"shape": (6, 7, 3), "rates": Rates(polynomial=2**20, polynomial_moves=polynomial_moves(20))},

@@ -14,12 +14,16 @@ from fooling.engines.reference import ReferenceEngine
 from fooling.engines.state import Breeding, State
 from fooling.engines.track import Track
 from fooling.errors import UserError
+from fooling.kernels import reference
 from fooling.kernels.tables import draw_table
 from fooling.objective import Objective, make_objective
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
 ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
 PRIOR = ("exemplar", "lag_weights", "quirk_lag1", "quirk_axes", "lags", "bins", "hinge", "target_free")
+DIGITS = ("digit", "prior_digit")
+ANY = {"digit": "any", "weights": {"target": 1.0}, "network": 3}  # no class's statistics; this one's largest scores differ
+ANY_OF_1 = {"digit": "any", "prior_digit": 1, "network": 3}
 PLAN = Plan(runs=3, first=12, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
 
 
@@ -28,7 +32,9 @@ def make(
 ) -> tuple[Objective, Breeding]:
     statistics = random_statistics(shape)
     quirks = {name: varied.pop(name) for name in PRIOR if name in varied}
-    objective = make_objective(classifier or random_network(shape), statistics, digit=1, weights=weights, **quirks)
+    wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
+    network = random_network(shape, seed=varied.pop("network", 0))
+    objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **quirks)
     breeding = Breeding(
         shape=shape,
         population=12,
@@ -98,6 +104,8 @@ def test_table_names_what_is_there(name: str) -> None:
         {"selected": 12, "population": 12},
         {"population": 2, "selected": 2},
         {"seed": 2**64 - 1},
+        ANY,
+        {**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1, "target_free": 0.9},
     ],
     ids=str,
 )
@@ -217,6 +225,15 @@ def test_success_needs_the_largest_score_too() -> None:
     plan = replace(PLAN, digit=0)
     assert converged(plan, np.zeros(3, np.float32), scores).tolist() == [False, True, False]
     assert converged(replace(plan, tol=0.5), np.array([0.4, 0.5, 0.6], np.float32), scores).tolist() == [True, False, False]
+
+
+def test_any_class_is_whichever_is_largest() -> None:
+    scores = np.array([[0.9995, 1.0], [0.9995, 0.5], [0.9, 0.1]], dtype=np.float32)
+    assert success(scores, reference.ANY, 0.999).tolist() == [True, True, False]
+    state = State(0, np.array([0, 1, 2], np.uint32), *np_state(scores.tolist()))
+    track = Track.start(3, state)
+    track.note(state, 0, 100, reference.ANY)
+    assert track.reached.tolist() == [[100] * 4, [100, 100, 100, -1], [100, -1, -1, -1]]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

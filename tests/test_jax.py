@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import random_images, random_network, random_statistics
-from test_engines import ALL, PLAN, Foreign, make
+from test_engines import ALL, ANY, ANY_OF_1, PLAN, Foreign, make
 
 from fooling.classifiers import load_classifier
 from fooling.cli import dispatch
@@ -193,14 +193,17 @@ def alike(mine: State, wanted: State) -> bool:
         {"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0},
         {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}, "elitism": False},
         {"quirk_lag1": True, "mixing": False, "selected": 1, "target_free": 0.9},
+        {**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1},
+        ANY,
         {"mutate_factor": 100.0, "min_rate": 0.01, "population": 30, "seed": 2**64 - 1},
         {"shape": COLOUR, "classes": 2, "rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0))},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )
 def test_it_steps_as_the_reference(varied: dict) -> None:
-    shape, classes = varied.pop("shape", SMALL), varied.pop("classes", 4)
-    objective, breeding = make(shape, random_network(shape, classes), **varied)
+    shape, network = varied.get("shape", SMALL), varied.get("network", 0)
+    terms = {name: value for name, value in varied.items() if name not in ("shape", "classes")}
+    objective, breeding = make(shape, random_network(shape, varied.get("classes", 4), seed=network), **terms)
     mine, wanted = JaxEngine(objective, breeding, block=1), ReferenceEngine(objective, breeding)
     state = wanted.init(RUNS)
     assert alike(mine.init(RUNS), state)

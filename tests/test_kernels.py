@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import random_images, random_network, random_wanted
 
-from fooling.kernels import numba_, numba_breeding, numba_selection, numba_words, reference, tables
+from fooling.kernels import jax_, numba_, numba_breeding, numba_selection, numba_words, reference, tables
 from fooling.kernels.arrays import Wanted
 from fooling.kernels.numba_breeding import Recipe
 from fooling.kernels.reference_breeding import ORIGINAL
@@ -383,13 +383,38 @@ def test_terms_are_0_at_their_own_statistics(shape: tuple[int, int, int]) -> Non
     assert reference.regional_term(image, which, 4, own)[0] == 0
 
 
+def tied_scores() -> np.ndarray:
+    """Random scores of three classes, and such as have several largest ones, none, or more than 1."""
+    ties = [[0, 0, 0], [1, 1, 1], [0.5, 0.7, 0.7], [0, 1.00001, 1], [1, 0, 1]]
+    return np.concatenate([np.random.default_rng(4).random((40, 3)), ties]).astype(np.float32)
+
+
+@pytest.mark.parametrize("wanted", [0, 2, reference.ANY])
+@pytest.mark.parametrize("kernels", [numba_, jax_], ids=["numba", "jax"])
+def test_target_terms_are_those_of_the_reference(kernels: ModuleType, wanted: int) -> None:
+    for scores in (tied_scores(), np.random.default_rng(1).random((9, 17), dtype=np.float32)):
+        for free in (0.0, 0.8):
+            found, term = kernels.target_term(scores, wanted, free), reference.target_term(scores, wanted, free)
+            assert np.asarray(found) == pytest.approx(term, abs=1e-5)
+            assert kernels is jax_ or np.array_equal(found, term)
+
+
+def test_any_class_is_the_one_that_costs_least() -> None:
+    scores = tied_scores()
+    terms = np.stack([reference.target_term(scores, k) for k in range(3)])
+    assert reference.target_term(scores, reference.ANY) == pytest.approx(terms.min(axis=0), abs=1e-6)
+    assert reference.target_term(np.eye(3, dtype=np.float32), reference.ANY).tolist() == [0, 0, 0]
+    own = reference.wanted_classes(scores, reference.ANY)
+    assert np.array_equal(own, scores.argmax(axis=1))
+    assert np.array_equal(reference.confidence(scores, reference.ANY), scores.max(axis=1))
+    assert np.array_equal(reference.confidence(scores, 1), scores[:, 1])
+
+
 @pytest.mark.parametrize("wanted", [0, 2])
 def test_target_term(wanted: int) -> None:
     scores = np.random.default_rng(4).random((7, 3), dtype=np.float32)
     term = reference.target_term(scores, wanted)
-    assert np.array_equal(numba_.target_term(scores, wanted), term)
     free = reference.target_term(scores, wanted, 0.8)
-    assert np.array_equal(numba_.target_term(scores, wanted, 0.8), free)
     assert free == pytest.approx(np.maximum(term - 0.8, 0), abs=1e-6)
     assert term == pytest.approx(np.abs(scores - np.eye(3)[wanted]).sum(axis=1), abs=1e-6)
     assert reference.target_term(np.eye(3, dtype=np.float32), 1).tolist() == [2, 0, 2]

@@ -14,7 +14,7 @@ WEIGHTS = {"target": 2.0, "histogram": 0.5, "variogram": 3.0, "eigen": 0.3}
 
 def make(**changed):
     options = {"digit": 1, "weights": WEIGHTS, **changed}
-    return make_objective(random_network(SHAPE), random_statistics(SHAPE), **options)
+    return make_objective(options.pop("classifier", random_network(SHAPE)), random_statistics(SHAPE), **options)
 
 
 def test_cost_is_the_weighted_sum_of_the_terms() -> None:
@@ -23,6 +23,20 @@ def test_cost_is_the_weighted_sum_of_the_terms() -> None:
     assert cost == pytest.approx(sum(WEIGHTS.get(name, 0) * terms[name] for name in TERMS), rel=1e-6)
     assert terms["target"] == pytest.approx(np.abs(scores - np.eye(4)[1]).sum(axis=1), abs=1e-6)
     assert all((values >= 0).all() for values in terms.values())
+
+
+def test_any_class_has_the_least_target_term_and_the_priors_other_terms() -> None:
+    images = random_images(SHAPE, 5)
+    network = {"classifier": random_network(SHAPE, seed=3)}
+    _, found, scores = make(**network, digit="any", prior_digit=2).value(images)
+    each = np.stack([make(**network, digit=k).value(images)[1]["target"] for k in range(4)])
+    assert found["target"] == pytest.approx(each.min(axis=0), abs=1e-6)
+    assert len(set(scores.argmax(axis=1))) > 1
+    _, of_two, _ = make(**network, digit=2).value(images)
+    assert all(np.array_equal(found[name], of_two[name]) for name in reference.PENALTIES)
+    _, alone, _ = make(**network, digit="any", weights={"target": 1.0}).value(images)
+    assert list(alone) == ["target"]
+    assert np.array_equal(alone["target"], found["target"])
 
 
 def test_targets_are_the_wanted_classs() -> None:
@@ -51,6 +65,9 @@ def test_penalties_of_weight_0_are_left_out_of_the_search_but_told() -> None:
     [
         ({"digit": 4}, "digit=4: expected a class from 0 to 3 of the classifier, got 4"),
         ({"digit": -1}, "digit=-1: expected a class from 0 to 3"),
+        ({"digit": "any"}, "digit=any: terms besides the target need a class whose statistics are wanted: prior.digit="),
+        ({"digit": "any", "weights": {"target": 1}, "exemplar": True}, "digit=any: terms besides the target need a class"),
+        ({"digit": "any", "prior_digit": 9}, "prior.digit=9: expected a class from 0 to 3 of the statistics, got 9"),
         ({"prior_digit": 9}, "prior.digit=9: expected a class from 0 to 3 of the statistics, got 9"),
     ],
 )

@@ -17,12 +17,13 @@ from test_kernels import LEVELS, make_breeding, numbers_of
 from fooling.engines.loop import run_loop
 from fooling.engines.numba_ import NumbaEngine
 from fooling.engines.reference import ReferenceEngine
-from fooling.job import make_rates, prepare
+from fooling.job import prepare
 from fooling.kernels import numba_breeding, numba_changes, reference, reference_breeding, tables
 from fooling.kernels.moves import gaussian_moves, polynomial_moves
 from fooling.kernels.reference_breeding import OPERATORS, ORIGINAL, Rates
 from fooling.overrides import leaves
 from fooling.settings import RunSettings, load
+from fooling.ways import make_rates
 
 ONE = tables.RATE_ONE
 ROOT = Path(__file__).parent.parent

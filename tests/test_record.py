@@ -53,7 +53,7 @@ def whole(tmp_path: Path) -> Path:
 
 
 def test_what_the_folder_holds(whole: Path) -> None:
-    expected = "checkpoint.npz config.yaml contact_sheet.png evolution.webp images mean.png metrics.jsonl run.json"
+    expected = "checkpoint.npz config.yaml contact_sheet.png evolution.webp images mean.png metrics.jsonl run.json success.png"
     names = {path.name for path in whole.iterdir()} - {"mean_converged.png"}
     assert names == set(expected.split())
     run = read_run(whole)
@@ -62,6 +62,8 @@ def test_what_the_folder_holds(whole: Path) -> None:
     assert run["converged"] == sum(entry["converged"] for entry in run["images"])
     assert [entry["file"] for entry in run["images"]] == [f"images/{i:04d}.png" for i in range(3)]
     assert set(run["images"][0]["evaluations_to"]) == {"0.9", "0.99", "0.999", "0.9999"}
+    plan = (run["runs"], run["budget"], run["evaluations_a_generation"], run["stop"], run["threshold"], run["tol"])
+    assert plan == (3, None, 12, "tol", 0.999, 0.4)
 
 
 def test_what_it_says_is_true_of_the_files(whole: Path) -> None:
@@ -149,7 +151,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(Path, "replace", dying)
 
 
-@pytest.mark.parametrize("number", range(1, 19))
+@pytest.mark.parametrize("number", range(1, 20))
 def test_a_crash_at_any_write_can_be_resumed(whole: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     folder = tmp_path / "r"

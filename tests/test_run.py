@@ -19,6 +19,7 @@ from fooling.errors import UserError, guarded
 from fooling.kernels.numba_difference import STATISTICS
 from fooling.objective import TERMS
 from fooling.record import locked, read_image, read_run, status_of
+from fooling.sweep import clear_sweep
 
 QUICK = ["runs=3", "generations=12", "population=20"]
 LONG = ["runs=8", "generations=600", "digit=3"]  # seconds, so that signals arrive in its midst
@@ -77,6 +78,7 @@ def test_sweep(home: Path) -> None:
         (f"digit={k}", k, "done") for k in (0, 1, 7)
     ]
     assert read_image(Path("s/contact_sheet.png")).shape[0] > 3 * 84
+    assert [path.parent.name for path in Path("s").rglob("success.png")] == ["s"]
     assert read_run(Path("s/digit=7"))["digit"] == 7
     single = fooling.evolve(digit=7, runs=3, generations=12, population=20)
     assert np.array_equal(read_image(Path("s/digit=7/images/0002.png")), single.images[2])
@@ -119,6 +121,8 @@ def test_a_running_sweep_is_left_alone(home: Path, capsys: pytest.CaptureFixture
     assert "holds a sweep" in capsys.readouterr().err
     assert call("run", "digit=1,2", *QUICK, "out=s", "quiet=true", "overwrite=true") == 0
     assert not Path("s/digit=0").exists()
+    clear_sweep(Path("s"))
+    assert {path.name for path in Path("s").iterdir()} == {"config.yaml", "sweep.json"}
 
 
 def test_control_spends_all_its_evaluations_and_ignores_the_classifier(home: Path) -> None:

@@ -98,6 +98,8 @@ def test_preset_blog2015_is_the_source() -> None:
         ("digit=0,1,2", "digit", (0, 1, 2)),
         ("digit=[0,1]", "digit", (0, 1)),
         ("digit=all", "digit", "all"),
+        ("digit=any prior=none", "digit", "any"),
+        ("digit=any prior.digit=3", "digit", "any"),
         ("seed=18446744073709551615", "seed", 2**64 - 1),
         ("tol=null", "tol", None),
         ("out=2", "out", "2"),
@@ -118,7 +120,7 @@ def test_preset_blog2015_is_the_source() -> None:
     ],
 )
 def test_words(word: str, path: str, value: Any) -> None:
-    found: Any = run(word)
+    found: Any = run(*(word.split(" ") if word.startswith("digit=any") else [word]))
     for name in path.split("."):
         found = getattr(found, name)
     assert found == value
@@ -151,9 +153,22 @@ def test_words(word: str, path: str, value: Any) -> None:
         (["digit=2", "digit=3"], "digit is set twice: digit=2 and digit=3"),
         (["population=2", "search.population=3"], "search.population is set twice"),
         (["digit=-1"], "digit must be a class from 0 on, got -1"),
-        (["digit=x"], "digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got x"),
-        (["digit=2.5"], "or all; got 2.5"),
-        (["digit=all,2"], "digit must be a class index from 0 on, a list of them such as 0,1,2, or all; got [all, 2]"),
+        (["digit=x"], "digit must be a class index from 0 on, a list of them such as 0,1,2, all or any; got x"),
+        (["digit=2.5"], "all or any; got 2.5"),
+        (["digit=all,2"], "digit must be a class index from 0 on, a list of them such as 0,1,2, all or any; got [all, 2]"),
+        (["digit=any,2"], "digit must be a class index from 0 on, a list of them such as 0,1,2, all or any; got [any, 2]"),
+        (
+            ["digit=any"],
+            "digit=any with prior=variogram needs prior.digit=…, the class of the statistics; prior=none needs none",
+        ),
+        (["digit=any", "prior=none", "weights.eigen=1"], "digit=any with prior=none needs prior.digit=…"),
+        (["digit=any", "prior=none", "exemplar=true"], "digit=any with prior.exemplar=true needs prior.digit=…"),
+        (["digit=any", "prior=none", "control=true"], "control=true leaves the classifier out: name a class, for example"),
+        (["digit=any", "prior.digit=3", "weights.target=0"], "prior.weights.target=0 leaves the classifier out: name a class"),
+        (
+            ["digit=any", "prior.digit=3", "preset=mismatched"],
+            "with preset=mismatched finds the prior's own class; name another",
+        ),
         (["digit=1,1"], "digit must name different classes, got [1, 1]"),
         (["digit=[]"], "digit must name different classes, got []"),
         (["population=1"], "search.population must be 2 or more, got 1"),
@@ -322,6 +337,8 @@ OF_CLASSIFIERS = {"shape": "28,28,1", "mean": "0.5,0.25", "std": "0.5,0.25", "la
 def words_for(name: str, root: str) -> list[str]:
     """Values that a setting takes, by its type."""
     kinds = members(leaves(MODELS[root])[name].annotation)
+    if name == "digit":
+        return ["1", "all", *(["any"] if root == "run" else [])]
     if name == PRESET or name.endswith(".name"):
         return choices(name.removesuffix(".name"))
     if bool in kinds:
@@ -339,9 +356,24 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
     words = words_for(name, root)
     assert words
     for value in words:
-        beside = {"tol": ["tol=1"], "worst": ["search=ga"]}.get(value, ["engine=deap"] if name == "engine.toolbox" else [])
+        beside = {"tol": ["tol=1"], "worst": ["search=ga"], "any": ["prior=none"]}.get(
+            value, ["engine=deap"] if name == "engine.toolbox" else []
+        )
         found = dict(flat(load([f"{name}={value}", *beside], MODELS[root], root).model_dump()))[name]
         assert found == read_back(value)
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ("ladder", "digit=any: the ladder compares priors class by class; name classes, for example digit=0,1,2 or digit=all"),
+        ("matrix", "digit=any: the matrix takes pairs of classes; name two or more, for example digit=3,4 or digit=all"),
+    ],
+)
+def test_any_class_is_of_the_main_job(root: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(["digit=any"], MODELS[root], root)
+    assert str(caught.value) == message
 
 
 def read_back(word: str) -> Any:

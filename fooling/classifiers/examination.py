@@ -1,6 +1,7 @@
 """What else is to be known of a classifier before a search: how often it is right, shown images so or otherwise; its speed."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,7 +96,7 @@ def others(classifier: Adapted, images: Bytes) -> dict[str, Any]:
     return found
 
 
-def better(found: list[Accuracy]) -> str:
+def better(found: Sequence[Accuracy]) -> str:
     """What to say where another way than the stated one is right more often than chance would have it, else ''.
 
     Of images that only one of two ways gets right, as many would be either's (McNemar 1947): two standard deviations.

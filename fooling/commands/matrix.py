@@ -42,7 +42,7 @@ def read(arguments: list[str]) -> MatrixSettings:
     settings = load(arguments, MatrixSettings, "matrix")
     if settings.prior.digit is not None:
         raise UserError(f"prior.digit={settings.prior.digit}: the matrix takes every class's prior; leave it out")
-    if isinstance(settings.digit, int) or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
+    if not settings.sweeps or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
         raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
     return settings
 

@@ -174,10 +174,11 @@ def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "Goal":
     from fooling.kernels.reference_regional import region_count, regional_counts, regions
 
     network: Any = objective.classifier
-    bins, histogram = objective.arguments["histogram"]
-    variogram, _ = objective.arguments["variogram"]
-    grid, regional = objective.arguments["regional"]
-    weights, _, mean, variance, residual, free = objective.arguments["eigen"]
+    found = objective.arguments or of_no_class(shape)
+    bins, histogram = found["histogram"]
+    variogram, _ = found["variogram"]
+    grid, regional = found["regional"]
+    weights, _, mean, variance, residual, free = found["eigen"]
     reach = (regional.targets.shape[2] // region_count(shape, grid) - 1) // 2
     return Goal(
         weights=np.array([objective.weights[name] for name in ("target", *COMPILED)]),
@@ -202,3 +203,24 @@ def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "Goal":
         rest=padded_rest(network.weights2),
         bias=network.bias2,
     )
+
+
+def of_no_class(shape: tuple[int, int, int]) -> dict[str, tuple[Any, ...]]:
+    """Arguments for terms of weight 0 where no class's statistics are wanted: the compiled chains need their types."""
+    from fooling.eigen import EigenImages
+    from fooling.eigen import arguments as eigen_arguments
+    from fooling.kernels.arrays import Wanted
+    from fooling.kernels.tables import bin_of_level
+
+    pixels, channels = int(np.prod(shape)), shape[2]
+
+    def nothing(size: int) -> Wanted:
+        return Wanted(np.zeros((1, channels, size)), np.zeros((channels, size)), 0.0)
+
+    none = EigenImages(np.zeros(pixels, np.int32), np.zeros((1, pixels), np.int16), np.ones(1), 1.0)
+    return {
+        "histogram": (bin_of_level(1), nothing(1)),
+        "variogram": (nothing(2), False),
+        "regional": (1, nothing(1)),
+        "eigen": eigen_arguments(none, 0.0),
+    }

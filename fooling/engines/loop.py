@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fooling.engines.state import Engine, State
 from fooling.engines.track import COLUMNS, Row, Track, is_filmed, is_logged
 from fooling.errors import UserError
+from fooling.kernels.reference import confidence, wanted_classes
 from fooling.record import Record
 
 Floats = npt.NDArray[np.float32]
@@ -36,7 +37,7 @@ class Plan:
     threshold: float  # confidence
     tol: float | None  # cost
     returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
-    digit: int
+    digit: int  # the wanted class, or reference.ANY
     whole: bool = False  # whether a run gives back all of its last selection
 
 
@@ -131,7 +132,8 @@ def stops(plan: Plan, state: State) -> Flags:
 
 def success(scores: Floats, digit: int, threshold: float) -> Flags:
     """Confidence ≥ threshold and the wanted class is the largest: scores [N, K] → [N]."""
-    return np.asarray((scores[:, digit] >= np.float32(threshold)) & (scores.argmax(axis=1) == digit))
+    first = scores.argmax(axis=1) == wanted_classes(scores, digit)
+    return np.asarray((confidence(scores, digit) >= np.float32(threshold)) & first)
 
 
 def converged(plan: Plan, costs: Floats, scores: Floats) -> Flags:
@@ -173,7 +175,7 @@ def log(track: Track, plan: Plan, generation: int, clock: Clock, record: Record 
         "converged": int(converged(plan, track.costs, track.scores).sum()),
         "best_cost": float(track.costs.min()),
         "median_cost": median(track.costs),
-        "confidence": median(track.scores[:, plan.digit]),
+        "confidence": median(confidence(track.scores, plan.digit)),
         "seconds": round(seconds, 3),
         "evaluations_per_second": round(evaluations / max(seconds, 1e-9)),
     }

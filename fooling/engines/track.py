@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.engines.state import State
+from fooling.kernels.reference import confidence
 
 MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences whose first reaching is noted
 FRAMES = 60  # of the film, at most
@@ -90,11 +91,14 @@ class Track:
         )
 
     def note(self, state: State, rank: int, evaluations: int, digit: int) -> None:
-        """Takes the image of this rank of each run's selection as the run's image after so many evaluations."""
+        """Takes the image of this rank of each run's selection as the run's image after so many evaluations.
+
+        Milestones are of the best image's confidence in the class `digit`, which may be reference.ANY.
+        """
         runs = state.runs
         self.images[runs], self.costs[runs] = state.images[:, rank], state.costs[:, rank]
         self.scores[runs], self.evaluations[runs] = state.scores[:, rank], evaluations
-        confident = state.scores[:, 0, digit, None] >= np.array(MILESTONES, dtype=np.float32)
+        confident = confidence(state.scores[:, 0], digit)[:, None] >= np.array(MILESTONES, dtype=np.float32)
         self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])
 
     def end(self, state: State, ends: npt.NDArray[np.bool_]) -> None:

@@ -10,6 +10,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
+ANY = -1  # as the wanted class: whichever an image gets to
+
 
 class Wanted(NamedTuple):
     """What the parts of a term should be: of all images alike (T = 1), or T targets, of which each image has its own."""

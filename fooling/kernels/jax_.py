@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
+from fooling.kernels.arrays import ANY, Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jax_words import Array
 from fooling.kernels.reference import pair_counts
 from fooling.kernels.reference_eigen import PROJECTION_UNIT
@@ -210,7 +210,8 @@ def distance(parts: Array, divisors: Doubles, which: Array, wanted: Wanted, scal
 
 def target_term(scores: Array, wanted: int, free: float = 0.0) -> Array:
     """The 2015 target term, Σ|output − wanted output|, above what is free: scores [N, K] → [N]."""
-    apart = jnp.abs(scores - (np.arange(scores.shape[1]) == wanted).astype(np.float32))
+    own = jnp.argmax(scores, axis=1)[:, None] if wanted == ANY else wanted
+    apart = jnp.abs(scores - (np.arange(scores.shape[1]) == own).astype(np.float32))
     return jnp.maximum(in_order(apart) - np.float32(free), 0)
 
 

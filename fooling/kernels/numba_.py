@@ -13,7 +13,7 @@ from fooling.kernels import reference
 from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_dense import dense_scores as dense_scores  # one of the names that each engine's kernels have
-from fooling.kernels.numba_distance import distance
+from fooling.kernels.numba_distance import apart_from, distance
 from fooling.kernels.numba_eigen import eigen_term
 from fooling.kernels.numba_network import network_scores as network_scores
 from fooling.kernels.numba_network import network_sums as network_sums
@@ -205,10 +205,7 @@ def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
     """The 2015 target term, Σ|output − wanted output|, as far as it is above `free`: scores [N, K] → [N]."""
     values = np.empty(len(scores), dtype=np.float32)
     for q in range(len(scores)):
-        total = 0.0
-        for k in range(scores.shape[1]):
-            total += abs(np.float64(scores[q, k]) - (1.0 if k == wanted else 0.0))
-        values[q] = max(total - free, 0.0)
+        values[q] = max(apart_from(scores[q], wanted) - free, 0.0)
     return values
 
 

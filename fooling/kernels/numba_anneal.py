@@ -9,7 +9,7 @@ from fooling.kernels.arrays import Bytes, Doubles, Floats, Ints, Wanted
 from fooling.kernels.jit import jit, jit_inline, jit_part
 from fooling.kernels.numba_children import Changes, copy_row
 from fooling.kernels.numba_difference import update_counts, update_sums
-from fooling.kernels.numba_distance import distance_into
+from fooling.kernels.numba_distance import apart_from, distance_into
 from fooling.kernels.numba_eigen import eigen_distance_into, update_eigen
 from fooling.kernels.numba_network import STEP, scores_into
 from fooling.kernels.numba_regional import update_regional
@@ -41,7 +41,7 @@ class Goal(NamedTuple):
     """What the chains are scored by; a term of weight 0 is left out."""
 
     weights: Doubles  # [TERMS]
-    digit: int
+    digit: int  # the wanted class, or ANY
     free: float  # see `reference.target_term`
     bins: Bytes  # [256]
     histogram: Wanted
@@ -259,9 +259,7 @@ def score(chains: Chains, goal: Goal, trial: Trial, power: Floats, changes: Chan
 @jit_part
 def total(goal: Goal, trial: Trial, j: int) -> np.float32:
     """Cost of a proposal: Σ weight·term, the target term as in `numba_.target_term`."""
-    target = 0.0
-    for k in range(trial.scores.shape[1]):
-        target += abs(np.float64(trial.scores[j, k]) - (1.0 if k == goal.digit else 0.0))
+    target = apart_from(trial.scores[j], goal.digit)
     cost = 0.0 + goal.weights[0] * np.float64(np.float32(max(target - goal.free, 0.0)))
     for t in range(1, len(goal.weights)):
         if goal.weights[t]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fooling.kernels.arrays import ANY as ANY
 from fooling.kernels.arrays import Bytes as Bytes
 from fooling.kernels.arrays import Doubles as Doubles
 from fooling.kernels.arrays import Floats as Floats
@@ -113,12 +114,22 @@ def distance(parts: Ints, divisors: Doubles, which: Ints, wanted: Wanted, scale:
 def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
     """The 2015 target term, Σ|output − wanted output| with a one-hot wanted output: scores [N, K] → [N].
 
-    Only what is above `free` counts.
+    Only what is above `free` counts. With ANY the least over the wanted classes, which is that of the largest score.
     """
-    total = np.zeros(len(scores))
+    own, total = wanted_classes(scores, wanted), np.zeros(len(scores))
     for k in range(scores.shape[1]):
-        total += np.abs(scores[:, k].astype(np.float64) - float(k == wanted))
+        total += np.abs(scores[:, k].astype(np.float64) - (own == k))
     return np.maximum(total - free, 0).astype(np.float32)
+
+
+def wanted_classes(scores: Floats, wanted: int) -> Ints:
+    """The class that each image is to get to: `wanted`, with ANY that of its largest score. Scores [N, K] → [N]."""
+    return np.asarray(scores.argmax(axis=1) if wanted == ANY else np.full(len(scores), wanted), dtype=np.int64)
+
+
+def confidence(scores: Floats, wanted: int) -> Floats:
+    """The score of the class that each image is to get to, [N, K] → [N]."""
+    return np.asarray(scores[np.arange(len(scores)), wanted_classes(scores, wanted)])
 
 
 def weighted_sum(terms: Floats, weights: Doubles) -> Floats:

@@ -30,7 +30,7 @@ class Front:
     runs: Ints  # [M], the run of each image …
     ranks: Ints  # [M], … and its place in the run's front
     images: Bytes  # [M, H, W, C]
-    digit: int
+    digit: int  # the wanted class, or reference.ANY
     target: Floats  # [M], the target term
     prior: Floats  # [M], the distance from the prior: Σ weight·term of the other terms
     terms: dict[str, Floats]  # [M] each, unweighted
@@ -102,7 +102,7 @@ def rows(front: Front) -> list[Sequence[Any]]:
     numbers: dict[str, npt.NDArray[Any]] = {
         "target": front.target,
         "prior": front.prior,
-        "confidence": front.scores[:, front.digit],
+        "confidence": reference.confidence(front.scores, front.digit),
         "predicted": front.scores.argmax(axis=1),
         **others,
     }

@@ -19,7 +19,7 @@ from fooling.classifiers.base import ask
 from fooling.engines.numba_ import FOREIGN_BATCH, NumbaEngine, all_children
 from fooling.engines.scoring import SCORES
 from fooling.engines.state import Breeding, State, nothing
-from fooling.kernels import numba_breeding, reference
+from fooling.kernels import numba_, numba_breeding, reference
 from fooling.kernels.numba_nsga2 import select_nsga2
 from fooling.objective import Objective
 
@@ -85,6 +85,7 @@ class ReferencePareto:
     """engine=reference: children and terms as they are written down."""
 
     notes: tuple[str, ...] = ()
+    kernels: Any = reference
 
     def __init__(self, objective: Objective, breeding: Breeding, threads: int | None = None, scoring: str = "dense") -> None:
         self.objective, self.breeding = objective, breeding
@@ -98,7 +99,7 @@ class ReferencePareto:
     def step(self, state: State) -> State:
         """Breeds from the winners of the tournaments; the best of children and parents stay, listed by cost."""
         if OBJECTIVES not in state.statistics:  # they are in no checkpoint
-            state = self.valued(state.generation, state.runs, state.images, state.changed)
+            state = self.remembered(state)
         objectives, number = state.statistics[OBJECTIVES], state.generation + 1
         seeds = [self.breeding.seed << 64 | number << 32 | int(run) for run in state.runs]
         ranked = self.select(objectives, self.breeding.population)
@@ -118,9 +119,26 @@ class ReferencePareto:
         which = np.repeat(self.objective.which(runs), size[1])
         terms, scores = self.value(images.reshape(-1, *self.breeding.shape), which)
         costs = reference.weighted_sum(terms, self.weights).reshape(size)
-        distance = reference.weighted_sum(terms[:, 1:], self.weights[1:])
-        objectives = np.stack([terms[:, 0], distance], axis=1).reshape(*size, 2)
+        objectives = self.objectives(terms).reshape(*size, 2)
         return State(generation, runs, images, costs, scores.reshape(*size, -1), changed, {OBJECTIVES: objectives})
+
+    def remembered(self, state: State) -> State:
+        """A state of a checkpoint with its objectives; the scores are in it, so that the classifier is shown no image twice."""
+        size = state.images.shape[:2]
+        which = np.repeat(self.objective.which(state.runs), size[1])
+        terms = self.terms(state.images.reshape(-1, *self.breeding.shape), which, state.scores.reshape(len(which), -1))
+        return replace(state, statistics={OBJECTIVES: self.objectives(terms).reshape(*size, 2)})
+
+    def objectives(self, terms: Floats) -> Floats:
+        """Target term and distance from the prior: terms [N, T] → [N, 2]."""
+        return np.stack([terms[:, 0], reference.weighted_sum(terms[:, 1:], self.weights[1:])], axis=1)
+
+    def terms(self, images: Bytes, which: Ints, scores: Floats) -> Floats:
+        """Terms [N, T] of images [N, H, W, C] with the targets `which` [N] and the scores [N, K]."""
+        objective = self.objective
+        terms = [self.kernels.target_term(scores, objective.digit, objective.free)]
+        terms += [self.kernels.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
+        return np.stack(terms, axis=1)
 
     def select(self, objectives: Floats, number: int) -> tuple[Ints, Doubles]:
         """NSGA-II's selection of each run: objectives [R, M, 2] → which, and their crowding distances, [R, number] each."""
@@ -142,20 +160,19 @@ class ReferencePareto:
 
     def value(self, images: Bytes, which: Ints) -> tuple[Floats, Floats]:
         """Terms [N, T] and scores [N, K] of images [N, H, W, C] with the targets `which` [N]."""
-        objective = self.objective
-        scores = ask(objective.classifier, images)
-        terms = [reference.target_term(scores, objective.digit, objective.free)]
-        terms += [reference.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
-        return np.stack(terms, axis=1), scores
+        scores = ask(self.objective.classifier, images)
+        return self.terms(images, which, scores), scores
 
 
 class NumbaPareto(ReferencePareto):
     """engine=numba: the same, compiled, bred and scored on all cores; the tournaments are DEAP's."""
 
+    kernels = numba_
+
     def __init__(self, objective: Objective, breeding: Breeding, threads: int | None = None, scoring: str = "dense") -> None:
         super().__init__(objective, breeding)
         del scoring
-        self.kernels = NumbaEngine(objective, breeding, threads, "dense")
+        self.engine = NumbaEngine(objective, breeding, threads, "dense")
 
     def select(self, objectives: Floats, number: int) -> tuple[Ints, Doubles]:
         """NSGA-II's selection of each run: objectives [R, M, 2] → which, and their crowding distances, [R, number] each."""
@@ -163,7 +180,7 @@ class NumbaPareto(ReferencePareto):
 
     def breed(self, parents: State, generation: int) -> tuple[Bytes, Ints]:
         """Children [R, N, H, W, C], and how many of each run equal neither of their parents [R]."""
-        b, runs, recipe = self.breeding, len(parents.runs), self.kernels.recipe(parents, generation)
+        b, runs, recipe = self.breeding, len(parents.runs), self.engine.recipe(parents, generation)
         numbers, pixels = all_children(runs, b.population, recipe.stride), int(np.prod(b.shape))
         images, fresh = np.empty((len(numbers), pixels), dtype=np.uint8), np.ones(len(numbers), dtype=np.bool_)
 
@@ -173,7 +190,7 @@ class NumbaPareto(ReferencePareto):
             else:
                 images[lo:hi], fresh[lo:hi] = numba_breeding.breed(recipe, numbers[lo:hi])
 
-        self.kernels.each_slice(some, 0, len(numbers))
+        self.engine.each_slice(some, 0, len(numbers))
         return images.reshape(runs, b.population, *b.shape), fresh.reshape(runs, -1).sum(axis=1)
 
     def value(self, images: Bytes, which: Ints) -> tuple[Floats, Floats]:
@@ -182,12 +199,12 @@ class NumbaPareto(ReferencePareto):
         scores = np.empty((len(images), self.objective.classifier.num_classes), dtype=np.float32)
 
         def some(lo: int, hi: int) -> None:
-            for part, column in zip(self.kernels.parts, self.kernels.columns, strict=True):
+            for part, column in zip(self.engine.parts, self.engine.columns, strict=True):
                 place = scores[lo:hi] if part.name == SCORES else terms[lo:hi, column : column + 1]
                 place[:] = part.in_full(images[lo:hi], which[lo:hi]).reshape(-1, part.columns)
 
-        self.kernels.each_slice(some, 0, len(images))
-        for lo in range(0, len(images) if self.kernels.foreign else 0, FOREIGN_BATCH):
+        self.engine.each_slice(some, 0, len(images))
+        for lo in range(0, len(images) if self.engine.foreign else 0, FOREIGN_BATCH):
             scores[lo : lo + FOREIGN_BATCH] = ask(self.objective.classifier, images[lo : lo + FOREIGN_BATCH])
         terms[:, 0] = reference.target_term(scores, self.objective.digit, self.objective.free)
         return terms, scores

@@ -1,0 +1,60 @@
+"""Settings that do not go together: what speaks against a search, or against a wanted class, as sentences."""
+
+from typing import TYPE_CHECKING
+
+from fooling.overrides import choices
+
+if TYPE_CHECKING:
+    from fooling.settings import RunSettings
+
+
+def against_pareto(settings: "RunSettings") -> list[str]:
+    """What speaks against a front of target against prior."""
+    search, prior = settings.search, settings.prior
+    problems = []
+    if search.population < 4:
+        problems.append(f"search=pareto needs search.population=4 or more, got {search.population}")
+    if not has_penalties(settings):
+        near = ", ".join(name for name in choices("prior") if name != "none")
+        problems.append(
+            f"search=pareto weighs the classifier against a prior, and prior={prior.name} has no term "
+            f"besides the target; take one of prior={near}"
+        )
+    if not asks_classifier(settings):
+        problems.append(f"search=pareto weighs the classifier against a prior; {without(settings)} leaves the classifier out")
+    if search.returns == "worst":
+        problems.append("search.returns=worst is of search=ga; search=pareto needs search.returns=best")
+    return problems
+
+
+def against_any(settings: "RunSettings") -> list[str]:
+    """What speaks against digit=any."""
+    prior = settings.prior
+    problems = []
+    if not asks_classifier(settings):
+        problems.append(
+            f"digit=any is the class that the classifier is surest of; {without(settings)} leaves the classifier out: "
+            "name a class, for example digit=2"
+        )
+    needs = f"prior={prior.name}" if has_penalties(settings) else "prior.exemplar=true" if prior.exemplar else ""
+    if settings.preset == "mismatched":
+        problems.append("digit=any with preset=mismatched finds the prior's own class; name another one, for example digit=4")
+    elif needs and prior.digit is None:
+        problems.append(f"digit=any with {needs} needs prior.digit=…, the class of the statistics; prior=none needs none")
+    return problems
+
+
+def has_penalties(settings: "RunSettings") -> bool:
+    """Whether the cost has terms besides the target."""
+    weights = settings.prior.weights.model_dump()
+    return any(weight for name, weight in weights.items() if name != "target")
+
+
+def asks_classifier(settings: "RunSettings") -> bool:
+    """Whether the classifier has a say."""
+    return not settings.control and settings.prior.weights.target > 0
+
+
+def without(settings: "RunSettings") -> str:
+    """The setting that leaves the classifier out."""
+    return "control=true" if settings.control else "prior.weights.target=0"

@@ -1,0 +1,103 @@
+"""What the classifier is shown: the search counts it all, within the budget; examination, valuation and judges are apart."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import random_network, random_statistics
+
+from fooling.engines import ENGINES
+from fooling.engines.loop import Interrupted
+from fooling.job import Job, prepare
+from fooling.record import open_record, read_run
+from fooling.run import run_job
+from fooling.settings import RunSettings, dump, load
+
+SHAPE = (9, 13, 1)
+SEARCHES = [(engine, search) for engine, searches in ENGINES.items() for search in searches]
+QUICK = ("digit=1", "runs=3", "population=12", "selected=4", "proposals=25", "budget=107", "prior.hinge=[]")
+
+
+class Counting:
+    """A classifier without a linear head that counts the images that it is shown."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.network, self.shown = random_network(SHAPE, seed=seed), 0
+        self.input_shape, self.num_classes, self.labels = SHAPE, 4, self.network.labels
+        self.fingerprint, self.jax_fn = f"{seed}", self.network.jax_fn
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.shown += len(images)
+        return self.network(images)
+
+
+def make(folder: Path, *words: str) -> tuple[Job, Counting, Counting]:
+    """A job, its classifier and its judge."""
+    classifier, judge = Counting(), Counting(1)
+    settings = load([*QUICK, *words, f"out={folder}"], RunSettings, "run")
+    (job,) = prepare(settings, classifier, random_statistics(SHAPE), judges={"judge": judge})
+    return job, classifier, judge
+
+
+def run(job: Job, folder: Path, **given: Any) -> dict[str, Any]:
+    record = open_record(folder, dump(job.settings), resume=True, overwrite=False)
+    try:
+        run_job(job, record, **given)
+    finally:
+        record.close()
+    return read_run(folder)
+
+
+@pytest.mark.parametrize("stop", ["end", "threshold"])
+@pytest.mark.parametrize(("engine", "search"), SEARCHES)
+def test_every_image_that_is_shown_is_counted(tmp_path: Path, engine: str, search: str, stop: str) -> None:
+    words = (f"engine={engine}", f"search={search}", f"stop={stop}", "threshold=0.45")
+    job, classifier, judge = make(tmp_path / "r", *words)
+    assert classifier.shown == job.examined == 15
+    found = run(job, tmp_path / "r")
+    asides = found["examination_evaluations"] + found["valuation_evaluations"]
+    # a chain shows no proposal that changes nothing, though it counts it; engine=jax scores within itself
+    searched = {"anneal": found["changed_evaluations"]}.get(search, found["evaluations"]) if engine != "jax" else 0
+    assert classifier.shown == searched + asides
+    assert found["examination_evaluations"] == 15
+    assert found["judge_evaluations"] == {"judge": judge.shown} == {"judge": 3}
+    least = 1 + 25 if search == "anneal" else 12
+    each = [entry["evaluations"] for entry in found["images"]]
+    assert found["evaluations"] == sum(each)
+    assert max(each) == (101 if search == "anneal" else 96) if stop == "end" else least <= max(each) <= 107
+    front = 3 * 12 + 2 * found["front_images"] + 1 if search == "pareto" else 0  # populations, front, its files, the corner
+    assert found["valuation_evaluations"] == 3 + front
+
+
+@pytest.mark.parametrize(("engine", "search"), [pair for pair in SEARCHES if pair[0] != "jax"])
+def test_an_interruption_shows_no_image_twice(tmp_path: Path, engine: str, search: str) -> None:
+    asked = iter([False, True] + [False] * 100)
+    job, classifier, _ = make(tmp_path / "r", f"engine={engine}", f"search={search}")
+    with pytest.raises(Interrupted):
+        run(job, tmp_path / "r", interrupted=lambda: next(asked))
+    before = classifier.shown
+    assert before > 15
+    found = run(job, tmp_path / "r")
+    searched = found["changed_evaluations"] if search == "anneal" else found["evaluations"]
+    assert classifier.shown == searched + found["examination_evaluations"] + found["valuation_evaluations"]
+    assert classifier.shown > before
+
+
+def test_what_plausibility_asks_is_valuation(tmp_path: Path) -> None:
+    from fooling.classifiers.counted import Counted
+
+    class Logits(Counting):
+        def logits(self, images: np.ndarray) -> np.ndarray:
+            self.shown += len(images)
+            return np.log(self.network(images))
+
+    for network in (Counting(), Logits()):
+        counted: Any = Counted(network)
+        images = np.zeros((7, *SHAPE), np.uint8)
+        assert np.array_equal(counted(images), network.network(images))
+        assert hasattr(counted, "logits") == hasattr(network, "logits")
+        if hasattr(network, "logits"):
+            counted.logits(images)
+        assert counted.evaluations == network.shown
+        assert (counted.num_classes, counted.fingerprint) == (4, "0")
