@@ -30,7 +30,7 @@ class Job:
 
     settings: RunSettings  # its digit is one class, or any
     objective: "Objective"
-    statistics: "Statistics"
+    statistics: "Statistics | None"  # None: pixels are drawn evenly
     plan: "Plan"
     judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
     looked: "FirstLook"  # what is known of the classifier besides
@@ -46,13 +46,22 @@ class Job:
         return "any" if self.plan.digit == ANY else self.plan.digit
 
     @property
+    def fitted(self) -> "Statistics":
+        """The statistics. Raises UserError where there are none."""
+        if self.statistics is None:
+            raise UserError(
+                "there are no statistics of such images; fit them on the classifier's data: fooling stats data.path=…"
+            )
+        return self.statistics
+
+    @property
     def prior_digit(self) -> int:
         """The class whose statistics are wanted. Raises UserError where none is."""
         return prior_class(self.settings)
 
     @property
     def has_prior(self) -> bool:
-        """Whether a class's statistics are wanted: but for digit=any without prior.digit they are."""
+        """Whether a class's statistics are wanted: but for digit=any without prior.digit, or without any, they are."""
         return bool(self.objective.arguments)
 
     @property
@@ -67,7 +76,7 @@ class Job:
         """Of what the result depends on besides the settings, under their names in run.json."""
         return {
             "classifier_fingerprint": self.objective.classifier.fingerprint,
-            "statistics_fingerprint": self.statistics.fingerprint,
+            "statistics_fingerprint": self.statistics.fingerprint if self.statistics else None,
             "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
         }
 
@@ -90,8 +99,14 @@ def prepare(
 
     at_hand = cache(lambda: statistics or get_statistics(settings))
     classifier = classifier or get_classifier(settings, at_hand)
-    looked, statistics = first_look(settings, classifier), at_hand()
-    refuse_other_classes(settings, classifier, statistics)
+    looked = first_look(settings, classifier)
+    if statistics or needs_statistics(settings) or fits(classifier, at_hand()):
+        statistics = at_hand()
+        refuse_other_classes(settings, classifier, statistics)
+    else:
+        looked = replace(
+            looked, notes=(*looked.notes, "no statistics of such images: pixels are drawn from all grey levels evenly")
+        )
     judges = load_judges(settings.judges, classifier) if judges is None else judges
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
@@ -132,6 +147,21 @@ def get_classifier(settings: RunSettings, at_hand: "Callable[[], Statistics]") -
         return (height, width, channels), tuple(str(label) for label in at_hand().labels)
 
     return open_classifier(settings.classifier, like, settings.engine.threads or cores())
+
+
+def needs_statistics(settings: RunSettings) -> bool:
+    """Whether statistics were given, or are asked for: by a term, an exemplar or a class of their own."""
+    prior, data = settings.prior, settings.data
+    given = prior.statistics or data.path or data.kind != "auto"
+    weights = prior.weights.model_dump()
+    terms = any(weight for name, weight in weights.items() if name != "target")
+    return bool(given or terms or prior.exemplar or prior.digit is not None or settings.search.draw == "bins")
+
+
+def fits(classifier: "Classifier", statistics: "Statistics") -> bool:
+    """Whether statistics are of such images, and of as many classes."""
+    same = tuple(classifier.input_shape) == tuple(int(side) for side in statistics.shape)
+    return same and classifier.num_classes == len(statistics.count)
 
 
 def refuse_other_classes(settings: RunSettings, classifier: "Classifier", statistics: "Statistics") -> None:
@@ -244,7 +274,7 @@ def against_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
     try:
         wanted = job.prior_digit
         real = of_class(load_data(data.path, data.kind, "test"), wanted)
-        rows = plausibility(images[:MOST], real[:MOST], job.statistics, wanted, classifier)
+        rows = plausibility(images[:MOST], real[:MOST], job.fitted, wanted, classifier)
     except UserError as error:  # of the data: the job is done
         return {"plausibility": None}, f"no plausibility in run.json: {error}"
     return {"plausibility": in_brief(rows)}, ""

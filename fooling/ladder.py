@@ -144,5 +144,5 @@ def typical(result: Result) -> int:
 def ranks(job: Job, result: Result) -> dict[str, float]:
     """Of each penalty, measured against the class's means: how many per cent of its training images have less, median."""
     prior = job.settings.prior
-    found = percentiles(job.statistics, job.prior_digit, result.images, prior.lags, prior.bins)
+    found = percentiles(job.fitted, job.prior_digit, result.images, prior.lags, prior.bins)
     return {name: 100 * float(np.median(share)) for name, share in found.items()}

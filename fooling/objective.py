@@ -74,7 +74,7 @@ class Objective:
 
 def make_objective(
     classifier: Classifier,
-    statistics: Statistics,
+    statistics: Statistics | None,
     *,
     digit: int | Literal["any"],
     weights: Mapping[str, float],
@@ -90,18 +90,21 @@ def make_objective(
     seed: int = 0,
 ) -> Objective:
     """The objective for one class, or for any, whichever gets there. `prior_digit` is the class whose statistics are wanted, by
-    default `digit`; without one, any can have no term besides the target.
+    default `digit`; without one, any can have no term besides the target, nor can a class without statistics.
 
     `target_free`: the target term counts only above this. For the others see `wanted.Prior`; with `exemplar`, which image's
     statistics a run is drawn towards depends on `seed`.
     """
     wanted, own = (ANY, prior_digit) if digit == "any" else (digit, digit if prior_digit is None else prior_digit)
-    check_fit(classifier, statistics, wanted, own, "digit" if prior_digit is None else "prior.digit")
+    if wanted != ANY:
+        check_digit("digit", wanted, classifier.num_classes, "the classifier")
+    if statistics:
+        check_fit(classifier, statistics, own, "digit" if prior_digit is None else "prior.digit")
     used = {name: float(weights.get(name, 0.0)) for name in TERMS}
-    if own is None:
+    if own is None or statistics is None:
         if exemplar or any(used[name] for name in reference.PENALTIES):
-            raise UserError("digit=any: terms besides the target need a class whose statistics are wanted: prior.digit=…")
-        return Objective(classifier, ANY, used, target_free, {})
+            raise UserError(f"digit={digit}: terms besides the target need a class whose statistics are wanted: prior.digit=…")
+        return Objective(classifier, wanted, used, target_free, {})
     prior = Prior(
         digit=own,
         lags=min(lags, min(classifier.input_shape[:2]) - 1),
@@ -116,10 +119,8 @@ def make_objective(
     return Objective(classifier, wanted, used, target_free, arguments(statistics, prior), targets, seed)
 
 
-def check_fit(classifier: Classifier, statistics: Statistics, digit: int, own: int | None, whose: str) -> None:
-    """Refuses classes that do not exist and statistics of images of another size; `whose` setting names the prior's class."""
-    if digit != ANY:
-        check_digit("digit", digit, classifier.num_classes, "the classifier")
+def check_fit(classifier: Classifier, statistics: Statistics, own: int | None, whose: str) -> None:
+    """Refuses a class without statistics, and those of images of another size; `whose` setting names the class."""
     if own is not None:
         check_digit(whose, own, len(statistics.count), "the statistics")
     expected, got = tuple(classifier.input_shape), tuple(int(side) for side in statistics.shape)

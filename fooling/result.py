@@ -92,7 +92,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
         judges=verdicts(job.judges, images),
         exemplars=job.objective.which(np.arange(len(images), dtype=np.uint32)) if job.objective.targets > 1 else None,
         folder=folder,
-        front=make_front(job.objective, job.statistics.levels[job.prior_digit], track.populations) if plan.whole else None,
+        front=make_front(job.objective, job.fitted.levels[job.prior_digit], track.populations) if plan.whole else None,
     )
 
 

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 def wanted_levels(job: "Job") -> Any:
     """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars.
 
-    Without a class, as often as in the mean of all classes.
+    Without a class, as often as in the mean of all classes; without statistics, all as often.
     """
     import numpy as np
 
-    from fooling.kernels.tables import levels_within_bins
+    from fooling.kernels.tables import LEVELS, levels_within_bins
 
     prior, statistics = job.settings.prior, job.statistics
     bins = job.settings.search.draw == "bins"
+    if statistics is None:
+        return np.full((1, job.objective.classifier.input_shape[2], LEVELS), 1 / LEVELS)
     if not job.has_prior:
         every = range(len(statistics.count))
         classes = [levels_within_bins(statistics.bins(k, prior.bins)) if bins else statistics.levels[k] for k in every]

@@ -455,3 +455,32 @@ def test_classes_of_other_statistics_are_refused(here: Path, capsys: pytest.Capt
     said = refused(capsys, *words, command=["run", "prior=variogram"])
     assert "the classifier has 26 classes, the statistics have 10" in said
     assert run(*words)["digit"] == 2
+
+
+WIDE = """
+import numpy as np
+
+def make():
+    weights = np.random.default_rng(0).normal(size=(12 * 10 * 3, 26)) / 5
+    return lambda inputs: inputs.reshape(len(inputs), -1) @ weights
+"""
+
+
+@pytest.mark.parametrize("search", ["ga", "anneal"])
+def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
+    here: Path, capsys: pytest.CaptureFixture[str], search: str
+) -> None:
+    (here / "wide.py").write_text(WIDE)
+    words = ["classifier=python", "classifier.path=wide:make", "classifier.shape=12,10,3", "digit=25", "threshold=0.95"]
+    found = run(*words, f"search={search}", *(["proposals=30"] if search == "anneal" else []))
+    assert found["converged"] == 2
+    assert found["statistics_fingerprint"] is None
+    assert any("pixels are drawn from all grey levels evenly" in note for note in found["notes"])
+    assert set(found["images"][0]["terms"]) == {"target"}
+    image = read_image(Path("r/images/0000.png"))
+    assert image.shape == (12, 10, 3)
+    assert 100 < image.mean() < 156
+    assert "the statistics are of images (28, 28, 1)" in refused(
+        capsys, *words, "prior.digit=3", command=[*SEARCH[:-1], "out=q"]
+    )
+    assert "26 classes" in refused(capsys, *words, command=["run", "prior=variogram"])
