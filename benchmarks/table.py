@@ -235,6 +235,28 @@ def accelerator() -> str:
     )
 
 
+def classifier_figures() -> str:
+    """The tables of docs/classifiers.md."""
+    return "\n".join([foreign(), training()])
+
+
+def training() -> str:
+    """How right the networks of `fooling train` become."""
+    result = read("training")
+    names = list(next(iter(result["results"].values())))
+    cells = {
+        name: [
+            cell
+            for found in result["results"].values()
+            for cell in (f"{found[name]['right']:.1%}", f"{found[name]['seconds']:.0f} s")
+        ]
+        for name in names
+    }
+    columns = ["`fooling train classifier=…`", *(word for source in result["results"] for word in (source, "training"))]
+    head = "Networks of `fooling train` with their defaults: test images that are right.\n"
+    return "\n".join([head, table(columns, [[name, *cells[name]] for name in names]), "", origin("training", result)])
+
+
 def foreign() -> str:
     """What fooling a model of somebody else's costs: the table of docs/classifiers.md."""
     result = read("foreign")
@@ -260,5 +282,5 @@ def put(page: Path, figures: str) -> None:
 if __name__ == "__main__":
     put(README, figures())
     put(ENGINES, engine_figures())
-    put(CLASSIFIERS, foreign())
+    put(CLASSIFIERS, classifier_figures())
     PAGE.write_text(all_figures())

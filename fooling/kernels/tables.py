@@ -90,8 +90,8 @@ def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
 def exact_counts(levels: npt.NDArray[np.float64], places: int) -> npt.NDArray[np.int64]:
     """Shares [..., 256] as whole numbers of `places` pixels a channel, by largest remainders.
 
-    Ties go in the order of the levels' bits reversed (0, 128, 64, 192, 32, …), so that few pixels of even shares are spread over
-    all levels.
+    Ties go in the order of the levels' bits reversed (0, 128, 64, 192, 32, …), so that few pixels of even shares are spread
+    over all levels.
     """
     spread = np.array([int(f"{level:08b}"[::-1], 2) for level in range(LEVELS)])
     wanted = (levels / levels.sum(axis=-1, keepdims=True) * places).reshape(-1, LEVELS)
