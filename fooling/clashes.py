@@ -2,10 +2,25 @@
 
 from typing import TYPE_CHECKING
 
-from fooling.overrides import choices
+from fooling.groups import FOREIGN, Classifier
+from fooling.overrides import choices, defaults
 
 if TYPE_CHECKING:
     from fooling.settings import RunSettings
+
+ONLY = {"weights": "torch", "output_name": "onnx", "timeout": "http", "retries": "http"}  # settings of one kind of classifier
+
+
+def against_classifier(chosen: Classifier) -> list[str]:
+    """What speaks against the settings of a classifier: built-in networks know how their images are to be shown."""
+    usual = Classifier(**{**defaults("run")["classifier"], "name": chosen.name, "path": chosen.path})
+    given = [name for name in Classifier.model_fields if getattr(chosen, name) != getattr(usual, name)]
+    if chosen.name not in FOREIGN:
+        whose = f"foreign classifiers ({', '.join(FOREIGN)})"
+        return [f"classifier.{name} is of {whose}; {chosen.name} knows how its images are shown" for name in given[:1]]
+    problems = [] if chosen.path else [f"classifier={chosen.name} needs classifier.path={FOREIGN[chosen.name]}"]
+    kinds = {name: ONLY[name] for name in given if ONLY.get(name, chosen.name) != chosen.name}
+    return problems + [f"classifier.{name} is of classifier={kind}, got {chosen.name}" for name, kind in kinds.items()]
 
 
 def against_pareto(settings: "RunSettings") -> list[str]:

@@ -12,7 +12,8 @@ from fooling.settings import RunSettings, dump
 from fooling.yaml_files import read_yaml
 
 RUNS = Path("runs")  # where folders go that nobody named
-FREE = ("engine.threads", "engine.scoring", "quiet")  # settings that may differ on resuming: no result depends on them
+# Settings that may differ on resuming: no result depends on them.
+FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.timeout", "classifier.retries")
 
 
 def choose_folder(settings: RunSettings, sweep: bool, config: str, name: str = "") -> tuple[Path, bool]:

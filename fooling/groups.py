@@ -80,6 +80,10 @@ Channels = Literal[1, 3]
 Each = BeforeValidator(one_or_more)  # one number, or one a channel
 
 
+# Foreign classifiers: what classifier.path is of each kind.
+FOREIGN = {"onnx": "FILE.onnx", "sklearn": "FILE.skops", "torch": "module:function", "python": "module:function", "http": "URL"}
+
+
 class Classifier(Model):
     """What is to be fooled. From `layout` on: of foreign classifiers (onnx, sklearn, torch, python, http)."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from fooling.clashes import against_any, against_pareto
+from fooling.clashes import against_any, against_classifier, against_pareto
 from fooling.errors import UserError
 from fooling.groups import (
     Bool,
@@ -70,7 +70,7 @@ class RunSettings(Model):
     @model_validator(mode="after")
     def check(self) -> Self:
         """What pydantic cannot see in one field."""
-        search, problems = self.search, []
+        search, problems = self.search, against_classifier(self.classifier)
         if search.name == "pareto":
             problems += against_pareto(self)
         elif search.name == "ga" and search.selected > search.population:
@@ -170,6 +170,14 @@ class ExamineSettings(Model):
     out: Text | None = Field(description="file to write what was found to, .json; null = none")
     overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description="print nothing but errors")
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """What pydantic cannot see in one field."""
+        problems = against_classifier(self.classifier)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
 
 Width = Annotated[Int, Field(ge=1, le=4096)]

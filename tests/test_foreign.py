@@ -278,7 +278,7 @@ def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **setti
     from fooling.settings import RunSettings, load
 
     words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
-    chosen = load(["classifier=python", *words], RunSettings, "run").classifier
+    chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
     return adapt(Model(Toy(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
 
 

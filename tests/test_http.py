@@ -115,7 +115,7 @@ def test_a_server_that_dies_leaves_a_record_that_is_resumed(server: Server, caps
     assert "expected scores, got status 500: <html> <h1>Oops</h1></html> (2 calls); what was done until then is kept" in said
     assert json.loads(Path("r/run.json").read_text())["status"] == "failed"
     server.answer = lambda number, images: well(images)
-    assert guarded(dispatch, [*words, "resume=true"]) == 0
+    assert guarded(dispatch, [*words[:-1], "classifier.retries=5", "classifier.timeout=20", "resume=true"]) == 0
     assert json.loads(Path("r/run.json").read_text())["evaluations"] == 2 * 20 * 26
 
 

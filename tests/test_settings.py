@@ -11,7 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 import fooling
+from fooling.clashes import ONLY
 from fooling.errors import UserError
+from fooling.groups import FOREIGN
 from fooling.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
 from fooling.settings import (
     ExamineSettings,
@@ -68,7 +70,7 @@ def test_documented_defaults() -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_choice_loads(group: str) -> None:
     for name in choices(group):
-        assert getattr(run(f"{group}={name}"), group).name == name
+        assert getattr(run(f"{group}={name}", *path_of(name)), group).name == name
 
 
 def test_prior_none_brings_threshold_and_stop() -> None:
@@ -334,6 +336,18 @@ BESIDE = {  # to be in range
 OF_CLASSIFIERS = {"shape": "28,28,1", "mean": "0.5,0.25", "std": "0.5,0.25", "labels": "[a,b]", "batch_size": "fixed:64"}
 
 
+def path_of(name: str) -> list[str]:
+    """What a foreign classifier needs besides its name."""
+    return ["classifier.path=a:b"] if name in FOREIGN else []
+
+
+def beside_classifier(name: str) -> list[str]:
+    """The kind of classifier that a setting is of."""
+    group, _, last = name.partition(".")
+    own = group == "classifier" and last not in ("name", "path")
+    return [f"classifier={ONLY.get(last, 'python')}", "classifier.path=a:b"] if own else []
+
+
 def words_for(name: str, root: str) -> list[str]:
     """Values that a setting takes, by its type."""
     kinds = members(leaves(MODELS[root])[name].annotation)
@@ -359,7 +373,8 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
         beside = {"tol": ["tol=1"], "worst": ["search=ga"], "any": ["prior=none"]}.get(
             value, ["engine=deap"] if name == "engine.toolbox" else []
         )
-        found = dict(flat(load([f"{name}={value}", *beside], MODELS[root], root).model_dump()))[name]
+        kind = path_of(value) if name == "classifier.name" and root != "train" else beside_classifier(name)
+        found = dict(flat(load([f"{name}={value}", *beside, *kind], MODELS[root], root).model_dump()))[name]
         assert found == read_back(value)
 
 
@@ -402,7 +417,7 @@ def edges(name: str, root: str) -> Iterator[tuple[Any, bool]]:
 def test_every_range_holds_to_its_edges(root: str, name: str) -> None:
     beside = BESIDE[name] if model_of_jobs(root) and name in BESIDE else []
     for value, within in edges(name, root):
-        words = [f"{name}={value}", *beside, *(["population=2"] if name == "budget" else [])]
+        words = [f"{name}={value}", *beside, *(["population=2"] if name == "budget" else []), *beside_classifier(name)]
         if within:
             assert dict(flat(load(words, MODELS[root], root).model_dump()))[name] == value
             continue

@@ -9,7 +9,7 @@ from fooling.classifiers import convolutional, dense, networks
 from fooling.classifiers.adapted import Like
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.files import HINT, read
-from fooling.classifiers.foreign import ADAPTERS, open_foreign
+from fooling.classifiers.foreign import open_foreign
 from fooling.errors import UserError
 from fooling.groups import Classifier as Chosen
 from fooling.paths import user_path
@@ -79,19 +79,5 @@ def open_classifier(chosen: Chosen, like: Like = lambda: (None, ()), threads: in
     model on this machine may take, by default all cores.
     """
     if chosen.name in CLASSIFIERS:
-        refuse_foreign_settings(chosen)
         return CLASSIFIERS[chosen.name](chosen.path)
     return open_foreign(chosen, like, threads or os.cpu_count() or 1)
-
-
-def refuse_foreign_settings(chosen: Chosen) -> None:
-    """Built-in networks know how their images are to be shown."""
-    from fooling.overrides import defaults
-
-    usual = type(chosen)(**{**defaults("run")["classifier"], "name": chosen.name, "path": chosen.path})
-    other = [name for name in type(chosen).model_fields if getattr(chosen, name) != getattr(usual, name)]
-    if other:
-        names = ", ".join(ADAPTERS)
-        raise UserError(
-            f"classifier.{other[0]} is of foreign classifiers ({names}); {chosen.name} knows how its images are shown"
-        )

@@ -14,18 +14,16 @@ class Adapter(NamedTuple):
 
     module: str
     function: str  # (settings, threads) -> Model
-    path: str  # what classifier.path is
     package: str | None  # what its extra installs
 
 
 ADAPTERS = {
-    "onnx": Adapter("fooling.classifiers.onnx_", "open_onnx", "FILE.onnx", "onnxruntime"),
-    "sklearn": Adapter("fooling.classifiers.sklearn_", "open_sklearn", "FILE.skops", "skops"),
-    "torch": Adapter("fooling.classifiers.torch_", "open_torch", "module:function", "torch"),
-    "python": Adapter("fooling.classifiers.python_", "open_python", "module:function", None),
-    "http": Adapter("fooling.classifiers.http_", "open_http", "URL", "httpx"),
+    "onnx": Adapter("fooling.classifiers.onnx_", "open_onnx", "onnxruntime"),
+    "sklearn": Adapter("fooling.classifiers.sklearn_", "open_sklearn", "skops"),
+    "torch": Adapter("fooling.classifiers.torch_", "open_torch", "torch"),
+    "python": Adapter("fooling.classifiers.python_", "open_python", None),
+    "http": Adapter("fooling.classifiers.http_", "open_http", "httpx"),
 }
-ONLY = {"weights": "torch", "output_name": "onnx"}  # settings of one kind alone
 
 
 def open_foreign(chosen: Chosen, like: Like, threads: int) -> Adapted:
@@ -34,9 +32,4 @@ def open_foreign(chosen: Chosen, like: Like, threads: int) -> Adapted:
     if adapter.package and find_spec(adapter.package) is None:
         advice = f"pip install 'fooling[{name}]' (in a checkout '.[{name}]')"
         raise UserError(f"classifier={name} needs {adapter.package}: {advice}")
-    if not chosen.path:
-        raise UserError(f"classifier={name} needs classifier.path={adapter.path}")
-    for setting, kind in ONLY.items():
-        if getattr(chosen, setting) and name != kind:
-            raise UserError(f"classifier.{setting} is of classifier={kind}, got classifier={name}")
     return adapt(getattr(import_module(adapter.module), adapter.function)(chosen, threads), chosen, like)
