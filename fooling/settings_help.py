@@ -12,6 +12,7 @@ from fooling.settings import shown
 
 WIDTH = 112
 INDENT = 6
+MANY = 10
 
 
 def help_text(model: type[BaseModel], root: str, usage: str, hidden: Collection[str] = ()) -> str:
@@ -21,7 +22,7 @@ def help_text(model: type[BaseModel], root: str, usage: str, hidden: Collection[
     group = ""
     known = {name: field for name, field in leaves(model).items() if name not in hidden}
     for name, field in known.items():
-        if name.rpartition(".")[0] != group and "." in name:
+        if name.rpartition(".")[0] != group and lines[-1]:
             lines.append("")
         group = name.rpartition(".")[0]
         what = f"{kind(name, field)}, default {shown(values[name])}"
@@ -42,7 +43,8 @@ def describe(group: str, name: str) -> str:
 def kind(name: str, field: Any) -> str:
     """The type and range of a setting, in words."""
     if name.endswith(".name") or name == PRESET:
-        return "|".join([*choices(name.removesuffix(".name")), *(["null"] if name == PRESET else [])])
+        known = [*choices(name.removesuffix(".name")), *(["null"] if name == PRESET else [])]
+        return "|".join(known) if len(known) < MANY else "NAME (its choices stand below)"
     return "|".join(dict.fromkeys(word(member) for member in members(field.annotation))) + limits(field)
 
 
