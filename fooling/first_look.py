@@ -41,6 +41,7 @@ def first_look(settings: RunSettings, classifier: Classifier) -> FirstLook:
         from fooling.classifiers.examination import better
 
         about |= {"accuracy": rows[0].share, "accuracy_of": len(rows[0].right)}
+        about["accuracy_otherwise"] = {row.settings: row.share for row in rows[1:]}
         notes += [better(rows)] if better(rows) else []
     return FirstLook(found, about, tuple(notes), counted.evaluations + sum(len(row.right) for row in rows))
 

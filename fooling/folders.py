@@ -13,7 +13,8 @@ from fooling.yaml_files import read_yaml
 
 RUNS = Path("runs")  # where folders go that nobody named
 # Settings that may differ on resuming: no result depends on them.
-FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.timeout", "classifier.retries")
+OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size")
+FREE = ("engine.threads", "engine.scoring", "quiet", *OF_SERVERS)
 
 
 def choose_folder(settings: RunSettings, sweep: bool, config: str, name: str = "") -> tuple[Path, bool]:

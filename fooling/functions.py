@@ -8,6 +8,8 @@ from typing import Any
 
 from fooling.errors import UserError
 
+CRASHES = (Exception, SystemExit)  # what other people's code may end with, but for Ctrl-C
+
 
 def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     """What the function that module:function names returns; modules are also looked for where the command runs.
@@ -16,13 +18,12 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     """
     module, _, function = name.partition(":")
     here = str(Path.cwd())
-    sys.path.insert(0, here)
+    if here not in sys.path:
+        sys.path.insert(0, here)  # and it stays: the function may import when it is called
     try:
         return getattr(import_module(module), function)(*arguments)
-    except Exception as error:
+    except CRASHES as error:
         raise UserError(f"{setting}={name}: expected module:function, {what}; {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(here)
 
 
 def fingerprint(name: str) -> str:

@@ -46,6 +46,14 @@ class Model(BaseModel):
 TermName = Literal["histogram", "variogram", "regional", "eigen"]
 
 
+def as_names(value: Any) -> Any:
+    """Names may be numbers."""
+    found = as_list(value)
+    return [
+        str(one) if isinstance(one, int | float) else one for one in (found if isinstance(found, list | tuple) else [found])
+    ]
+
+
 def a_fraction(value: Any) -> Any:
     """1/255 is a number too."""
     if isinstance(value, str) and value.count("/") == 1:
@@ -110,7 +118,7 @@ class Classifier(Model):
         "searched for); auto looks at its answers"
     )
     output_name: Text | None = Field(description="onnx: which of its outputs; null = the only one of scores")
-    labels: Annotated[tuple[Text, ...], BeforeValidator(as_list)] = Field(
+    labels: Annotated[tuple[Text, ...], BeforeValidator(as_names)] = Field(
         description="names of its classes, [a,b]; [] = its own"
     )
     batch_size: Annotated[str, BeforeValidator(a_batch_size)] = Field(

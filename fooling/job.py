@@ -172,6 +172,10 @@ def refuse_other_classes(settings: RunSettings, classifier: "Classifier", statis
         have = f"the classifier has {classifier.num_classes} classes, the statistics have {len(statistics.count)}"
         advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
         raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
+    if settings.prior.digit is None:
+        from fooling.classifiers.examination import refuse_another_order
+
+        refuse_another_order([str(one) for one in classifier.labels], [str(one) for one in statistics.labels], "statistics")
 
 
 def wanted_pairs(settings: RunSettings, classes: int, mismatched: bool) -> list[Pair]:

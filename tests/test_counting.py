@@ -54,13 +54,13 @@ def run(job: Job, folder: Path, **given: Any) -> dict[str, Any]:
 def test_every_image_that_is_shown_is_counted(tmp_path: Path, engine: str, search: str, stop: str) -> None:
     words = (f"engine={engine}", f"search={search}", f"stop={stop}", "threshold=0.45")
     job, classifier, judge = make(tmp_path / "r", *words)
-    assert classifier.shown == job.looked.evaluations == 20
+    assert classifier.shown == job.looked.evaluations == 80
     found = run(job, tmp_path / "r")
     asides = found["examination_evaluations"] + found["valuation_evaluations"]
     # a chain shows no proposal that changes nothing, though it counts it; engine=jax scores within itself
     searched = {"anneal": found["changed_evaluations"]}.get(search, found["evaluations"]) if engine != "jax" else 0
     assert classifier.shown == searched + asides
-    assert found["examination_evaluations"] == 20
+    assert found["examination_evaluations"] == 80
     assert found["judge_evaluations"] == {"judge": judge.shown} == {"judge": 3}
     least = 1 + 25 if search == "anneal" else 12
     each = [entry["evaluations"] for entry in found["images"]]

@@ -18,7 +18,7 @@ from fooling.classifiers.adapted import LARGEST, Adapted, adapt
 from fooling.classifiers.base import examine
 from fooling.classifiers.examination import accuracies, better
 from fooling.classifiers.inputs import LAYOUTS, Inputs, dims_of, layout_of, shape_in
-from fooling.classifiers.outputs import kind_of, to_scores
+from fooling.classifiers.outputs import kind_of, of_classes, to_scores
 from fooling.cli import dispatch
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
@@ -210,6 +210,53 @@ def test_labels_alone_are_refused_by_a_search_and_examined(here: Path, capsys: p
     assert "labels only" in capsys.readouterr().out
 
 
+def test_memory_that_a_model_uses_again_is_copied() -> None:
+    room = np.empty((LARGEST, 3))
+
+    def reuse(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        room[: len(sums)] = sums
+        return room[: len(sums)]
+
+    images = np.random.default_rng(0).integers(0, 256, (2 * LARGEST + 5, 4, 5, 1), dtype=np.uint8)
+    assert np.array_equal(toy(reuse)(images), toy()(images))
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit", "import sys; sys.exit('boo')", "1 / 0"])
+def test_code_that_ends_the_program_is_told(here: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
+    (here / f"ends{abs(hash(code))}.py").write_text(f"def make():\n    def score(x):\n        {code}\n    return score\n")
+    said = refused(capsys, "digit=4", "classifier=python", f"classifier.path=ends{abs(hash(code))}:make")
+    assert "raised on inputs float32 [5, 28, 28, 1]" in said
+
+
+def test_whole_numbers_must_fit_the_model(here: Path) -> None:
+    from fooling.classifiers.adapted import Model
+    from fooling.settings import RunSettings, load
+
+    def fit(dtype: Any, *words: str) -> Adapted:
+        chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
+        return adapt(Model(Toy(), "toy", "0" * 64, "NHWC", dtype=dtype), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
+
+    images = np.arange(0, 200, 10, dtype=np.uint8).reshape(1, 4, 5, 1)
+    assert np.array_equal(fit(np.uint8, "scale=1").inputs(images), images)
+    assert np.array_equal(fit(np.int8, "scale=1", "mean=128").inputs(images), images.astype(int) - 128)
+    for dtype, words in [(np.int8, ["scale=1"]), (np.uint8, ["scale=1", "mean=100"]), (np.uint8, []), (np.int64, ["std=7"])]:
+        with pytest.raises(UserError, match=r"toy: takes whole numbers .* give classifier.scale=1"):
+            fit(dtype, *words)
+    with pytest.raises(UserError, match="tell no grey levels apart"):
+        fit(np.float32, "scale=0")
+    with pytest.raises(UserError, match="tell no grey levels apart"):
+        fit(np.float32, "scale=1e300", "std=1e-300")
+
+
+def test_classes_in_another_order_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_onnx(here / "lenet.onnx")
+    said = refused(capsys, *LENET, "labels=[1,0,2,3,4,5,6,7,8,9]", "digit=0", command=["run", "prior=variogram", "out=q"])
+    assert "class 0 is 1 for the classifier, 0 in the statistics" in said
+    network = load_classifier("onnx", "lenet.onnx", labels=tuple("1023456789"))
+    with pytest.raises(UserError, match="class 0 is 1 for the classifier, 0 in the data"):
+        accuracies(network, ImageSet(IMAGES, np.arange(9), tuple("0123456789"), "x"))
+
+
 # --- examination --------------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +331,7 @@ def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **setti
 
 def test_what_a_batch_changes_is_measured_or_refused() -> None:
     assert examine(toy()).exact
-    slightly = examine(toy(lambda inputs, sums: sums + 1e-4 * np.arange(3) * len(inputs)))
+    slightly = examine(toy(lambda inputs, sums: sums + 1e-5 * np.arange(3) * len(inputs)))
     assert not slightly.exact
     assert 0 < slightly.deviation < 1e-3
     with pytest.raises(UserError, match=r"change by .* with the batch"):
@@ -356,16 +403,21 @@ def test_answers_are_told_apart() -> None:
         (np.array([[1.0], [2.0]]), "label"),
         (np.array(["a", "b"]), "label"),
     ]:
-        assert kind_of(answer, "m") == kind
-    with pytest.raises(UserError, match="one number an image"):
-        kind_of(np.array([[0.3], [0.7]]), "m")
+        assert kind_of(answer) == kind
+    for one, output in [(np.array([[0.3], [0.7]]), "probability"), (np.array([-0.4, 2.0]), "logit")]:
+        assert kind_of(one) == output
+        second = one.ravel() if output == "probability" else 1 / (1 + np.exp(-one))
+        assert to_scores(of_classes(one, output), output, "m") == pytest.approx(np.stack([1 - second, second], axis=1))
+        assert to_scores(of_classes(one, "sigmoid"), "sigmoid", "m")[:, 1] == pytest.approx(1 / (1 + np.exp(-one.ravel())))
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 5 images, got float64 \[4, 3\]"),
-        (lambda inputs, sums: sums[:, :1] / 7, "got one number an image"),
+        (lambda inputs, sums: np.full(sums.shape, "a"), r"expected scores \[5, classes\], got <U1"),
+        (lambda inputs, sums: np.full(sums.shape, None), "not finite"),
+        (lambda inputs, sums: np.full(sums.shape, {}), r"got objects such as \{\}"),
         (lambda inputs, sums: sums[:, None, :, None, None], None),
         (lambda inputs, sums: sums[:, None, None], r"expected scores \[5, classes\], got float64 \[5, 1, 1, 3\]"),
         (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 5 images"),

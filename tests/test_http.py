@@ -37,6 +37,7 @@ class Server:
     def __init__(self) -> None:
         self.answer: Answer = lambda number, images: well(images)
         self.sizes: list[int] = []
+        self.pause = 0.0  # before each thousand bytes
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,7 +49,10 @@ class Server:
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                for at in range(0, len(body), 1000 if outer.pause else len(body) or 1):
+                    if outer.pause:
+                        time.sleep(outer.pause)
+                    self.wfile.write(body[at : at + 1000] if outer.pause else body)
 
             def log_message(self, *words: Any) -> None:
                 pass
@@ -156,6 +160,43 @@ def test_a_slow_server_is_not_waited_for(server: Server) -> None:
     server.answer = slow
     with pytest.raises(UserError, match=r"got no answer within 0.05 s; a longer classifier.timeout .* \(1 call\)"):
         load(server, retries=0, timeout=0.05)
+
+
+def test_an_answer_that_trickles_is_not_waited_for(server: Server) -> None:
+    server.pause = 0.1  # the answer has some 1,100 bytes, and spaces before them
+    server.answer = lambda number, images: (200, "application/json", b" " * 100_000 + well(images)[2])
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"no answer within 0\.2 s"):
+        load(server, retries=0, timeout=0.2)
+    assert time.monotonic() - start < 5  # all of it would take ten seconds
+
+
+def test_a_batch_that_is_too_large_is_halved(server: Server) -> None:
+    server.answer = lambda number, images: well(images) if len(images) <= 60 else (413, "text/plain", b"too large")
+    images = np.random.default_rng(2).integers(0, 256, (300, 28, 28, 1), dtype=np.uint8)
+    found = load(server)
+    server.sizes.clear()
+    assert found(images) == pytest.approx(scores((images / 255).tolist()), abs=1e-6)
+    assert server.sizes == [256, 128, 64, 32, *[32] * 8, 12]
+    server.answer = lambda number, images: (413, "text/plain", b"too large")
+    with pytest.raises(UserError, match="expected scores of 1 images, got status 413: too large"):
+        found(images[:1])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"[" * 100_000, "expected JSON"), (b"[[1" + b"0" * 400 + b", 1]]", "not of numbers"), (b"[]", "row of scores")],
+)
+def test_hostile_answers(server: Server, body: bytes, said: str) -> None:
+    server.answer = lambda number, images: (200, "application/json", body)
+    with pytest.raises(UserError, match=said):
+        load(server)
+
+
+@pytest.mark.parametrize("url", ["http://..", "http://xn--/", "http://a b/"])
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(UserError, match="no connection"):
+        load_classifier("http", url, shape=(28, 28, 1), retries=0)
 
 
 def test_a_server_that_is_down_is_told(server: Server) -> None:

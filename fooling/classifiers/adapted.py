@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import probes
 from fooling.classifiers.inputs import Inputs, Layout, Shape, dims_of, layout_of, shape_in
-from fooling.classifiers.outputs import Output, as_table, from_labels, kind_of, to_scores
+from fooling.classifiers.outputs import Output, as_table, from_labels, kind_of, of_classes, to_scores
 from fooling.errors import UserError
 from fooling.groups import Classifier as Chosen
 
@@ -17,7 +17,7 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Like = Callable[[], tuple[Shape | None, tuple[str, ...]]]  # shape and names of the classes of the images at hand
 
-LARGEST = 4096  # images a call where nobody says how many
+LARGEST = 4096  # images a call, where nobody says how many
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Model:
     dims: tuple[int | None, ...] | None = None  # of its inputs without the batch; None: unknown, also of one of them
     batch: int | None = None  # it takes exactly so many
     dtype: npt.DTypeLike = np.float32
+    most: int = LARGEST  # images a call, where nobody says how many
     output: Output | None = None
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()  # what a user must know
@@ -72,10 +73,9 @@ class Adapted:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
         if not len(images):
             return np.empty((0, self.num_classes), dtype=np.float32)
-        answer = self.answer(images)
         if self.gives_labels:
-            return from_labels(answer, self.labels, self.model.name)
-        scores = to_scores(answer, self.output, self.model.name)
+            return from_labels(self.answer(images), self.labels, self.model.name)
+        scores = to_scores(of_classes(self.answer(images), self.output), self.output, self.model.name)
         if scores.shape[1] != self.num_classes:
             raise UserError(f"{self.model.name}: expected {self.num_classes} scores an image, got {scores.shape[1]}")
         return scores
@@ -85,7 +85,7 @@ class Adapted:
         """What the scores are made of, where the model gives that: images → float32 [N, K]."""
         if self.output not in ("logit", "sigmoid"):
             raise AttributeError("logits")
-        return lambda images: self.answer(images).astype(np.float32)
+        return lambda images: of_classes(self.answer(images), self.output).astype(np.float32)
 
     def answer(self, images: Bytes) -> Any:
         """The model's own numbers [N, K], or labels [N]."""
@@ -108,11 +108,12 @@ class Adapted:
         shown = self.inputs(images)
         if len(shown) < rows:
             shown = np.concatenate([shown, np.repeat(self.inputs(np.zeros_like(images[:1])), rows - len(shown), axis=0)])
-        return as_table(self.model.predict(shown), rows, self.model.name)[: len(images)]
+        answer = as_table(self.model.predict(shown), rows, self.model.name)[: len(images)]
+        return np.array(answer)  # the model may use its memory again for the next batch
 
     def halved(self, error: Exception, size: int) -> bool:
         """Whether a call may be repeated with half as many: memory ran out, and no size is prescribed."""
-        if self.fixed or size < 2 or not out_of_memory(error):
+        if self.fixed or size < 2 or not (isinstance(error, TooManyError) or out_of_memory(error)):
             return False
         self.most = max(1, size // 2)
         return True
@@ -122,12 +123,16 @@ class Adapted:
         return replace(self, inputs=inputs)
 
 
+class TooManyError(UserError):
+    """A server takes no batch of that size."""
+
+
 def out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or its cause, says that memory ran out: libraries have many words for it."""
     if error is None:
         return False
     said = str(error).lower()
-    words = ("out of memory", "bad_alloc", "failed to allocate", "can't allocate memory", "cannot allocate memory")
+    words = ("out of memory", "out_of_memory", "alloc_failed", "bad_alloc", "failed to allocate", "allocate memory")
     return isinstance(error, MemoryError) or any(word in said for word in words) or out_of_memory(error.__cause__)
 
 
@@ -140,15 +145,26 @@ def adapt(model: Model, chosen: Chosen, like: Like) -> Adapted:
     for name in ("mean", "std"):
         if len(getattr(chosen, name)) not in (1, shape[2]):
             raise UserError(f"classifier.{name} must be one number, or one for each of {shape[2]} channels")
-    if np.dtype(model.dtype).kind in "iu" and chosen.scale != 1:
-        what = f"takes whole numbers ({np.dtype(model.dtype)}), and classifier.scale={chosen.scale:.6g} makes fractions"
-        raise UserError(f"{model.name}: {what}; give classifier.scale=1")
     inputs = Inputs(layout, chosen.scale, chosen.mean, chosen.std, model.dtype)
+    refuse_unfit(inputs, model)
     most, fixed = batches(model, chosen.batch_size)
     first = Adapted(model, inputs, shape, "probability", (), most, fixed)
     answer = first.answer(probes(shape))
-    output = model.output or kind_of(answer, model.name) if chosen.output == "auto" else chosen.output
-    return replace(first, output=output, labels=choose_labels(model, chosen, answer, output, like), most=first.most)
+    output = model.output or kind_of(answer) if chosen.output == "auto" else chosen.output
+    labels = choose_labels(model, chosen, of_classes(answer, output), output, like)
+    return replace(first, output=output, labels=labels, most=first.most)
+
+
+def refuse_unfit(inputs: Inputs, model: Model) -> None:
+    """Refuses inputs that all look alike, or that the numbers of a model do not hold."""
+    numbers, dtype = inputs.numbers, np.dtype(model.dtype)
+    if not np.isfinite(numbers).all() or (np.ptp(numbers, axis=1) == 0).any():
+        raise UserError(f"{model.name}: {inputs} tell no grey levels apart; give another classifier.scale, mean or std")
+    if dtype.kind in "iu":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if not np.array_equal(numbers, np.rint(numbers)) or numbers.min() < low or numbers.max() > high:
+            what = f"takes whole numbers {low} … {high} ({dtype}); grey levels become {numbers.min():.6g} … {numbers.max():.6g}"
+            raise UserError(f"{model.name}: {what}, by {inputs}; give classifier.scale=1, or a mean that fits")
 
 
 def choose_layout(model: Model, chosen: Chosen) -> Layout:
@@ -208,4 +224,4 @@ def batches(model: Model, text: str) -> tuple[int, bool]:
         if text not in ("auto", f"fixed:{model.batch}"):
             raise UserError(f"{model.name}: takes exactly {model.batch} images a call; leave classifier.batch_size={text} out")
         return model.batch, True
-    return (LARGEST, False) if text == "auto" else (int(number), word == "fixed")
+    return (model.most, False) if text == "auto" else (int(number), word == "fixed")

@@ -43,13 +43,14 @@ class Examination:
     """What the examination found. `exact`: an image's scores depend neither on the batch it comes in nor on its place there."""
 
     exact: bool
-    deviation: float  # largest difference between an image's scores alone, in a batch, and in the batch turned round
+    deviation: float  # largest difference between an image's scores alone, in a batch, in it turned round, and in a large one
     classes: int
     sums_to_one: bool  # the scores of each image, to 0.001
     output: str  # what its scores are made of: probability, logit, sigmoid, label
     shown: str  # how a foreign classifier is shown images; '' of others
 
 
+MANY = 12  # times as many images in a large batch: 60
 TOLERANCE = 1e-3  # foreign classifiers may round differently in a batch; more than this is another answer
 
 
@@ -66,7 +67,8 @@ def examine(classifier: Classifier, images: Bytes | None = None) -> Examination:
         raise UserError("classifier: the same images got other scores the second time; switch off dropout and the like")
     alone = np.concatenate([ask(classifier, batch[i : i + 1]) for i in range(len(batch))])
     turned = ask(classifier, np.ascontiguousarray(batch[::-1]))[::-1]
-    deviation = float(max(np.abs(alone - scores).max(), np.abs(turned - scores).max()))
+    many = ask(classifier, np.concatenate([batch] * MANY)).reshape(MANY, *scores.shape)
+    deviation = float(max(np.abs(other - scores).max() for other in (alone, turned, many)))
     if deviation > TOLERANCE:
         raise UserError(
             f"classifier: an image's scores change by {deviation:.3g} with the batch it comes in; "

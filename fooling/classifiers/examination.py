@@ -74,6 +74,15 @@ def check_data(classifier: Classifier, data: ImageSet) -> None:
         raise UserError(f"data: the classifier takes images {sees}, the data's are {got} (height, width, channels)")
     if len(data.classes) != classifier.num_classes:
         raise UserError(f"data: the classifier has {classifier.num_classes} classes, the data have {len(data.classes)}")
+    refuse_another_order(classifier.labels, data.classes, "data")
+
+
+def refuse_another_order(ours: Sequence[str], theirs: Sequence[str], whose: str) -> None:
+    """Refuses classes of the same names in another order: their indices would be other classes."""
+    if sorted(ours) == sorted(theirs) and list(ours) != list(theirs):
+        k = next(k for k, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
+        said = f"class {k} is {ours[k]} for the classifier, {theirs[k]} in the {whose}"
+        raise UserError(f"{said}: give statistics and data whose classes stand in the classifier's order")
 
 
 def right(classifier: Classifier, images: Bytes, labels: Any) -> Flags:

@@ -5,12 +5,13 @@ The request is {"instances": [image, …]}, an image being nested lists in the c
 """
 
 import hashlib
+import json
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fooling.classifiers.adapted import Model
+from fooling.classifiers.adapted import Model, TooManyError
 from fooling.errors import UserError
 from fooling.groups import Classifier as Chosen
 
@@ -18,6 +19,22 @@ ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
 FIRST_WAIT = 0.2  # seconds before the first repetition; each further one waits twice as long …
 LONGEST_WAIT = 10.0  # … up to this
 AGAIN = (429, 500, 502, 503, 504)  # answers after which a call is repeated
+TOO_LARGE = 413  # the answer after which the batch is halved
+BATCH = 256  # images a call where nobody says how many: 4 MB of JSON for MNIST
+LONGEST_ANSWER = 1 << 26  # bytes
+
+
+class Answer(NamedTuple):
+    """What a server said."""
+
+    status: int
+    kind: str  # its content-type
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """As text, for messages."""
+        return self.body[:1000].decode(errors="replace")
 
 
 def open_http(chosen: Chosen, threads: int) -> Model:
@@ -27,7 +44,7 @@ def open_http(chosen: Chosen, threads: int) -> Model:
 
     url = chosen.path or ""
     where = f"classifier.path={url}"
-    if not url.startswith(("http://", "https://")):
+    if not url.lower().startswith(("http://", "https://")):
         raise UserError(f"{where}: expected the URL of a server, http://… or https://…")
     client = httpx.Client(timeout=chosen.timeout)
 
@@ -36,12 +53,11 @@ def open_http(chosen: Chosen, threads: int) -> Model:
         return rows_of(ask_server(client, url, body, chosen.retries, where), where)
 
     fingerprint = hashlib.sha256(url.encode()).hexdigest()
-    return Model(
-        predict, where, fingerprint, "NHWC", notes=("classifier: what stands behind the URL is not part of the record",)
-    )
+    notes = ("classifier: what stands behind the URL is not part of the record",)
+    return Model(predict, where, fingerprint, "NHWC", most=BATCH, notes=notes)
 
 
-def ask_server(client: Any, url: str, body: Any, retries: int, where: str) -> Any:
+def ask_server(client: Any, url: str, body: Any, retries: int, where: str) -> Answer:
     """The server's answer to a batch; asks again, after longer and longer waits, where it is down, slow or overworked."""
     import httpx
 
@@ -49,29 +65,49 @@ def ask_server(client: Any, url: str, body: Any, retries: int, where: str) -> An
         if attempt:
             time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
         try:
-            response = client.post(url, json=body)
+            answer = post(client, url, body)
         except httpx.TimeoutException:
             advice = "a longer classifier.timeout or a smaller classifier.batch_size may help"
             said = f"no answer within {client.timeout.read:g} s; {advice}"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except httpx.DecodingError as error:
+            said = f"an answer that cannot be decoded ({error})"
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             said = f"no connection ({error or type(error).__name__}); does the server run?"
         else:
-            if response.status_code == 200:
-                return response
-            said = f"status {response.status_code}: {in_short(response.text)}"
-            if response.status_code not in AGAIN:
+            if answer.status == 200:
+                return answer
+            said = f"status {answer.status}: {in_short(answer.text)}"
+            if answer.status == TOO_LARGE:
+                raise TooManyError(f"{where}: expected scores of {len(body['instances'])} images, got {said}")
+            if answer.status not in AGAIN:
                 break
     raise UserError(f"{where}: expected scores, got {said} ({attempt + 1} {'call' if attempt == 0 else 'calls'})")
 
 
-def rows_of(response: Any, where: str) -> Any:
+def post(client: Any, url: str, body: Any) -> Answer:
+    """One call; all of its answer within the timeout, and not without end."""
+    import httpx
+
+    end, parts, size = time.monotonic() + client.timeout.read, [], 0
+    with client.stream("POST", url, json=body) as response:
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if time.monotonic() > end:
+                raise httpx.ReadTimeout("")
+            if size > LONGEST_ANSWER:
+                raise httpx.DecodingError(f"more than {LONGEST_ANSWER:,} bytes")
+        kind = response.headers.get("content-type", "no content-type")
+        return Answer(response.status_code, kind, b"".join(parts))
+
+
+def rows_of(answer: Answer, where: str) -> Any:
     """The rows of scores in an answer."""
     hint = 'expected JSON: {"predictions": [[score, …], …]}, a row for each image'
     try:
-        found = response.json()
-    except ValueError as error:
-        kind = response.headers.get("content-type", "no content-type")
-        raise UserError(f"{where}: {hint}; got {kind}: {in_short(response.text)}") from error
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: {hint}; got {answer.kind}: {in_short(answer.text)}") from error
     if isinstance(found, dict):
         names = [name for name in ANSWERS if name in found]
         if not names:
@@ -79,14 +115,14 @@ def rows_of(response: Any, where: str) -> Any:
         found = found[names[0]]
     if not isinstance(found, list):
         raise UserError(f"{where}: {hint}; got {in_short(str(found))}")
-    if all(isinstance(row, str) for row in found):
+    if found and all(isinstance(row, str) for row in found):
         return np.array(found)
     try:
         return np.array(found, dtype=np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: {hint}; got rows of different lengths, or not of numbers: {in_short(str(found))}") from error
 
 
 def in_short(text: str) -> str:
     """The beginning of a text on one line."""
-    return " ".join(text.split())[:120] or "nothing"
+    return "".join(letter for letter in " ".join(text.split())[:120] if letter.isprintable()) or "nothing"

@@ -24,11 +24,16 @@ class Inputs:
     dtype: npt.DTypeLike = np.float32
 
     @cached_property
-    def table(self) -> Array:
-        """What each of 256 grey levels becomes, [1 or C, 256]."""
-        levels = np.arange(256) * self.scale
+    def numbers(self) -> Array:
+        """What each of 256 grey levels becomes, float64 [1 or C, 256]."""
         mean, std = (np.array(values)[:, None] for values in (self.mean, self.std))
-        return np.asarray((levels - mean) / std, dtype=self.dtype)
+        with np.errstate(over="ignore"):
+            return np.asarray((np.arange(256) * self.scale - mean) / std)
+
+    @cached_property
+    def table(self) -> Array:
+        """The same as the model's numbers."""
+        return self.numbers.astype(self.dtype)
 
     def __call__(self, images: Bytes) -> Array:
         """Inputs of images uint8 [N, H, W, C]."""

@@ -53,7 +53,10 @@ def open_onnx(chosen: Chosen, threads: int) -> Model:
         except Exception as error:
             raise UserError(f"{where}: onnxruntime failed on inputs {list(inputs.shape)} ({in_short(error)})") from error
 
-    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(path.read_bytes())
+    for beside in (path.with_name(f"{path.name}{ending}") for ending in (".data", "_data")):  # where exporters put weights
+        digest.update(beside.read_bytes() if beside.is_file() else b"")
+    fingerprint = digest.hexdigest()
     return Model(predict, where, fingerprint, "NCHW", tuple(dims), batch, TYPES[given[0].type])
 
 
@@ -64,6 +67,8 @@ def choose_output(outputs: Any, name: str | None, labels: bool, where: str) -> s
         if name not in [one.name for one in outputs]:
             raise UserError(f"{where}: classifier.output_name={name}: expected one of its outputs: {known}")
         return name
+    if any(one.type.startswith("seq(map") for one in outputs):
+        raise UserError(f"{where}: gives its scores as dictionaries; export it with zipmap=False")
     fit = [one.name for one in outputs if (one.type in SCORES and len(one.shape) >= 2) != labels]
     found = fit if len(outputs) > 1 else [outputs[0].name]
     if len(found) != 1:

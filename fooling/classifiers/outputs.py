@@ -25,23 +25,43 @@ def as_table(answer: Any, rows: int, name: str) -> Array:
     if not found.ndim or len(found) != rows:
         got = f"{found.dtype} {list(found.shape)}"
         raise UserError(f"{name}: expected a row of scores for each of {rows} images, got {got}")
-    if found.ndim > 2 or found.dtype.kind not in "fiubUOS":
+    if found.dtype == object:
+        found = found if found.ndim == 1 and all(isinstance(one, str) for one in found) else as_numbers(found, rows, name)
+    if found.ndim > 2 or found.dtype.kind not in "fiubUOS" or (found.dtype.kind in "US" and found.size != rows):
         raise UserError(f"{name}: expected scores [{rows}, classes], got {found.dtype} {list(found.shape)}")
     return found
 
 
-def kind_of(answer: Array, name: str) -> Output:
+def as_numbers(found: Array, rows: int, name: str) -> Array:
+    """Python objects as the numbers that they are."""
+    try:
+        return found.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: expected scores [{rows}, classes], got objects such as {str(found.flat[0])[:80]}") from error
+
+
+def kind_of(answer: Array) -> Output:
     """Which kind of numbers the answers [N, K] or [N] to the first images are.
 
-    One a row are labels; those in [0, 1] are probabilities, also where they do not sum to 1; others are logits. Logarithms of
-    probabilities count as logits: a softmax gives back the probabilities.
+    One a row are labels if they are whole, else those of the second of two classes. Numbers in [0, 1] are probabilities, also
+    where they do not sum to 1; others are logits. Logarithms of probabilities count as logits: a softmax gives them back.
     """
-    if answer.ndim == 1 or answer.shape[1] == 1:
-        if answer.dtype.kind == "f" and not np.array_equal(answer, np.rint(answer)):
-            raise UserError(f"{name}: got one number an image; expected a score for each of two or more classes")
+    one = answer.ndim == 1 or answer.shape[1] == 1
+    if one and (answer.dtype.kind != "f" or np.array_equal(answer, np.rint(answer))):
         return "label"
     within = answer.min() >= -SLACK and answer.max() <= 1 + SLACK
     return "probability" if within else "logit"
+
+
+def of_classes(answer: Array, output: Output) -> Array:
+    """Numbers [N, K]; one number an image, of the second of two classes, becomes one for each: [N] or [N, 1] → [N, 2]."""
+    if output == "label" or answer.dtype.kind != "f" or (answer.ndim == 2 and answer.shape[1] != 1):
+        return answer
+    flat = answer.reshape(len(answer)).astype(np.float64)
+    if output == "probability":
+        return np.stack([1 - flat, flat], axis=1)
+    part = 1.0 if output == "sigmoid" else 0.5  # so that both sigmoids, or the softmax, give σ(z)
+    return np.stack([-part * flat, part * flat], axis=1)
 
 
 def to_scores(answer: Array, output: Output, name: str) -> Floats:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fooling.classifiers.adapted import Model
 from fooling.errors import UserError
-from fooling.functions import call_named, fingerprint
+from fooling.functions import CRASHES, call_named, fingerprint
 from fooling.groups import Classifier as Chosen
 
 WHAT = "a function without arguments that returns a callable: float32 [N, …] → scores [N, classes]"
@@ -22,7 +22,7 @@ def open_python(chosen: Chosen, threads: int) -> Model:
     def predict(inputs: Any) -> Any:
         try:
             return found(inputs)
-        except Exception as error:
+        except CRASHES as error:
             said = f"{type(error).__name__}: {error}"
             raise UserError(f"{where}: raised on inputs {inputs.dtype} {list(inputs.shape)}: {said}") from error
 

@@ -44,16 +44,14 @@ def open_sklearn(chosen: Chosen, threads: int) -> Model:
 
     def predict(inputs: Any) -> Any:
         try:
-            answer = getattr(model, method)(inputs)
+            return getattr(model, method)(inputs)
         except Exception as error:
             raise UserError(f"{where}: {method} of {list(inputs.shape)} raised {type(error).__name__}: {error}") from error
-        two = output == "logit" and np.ndim(answer) == 1  # of two classes it tells the second's
-        return np.stack([-answer / 2, answer / 2], axis=1) if two else answer
 
     dims = (int(model.n_features_in_),) if hasattr(model, "n_features_in_") else None
     labels = tuple(str(label) for label in model.classes_) if hasattr(model, "classes_") else None
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Model(predict, where, fingerprint, "flat", dims, None, np.float64, output, labels)
+    return Model(predict, where, fingerprint, "flat", dims, None, np.float64, output=output, labels=labels)
 
 
 METHODS: tuple[tuple[str, Output], ...] = (

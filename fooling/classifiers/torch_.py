@@ -5,7 +5,7 @@ from typing import Any
 
 from fooling.classifiers.adapted import Model
 from fooling.errors import UserError
-from fooling.functions import call_named
+from fooling.functions import CRASHES, call_named
 from fooling.groups import Classifier as Chosen
 from fooling.paths import user_path
 
@@ -25,21 +25,24 @@ def open_torch(chosen: Chosen, threads: int) -> Model:
         load_weights(module, chosen.weights)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    module = module.eval().to(device)
+    try:
+        module, known = module.eval().to(device), fingerprint(module)
+    except CRASHES as error:
+        raise UserError(f"{where}: the module cannot be made ready on {device} ({first_line(error)})") from error
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
 
     def predict(inputs: Any) -> Any:
         try:
             with torch.inference_mode():
                 answer = module(torch.from_numpy(inputs).to(device, kind))
-        except Exception as error:
+        except CRASHES as error:
             raise UserError(f"{where}: the module failed on inputs {list(inputs.shape)} ({first_line(error)})") from error
         if not isinstance(answer, torch.Tensor):
             raise UserError(f"{where}: expected the module to return a tensor of scores, got {type(answer).__name__}")
         return answer.float().cpu().numpy()
 
     notes = (f"classifier: runs the code of {name}, on {device}",)
-    return Model(predict, where, fingerprint(module), "NCHW", notes=notes)
+    return Model(predict, where, known, "NCHW", notes=notes)
 
 
 def load_weights(module: Any, text: str) -> None:
@@ -66,12 +69,18 @@ def load_weights(module: Any, text: str) -> None:
 
 def fingerprint(module: Any) -> str:
     """SHA-256 of a module's tensors with their names."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().reshape(-1).numpy().tobytes())
+        digest.update(name.encode())
+        if isinstance(tensor, torch.Tensor):
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        else:
+            digest.update(repr(tensor).encode())
     return digest.hexdigest()
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of a message, with the error's name."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
