@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
-from fooling.classifiers import load_classifier
+from fooling.classifiers import examination, load_classifier
 from fooling.classifiers.adapted import LARGEST, Adapted, adapt
 from fooling.classifiers.base import examine
 from fooling.classifiers.examination import accuracies, better
@@ -43,7 +43,8 @@ def lenet() -> np.ndarray:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, from which modules are imported."""
+    """A folder to work in, from which modules are imported; speeds are measured in a moment."""
+    monkeypatch.setattr(examination, "SECONDS", 0.001)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -275,7 +276,7 @@ def test_examine_finds_the_scaling_of_the_training(here: Path, capsys: pytest.Ca
     assert json.loads((here / "e.json").read_text())["note"] == ""
 
 
-def test_examine_speaks_of_built_in_networks_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_examine_speaks_of_built_in_networks_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(dispatch, ["examine"]) == 0
     said = capsys.readouterr().out
     assert "mnist_mlp" in said
