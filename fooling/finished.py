@@ -8,9 +8,9 @@ from typing import Any
 
 from fooling.classifiers.base import Classifier
 from fooling.errors import UserError
-from fooling.job import get_classifier, get_statistics
 from fooling.record import CONFIG, SWEEP, kind_of, read_json, read_run, status_of
 from fooling.settings import RunSettings, load
+from fooling.sources import get_classifier, get_statistics
 from fooling.statistics import Statistics
 
 

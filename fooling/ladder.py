@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.job import Job, Pair, digits, get_classifier, get_statistics, prepare
+from fooling.job import Job, Pair, digits, prepare
 from fooling.judges import load_judges, share, spread
 from fooling.result import Result
 from fooling.settings import LadderSettings, RunSettings, validate
+from fooling.sources import get_classifier, get_statistics
 from fooling.wanted import percentiles
 
 RUNGS = ("none", "histogram", "variogram", "exemplar", "regional", "eigen")  # priors, the weakest first
