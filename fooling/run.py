@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fooling.errors import guarded
+from fooling.errors import UserError, guarded
 from fooling.job import Job, against_real, counting, describe, make_engine, prepare
 from fooling.settings import RunSettings, load
 
@@ -42,7 +42,7 @@ def run_job(
 
     `tell` hears once of what the engine computes in another way than one would expect.
     """
-    from fooling.engines.loop import Interrupted, run_loop
+    from fooling.engines.loop import KEPT, Interrupted, run_loop
     from fooling.result import make_result, summary
     from fooling.searches.front import record_front
 
@@ -60,7 +60,10 @@ def run_job(
         if not record:
             return make_result(track, track.images, job, None)
         files, (valued, counted) = record.save_images(track.images), counting(job)
-        result = make_result(track, record.read_images(files), valued, str(record.folder))
+        try:
+            result = make_result(track, record.read_images(files), valued, str(record.folder))
+        except UserError as error:  # of a foreign classifier
+            raise UserError(f"{error}{KEPT}") from error
         found, note = against_real(valued, result.images)
         about.update(found)
         if note:

@@ -123,6 +123,21 @@ def test_a_server_that_dies_leaves_a_record_that_is_resumed(server: Server, caps
     assert json.loads(Path("r/run.json").read_text())["evaluations"] == 2 * 20 * 26
 
 
+def test_a_server_that_dies_at_the_end_leaves_a_record_that_is_resumed(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=5", "stop=end", "out=r"]
+    words += ["classifier=http", f"classifier.path={server.url}", "classifier.retries=0"]
+    assert guarded(dispatch, words) == 0
+    last = len(server.sizes)
+    server.sizes.clear()
+    server.answer = lambda number, images: well(images) if number < last else (500, "text/plain", b"no")
+    assert guarded(dispatch, [*words, "overwrite=true"]) == 2
+    assert "(1 call); what was done until then is kept" in capsys.readouterr().err
+    server.answer = lambda number, images: well(images)
+    assert guarded(dispatch, [*words, "resume=true"]) == 0
+
+
 @pytest.mark.parametrize(
     ("answer", "said", "calls"),
     [
