@@ -10,6 +10,16 @@ if TYPE_CHECKING:
 
 ONLY = {"weights": "torch", "output_name": "onnx", "timeout": "http", "retries": "http"}  # settings of one kind of classifier
 
+GRADIENT = ("ascent", "dream", "feedback")  # searches that keep pixels as real numbers
+CLIMBING = ("ascent", "dream")
+OF_SEARCHES = {  # settings that only these have
+    "climb": ("ascent",),
+    **dict.fromkeys(("start", "image", "noise", "rate", "decay", "ground"), GRADIENT),
+    **dict.fromkeys(("blur_sd", "blur_every", "total_variation", "jitter"), CLIMBING),
+    **dict.fromkeys(("size", "layer", "channel", "neuron", "octaves", "octave_scale", "again", "zoom"), ("dream",)),
+    "losers": ("feedback",),
+}
+
 
 def against_classifier(chosen: Classifier) -> list[str]:
     """What speaks against the settings of a classifier: built-in networks know how their images are to be shown."""
@@ -21,6 +31,46 @@ def against_classifier(chosen: Classifier) -> list[str]:
     problems = [] if chosen.path else [f"classifier={chosen.name} needs classifier.path={FOREIGN[chosen.name]}"]
     kinds = {name: ONLY[name] for name in given if ONLY.get(name, chosen.name) != chosen.name}
     return problems + [f"classifier.{name} is of classifier={kind}, got {chosen.name}" for name, kind in kinds.items()]
+
+
+def against_search(settings: "RunSettings") -> list[str]:
+    """What speaks against the settings of the chosen search."""
+    search, budget = settings.search, settings.budget
+    usual, problems = defaults("run")["search"], []
+    if search.name == "pareto":
+        problems += against_pareto(settings)
+    elif search.name == "ga" and search.selected > search.population:
+        problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
+    least, what = {"anneal": (search.proposals + 1, "1 + search.proposals"), **dict.fromkeys(GRADIENT, (2, "2"))}.get(
+        search.name, (search.population, "search.population")
+    )
+    if budget is not None and budget < least:
+        problems.append(f"budget must be at least {what} ({least}), got {budget}")
+    if search.name not in ("ga", "pareto") and search.returns == "worst":
+        problems.append(f"search.returns=worst is of search=ga; search={search.name} needs search.returns=best")
+    for name, searches in OF_SEARCHES.items():
+        if search.name not in searches and getattr(search, name) != usual[name]:
+            problems.append(f"search.{name} is of search={' and '.join(searches)}, got search={search.name}")
+    if settings.stop == "settled" and search.name not in GRADIENT:
+        problems.append(f"stop=settled is of search={', '.join(GRADIENT)}, got search={search.name}")
+    if search.name == "dream":
+        problems += against_dream(settings)
+    if search.name == "feedback" and settings.control:
+        problems.append("control=true leaves the classifier out, and search=feedback adds its weights: nothing is left")
+    return problems
+
+
+def against_dream(settings: "RunSettings") -> list[str]:
+    """What speaks against what is to be raised."""
+    search = settings.search
+    problems = []
+    if search.channel is not None and search.neuron is not None:
+        problems.append("search.channel and search.neuron exclude each other: a channel is raised everywhere, a neuron is one unit")
+    if search.layer is None and (search.channel is not None or search.neuron is not None):
+        problems.append("search.channel and search.neuron need search.layer=…; fooling examine layers=true lists the layers")
+    if search.layer is None and settings.control:
+        problems.append("control=true leaves the classifier out, and search=dream raises one of its outputs: nothing is left")
+    return problems
 
 
 def against_pareto(settings: "RunSettings") -> list[str]:

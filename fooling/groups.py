@@ -70,6 +70,11 @@ def one_or_more(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def one_or_none(value: Any) -> Any:
+    """The same; null is none."""
+    return value if value is None else one_or_more(value)
+
+
 def a_batch_size(value: Any) -> Any:
     """auto, 64 or fixed:64."""
     text = str(value)
@@ -175,7 +180,11 @@ class Search(Model):
         ge=2, le=1_000_000, description="ga, pareto: children a generation, images; pareto also keeps so many"
     )
     selected: Int = Field(ge=1, le=1_000_000, description="ga: parents kept of each generation, images; at most population")
-    generations: Int = Field(ge=1, le=100_000_000, description="generations after the first")
+    generations: Int = Field(
+        ge=1,
+        le=100_000_000,
+        description="generations after the first; ascent, feedback: steps; dream: steps of a round, shared among its octaves",
+    )
     draw: Literal["levels", "bins"] = Field(
         description="pixels are drawn from the class's 256 grey levels, or evenly within its histogram's bins"
     )
@@ -196,6 +205,60 @@ class Search(Model):
     temperature: Float = Field(ge=0, description="anneal: at the start, in units of the cost")
     cooling: Float = Field(ge=0, description="anneal: temperature = start·(1 − share of the chain that is over)^cooling")
     swap_share: Float = Field(ge=0, le=1, description="anneal: share of the proposals that swap two pixels; others redraw one")
+    climb: Literal["log", "target"] = Field(
+        description="ascent: what it climbs besides the prior: the logarithm of the scores, whose slope does not vanish, or "
+        "the target term itself"
+    )
+    start: Literal["noise", "levels", "mean", "grey"] = Field(
+        description="ascent, dream, feedback: from even noise, noise of the class's grey levels, the training set's mean image, "
+        "mid-grey"
+    )
+    image: Text | None = Field(description="ascent, dream, feedback: a picture's file to start from instead")
+    noise: Float = Field(
+        ge=0, le=255, description="standard deviation of the noise that a mean, grey or picture start gets, grey levels"
+    )
+    size: Side | None = Field(
+        description="dream: longer side of the picture that is dreamt, pixels, scaled to it; null = the file's own, or the "
+        "classifier's input"
+    )
+    rate: Float | None = Field(
+        gt=0,
+        le=255,
+        description="ascent, dream, feedback: how far pixels move in a step, root mean square, grey levels; null = 20 in ascent, "
+        "dream: 10, from a picture 3; feedback: 2",
+    )
+    blur_sd: Float | None = Field(
+        ge=0,
+        le=64,
+        description="ascent, dream: Gaussian blur before a step, its standard deviation in pixels; 0 = none; null = 0.5, from a "
+        "picture none",
+    )
+    blur_every: Int = Field(ge=1, le=1_000_000, description="ascent, dream: steps between two blurs")
+    decay: Float = Field(
+        ge=0, lt=1, description="ascent, dream, feedback: share of its distance from `ground` that a pixel loses in a step (L2)"
+    )
+    ground: Float = Field(ge=0, le=255, description="the grey level that decay pulls to")
+    total_variation: Float = Field(
+        ge=0, description="ascent, dream: weight of the mean difference of neighbours, which is then kept small"
+    )
+    jitter: Int | None = Field(
+        ge=0,
+        le=4095,
+        description="ascent, dream: each step sees the picture shifted by up to so many pixels; null = half a window where a "
+        "dream is seen through windows, else none",
+    )
+    layer: Text | None = Field(
+        description="dream: the layer that is raised (`fooling examine layers=true` lists them); null = the output of the digit"
+    )
+    channel: Int | None = Field(ge=0, description="dream: of the layer only this channel, everywhere")
+    neuron: Annotated[tuple[Annotated[Int, Field(ge=0)], ...] | None, BeforeValidator(one_or_none)] = Field(
+        description="dream: of the layer only this unit: 17, or row,column,channel"
+    )
+    octaves: Int = Field(ge=1, le=32, description="dream: scales, from small to large, as far as the classifier's input allows")
+    octave_scale: Float = Field(gt=1, le=8, description="dream: each octave's sides are so many times those of the one before")
+    again: Int = Field(ge=0, le=10_000, description="dream: how often the finished picture is fed back and dreamt on; a frame each")
+    zoom: Float = Field(ge=0, lt=1, description="dream: share by which it is enlarged about its middle before")
+    losers: Float = Field(ge=0, le=1, description="feedback: share of the other neurons' weights that is subtracted")
     returns: Literal["best", "worst"] = Field(description="what a run that reaches its end returns of its last parents")
 
 

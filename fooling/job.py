@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
+from fooling.clashes import GRADIENT
 from fooling.errors import UserError
 from fooling.settings import RunSettings
-from fooling.sources import fits, get_classifier, get_statistics, needs_statistics, refuse_other_classes
-from fooling.ways import make_annealing, make_breeding
+from fooling.sources import before_picture, draws, fits, get_classifier, get_statistics, needs_statistics, refuse_other_classes
+from fooling.ways import WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +36,7 @@ class Job:
     plan: "Plan"
     judges: "Mapping[str, Classifier]"  # by name; they take no part in the search
     looked: "FirstLook"  # what is known of the classifier besides
+    picture: Any = None  # uint8 [H, W, C] that gradient searches start from
     alone: bool = False  # no job of a sweep, a matrix or a ladder
     rung: str = ""  # of a ladder
     arm: str = ""
@@ -78,6 +81,7 @@ class Job:
             "classifier_fingerprint": self.objective.classifier.fingerprint,
             "statistics_fingerprint": self.statistics.fingerprint if self.statistics else None,
             "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
+            **({} if self.picture is None else {"picture_fingerprint": sha256(self.picture.tobytes()).hexdigest()}),
         }
 
 
@@ -99,15 +103,15 @@ def prepare(
 
     at_hand = cache(lambda: statistics or get_statistics(settings))
     classifier = classifier or get_classifier(settings, at_hand)
-    looked = first_look(settings, classifier)
+    looked, judges = first_look(settings, classifier), load_judges(settings.judges, classifier) if judges is None else judges
+    classifier, judges, picture = before_picture(settings, classifier, judges)
+    notes = list(looked.notes) + ([picture.note] if picture else [])
     if statistics or needs_statistics(settings) or fits(classifier, at_hand()):
         statistics = at_hand()
         refuse_other_classes(settings, classifier, statistics)
     else:
-        looked = replace(
-            looked, notes=(*looked.notes, "no statistics of such images: pixels are drawn from all grey levels evenly")
-        )
-    judges = load_judges(settings.judges, classifier) if judges is None else judges
+        notes += ["no statistics of such images: pixels are drawn from all grey levels evenly"] if draws(settings) else []
+    looked = replace(looked, notes=tuple(notes))
     prior, weights = settings.prior, settings.prior.weights.model_dump()
     if settings.control:
         weights["target"] = 0.0
@@ -132,7 +136,8 @@ def prepare(
         )
         own = prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": own})
-        jobs.append(Job(one, objective, statistics, make_plan(one, objective.digit), judges, looked, alone))
+        pixels = picture.pixels if picture else None
+        jobs.append(Job(one, objective, statistics, make_plan(one, objective.digit), judges, looked, pixels, alone))
     make_engine(jobs[0])  # which refuses what it lacks, before anything is written
     return jobs
 
@@ -167,18 +172,23 @@ def make_plan(settings: RunSettings, digit: int) -> "Plan":
     from fooling.engines.loop import Plan
 
     search, budget = settings.search, settings.budget
-    first, each = (1, search.proposals) if search.name == "anneal" else (search.population, search.population)
+    first, each = {"anneal": (1, search.proposals), **dict.fromkeys(GRADIENT, (1, 1))}.get(
+        search.name, (search.population, search.population)
+    )
+    rounds = 1 + (search.again if search.name == "dream" else 0)
+    last = search.generations * rounds
     return Plan(
         runs=settings.runs,
         first=first,
         population=each,
-        last=search.generations if budget is None else min(search.generations, (budget - first) // each),
+        last=last if budget is None else min(last, (budget - first) // each),
         stop="end" if settings.control else settings.stop,
         threshold=settings.threshold,
         tol=settings.tol,
         returns=search.returns,
         digit=digit,
         whole=search.name == "pareto",
+        round=search.generations if rounds > 1 else None,
     )
 
 
@@ -195,7 +205,7 @@ def make_engine(job: Job) -> "Engine":
         has = f"it has {', '.join(searches)}; search={search.name} needs one of engine={others}"
         raise UserError(f"engine={chosen.name} has no search={search.name}: {has}")
     module, name = searches[search.name]
-    way = make_annealing(job) if search.name == "anneal" else make_breeding(job)
+    way = WAYS[search.name](job)
     own = {"toolbox": chosen.toolbox} if chosen.toolbox else {}
     engine: Engine = getattr(import_module(module), name)(job.objective, way, chosen.threads, chosen.scoring, **own)
     return engine

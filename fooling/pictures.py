@@ -126,3 +126,64 @@ def opened(path: Path) -> Iterator["Image"]:
         raise
     except Exception as error:  # a damaged picture raises almost anything
         raise UserError(f"{path}: is not a picture that can be read ({error})") from error
+
+
+def fitted_inside(path: Path, shape: Shape) -> tuple[Bytes, str]:
+    """A picture as an image of this shape, uint8 [H, W, C], black around it where its sides are in another ratio; what was done."""
+    pixels, done = in_channels(read_file(path), shape[2])
+    height, width = pixels.shape[:2]
+    factor = min(shape[0] / height, shape[1] / width)
+    sides = max(1, round(height * factor)), max(1, round(width * factor))
+    scaled = scaled_to(pixels, sides)
+    top, left = (shape[0] - sides[0]) // 2, (shape[1] - sides[1]) // 2
+    image = np.zeros(shape, dtype=np.uint8)
+    image[top : top + sides[0], left : left + sides[1]] = scaled
+    return image, described(path, (height, width), shape[:2], done)
+
+
+def scaled_around(path: Path, window: Shape, longer: int | None) -> tuple[Bytes, str]:
+    """A picture, uint8 [H, W, C], its longer side scaled to so many pixels if given; no side is shorter than the window's."""
+    pixels, done = in_channels(read_file(path), window[2])
+    height, width = pixels.shape[:2]
+    factor = longer / max(height, width) if longer else 1.0
+    factor = max(factor, window[0] / height, window[1] / width)
+    sides = max(window[0], round(height * factor)), max(window[1], round(width * factor))
+    return scaled_to(pixels, sides), described(path, (height, width), sides, done)
+
+
+def read_file(path: Path) -> Bytes:
+    """One picture at a path that a user named."""
+    if not path.is_file():
+        raise UserError(f"search.image={path}: no such file; expected a picture ({', '.join(sorted(ENDINGS))})")
+    return read_picture(path)
+
+
+def in_channels(pixels: Bytes, channels: int) -> tuple[Bytes, str]:
+    """A picture in so many channels, and what was done to it: colours become their luminance, grey three equal channels."""
+    from PIL import Image
+
+    if pixels.shape[2] == channels:
+        return pixels, ""
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2), ""
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None], ", colours as grey"
+
+
+def scaled_to(pixels: Bytes, sides: tuple[int, int]) -> Bytes:
+    """A picture scaled to other sides (height, width), antialiased."""
+    from PIL import Image
+
+    if pixels.shape[:2] == sides:
+        return pixels
+    planes = [
+        np.asarray(Image.fromarray(pixels[:, :, channel]).resize((sides[1], sides[0]), Image.Resampling.LANCZOS))
+        for channel in range(pixels.shape[2])
+    ]
+    return np.stack(planes, axis=2)
+
+
+def described(path: Path, before: tuple[int, ...], after: tuple[int, ...], done: str) -> str:
+    """What was done to a picture, in words; sides are heights and widths."""
+    size = "×".join(map(str, before))
+    scaled = "" if before == after else f", as {'×'.join(map(str, after))}"
+    return f"starts from {path.name}, {size} pixels{scaled}{done}"

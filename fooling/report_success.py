@@ -21,6 +21,7 @@ STOPS = {
     "end": "Runs go on to their end.",
     "threshold": "A run stops once it is ≥ {threshold:g} and that is its largest score.",
     "tol": "A run stops once its cost is below {tol:g}.",
+    "settled": "A run stops once its image stays as it is.",
 }
 
 

@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from fooling import __version__
 from fooling.engines.loop import converged
-from fooling.engines.track import COLUMNS, MILESTONES, Track
+from fooling.engines.track import AT_PASS, COLUMNS, MILESTONES, PASSES, Track
 from fooling.judges import verdicts
+from fooling.kernels.reference import wanted_classes
 from fooling.searches.front import Front, make_front
 from fooling.searches.front import summary as front_summary
+from fooling.searches.own import measure, totals
 
 if TYPE_CHECKING:
     from fooling.job import Job
@@ -39,6 +41,8 @@ class Result:
     evaluations_to: npt.NDArray[np.int64]  # [R, 4], to the confidences .9, .99, .999, .9999; −1 where never reached
     generations: int  # of the run that took most
     seconds: float  # of search, compilation included
+    passes: npt.NDArray[np.float64]  # [R, passes, AT_PASS], of gradient searches; −1 where never passed; others: [R, 0, …]
+    own: dict[str, npt.NDArray[Any]]  # [R] each, what this kind of search knows of its images
     history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl
     judges: dict[str, Floats]  # [R, K] each, what the judges say
     exemplars: npt.NDArray[np.int64] | None = None  # [R], whose statistics were each run's target, with prior.exemplar
@@ -75,6 +79,7 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
     plan = job.plan
     cost, terms, scores = job.objective.value(images)
     lines = track.history
+    classes = wanted_classes(scores, plan.digit)
     return Result(
         digit=job.digit,
         prior_digit=job.prior_digit if job.has_prior else None,
@@ -88,6 +93,8 @@ def make_result(track: Track, images: npt.NDArray[np.uint8], job: "Job", folder:
         evaluations_to=track.reached,
         generations=int(lines[-1, COLUMNS.index("generation")]),
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
+        passes=track.passes,
+        own=measure(job.settings.search.name, images, classes, job.objective.classifier, track.evaluations),
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
         judges=verdicts(job.judges, images),
         exemplars=job.objective.which(np.arange(len(images), dtype=np.uint32)) if job.objective.targets > 1 else None,
@@ -106,6 +113,7 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
+        **totals(result.own),
         "judge_evaluations": {name: len(scores) for name, scores in result.judges.items()},
         "judges": read_as(result, result.classes),
         **({"judges_prior": read_as(result, result.prior_digit)} if result.prior_digit not in (None, result.digit) else {}),
@@ -133,8 +141,18 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
         "converged": bool(result.converged[i]),
         **({"exemplar": int(result.exemplars[i])} if result.exemplars is not None else {}),
         "judges": {name: verdict(scores[i], digit) for name, scores in result.judges.items()},
+        **{name: values[i].item() for name, values in result.own.items()},
+        **({"first_passes": first_passes(result.passes[i])} if result.passes.shape[1] else {}),
         "evaluations": int(result.evaluations[i]),
         "evaluations_to": {f"{level:g}": n for level, n in zip(MILESTONES, reached, strict=True)},
+    }
+
+
+def first_passes(passes: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """What was noted when an image first passed each confidence, [passes, AT_PASS]; null where it never did."""
+    return {
+        name: None if values[0] < 0 else {AT_PASS[0]: int(values[0]), **dict(zip(AT_PASS[1:], values[1:].tolist(), strict=True))}
+        for name, values in zip(PASSES, passes, strict=True)
     }
 
 

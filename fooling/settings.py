@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from fooling.clashes import against_any, against_classifier, against_pareto
+from fooling.clashes import against_any, against_classifier, against_search
 from fooling.errors import UserError
 from fooling.groups import (
     Bool,
@@ -52,7 +52,10 @@ class RunSettings(Model):
     )
     threshold: Float = Field(gt=0, le=1, description="confidence from which on a run is a success (and the largest score)")
     tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
-    stop: Literal["end", "threshold", "tol"] = Field(description="a run ends with its generations, or once it is there")
+    stop: Literal["end", "threshold", "tol", "settled"] = Field(
+        description="a run ends with its generations, or once it is there; settled (ascent, dream, feedback): or once its image "
+        "stays as it is"
+    )
     out: Text | None = Field(description="record folder, of a sweep the parent; null = a fresh one under runs/")
     resume: Bool = Field(description="go on where the same command was interrupted")
     overwrite: Bool = Field(description="replace the record in out")
@@ -70,17 +73,7 @@ class RunSettings(Model):
     @model_validator(mode="after")
     def check(self) -> Self:
         """What pydantic cannot see in one field."""
-        search, problems = self.search, against_classifier(self.classifier)
-        if search.name == "pareto":
-            problems += against_pareto(self)
-        elif search.name == "ga" and search.selected > search.population:
-            problems.append(f"search.selected must be at most search.population ({search.population}), got {search.selected}")
-        least = search.proposals + 1 if search.name == "anneal" else search.population
-        if self.budget is not None and self.budget < least:
-            what = "1 + search.proposals" if search.name == "anneal" else "search.population"
-            problems.append(f"budget must be at least {what} ({least}), got {self.budget}")
-        if search.name == "anneal" and search.returns == "worst":
-            problems.append("search.returns=worst is of search=ga; search=anneal needs search.returns=best")
+        problems = against_classifier(self.classifier) + against_search(self)
         if self.engine.toolbox and self.engine.name != "deap":
             problems.append(f"engine.toolbox is of engine=deap, got engine={self.engine.name}")
         if self.stop == "tol" and self.tol is None:

@@ -1,13 +1,15 @@
 """Where a job's classifier and statistics come from, and whether they fit each other."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from fooling.clashes import GRADIENT
 from fooling.errors import UserError
 from fooling.paths import user_path
 from fooling.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fooling.classifiers.base import Classifier
     from fooling.statistics import Statistics
@@ -31,7 +33,14 @@ def needs_statistics(settings: RunSettings) -> bool:
     given = prior.statistics or data.path or data.kind != "auto"
     weights = prior.weights.model_dump()
     terms = any(weight for name, weight in weights.items() if name != "target")
-    return bool(given or terms or prior.exemplar or prior.digit is not None or settings.search.draw == "bins")
+    mean = settings.search.name in GRADIENT and settings.search.start == "mean" and settings.search.image is None
+    return bool(given or terms or prior.exemplar or prior.digit is not None or settings.search.draw == "bins" or mean)
+
+
+def draws(settings: RunSettings) -> bool:
+    """Whether pixels are drawn from a class's grey levels, where there are statistics of it."""
+    search = settings.search
+    return search.name not in GRADIENT or (search.image is None and search.start == "levels")
 
 
 def fits(classifier: "Classifier", statistics: "Statistics") -> bool:
@@ -65,3 +74,38 @@ def get_statistics(settings: RunSettings) -> "Statistics":
 
         return fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
     return Statistics.load(user_path(path) if path else BUNDLED)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a gradient search starts from."""
+
+    pixels: Any  # uint8 [H, W, C]
+    note: str  # what was done to it
+
+
+def before_picture(
+    settings: RunSettings, classifier: "Classifier", judges: "Mapping[str, Classifier]"
+) -> "tuple[Classifier, Mapping[str, Classifier], Picture | None]":
+    """Classifier and judges as they see the pictures of a search, and the picture that it starts from, if it is given one.
+
+    A dream may be larger than what they take: then they look at it through windows.
+    """
+    from fooling.classifiers.windows import Windows
+    from fooling.pictures import fitted_inside, scaled_around
+
+    search = settings.search
+    height, width, channels = (int(side) for side in classifier.input_shape)
+    image = search.image if search.name in GRADIENT else None
+    picture, shape = None, (height, width, channels)
+    if search.name == "dream" and image:
+        pixels, note = scaled_around(user_path(image), shape, search.size)
+        picture, shape = Picture(pixels, note), pixels.shape
+    elif search.name == "dream" and search.size:
+        factor = max(1.0, search.size / max(height, width))
+        shape = round(height * factor), round(width * factor), channels
+    elif image:
+        picture = Picture(*fitted_inside(user_path(image), shape))
+    if shape == (height, width, channels):
+        return classifier, judges, picture
+    return Windows(classifier, shape), {name: Windows(judge, shape) for name, judge in judges.items()}, picture

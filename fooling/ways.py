@@ -7,6 +7,11 @@ if TYPE_CHECKING:
     from fooling.engines.state import Breeding
     from fooling.job import Job
     from fooling.kernels.reference import Rates
+    from fooling.searches.ascent import Climb
+    from fooling.searches.dream import Dreaming
+    from fooling.searches.feedback import Feeding
+    from fooling.searches.floating import Start
+    from fooling.searches.steps import Pace
 
 
 def wanted_levels(job: "Job") -> Any:
@@ -70,6 +75,98 @@ def make_breeding(job: "Job") -> "Breeding":
         seed=job.settings.seed,
         rates=make_rates(job),
     )
+
+
+# Where nobody says how far a step goes: root mean square, grey levels; from noise, and from a picture.
+RATES = {"ascent": (20.0, 20.0), "dream": (10.0, 3.0), "feedback": (2.0, 2.0)}
+BLUR_SD = 0.5  # pixels, from noise; a picture would fade
+
+
+def make_climb(job: "Job") -> "Climb":
+    """How gradients are climbed."""
+    from fooling.searches.ascent import Climb
+
+    search = job.settings.search
+    blur = search.blur_sd if search.blur_sd is not None else BLUR_SD if job.picture is None else 0.0
+    window = getattr(job.objective.classifier, "window", None)
+    jitter = search.jitter if search.jitter is not None else max(window[:2]) // 2 if window else 0
+    return Climb(make_start(job), make_pace(job), search.climb, blur, search.blur_every, search.total_variation, jitter)
+
+
+def make_dreaming(job: "Job") -> "Dreaming":
+    """What is dreamt, and at which scales."""
+    from dataclasses import fields
+
+    from fooling.searches.dream import Dreaming
+
+    search, climb = job.settings.search, make_climb(job)
+    window = getattr(job.objective.classifier, "window", job.objective.classifier.input_shape)
+    octaves = octave_sides(climb.start.shape, window, min(search.octaves, search.generations), search.octave_scale)
+    return Dreaming(
+        **{field.name: getattr(climb, field.name) for field in fields(climb)},
+        layer=search.layer,
+        channel=search.channel,
+        neuron=search.neuron,
+        octaves=octaves,
+        round=search.generations,
+        zoom=search.zoom,
+    )
+
+
+def octave_sides(picture: Any, window: Any, number: int, scale: float) -> tuple[tuple[int, int], ...]:
+    """Heights and widths of at most so many octaves, from small to the picture's own; none is smaller than the window."""
+    height, width, _ = picture
+    sides = [(round(height / scale**k), round(width / scale**k)) for k in range(number)]
+    fitting = [one for one in sides if one[0] >= window[0] and one[1] >= window[1]]
+    return tuple(dict.fromkeys(reversed(fitting)))
+
+
+def make_feeding(job: "Job") -> "Feeding":
+    """How a perceptron's weights are fed back."""
+    from fooling.searches.feedback import Feeding
+
+    return Feeding(make_start(job), make_pace(job), job.settings.search.losers)
+
+
+def make_pace(job: "Job") -> "Pace":
+    """How far a step goes."""
+    from fooling.searches.steps import Pace
+
+    search = job.settings.search
+    usual = RATES[search.name][0 if job.picture is None else 1]
+    return Pace(usual if search.rate is None else search.rate, search.decay, search.ground)
+
+
+def make_start(job: "Job") -> "Start":
+    """Where runs of real numbers begin."""
+    import numpy as np
+
+    from fooling.kernels.tables import LEVELS, draw_table
+    from fooling.searches.floating import Start
+
+    search, sides = job.settings.search, job.objective.classifier.input_shape
+    shape, tables, image = (sides[0], sides[1], sides[2]), None, None
+    if job.picture is not None:
+        image = job.picture.astype(np.float32)
+    elif search.start == "mean":
+        image = (job.fitted.mean.mean(axis=0) / 256).reshape(shape)
+    elif search.start == "grey":
+        image = np.full(shape, 128.0)
+    else:
+        even = np.full((1, shape[2], LEVELS), 1 / LEVELS)
+        tables = draw_table(wanted_levels(job) if search.start == "levels" else even)
+    return Start(shape, tables, None if image is None else image.astype(np.float32), search.noise, job.settings.seed)
+
+
+# How each search is told what the settings say.
+WAYS = {
+    "ga": make_breeding,
+    "pareto": make_breeding,
+    "anneal": make_annealing,
+    "ascent": make_climb,
+    "dream": make_dreaming,
+    "feedback": make_feeding,
+}
 
 
 def make_rates(job: "Job") -> "Rates":

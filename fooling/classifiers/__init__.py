@@ -48,7 +48,7 @@ def yours(name: str) -> Callable[[str | None], Classifier]:
     return load
 
 
-BUNDLED = ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2")
+BUNDLED = ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2", "digits_perceptron")
 CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
     **{name: bundled(name) for name in BUNDLED},
     **{name: yours(name) for name in ("softmax", "perceptron", "mlp", "cnn")},

@@ -52,6 +52,10 @@ class ConvolutionalNetwork:
 
         return lambda images: jax.nn.softmax(forward(self.layers, images), axis=1)
 
+    def jax_layers(self, images: Any) -> dict[str, Any]:
+        """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
+        return activations(self.layers, images)
+
     @cached_property
     def compiled(self) -> Callable[[Any], Any]:
         """Logits of a batch."""
@@ -84,17 +88,25 @@ class ConvolutionalNetwork:
 
 def forward(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> Any:
     """Logits [N, K] of images [N, H, W, C] of grey levels 0…255; `convolve` is how, by default `by_library`."""
+    return activations(layers, images, convolve)["logits"]
+
+
+def activations(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> dict[str, Any]:
+    """What every layer makes of images, [N, …] each, in their order: sums before the ReLU (conv, dense), after it, maxima."""
     import jax
     import jax.numpy as jnp
 
-    x = images.astype(jnp.float32) / 255
-    for kernels, bias in (("kernels1", "bias1"), ("kernels2", "bias2")):
-        x = jax.nn.relu((convolve or by_library)(x, layers[kernels]) + layers[bias])
+    x, found = images.astype(jnp.float32) / 255, {}
+    for i in (1, 2):
+        found[f"conv{i}"] = (convolve or by_library)(x, layers[f"kernels{i}"]) + layers[f"bias{i}"]
+        found[f"relu{i}"] = x = jax.nn.relu(found[f"conv{i}"])
         n, height, width, channels = x.shape
         squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(n, height // 2, 2, width // 2, 2, channels)
-        x = squares.max(axis=(2, 4))
-    hidden = jax.nn.relu(x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"])
-    return hidden @ layers["weights4"] + layers["bias4"]
+        found[f"pool{i}"] = x = squares.max(axis=(2, 4))
+    found["dense3"] = x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"]
+    found["relu3"] = jax.nn.relu(found["dense3"])
+    found["logits"] = found["relu3"] @ layers["weights4"] + layers["bias4"]
+    return found
 
 
 def by_library(x: Any, kernels: Any) -> Any:

@@ -90,12 +90,18 @@ class DenseNetwork:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
         return self.scores_of_sums(reference)(reference.network_sums(images, *self.linear_head))
 
-    @property
+    @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """Scores as a function of JAX, to be part of a compiled search."""
         from fooling.kernels import jax_
 
         return lambda images: jax_.dense_scores(images, self.linear_head, self.scale, self.rest, self.relu)
+
+    def jax_layers(self, images: Any) -> dict[str, Any]:
+        """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
+        from fooling.kernels import jax_
+
+        return jax_.dense_layers(images, self.linear_head, self.scale, self.rest, self.relu)
 
     def logits(self, images: Bytes) -> Floats:
         """What the scores are the softmax of: float32 [N, K] of images uint8 [N, H, W, C]."""

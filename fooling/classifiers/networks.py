@@ -69,12 +69,20 @@ class SigmoidNetwork:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
         return self.scores_of_sums(reference)(reference.network_sums(images, *self.linear_head))
 
-    @property
+    @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """Scores as a function of JAX, to be part of a compiled search."""
         from fooling.kernels import jax_
 
         return lambda images: jax_.network_scores(images, self.linear_head, self.scale, self.weights2, self.bias2)
+
+    def jax_layers(self, images: Any) -> dict[str, Any]:
+        """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
+        from fooling.kernels import jax_
+
+        sums = jax_.lattice_sums(images, self.linear_head) * self.scale
+        units = jax_.sigmoid(sums)
+        return {"dense1": sums, "sigmoid1": units, "logits": jax_.dense(units, self.weights2, self.bias2)}
 
     def logits(self, images: Bytes) -> Floats:
         """What the scores are the sigmoid of, log(p/(1 − p)): float32 [N, K] of images uint8 [N, H, W, C]."""

@@ -111,6 +111,7 @@ KINDS = {
     "mnist_mlp2": Kind(sigmoid_network, ("hidden", *DESCENT)),
     "mnist_cnn": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
     "mnist_cnn2": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+    "digits_perceptron": Kind(perceptron, ("average",)),
     "softmax": Kind(softmax, DESCENT),
     "perceptron": Kind(perceptron, ("average",)),
     "mlp": Kind(layers, ("hidden", *DESCENT, "activation")),

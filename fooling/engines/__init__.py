@@ -6,6 +6,7 @@ ENGINES = {
         "ga": ("fooling.engines.reference", "ReferenceEngine"),
         "anneal": ("fooling.engines.anneal", "ReferenceAnneal"),
         "pareto": ("fooling.searches.pareto", "ReferencePareto"),
+        "feedback": ("fooling.searches.feedback", "Feedback"),
     },
     "numba": {
         "ga": ("fooling.engines.numba_", "NumbaEngine"),
@@ -14,6 +15,8 @@ ENGINES = {
     },
     "jax": {
         "ga": ("fooling.engines.jax_", "JaxEngine"),
+        "ascent": ("fooling.searches.ascent", "Ascent"),
+        "dream": ("fooling.searches.dream", "Dream"),
     },
     "deap": {
         "ga": ("fooling.engines.deap_", "DeapEngine"),

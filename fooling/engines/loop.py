@@ -18,6 +18,7 @@ Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 CHECKPOINT_SECONDS = 10.0
+SETTLED = 10  # generations in which no pixel's grey level changes, until a run is settled
 KEPT = "; what was done until then is kept: the same command with resume=true goes on"
 
 
@@ -33,12 +34,13 @@ class Plan:
     first: int  # evaluations of a run in generation 0 …
     population: int  # … and in each later one
     last: int  # the last generation
-    stop: Literal["end", "threshold", "tol"]
+    stop: Literal["end", "threshold", "tol", "settled"]
     threshold: float  # confidence
     tol: float | None  # cost
     returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
     digit: int  # the wanted class, or reference.ANY
     whole: bool = False  # whether a run gives back all of its last selection
+    round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
 
 
 def run_loop(
@@ -127,6 +129,8 @@ def stops(plan: Plan, state: State) -> Flags:
         return np.asarray(state.costs[:, 0] < plan.tol)
     if plan.stop == "threshold":
         return success(state.scores[:, 0], plan.digit, plan.threshold)
+    if plan.stop == "settled" and "still" in state.carried:
+        return np.asarray(state.carried["still"] >= SETTLED)
     return np.zeros(len(state.runs), dtype=np.bool_)
 
 
@@ -179,7 +183,7 @@ def log(track: Track, plan: Plan, generation: int, clock: Clock, record: Record 
         "seconds": round(seconds, 3),
         "evaluations_per_second": round(evaluations / max(seconds, 1e-9)),
     }
-    if track.done or is_filmed(generation, plan.last):
+    if track.done or is_filmed(generation, plan.last, plan.round):
         track.film(generation)
     if track.done or is_logged(generation, plan.last):
         track.add_row(row)

@@ -56,25 +56,32 @@ class State:
     scores: Floats  # [R, S, K]
     changed: npt.NDArray[np.int64]  # [R], candidates of this generation that equalled none of those they came from
     statistics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, S, …] each, for engines that keep them
+    carried: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, …] each, what cannot be counted anew
 
     def only(self, going: npt.NDArray[np.bool_]) -> "State":
         """The state without the runs that have ended, going [R]; the others are not changed by it."""
         if going.all():
             return self
         arrays: dict[str, Any] = {name: getattr(self, name)[going] for name in SAVED}
-        return State(self.generation, **arrays, statistics={name: array[going] for name, array in self.statistics.items()})
+        statistics, carried = (
+            {name: array[going] for name, array in found.items()} for found in (self.statistics, self.carried)
+        )
+        return State(self.generation, **arrays, statistics=statistics, carried=carried)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Named arrays for a checkpoint: everything but the statistics, which can be counted anew."""
-        return {f"state_{name}": np.asarray(getattr(self, name)) for name in ("generation", *SAVED)}
+        own = {f"{CARRIED}{name}": array for name, array in self.carried.items()}
+        return {**{f"state_{name}": np.asarray(getattr(self, name)) for name in ("generation", *SAVED)}, **own}
 
     @staticmethod
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "State":
         """The state in a checkpoint."""
         arrays: dict[str, Any] = {name: saved[f"state_{name}"] for name in SAVED}
-        return State(int(saved["state_generation"]), **arrays)
+        carried = {name.removeprefix(CARRIED): saved[name] for name in saved if name.startswith(CARRIED)}
+        return State(int(saved["state_generation"]), **arrays, carried=carried)
 
 
+CARRIED = "carried_"  # how the names of such arrays begin in a checkpoint
 SAVED = ("runs", "images", "costs", "scores", "changed")  # arrays of a state, a row a run
 
 

@@ -12,6 +12,8 @@ from fooling.engines.state import State
 from fooling.kernels.reference import confidence
 
 MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences whose first reaching is noted
+PASSES = ("majority", "0.99", "0.999", "0.9999")  # gradient searches: the wanted class is the largest; success at these
+AT_PASS = ("iteration", "norm", "distance", "spread")  # what is noted of the image then
 FRAMES = 60  # of the film, at most
 FILMED = 20  # runs in the film, at most
 LOGGED = 100  # lines of metrics after the first ten generations, about
@@ -41,6 +43,7 @@ class Track:
     evaluations: npt.NDArray[np.int64]  # [R]
     changed: npt.NDArray[np.int64]  # [R], those of candidates that equalled none of those they came from
     reached: npt.NDArray[np.int64]  # [R, 4], evaluations to each of MILESTONES, −1 while not reached
+    passes: npt.NDArray[np.float64]  # [R, len(PASSES), len(AT_PASS)], −1 while not passed; [R, 0, …]: the search notes none
     ended: npt.NDArray[np.bool_]  # [R]
     populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that have ended; S = 0: not wanted
     frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
@@ -58,6 +61,7 @@ class Track:
             evaluations=np.zeros(runs, dtype=np.int64),
             changed=np.zeros(runs, dtype=np.int64),
             reached=np.full((runs, len(MILESTONES)), -1, dtype=np.int64),
+            passes=np.full((runs, len(PASSES) if "passes" in state.carried else 0, len(AT_PASS)), -1.0),
             ended=np.zeros(runs, dtype=np.bool_),
             populations=np.zeros((runs, state.images.shape[1] if whole else 0, *shape), dtype=np.uint8),
             frames=np.zeros((0, min(runs, FILMED), *shape), dtype=np.uint8),
@@ -79,6 +83,7 @@ class Track:
             self.evaluations,
             self.changed,
             self.reached,
+            self.passes,
             self.ended,
             self.populations,
         )
@@ -100,6 +105,8 @@ class Track:
         self.scores[runs], self.evaluations[runs] = state.scores[:, rank], evaluations
         confident = confidence(state.scores[:, 0], digit)[:, None] >= np.array(MILESTONES, dtype=np.float32)
         self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])
+        if "passes" in state.carried:
+            self.passes[runs] = state.carried["passes"]
 
     def end(self, state: State, ends: npt.NDArray[np.bool_]) -> None:
         """Takes note of the runs that end with this state, ends [R]."""
@@ -140,9 +147,12 @@ def is_logged(generation: int, last: int) -> bool:
     return generation <= 10 or generation == last or generation % max(1, last // LOGGED) == 0
 
 
-def is_filmed(generation: int, last: int) -> bool:
-    """Whether a generation is a frame of the film: evenly spaced in the logarithm, since most happens early."""
-    return generation in film_marks(last)
+def is_filmed(generation: int, last: int, round_: int | None = None) -> bool:
+    """Whether a generation is a frame of the film: evenly spaced in the logarithm, since most happens early.
+
+    With rounds of `round_` generations each, the end of each, for all of which the search begins anew.
+    """
+    return generation % round_ == 0 if round_ else generation in film_marks(last)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,57 @@
+"""The layers of a classifier, for searches that raise one of them.
+
+A classifier has them if it has `jax_layers(images) -> {name: [N, …]}`, a pure function in JAX from images [N, H, W, C] of grey
+levels, whole or real numbers, to what each layer makes of them, in their order; the last axis are channels or units. The built-in
+networks do. One that has only `jax_fn` has the layer `scores` alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+SCORES = "scores"  # the only layer of a classifier that does not tell others
+LOGITS = "logits"  # what the output of a class is, where there is such a layer
+
+# What a layer is, by the first letters of its name.
+WHAT = {
+    "conv": "weighted sums of a convolution, before the ReLU",
+    "dense": "weighted sums of a dense layer, before its units",
+    "relu": "what the ReLU leaves of them",
+    "sigmoid": "hidden units",
+    "pool": "maxima of 2×2 places",
+    LOGITS: "what the scores are made of, one a class",
+    SCORES: "scores, one a class",
+}
+
+
+def layer_function(classifier: Any) -> Callable[[Any], dict[str, Any]]:
+    """The function from images to layers of a classifier that has `jax_fn`."""
+    if hasattr(classifier, "jax_layers"):
+        found: Callable[[Any], dict[str, Any]] = classifier.jax_layers
+        return found
+    return lambda images: {SCORES: classifier.jax_fn(images)}
+
+
+def layer_shapes(classifier: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of each layer for one image, [height, width, channels] or [units]; none without `jax_fn`."""
+    if not callable(getattr(classifier, "jax_fn", None)):
+        return {}
+    import jax
+
+    classifier = getattr(classifier, "inner", classifier)  # what looks through windows
+    names: list[str] = []  # in their order: what comes back is sorted
+
+    def told(images: Any) -> dict[str, Any]:
+        found = layer_function(classifier)(images)
+        names.extend(found)
+        return found
+
+    described: Any = jax.ShapeDtypeStruct
+    shapes = jax.eval_shape(told, described((1, *classifier.input_shape), np.float32))
+    return {name: tuple(int(side) for side in shapes[name].shape[1:]) for name in names}
+
+
+def what_is(name: str) -> str:
+    """What a layer of this name is, as far as its name tells."""
+    return next((what for start, what in WHAT.items() if name.startswith(start)), "")

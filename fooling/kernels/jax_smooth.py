@@ -1,0 +1,117 @@
+"""The terms of the prior as functions of pixels that are real numbers, for gradients: in JAX, the same names as in `reference`.
+
+Images are float32 [N, H, W, C] of grey levels 0…255. Of whole levels every term has the reference's value to 1e-4; its slope is
+that of sums of real numbers, and of the histogram, whose counts are steps, that of shares which fall linearly from the middle of
+a bin to its neighbours' (Ustinova & Lempitsky 2016, eq. 2).
+"""
+
+from collections.abc import Callable
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from fooling.kernels.arrays import Bytes, Doubles, Ints, Wanted
+from fooling.kernels.jax_ import distance, stripes
+from fooling.kernels.jax_words import Array
+from fooling.kernels.reference import pair_counts
+from fooling.kernels.reference_eigen import PROJECTION_UNIT
+from fooling.kernels.reference_regional import region_count, regional_counts
+
+
+def histogram_term(images: Array, which: Array, bins: Bytes, wanted: Wanted) -> Array:
+    """Histogram term, [N]: the counts of bins, with the slope of the soft ones."""
+    size, places = wanted.targets.shape[2], images.shape[1] * images.shape[2]
+    flat = images.reshape(len(images), places, images.shape[3])
+    own = jnp.asarray(bins.astype(np.int32))[jnp.rint(flat).astype(jnp.int32)]
+    hard = jax.nn.one_hot(own, size, dtype=jnp.float32).sum(axis=1)  # [N, C, B]
+    soft = soft_counts(flat, size)
+    counts = soft + jax.lax.stop_gradient(hard - soft)
+    return distance(counts, np.full(size, float(places)), which, wanted, size)
+
+
+def soft_counts(flat: Array, size: int) -> Array:
+    """Pixels a bin, each shared linearly between the two bins whose middles it lies between: [N, P, C] → [N, C, B]."""
+    place = jnp.clip(flat * np.float32(size / 255) - np.float32(0.5), 0, size - 1)
+    apart = jnp.abs(place[..., None] - np.arange(size, dtype=np.float32))
+    return jnp.maximum(1 - apart, 0).sum(axis=1)
+
+
+def variogram_term(images: Array, which: Array, wanted: Wanted, quirk_lag1: bool) -> Array:
+    """Variogram term, [N]."""
+    lags, (height, width) = wanted.targets.shape[2] // 2, images.shape[1:3]
+    reach = range(1, lags + 1)
+    if quirk_lag1:
+        right, down = jnp.abs(images[:, :, 1:] - images[:, :, :-1]), jnp.abs(images[:, 1:] - images[:, :-1])
+        parts = [right[:, :, : width - k].sum(axis=(1, 2)) for k in reach]
+        parts += [down[:, : height - k].sum(axis=(1, 2)) for k in reach]
+    else:
+        parts = [jnp.abs(images[:, :, k:] - images[:, :, :-k]).sum(axis=(1, 2)) for k in reach]
+        parts += [jnp.abs(images[:, k:] - images[:, :-k]).sum(axis=(1, 2)) for k in reach]
+    return distance(jnp.stack(parts, axis=2), pair_counts(images.shape[1:], lags).reshape(-1), which, wanted, lags)
+
+
+def regional_term(images: Array, which: Array, grid: int, wanted: Wanted) -> Array:
+    """Regional term, [N]."""
+    shape = images.shape[1:]
+    number = region_count(shape, grid)
+    reach = (wanted.targets.shape[2] // number - 1) // 2
+    maps = [images]
+    for axis in (2, 1):
+        for k in range(1, reach + 1):
+            side = images.shape[axis]
+            near, far = jnp.split(images, [max(0, side - k)], axis=axis)[0], jnp.split(images, [min(k, side)], axis=axis)[1]
+            room = [(0, 0)] * 4
+            room[axis] = (0, min(k, side))
+            maps.append(jnp.pad(jnp.abs(far - near), room))
+    stacked = jnp.stack(maps, axis=-1)  # [N, H, W, C, 1 + 2·reach]
+    rows = jnp.stack([stacked[:, lo:hi].sum(axis=1) for lo, hi in stripes(shape[0], grid)], axis=1)
+    parts = jnp.stack([rows[:, :, lo:hi].sum(axis=2) for lo, hi in stripes(shape[1], grid)], axis=2)
+    flat = parts.transpose(0, 3, 1, 2, 4).reshape(len(images), shape[2], -1)
+    return distance(flat, regional_counts(shape, grid, reach), which, wanted, number)
+
+
+def eigen_term(
+    images: Array,
+    which: Array,
+    weights: npt.NDArray[np.int32],
+    centre: Ints,
+    mean: npt.NDArray[np.int32],
+    variance: Doubles,
+    residual: float,
+    free: float,
+) -> Array:
+    """Eigen term, [N]: projections and energy about the mean, pixels scaled to [0, 1]."""
+    del which
+    about = (images.reshape(len(images), -1) - (mean / 256).astype(np.float32)) / np.float32(255)
+    unit = np.float32(PROJECTION_UNIT * 256 * 255)  # of the weights
+    parts = jnp.matmul(about, jnp.asarray(weights[:, : len(centre)] * unit, dtype=jnp.float32), precision="highest")
+    near = (parts**2 / variance.astype(np.float32)).sum(axis=1) / max(1, len(variance))
+    outside = jnp.maximum((about**2).sum(axis=1) - (parts**2).sum(axis=1), 0) / np.float32(residual)
+    return jnp.maximum(near - np.float32(free), 0) + jnp.maximum(outside - np.float32(free), 0)
+
+
+PENALTIES: dict[str, Callable[..., Array]] = {
+    "histogram": histogram_term,
+    "variogram": variogram_term,
+    "regional": regional_term,
+    "eigen": eigen_term,
+}
+
+
+def total_variation(images: Array) -> Array:
+    """Mean difference of neighbours, pixels scaled to [0, 1]: along rows plus along columns, [N] (Rudin et al. 1992)."""
+    right, down = jnp.abs(images[:, :, 1:] - images[:, :, :-1]), jnp.abs(images[:, 1:] - images[:, :-1])
+    return (right.mean(axis=(1, 2, 3)) + down.mean(axis=(1, 2, 3))) / 255
+
+
+def surprise(scores: Array, own: Array) -> Array:
+    """−log likelihood of the wanted answer, scores taken one by one: Σ −w·log s − (1 − w)·log(1 − s), [N, K] → [N].
+
+    What of it a network's last layer saturates, the logarithm restores: the slope of the score itself is 0 where the
+    classifier is surely wrong. Outputs that sum to 1 are taken one by one too. `own` [N] are the wanted classes.
+    """
+    wanted = (np.arange(scores.shape[1]) == own[:, None]).astype(jnp.float32)
+    with_it = jnp.log(jnp.maximum(scores, np.float32(1e-30)))
+    without = jnp.log(jnp.maximum(1 - scores, np.float32(1e-7)))
+    return -(wanted * with_it + (1 - wanted) * without).sum(axis=1)
