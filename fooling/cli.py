@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "fooling.run",
     "ladder": "fooling.commands.ladder",
     "matrix": "fooling.commands.matrix",
+    "gallery": "fooling.commands.gallery",
     "plausibility": "fooling.commands.plausibility",
     "examine": "fooling.commands.examine",
     "train": "fooling.commands.train",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from fooling.engines.track import Row
+from fooling.engines.track import PASSES, Row
 from fooling.report import percent
 from fooling.result import Result, read_as
 
@@ -85,6 +85,9 @@ def show_results(console: Console, results: Sequence[Result], weighted: Sequence
     for result in results:
         if result.digit == "any":
             console.print(Text(f"any: {got_to(result)}", style="dim"), soft_wrap=True)
+    for result in results:
+        for line in of_search(result):
+            console.print(Text(f"{result.digit}: {line}" if len(results) > 1 else line, style="dim"), soft_wrap=True)
     if judges:
         console.print(Text(f"{', '.join(judges)}: share of the images that the judge reads as the digit", style="dim"))
     if front:
@@ -105,6 +108,31 @@ def cells(result: Result, weighted: Sequence[str]) -> list[str]:
         f"{result.evaluations.sum():,}",
         f"{result.seconds:.1f}",
     ]
+
+
+def of_search(result: Result) -> list[str]:
+    """What a gradient search or a feedback says besides, in lines."""
+    lines = []
+    if result.passes.shape[1]:
+        lines.append("first passed (median step, norm, distance from the start): " + ", ".join(first_passed(result)))
+    if "weight_correlation" in result.own:
+        value = float(np.median(result.own["weight_correlation"]))
+        lines.append(f"correlation of the image with the weights of its class: {value:.3f} → feedback.png, feedback.webp")
+    return lines
+
+
+def first_passed(result: Result) -> list[str]:
+    """Of each confidence the medians of the runs that passed it, and how many did if not all."""
+    said = []
+    for number, name in enumerate(PASSES):
+        there = result.passes[result.passes[:, number, 0] >= 0, number]
+        if not len(there):
+            said.append(f"{name} never")
+            continue
+        step, norm, distance, _ = np.median(there, axis=0)
+        some = "" if len(there) == len(result.passes) else f" in {len(there)} of {len(result.passes)}"
+        said.append(f"{name} at {step:g} ({norm:.1f}, {distance:.1f}){some}")
+    return said
 
 
 def got_to(result: Result) -> str:

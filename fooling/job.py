@@ -40,6 +40,7 @@ class Job:
     alone: bool = False  # no job of a sweep, a matrix or a ladder
     rung: str = ""  # of a ladder
     arm: str = ""
+    row: str = ""  # of a gallery
 
     @property
     def digit(self) -> int | Literal["any"]:
@@ -72,7 +73,8 @@ class Job:
         """What its folder in a sweep is called."""
         prior = self.settings.prior.digit
         own = f"digit={self.digit}" if prior is None else f"prior={prior},digit={self.digit}"
-        return f"rung={self.rung},arm={self.arm},{own}" if self.rung else own
+        row = f"rung={self.rung},arm={self.arm}" if self.rung else self.row
+        return f"{row},{own}" if row else own
 
     @property
     def fingerprints(self) -> dict[str, Any]:

@@ -50,9 +50,8 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str) -> Tree
     if preset is not None and PRESET in leaves(model):
         difference = group_file(PRESET, preset, model)
         layers = [file, difference, given] if PRESET in given else [difference, file, given]
-    said = chosen("search", layers) if "search.name" in leaves(model) else None
-    if said is not None:  # a search that was asked for may choose a prior, a classifier, an engine, where nothing else does
-        layers = [without(group_file("search", said, model), "search"), *layers]
+    if "search.name" in leaves(model):  # a search may choose a prior, a classifier, an engine, where nothing else does
+        layers = [without(group_file("search", chosen("search", [base, *layers]), model), "search"), *layers]
     names = {}
     for group in reversed(GROUPS):  # the prior first: its file may choose a search
         if f"{group}.name" not in leaves(model):

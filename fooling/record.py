@@ -23,9 +23,10 @@ SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
 PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
 FRONT, FRONT_IMAGES = "front.csv", "front"  # of search=pareto
 LOGBOOK = "logbook.csv"  # of engine=deap
+FEEDBACK, FEEDBACK_PICTURE, FEEDBACK_FILM = "feedback.npz", "feedback.png", "feedback.webp"  # of search=feedback
 SUCCESS = "success.png"  # of a single job, or in the parent folder of a sweep
 PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png", SUCCESS)
-OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, LOGBOOK, *PICTURES, *PLAUSIBILITY}
+OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, FEEDBACK, FEEDBACK_PICTURE, FEEDBACK_FILM, LOGBOOK, *PICTURES, *PLAUSIBILITY}
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 
@@ -68,9 +69,13 @@ class Record:
 
     def save_checkpoint(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Writes checkpoint.npz in place of the last one."""
+        self.save_arrays(CHECKPOINT, arrays)
+
+    def save_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Writes an .npz file."""
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
-        write_atomically(self.folder / CHECKPOINT, buffer.getvalue())
+        np.savez(buffer, **{key: np.asarray(array) for key, array in arrays.items()})  # type: ignore[arg-type]
+        write_atomically(self.folder / name, buffer.getvalue())
 
     def load_checkpoint(self) -> dict[str, npt.NDArray[Any]] | None:
         """The last checkpoint's arrays, or None if there is none yet."""

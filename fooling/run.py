@@ -43,6 +43,7 @@ def run_job(
     `tell` hears once of what the engine computes in another way than one would expect.
     """
     from fooling.engines.loop import KEPT, Interrupted, run_loop
+    from fooling.record import FEEDBACK
     from fooling.result import make_result, summary
     from fooling.searches.front import record_front
 
@@ -79,6 +80,10 @@ def run_job(
         draw_pictures(record.folder)
         if job.alone:
             draw_success(record.folder)
+        if (record.folder / FEEDBACK).exists():
+            from fooling.report_feedback import draw_feedback
+
+            draw_feedback(record.folder)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
     except (Interrupted, KeyboardInterrupt, SystemExit):

@@ -26,6 +26,7 @@ from fooling.overrides import collect, flat, leaves, put
 
 __all__ = [
     "ExamineSettings",
+    "GallerySettings",
     "LadderSettings",
     "MatrixSettings",
     "PlausibilitySettings",
@@ -128,6 +129,14 @@ class MatrixSettings(RunSettings):
         return ["digit=any: the matrix takes pairs of classes; name two or more, for example digit=3,4 or digit=all"]
 
 
+class GallerySettings(RunSettings):
+    """Settings of `fooling gallery`: those of the main job, for every class."""
+
+    def check_any(self) -> list[str]:
+        """Its columns are of a class each."""
+        return ["digit=any: the gallery shows class by class; name classes, for example digit=0,1,2 or digit=all"]
+
+
 class StatsSettings(Model):
     """Settings of `fooling stats`."""
 
@@ -160,6 +169,7 @@ class ExamineSettings(Model):
 
     classifier: Classifier
     data: Data
+    layers: Bool = Field(description="list the layers too, which search=dream raises")
     out: Text | None = Field(description="file to write what was found to, .json; null = none")
     overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description="print nothing but errors")

@@ -47,8 +47,9 @@ RunJob = Callable[[Job, "Record | None", "Callable[[Row], None]", Callable[[], b
 Finish = Callable[["Console", list[Job], "list[Result]", Path], None]
 Leave = Callable[[Path, list[Job], "list[Result]"], None]
 RunOne = Callable[[Job, Path], "Result"]
-JOB_FOLDERS = ("digit=*", "prior=*", "rung=*")  # what a sweep's record folders are called, see `Job.name`
-LEFT = ("contact_sheet.png", SUCCESS, "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all jobs
+JOB_FOLDERS = ("digit=*", "prior=*", "rung=*", "blur_sd=*")  # what a sweep's record folders are called, see `Job.name`
+LEFT = ("contact_sheet.png", SUCCESS, "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all jobs …
+LEFT += ("gallery.json", "gallery.png")
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,9 @@ def run_one(job: Job, folder: Path, *, jobs: list[Job], run_job: RunJob, console
 
 def titles(job: Job, jobs: list[Job], folder: Path) -> tuple[str, str]:
     """The line that stands above a job's progress; of a ladder's, a line a row of its picture, and the job's place in all."""
-    settings, row = job.settings, f"{job.rung}, {job.arm}"
-    if job.rung:
-        first = next(other for other in jobs if (other.rung, other.arm) == (job.rung, job.arm)) is job
+    settings, row = job.settings, job.row or f"{job.rung}, {job.arm}"
+    if job.rung or job.row:
+        first = next(other for other in jobs if (other.rung, other.arm, other.row) == (job.rung, job.arm, job.row)) is job
         number = next(i for i, other in enumerate(jobs, 1) if other is job)
         return row if first else "", f"{number}/{len(jobs)}  {row}, digit {job.digit}"
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"

@@ -54,7 +54,10 @@ class ConvolutionalNetwork:
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
-        return activations(self.layers, images)
+        import jax
+
+        found = activations(self.layers, images)
+        return {**found, "scores": jax.nn.softmax(found["logits"], axis=1)}
 
     @cached_property
     def compiled(self) -> Callable[[Any], Any]:

@@ -99,9 +99,9 @@ class DenseNetwork:
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
-        from fooling.kernels import jax_
+        from fooling.kernels.jax_smooth import dense_layers
 
-        return jax_.dense_layers(images, self.linear_head, self.scale, self.rest, self.relu)
+        return dense_layers(images, self.linear_head, self.scale, self.rest, self.activation, softmax=True)
 
     def logits(self, images: Bytes) -> Floats:
         """What the scores are the softmax of: float32 [N, K] of images uint8 [N, H, W, C]."""

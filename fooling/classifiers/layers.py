@@ -2,7 +2,7 @@
 
 A classifier has them if it has `jax_layers(images) -> {name: [N, …]}`, a pure function in JAX from images [N, H, W, C] of grey
 levels, whole or real numbers, to what each layer makes of them, in their order; the last axis are channels or units. The built-in
-networks do. One that has only `jax_fn` has the layer `scores` alone.
+networks do. The last layer is `scores`: the one that a classifier with `jax_fn` alone has.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-SCORES = "scores"  # the only layer of a classifier that does not tell others
+SCORES = "scores"  # the last layer
 LOGITS = "logits"  # what the output of a class is, where there is such a layer
 
 # What a layer is, by the first letters of its name.
@@ -27,10 +27,12 @@ WHAT = {
 
 def layer_function(classifier: Any) -> Callable[[Any], dict[str, Any]]:
     """The function from images to layers of a classifier that has `jax_fn`."""
-    if hasattr(classifier, "jax_layers"):
-        found: Callable[[Any], dict[str, Any]] = classifier.jax_layers
-        return found
-    return lambda images: {SCORES: classifier.jax_fn(images)}
+
+    def layers(images: Any) -> dict[str, Any]:
+        found = classifier.jax_layers(images) if hasattr(classifier, "jax_layers") else {}
+        return found if SCORES in found else {**found, SCORES: classifier.jax_fn(images)}
+
+    return layers
 
 
 def layer_shapes(classifier: Any) -> dict[str, tuple[int, ...]]:

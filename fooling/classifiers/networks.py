@@ -78,11 +78,9 @@ class SigmoidNetwork:
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
-        from fooling.kernels import jax_
+        from fooling.kernels.jax_smooth import dense_layers
 
-        sums = jax_.lattice_sums(images, self.linear_head) * self.scale
-        units = jax_.sigmoid(sums)
-        return {"dense1": sums, "sigmoid1": units, "logits": jax_.dense(units, self.weights2, self.bias2)}
+        return dense_layers(images, self.linear_head, self.scale, ((self.weights2, self.bias2),), "sigmoid", softmax=False)
 
     def logits(self, images: Bytes) -> Floats:
         """What the scores are the sigmoid of, log(p/(1 − p)): float32 [N, K] of images uint8 [N, H, W, C]."""

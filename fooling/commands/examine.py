@@ -40,6 +40,10 @@ def main(arguments: list[str]) -> int:
         about["accuracy_of"] = len(rows[0].right)
         about["accuracy"] = [{"way": row.way, "settings": row.settings, "share": row.share} for row in rows]
         about["note"] = better(rows)
+    if settings.layers:
+        from fooling.classifiers.layers import layer_shapes
+
+        about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
         import json
 
@@ -96,10 +100,24 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: "list[Accuracy]
         print()
         found = [[row.way, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
         print_table(["shown", "settings", f"right of {len(rows[0].right):,}"], found, left=2)
+    if settings.layers:
+        show_layers(about["layers"])
     if about.get("note"):
         print(about["note"])
     if about["output"] == "label":
         print("a search needs scores; with labels alone there is nothing to climb")
+
+
+def show_layers(layers: dict[str, list[int]]) -> None:
+    """The layers, one a line."""
+    from fooling.classifiers.layers import what_is
+
+    print()
+    if not layers:
+        print("layers       none that can be raised: search=dream needs jax_fn, a function of JAX from images to scores")
+        return
+    rows = [[name, " × ".join(map(str, shape)), what_is(name)] for name, shape in layers.items()]
+    print_table(["layer", "size", "what it is"], rows, left=3)
 
 
 GIVES = {

@@ -237,19 +237,11 @@ def network_scores(images: Array, first: tuple[Floats, Floats], scale: np.float3
 
 def dense_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, layers: Layers, relu: bool) -> Array:
     """Scores [N, K] of a dense network; see `reference_network.dense_scores`."""
-    z = dense_layers(images, first, scale, layers, relu)["logits"]
+    z = lattice_sums(images, first) * scale
+    for weights, bias in layers:
+        z = dense(jnp.maximum(z, 0) if relu else sigmoid(z), weights, bias)
     powers = exponential(z - z.max(axis=1, keepdims=True))
     return powers / in_order(powers)[:, None]
-
-
-def dense_layers(images: Array, first: tuple[Floats, Floats], scale: np.float32, layers: Layers, relu: bool) -> dict[str, Array]:
-    """What every layer of a dense network makes of images, [N, M] each, in their order: weighted sums, then hidden units."""
-    found, z = {}, lattice_sums(images, first) * scale
-    for i, (weights, bias) in enumerate(layers, 1):
-        found[f"dense{i}"] = z
-        found[f"relu{i}" if relu else f"sigmoid{i}"] = units = jnp.maximum(z, 0) if relu else sigmoid(z)
-        z = dense(units, weights, bias)
-    return {**found, "logits": z}
 
 
 def lattice_sums(images: Array, first: tuple[Floats, Floats]) -> Array:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.base import ask
 from fooling.engines.state import State
 from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.objective import Objective
+from fooling.record import FEEDBACK, Record
 from fooling.searches.floating import Floating, Start
 from fooling.searches.steps import Pace
 
@@ -49,6 +51,19 @@ class Feedback(Floating):
         pixels = pixels + np.float32(pace.rate) * self.directions[winners]
         pixels = np.clip(pixels + np.float32(pace.decay) * (np.float32(pace.ground) - pixels), 0, 255)
         return self.looked(state.generation + 1, state.runs, pixels, {**state.carried, "pixels": pixels}, state.images[:, 0])
+
+
+    def leave(self, record: Record) -> None:
+        """Writes feedback.npz: what the pictures show of run 0, step by step. The frames were scored in the search."""
+        saved = record.load_checkpoint() or {}
+        frames, classifier = saved["track_frames"][:, 0], self.objective.classifier
+        arrays = {
+            "frames": frames,
+            "generations": saved["track_frame_generations"],
+            "scores": ask(classifier, frames),
+            "weights": weights(classifier).reshape(-1, *self.feeding.start.shape),
+        }
+        record.save_arrays(FEEDBACK, arrays)
 
 
 def weights(classifier: Any) -> Doubles:

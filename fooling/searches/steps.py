@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.layers import LOGITS, layer_function
+from fooling.classifiers.layers import LOGITS, SCORES, layer_function
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -126,11 +126,17 @@ def scores_climbed(slope: Slope, pixels: Any, digit: Any) -> Any:
 
     from fooling.kernels import jax_smooth
 
-    scores = slope.classifier.it.jax_fn(pixels).astype(jnp.float32)
+    scores = scores_of(slope.classifier.it, pixels).astype(jnp.float32)
     own = wanted(scores, digit)
     apart = jnp.abs(scores - (np.arange(scores.shape[1]) == own[:, None])).sum(axis=1)
     climbed = jax_smooth.surprise(scores, own) if slope.climb == "log" else apart
     return jnp.where(apart > slope.free, climbed, 0)
+
+
+def scores_of(classifier: Any, pixels: Any) -> Any:
+    """The scores [B, K]; seen through windows, of each class the largest."""
+    scores = layer_function(classifier)(pixels)[SCORES]
+    return scores.reshape(len(pixels), -1, scores.shape[-1]).max(axis=1)
 
 
 def raised_layer(slope: Slope, pixels: Any, digit: Any) -> Any:

@@ -1,0 +1,68 @@
+"""gallery.png: a row a blur, a column a class; grey images in colours from no ink to ink. Reads record folders only."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fooling.record import read_image, read_json, write_atomically
+from fooling.report import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+Cell = Mapping[str, Any]
+
+COLUMNS = 10  # classes side by side; more stand below
+SIDE = 1.05  # of an image, inches
+COLOURS = "RdBu_r"  # blue: no ink, white: no opinion, red: ink
+INK = "#333333"
+ROWS = {"blur_sd=0": "no blur", "all": ""}
+
+
+def draw_gallery(folder: Path) -> None:
+    """gallery.png from gallery.json: of each job the image of median confidence."""
+    from matplotlib.figure import Figure
+
+    found = read_json(folder / "gallery.json")
+    lines = table(found["cells"])
+    columns = max(len(cells) for _, cells in lines)
+    figure = Figure(figsize=(max(4.0, SIDE * columns + 1.6), (SIDE + 0.32) * len(lines) + 0.9), dpi=120, layout="constrained")
+    grid = figure.subplots(len(lines), columns, squeeze=False)
+    mapped = None
+    for axes, (row, cells) in zip(grid, lines, strict=True):
+        for place in axes:
+            place.set_axis_off()
+        for place, cell in zip(axes, cells, strict=False):
+            mapped = show(place, folder, cell, found["labels"]) or mapped
+        axes[0].text(-0.12, 0.5, ROWS.get(row, row.replace("blur_sd=", "blur\n")), **BESIDE, transform=axes[0].transAxes)
+    figure.suptitle(f"search={found['search']}: what {found['classifier']} wants to see", fontsize=11, color=INK)
+    if mapped is not None:
+        bar = figure.colorbar(mapped, ax=grid, shrink=0.8, pad=0.02, ticks=[0, 127.5, 255])
+        bar.ax.set_yticklabels(["surely\nno ink", "no\nopinion", "surely\nink"], fontsize=8, color=INK)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(folder / "gallery.png", buffer.getvalue())
+
+
+BESIDE: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8, "color": INK}
+
+
+def table(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
+    """The lines of the picture: of each ten classes a line a row."""
+    rows = list(dict.fromkeys(cell["row"] for cell in cells))
+    of_row = {row: [cell for cell in cells if cell["row"] == row] for row in rows}
+    many = len(of_row[rows[0]])
+    return [(row, of_row[row][lo : lo + COLUMNS]) for lo in range(0, many, COLUMNS) for row in rows]
+
+
+def show(axes: "Axes", folder: Path, cell: Cell, labels: Sequence[str]) -> "AxesImage | None":
+    """One image with its class and confidence; → what a colour bar needs, None for an image in colour."""
+    image = read_image(folder / cell["folder"] / "images" / f"{cell['shown']:04d}.png")
+    axes.set_title(f"{labels[cell['digit']]}: {percent(cell['confidence'])}", fontsize=7, color=INK, pad=2, parse_math=False)
+    if image.shape[2] == 3:
+        axes.imshow(image)
+        return None
+    return axes.imshow(image[:, :, 0], cmap=COLOURS, vmin=0, vmax=255, interpolation="nearest")
