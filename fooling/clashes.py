@@ -65,7 +65,9 @@ def against_dream(settings: "RunSettings") -> list[str]:
     search = settings.search
     problems = []
     if search.channel is not None and search.neuron is not None:
-        problems.append("search.channel and search.neuron exclude each other: a channel is raised everywhere, a neuron is one unit")
+        problems.append(
+            "search.channel and search.neuron exclude each other: a channel is raised everywhere, a neuron is one unit"
+        )
     if search.layer is None and (search.channel is not None or search.neuron is not None):
         problems.append("search.channel and search.neuron need search.layer=…; fooling examine layers=true lists the layers")
     if search.layer is None and settings.control:

@@ -210,8 +210,8 @@ class Search(Model):
         "the target term itself"
     )
     start: Literal["noise", "levels", "mean", "grey"] = Field(
-        description="ascent, dream, feedback: from even noise, noise of the class's grey levels, the training set's mean image, "
-        "mid-grey"
+        description="ascent, dream, feedback: from even noise, noise of the class's grey levels, the training set's mean "
+        "image, mid-grey"
     )
     image: Text | None = Field(description="ascent, dream, feedback: a picture's file to start from instead")
     noise: Float = Field(
@@ -224,14 +224,14 @@ class Search(Model):
     rate: Float | None = Field(
         gt=0,
         le=255,
-        description="ascent, dream, feedback: how far pixels move in a step, root mean square, grey levels; null = 20 in ascent, "
-        "dream: 10, from a picture 3; feedback: 2",
+        description="ascent, dream, feedback: how far pixels move in a step, root mean square, grey levels; null = 20 in "
+        "ascent; 10 in dream, from a picture 3; 2 in feedback",
     )
     blur_sd: Float | None = Field(
         ge=0,
         le=64,
-        description="ascent, dream: Gaussian blur before a step, its standard deviation in pixels; 0 = none; null = 0.5, from a "
-        "picture none",
+        description="ascent, dream: Gaussian blur before a step, its standard deviation in pixels; 0 = none; null = 0.5, from "
+        "a picture none",
     )
     blur_every: Int = Field(ge=1, le=1_000_000, description="ascent, dream: steps between two blurs")
     decay: Float = Field(
@@ -256,7 +256,9 @@ class Search(Model):
     )
     octaves: Int = Field(ge=1, le=32, description="dream: scales, from small to large, as far as the classifier's input allows")
     octave_scale: Float = Field(gt=1, le=8, description="dream: each octave's sides are so many times those of the one before")
-    again: Int = Field(ge=0, le=10_000, description="dream: how often the finished picture is fed back and dreamt on; a frame each")
+    again: Int = Field(
+        ge=0, le=10_000, description="dream: how often the finished picture is fed back and dreamt on; a frame each"
+    )
     zoom: Float = Field(ge=0, lt=1, description="dream: share by which it is enlarged about its middle before")
     losers: Float = Field(ge=0, le=1, description="feedback: share of the other neurons' weights that is subtracted")
     returns: Literal["best", "worst"] = Field(description="what a run that reaches its end returns of its last parents")

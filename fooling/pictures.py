@@ -129,7 +129,7 @@ def opened(path: Path) -> Iterator["Image"]:
 
 
 def fitted_inside(path: Path, shape: Shape) -> tuple[Bytes, str]:
-    """A picture as an image of this shape, uint8 [H, W, C], black around it where its sides are in another ratio; what was done."""
+    """A picture as an image of this shape, uint8 [H, W, C], black around it where its sides are not in ratio; what was done."""
     pixels, done = in_channels(read_file(path), shape[2])
     height, width = pixels.shape[:2]
     factor = min(shape[0] / height, shape[1] / width)

@@ -26,7 +26,21 @@ LOGBOOK = "logbook.csv"  # of engine=deap
 FEEDBACK, FEEDBACK_PICTURE, FEEDBACK_FILM = "feedback.npz", "feedback.png", "feedback.webp"  # of search=feedback
 SUCCESS = "success.png"  # of a single job, or in the parent folder of a sweep
 PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png", SUCCESS)
-OURS = {CONFIG, RUN, METRICS, CHECKPOINT, IMAGES, FRONT, FRONT_IMAGES, FEEDBACK, FEEDBACK_PICTURE, FEEDBACK_FILM, LOGBOOK, *PICTURES, *PLAUSIBILITY}
+OURS = {
+    CONFIG,
+    RUN,
+    METRICS,
+    CHECKPOINT,
+    IMAGES,
+    FRONT,
+    FRONT_IMAGES,
+    FEEDBACK,
+    FEEDBACK_PICTURE,
+    FEEDBACK_FILM,
+    LOGBOOK,
+    *PICTURES,
+    *PLAUSIBILITY,
+}
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 

@@ -46,7 +46,8 @@ def draw_steps(found: dict[str, Array], run: dict[str, Any]) -> bytes:
     last, digit = len(found["frames"]) - 1, run["images"][0]["digit"]
     chosen = np.unique(np.rint(np.linspace(0, last, STEPS)).astype(int))
     figure = Figure(figsize=(1.35 * max(STEPS, 1) + 0.4, 5.2), dpi=110, layout="constrained")
-    top, below = figure.subfigures(2, 1, height_ratios=(1, 2.7))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 2.7))
+    top, below = parts
     draw_weights(top, found, digit)
     top.suptitle("weights of the neurons: red speaks for the digit, blue against it", fontsize=9, color=INK)
     axes = below.subplots(2, len(chosen), height_ratios=(1.2, 1), squeeze=False)
@@ -70,13 +71,14 @@ def draw_film(found: dict[str, Array], run: dict[str, Any]) -> bytes:
 
     digit = run["images"][0]["digit"]
     figure = Figure(figsize=(7.2, 2.7), dpi=100, layout="constrained")
-    left, middle, right = figure.subfigures(1, 3, width_ratios=(1.05, 1.6, 1))
+    parts: Any = figure.subfigures(1, 3, width_ratios=(1.05, 1.6, 1))
+    left, middle, right = parts
     draw_weights(middle, found, digit, columns=4)
     middle.suptitle("weights", fontsize=9, color=INK)
     image, bars = left.subplots(), right.subplots()
     shown, heights = show_image(image, found["frames"][0]), draw_outputs(bars, found["scores"][0], digit)
     heads = [part.suptitle(" ", fontsize=9, color=INK) for part in (left, right)]
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     pictures = []
     for frame in np.unique(np.rint(np.linspace(0, len(found["frames"]) - 1, FRAMES)).astype(int)):
         scores = found["scores"][frame]

@@ -41,7 +41,7 @@ def draw_gallery(folder: Path) -> None:
     if mapped is not None:
         bar = figure.colorbar(mapped, ax=grid, shrink=0.8, pad=0.02, ticks=[0, 127.5, 255])
         bar.ax.set_yticklabels(["surely\nno ink", "no\nopinion", "surely\nink"], fontsize=8, color=INK)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     write_atomically(folder / "gallery.png", buffer.getvalue())

@@ -151,7 +151,9 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
 def first_passes(passes: npt.NDArray[np.float64]) -> dict[str, Any]:
     """What was noted when an image first passed each confidence, [passes, AT_PASS]; null where it never did."""
     return {
-        name: None if values[0] < 0 else {AT_PASS[0]: int(values[0]), **dict(zip(AT_PASS[1:], values[1:].tolist(), strict=True))}
+        name: None
+        if values[0] < 0
+        else {AT_PASS[0]: int(values[0]), **dict(zip(AT_PASS[1:], values[1:].tolist(), strict=True))}
         for name, values in zip(PASSES, passes, strict=True)
     }
 

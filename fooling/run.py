@@ -56,12 +56,12 @@ def run_job(
         if record:
             record.write_run({**about, "status": "running"})
         track = run_loop(engine, job.plan, record, watch, interrupted)
-        if record and hasattr(engine, "leave"):
-            engine.leave(record)
         if not record:
             return make_result(track, track.images, job, None)
         files, (valued, counted) = record.save_images(track.images), counting(job)
         try:
+            if hasattr(engine, "leave"):
+                engine.leave(record, valued.objective.classifier)
             result = make_result(track, record.read_images(files), valued, str(record.folder))
         except UserError as error:  # of a foreign classifier
             raise UserError(f"{error}{KEPT}") from error

@@ -54,8 +54,8 @@ class RunSettings(Model):
     threshold: Float = Field(gt=0, le=1, description="confidence from which on a run is a success (and the largest score)")
     tol: Float | None = Field(gt=0, description="a run has converged if its cost is below; null = if it is a success")
     stop: Literal["end", "threshold", "tol", "settled"] = Field(
-        description="a run ends with its generations, or once it is there; settled (ascent, dream, feedback): or once its image "
-        "stays as it is"
+        description="a run ends with its generations, or once it is there; settled (ascent, dream, feedback): or once its "
+        "image stays as it is"
     )
     out: Text | None = Field(description="record folder, of a sweep the parent; null = a fresh one under runs/")
     resume: Bool = Field(description="go on where the same command was interrupted")

@@ -48,8 +48,9 @@ Finish = Callable[["Console", list[Job], "list[Result]", Path], None]
 Leave = Callable[[Path, list[Job], "list[Result]"], None]
 RunOne = Callable[[Job, Path], "Result"]
 JOB_FOLDERS = ("digit=*", "prior=*", "rung=*", "blur_sd=*")  # what a sweep's record folders are called, see `Job.name`
-LEFT = ("contact_sheet.png", SUCCESS, "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png")  # over all jobs …
-LEFT += ("gallery.json", "gallery.png")
+GALLERY = ("gallery.json", "gallery.png")
+# What a finished sweep has over all its jobs.
+LEFT = ("contact_sheet.png", SUCCESS, "matrix.json", "matrix.png", "ladder.json", "ladder.png", "means.png", *GALLERY)
 
 
 @dataclass(frozen=True)

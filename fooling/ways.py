@@ -145,17 +145,16 @@ def make_start(job: "Job") -> "Start":
     from fooling.searches.floating import Start
 
     search, sides = job.settings.search, job.objective.classifier.input_shape
-    shape, tables, image = (sides[0], sides[1], sides[2]), None, None
+    shape, image = (sides[0], sides[1], sides[2]), None
+    even = np.full((1, shape[2], LEVELS), 1 / LEVELS)
+    tables = draw_table(wanted_levels(job) if search.start == "levels" else even)
     if job.picture is not None:
         image = job.picture.astype(np.float32)
     elif search.start == "mean":
-        image = (job.fitted.mean.mean(axis=0) / 256).reshape(shape)
+        image = (job.fitted.mean.mean(axis=0) / 256).astype(np.float32).reshape(shape)
     elif search.start == "grey":
-        image = np.full(shape, 128.0)
-    else:
-        even = np.full((1, shape[2], LEVELS), 1 / LEVELS)
-        tables = draw_table(wanted_levels(job) if search.start == "levels" else even)
-    return Start(shape, tables, None if image is None else image.astype(np.float32), search.noise, job.settings.seed)
+        image = np.full(shape, 128, dtype=np.float32)
+    return Start(shape, tables, image, search.noise, job.settings.seed)
 
 
 # How each search is told what the settings say.

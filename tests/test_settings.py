@@ -237,7 +237,7 @@ def test_refusals(words: list[str], message: str) -> None:
         ('out: "a\\0b"', "out must be text without control characters"),
         ('engine: "a\\nb"', "engine=a"),
         ("digit: 2\n\tx: 1", "line 2: malformed YAML"),
-        ("search: 5", "search=5: expected one of anneal, ga"),
+        ("search: 5", "search=5: expected one of anneal, ascent, dream, feedback, ga, pareto"),
     ],
 )
 def test_files_that_are_refused(home: Path, content: str, message: str) -> None:

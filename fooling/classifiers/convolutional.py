@@ -53,7 +53,7 @@ class ConvolutionalNetwork:
         return lambda images: jax.nn.softmax(forward(self.layers, images), axis=1)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
-        """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
+        """What each layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
         import jax
 
         found = activations(self.layers, images)

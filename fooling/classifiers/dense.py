@@ -98,7 +98,7 @@ class DenseNetwork:
         return lambda images: jax_.dense_scores(images, self.linear_head, self.scale, self.rest, self.relu)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
-        """What every layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
+        """What each layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
         from fooling.kernels.jax_smooth import dense_layers
 
         return dense_layers(images, self.linear_head, self.scale, self.rest, self.activation, softmax=True)

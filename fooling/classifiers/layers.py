@@ -1,8 +1,8 @@
 """The layers of a classifier, for searches that raise one of them.
 
-A classifier has them if it has `jax_layers(images) -> {name: [N, …]}`, a pure function in JAX from images [N, H, W, C] of grey
-levels, whole or real numbers, to what each layer makes of them, in their order; the last axis are channels or units. The built-in
-networks do. The last layer is `scores`: the one that a classifier with `jax_fn` alone has.
+A classifier has them if it has `jax_layers(images) -> {name: [N, …]}`, a pure function in JAX from images [N, H, W, C] of
+grey levels, whole or real numbers, to what each layer makes of them, in their order; the last axis are channels or units.
+The built-in networks do. The last layer is `scores`: the one that a classifier with `jax_fn` alone has.
 """
 
 from collections.abc import Callable

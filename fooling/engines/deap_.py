@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from deap import base, tools
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import Classifier, ask
 from fooling.engines.state import Breeding, State, nothing
 from fooling.errors import UserError
 from fooling.functions import call_named
@@ -227,8 +227,9 @@ class DeapEngine:
         logbook = self.logbooks.setdefault(run, tools.Logbook())
         logbook.record(gen=generation, nevals=len(population), **self.statistics.compile(population), best_ever=hall[0].cost)
 
-    def leave(self, record: Record) -> None:
+    def leave(self, record: Record, classifier: Classifier) -> None:
         """Writes logbook.csv."""
+        del classifier
         lines = [(run, *(line[name] for name in COLUMNS)) for run, book in sorted(self.logbooks.items()) for line in book]
         record.write_table(LOGBOOK, [("run", *COLUMNS), *lines])
 

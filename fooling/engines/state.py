@@ -93,7 +93,7 @@ def nothing(breeding: Breeding, runs: npt.NDArray[np.uint32], classes: int) -> S
 
 
 class Engine(Protocol):
-    """Computes breed, score and select. Optional: `leave(record)` writes what else is to be in a record at the end."""
+    """Computes breed, score and select. Optional: `leave(record, classifier)` writes what else is to be in it at the end."""
 
     notes: tuple[str, ...]  # what a run says once: what it computes in another way than one would expect
 

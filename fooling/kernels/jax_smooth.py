@@ -1,11 +1,12 @@
 """The terms of the prior as functions of pixels that are real numbers, for gradients: in JAX, the same names as in `reference`.
 
-Images are float32 [N, H, W, C] of grey levels 0…255. Of whole levels every term has the reference's value to 1e-4; its slope is
-that of sums of real numbers, and of the histogram, whose counts are steps, that of shares which fall linearly from the middle of
-a bin to its neighbours' (Ustinova & Lempitsky 2016, eq. 2).
+Images are float32 [N, H, W, C] of grey levels 0…255. Of whole levels every term has the reference's value to the rounding of
+float32, and its slope is that of sums of real numbers. Only the histogram's counts are steps, whose slope is 0: there it is
+that of the earth mover's distance.
 """
 
 from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,21 +22,32 @@ from fooling.kernels.reference_regional import region_count, regional_counts
 
 
 def histogram_term(images: Array, which: Array, bins: Bytes, wanted: Wanted) -> Array:
-    """Histogram term, [N]: the counts of bins, with the slope of the soft ones."""
+    """Histogram term, [N]: of the bins' counts, with the slope of how far pixels must move for the wanted shares.
+
+    That is 2/B times Rubner's (2000) earth mover's distance in bins, Σ|cumulative share − wanted|, of counts that pass linearly
+    from bin to bin. The slope of these counts alone is 0 between two bins that both have too many pixels.
+    """
     size, places = wanted.targets.shape[2], images.shape[1] * images.shape[2]
     flat = images.reshape(len(images), places, images.shape[3])
-    own = jnp.asarray(bins.astype(np.int32))[jnp.rint(flat).astype(jnp.int32)]
-    hard = jax.nn.one_hot(own, size, dtype=jnp.float32).sum(axis=1)  # [N, C, B]
-    soft = soft_counts(flat, size)
-    counts = soft + jax.lax.stop_gradient(hard - soft)
-    return distance(counts, np.full(size, float(places)), which, wanted, size)
+    own = jnp.asarray(bins.astype(np.int32))[jnp.rint(jax.lax.stop_gradient(flat)).astype(jnp.int32)]
+    counts = jax.nn.one_hot(own, size, dtype=jnp.float32).sum(axis=1)  # [N, C, B]
+    term = distance(counts, np.full(size, float(places)), which, wanted, size)
+    targets = jnp.asarray(wanted.targets.astype(np.float32))
+    surplus = soft_counts(flat, size) / places - (targets[which] if len(targets) > 1 else targets)
+    way = jnp.abs(jnp.cumsum(surplus, axis=2)).sum(axis=2).mean(axis=1) * np.float32(2 / size)
+    return term + jnp.where(term > 0, way - jax.lax.stop_gradient(way), 0)
 
 
 def soft_counts(flat: Array, size: int) -> Array:
     """Pixels a bin, each shared linearly between the two bins whose middles it lies between: [N, P, C] → [N, C, B]."""
     place = jnp.clip(flat * np.float32(size / 255) - np.float32(0.5), 0, size - 1)
-    apart = jnp.abs(place[..., None] - np.arange(size, dtype=np.float32))
-    return jnp.maximum(1 - apart, 0).sum(axis=1)
+    away = jnp.abs(place[..., None] - np.arange(size, dtype=np.float32))
+    return jnp.maximum(1 - away, 0).sum(axis=1)
+
+
+def apart(one: Array, other: Array) -> Array:
+    """|one − other|, whose slope is 0 where they are equal: that of `jnp.abs` is 1, which would move even ground."""
+    return jnp.maximum(one, other) - jnp.minimum(one, other)
 
 
 def variogram_term(images: Array, which: Array, wanted: Wanted, quirk_lag1: bool) -> Array:
@@ -43,12 +55,12 @@ def variogram_term(images: Array, which: Array, wanted: Wanted, quirk_lag1: bool
     lags, (height, width) = wanted.targets.shape[2] // 2, images.shape[1:3]
     reach = range(1, lags + 1)
     if quirk_lag1:
-        right, down = jnp.abs(images[:, :, 1:] - images[:, :, :-1]), jnp.abs(images[:, 1:] - images[:, :-1])
+        right, down = apart(images[:, :, 1:], images[:, :, :-1]), apart(images[:, 1:], images[:, :-1])
         parts = [right[:, :, : width - k].sum(axis=(1, 2)) for k in reach]
         parts += [down[:, : height - k].sum(axis=(1, 2)) for k in reach]
     else:
-        parts = [jnp.abs(images[:, :, k:] - images[:, :, :-k]).sum(axis=(1, 2)) for k in reach]
-        parts += [jnp.abs(images[:, k:] - images[:, :-k]).sum(axis=(1, 2)) for k in reach]
+        parts = [apart(images[:, :, k:], images[:, :, :-k]).sum(axis=(1, 2)) for k in reach]
+        parts += [apart(images[:, k:], images[:, :-k]).sum(axis=(1, 2)) for k in reach]
     return distance(jnp.stack(parts, axis=2), pair_counts(images.shape[1:], lags).reshape(-1), which, wanted, lags)
 
 
@@ -64,7 +76,7 @@ def regional_term(images: Array, which: Array, grid: int, wanted: Wanted) -> Arr
             near, far = jnp.split(images, [max(0, side - k)], axis=axis)[0], jnp.split(images, [min(k, side)], axis=axis)[1]
             room = [(0, 0)] * 4
             room[axis] = (0, min(k, side))
-            maps.append(jnp.pad(jnp.abs(far - near), room))
+            maps.append(jnp.pad(apart(far, near), room))
     stacked = jnp.stack(maps, axis=-1)  # [N, H, W, C, 1 + 2·reach]
     rows = jnp.stack([stacked[:, lo:hi].sum(axis=1) for lo, hi in stripes(shape[0], grid)], axis=1)
     parts = jnp.stack([rows[:, :, lo:hi].sum(axis=2) for lo, hi in stripes(shape[1], grid)], axis=2)
@@ -102,7 +114,7 @@ PENALTIES: dict[str, Callable[..., Array]] = {
 
 def total_variation(images: Array) -> Array:
     """Mean difference of neighbours, pixels scaled to [0, 1]: along rows plus along columns, [N] (Rudin et al. 1992)."""
-    right, down = jnp.abs(images[:, :, 1:] - images[:, :, :-1]), jnp.abs(images[:, 1:] - images[:, :-1])
+    right, down = apart(images[:, :, 1:], images[:, :, :-1]), apart(images[:, 1:], images[:, :-1])
     return (right.mean(axis=(1, 2, 3)) + down.mean(axis=(1, 2, 3))) / 255
 
 

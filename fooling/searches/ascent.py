@@ -78,13 +78,13 @@ class Ascent(Floating):
                 raise
             said = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
             raise UserError(
-                f"the classifier's jax_fn cannot be differentiated ({said}); gradients take a function of images float32 "
+                f"the classifier's jax_fn cannot be differentiated ({said}); gradients take a function of float32 images "
                 f"[N, H, W, C] of grey levels 0…255. {SCORES_ALONE}"
             ) from error
         if self.slope.weight > 0 and not peaks.any():
             raise UserError(
-                "the slope of what is to be climbed is 0 at noise, black and white: does the classifier's jax_fn round, or turn "
-                f"grey levels into whole numbers? {SCORES_ALONE}"
+                "the slope of what is to be climbed is 0 at noise, black and white: does the classifier's jax_fn round, or "
+                f"turn grey levels into whole numbers? {SCORES_ALONE}"
             )
 
     def smallest(self) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """search=dream: Deep Dream (Mordvintsev et al. 2015) and activation maximisation (Erhan et al. 2009).
 
-A layer, one of its channels or units, or the output of the wanted class is raised by gradient steps on the picture. A round goes
-through octaves: the picture is shrunk, dreamt, enlarged with what the dream put into it, dreamt again, up to its own size. Then it
-is fed back, enlarged a little, as often as is asked.
+A layer, one of its channels or units, or the output of the wanted class is raised by gradient steps on the picture. A round
+goes through octaves: the picture is shrunk, dreamt, enlarged with what the dream put into it, dreamt again, up to its own
+size. Then it is fed back, enlarged a little, as often as is asked.
 """
 
 from dataclasses import dataclass, replace
@@ -80,12 +80,12 @@ class Dream(Ascent):
 
 
 def with_detail(begun: Floats, pixels: Floats, sides: Side) -> Floats:
-    """A round's first pictures at another size, with what the dream has changed in them so far: [R, h, w, C] → [R, *sides, C]."""
+    """A round's first pictures at another size, with what was dreamt into them so far: [R, h, w, C] → [R, *sides, C]."""
     if pixels.shape[1:3] == sides:
         return pixels
     height, width = pixels.shape[1:3]
     detail = pixels - resized(begun, (height, width))
-    return np.clip(resized(begun, sides) + resized(detail, sides), 0, 255)
+    return np.asarray(np.clip(resized(begun, sides) + resized(detail, sides), 0, 255))
 
 
 def resized(pictures: Floats, sides: Side) -> Floats:
@@ -99,7 +99,9 @@ def enlarged(pictures: Floats, zoom: float) -> Floats:
     """Pictures [R, H, W, C] enlarged by this share about their middle; what lies outside then is cut off."""
     from fooling.kernels import jax_filters
 
-    return np.clip(np.asarray(jax_filters.zoomed(pictures, 1 + zoom)), 0, 255) if zoom else pictures
+    if not zoom:
+        return pictures
+    return np.asarray(np.clip(np.asarray(jax_filters.zoomed(pictures, 1 + zoom)), 0, 255), dtype=np.float32)
 
 
 def told(climb: Dreaming) -> str:
@@ -126,7 +128,9 @@ def part_of(climb: Dreaming, shapes: dict[str, Any]) -> Index:
     fits = len(climb.neuron) == len(shape) and all(place < side for place, side in zip(climb.neuron, shape, strict=True))
     if not fits:
         ranges = ", ".join(f"{what} 0 … {side - 1}" for what, side in zip(AXES[len(shape)], shape, strict=True))
-        raise UserError(f"search.neuron={','.join(map(str, climb.neuron))}: layer {layer} has {ranges}; expected {len(shape)} of them")
+        raise UserError(
+            f"search.neuron={','.join(map(str, climb.neuron))}: layer {layer} has {ranges}; expected {len(shape)} of them"
+        )
     return climb.neuron
 
 

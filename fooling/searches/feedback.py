@@ -1,8 +1,8 @@
 """search=feedback: Shallow Dream. The winning neuron of a perceptron adds its weights to the image, again and again.
 
-A step: pixels move by `rate` grey levels (root mean square) along w(winner) − losers·Σ w(others), where the winner is the wanted
-class's neuron, or with digit=any the one of the largest output; then decay; then they are cut off at black and white. Until the image
-settles.
+A step: pixels move by `rate` grey levels (root mean square) along w(winner) − losers·Σ w(others), where the winner is the
+wanted class's neuron, or with digit=any the one of the largest output; then decay; then they are cut off at black and white.
+Until the image settles.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import Classifier, ask
 from fooling.engines.state import State
 from fooling.errors import UserError
 from fooling.kernels import reference
@@ -52,11 +52,10 @@ class Feedback(Floating):
         pixels = np.clip(pixels + np.float32(pace.decay) * (np.float32(pace.ground) - pixels), 0, 255)
         return self.looked(state.generation + 1, state.runs, pixels, {**state.carried, "pixels": pixels}, state.images[:, 0])
 
-
-    def leave(self, record: Record) -> None:
-        """Writes feedback.npz: what the pictures show of run 0, step by step. The frames were scored in the search."""
+    def leave(self, record: Record, classifier: Classifier) -> None:
+        """Writes feedback.npz: what the pictures show of run 0, step by step."""
         saved = record.load_checkpoint() or {}
-        frames, classifier = saved["track_frames"][:, 0], self.objective.classifier
+        frames = saved["track_frames"][:, 0]
         arrays = {
             "frames": frames,
             "generations": saved["track_frame_generations"],
@@ -90,4 +89,4 @@ def weight_correlation(images: Bytes, classes: Ints, classifier: Any) -> Doubles
     own = weights(classifier)[classes]
     flat, own = (array - array.mean(axis=1, keepdims=True) for array in (flat, own))
     size = np.sqrt((flat**2).sum(axis=1) * (own**2).sum(axis=1))
-    return (flat * own).sum(axis=1) / np.where(size > 0, size, 1)
+    return np.asarray((flat * own).sum(axis=1) / np.where(size > 0, size, 1))

@@ -1,7 +1,7 @@
 """What searches share whose pixels are real numbers: where they start, and what is noted of their rounded images.
 
-A generation is one step of each run. Its image, rounded to grey levels, is what is scored, recorded and given back; a run begins
-with one evaluation and takes one more with every step.
+A generation is one step of each run. Its image, rounded to grey levels, is what is scored, recorded and given back; a run
+begins with one evaluation and takes one more with every step.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ class Start:
     """Where runs begin: with levels drawn from tables, or at an image with normal noise."""
 
     shape: tuple[int, int, int]  # H, W, C
-    tables: npt.NDArray[np.uint64] | None  # [T, C, 256], cumulative shares of the grey levels of each target
-    image: Floats | None  # [H, W, C], grey levels
+    tables: npt.NDArray[np.uint64]  # [T, C, 256], cumulative shares of the grey levels, of all runs or of each target …
+    image: Floats | None  # … or this one, [H, W, C], grey levels
     noise: float  # its standard deviation, grey levels
     seed: int
 
@@ -72,7 +72,7 @@ class Floating:
 
 def first_pixels(start: Start, runs: Runs, which: Ints) -> Floats:
     """The first pixels of runs [R] with the targets `which` [R], float32 [R, H, W, C]; no run's depend on the others."""
-    if start.tables is not None:
+    if start.image is None:
         tables = start.tables[which if len(start.tables) > 1 else np.zeros_like(which)]
         return np.asarray(reference.start(tables, start.seed, runs, 1, start.shape)[:, 0], dtype=np.float32)
     noise = [generator(start.seed, int(run), 0, FIRST).standard_normal(start.shape) for run in runs]
@@ -89,8 +89,8 @@ def passed(
 ) -> npt.NDArray[np.float64]:
     """What was noted when each of PASSES was passed first, [R, passes, AT_PASS], with those passed now.
 
-    Iteration; L2 norm, L2 distance from the start and standard deviation of pixels scaled to [0, 1], as Nguyen et al. (2015) log
-    them. Pixels and start [R, H, W, C], scores [R, K].
+    Iteration; L2 norm, L2 distance from the start and standard deviation of pixels scaled to [0, 1], as Nguyen et al. (2015)
+    log them. Pixels and start [R, H, W, C], scores [R, K].
     """
     largest = scores.argmax(axis=1) == reference.wanted_classes(scores, digit)
     sure = reference.confidence(scores, digit)

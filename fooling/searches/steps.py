@@ -1,7 +1,7 @@
 """One step along a gradient, compiled: blur, the slope of what is climbed, decay.
 
-Pixels move by `rate` grey levels in the root mean square, wherever the slope points: its size, which differs by orders of magnitude
-between networks and images, plays no part. They are cut off at black and white.
+Pixels move by `rate` grey levels in the root mean square, wherever the slope points: its size, which differs by orders of
+magnitude between networks and images, plays no part. They are cut off at black and white.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,9 @@ class Pace:
     ground: float  # grey level
 
 
-def take_step(slope: Slope, pace: Pace, pixels: Floats, which: Ints, digit: int, shifts: Shifts, blur: bool) -> tuple[Floats, Floats]:
+def take_step(
+    slope: Slope, pace: Pace, pixels: Floats, which: Ints, digit: int, shifts: Shifts, blur: bool
+) -> tuple[Floats, Floats]:
     """A step of pixels [N, H, W, C] with the targets `which` [N] towards the class `digit`, seen shifted by `shifts` [N, 2].
 
     → the pixels after it, and the largest slope of each image [N]; both may hold numbers that are not finite.
@@ -140,7 +142,7 @@ def scores_of(classifier: Any, pixels: Any) -> Any:
 
 
 def raised_layer(slope: Slope, pixels: Any, digit: Any) -> Any:
-    """−(mean square of a layer), −(mean of a channel, over its places) or −(a unit), [B]; the mean over windows, if there are any.
+    """−(mean square of a layer), −(mean of a channel over its places) or −(a unit), [B]; through windows the mean over them.
 
     A whole layer by its squares, as in the first Deep Dream: what is strong becomes stronger. A channel or unit by itself.
     """
