@@ -186,7 +186,8 @@ def main() -> None:
         )
     )
     about = {"device": device.device_kind, "platform": device.platform, "devices": len(jax.devices()), "precision": "default"}
-    finish("gpu", {**about, "peak": best, "checks": checks, "rates": rows, "parts": spent}, chosen)
+    name = "gpu_cpu" if device.platform == "cpu" else "gpu"
+    finish(name, {**about, "peak": best, "checks": checks, "rates": rows, "parts": spent}, chosen)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from default_job import COLUMNS, cells
 from measure import RESULTS, table
+from search_tables import search_figures
 
 from fooling.judges import wilson
 
@@ -12,6 +13,7 @@ README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "figures.md"
 ENGINES = README.parent / "docs" / "engines.md"
 CLASSIFIERS = README.parent / "docs" / "classifiers.md"
+SEARCHES = README.parent / "docs" / "searches.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
@@ -33,7 +35,13 @@ def all_figures() -> str:
 
 def engine_figures() -> str:
     """The tables of docs/engines.md."""
-    return "\n".join([peers(ours=True), accelerator()])
+    return "\n".join([peers(ours=True), *(accelerator(name) for name in ("gpu", "gpu_cpu"))])
+
+
+def searches_figures() -> str:
+    """The tables of docs/searches.md."""
+    result = read("searches")
+    return search_figures(result, origin("searches", result))
 
 
 def origin(name: str, result: dict) -> str:
@@ -213,16 +221,16 @@ def reached(row: dict, key: str, most: int) -> str:
     return f"more than {most:,}" if row[key] is None else f"{row[key]:,}"
 
 
-def accelerator() -> str:
-    """engine=jax over population × runs, and what a batch's time goes to."""
-    result = read("gpu")
+def accelerator(name: str) -> str:
+    """engine=jax over population × runs, and what a batch's time goes to: on an accelerator, or on a CPU."""
+    result = read(name)
     rates = [
         [
             row["network"],
             row["population"],
             row["runs"],
             row.get("refused") or f"{row['rate']:,.0f}",
-            f"{row.get('share', 0):.0%}",
+            f"{row.get('share', 0):.1%}",
         ]
         for row in result["rates"]
     ]
@@ -283,4 +291,5 @@ if __name__ == "__main__":
     put(README, figures())
     put(ENGINES, engine_figures())
     put(CLASSIFIERS, classifier_figures())
+    put(SEARCHES, searches_figures())
     PAGE.write_text(all_figures())

@@ -225,7 +225,7 @@ class Search(Model):
         gt=0,
         le=255,
         description="ascent, dream, feedback: how far pixels move in a step, root mean square, grey levels; null = 20 in "
-        "ascent; 10 in dream, from a picture 3; 2 in feedback",
+        "ascent; 10 in dream, from a picture 6; 2 in feedback",
     )
     blur_sd: Float | None = Field(
         ge=0,

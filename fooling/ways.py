@@ -78,7 +78,7 @@ def make_breeding(job: "Job") -> "Breeding":
 
 
 # Where nobody says how far a step goes: root mean square, grey levels; from noise, and from a picture.
-RATES = {"ascent": (20.0, 20.0), "dream": (10.0, 3.0), "feedback": (2.0, 2.0)}
+RATES = {"ascent": (20.0, 20.0), "dream": (10.0, 6.0), "feedback": (2.0, 2.0)}
 BLUR_SD = 0.5  # pixels, from noise; a picture would fade
 
 

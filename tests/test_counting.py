@@ -16,7 +16,7 @@ from fooling.run import run_job
 from fooling.settings import RunSettings, dump, load
 
 SHAPE = (9, 13, 1)
-FIRST_AND_MOST = {"anneal": (26, 101), "ascent": (1, 101), "dream": (1, 41), "feedback": (1, 107)}  # evaluations of a run
+FIRST_AND_MOST = {"anneal": (26, 101), "ascent": (1, 101), "dream": (1, 61), "feedback": (1, 107)}  # evaluations of a run
 SEARCHES = [(engine, search) for engine, searches in ENGINES.items() for search in searches]
 QUICK = ("digit=1", "runs=3", "population=12", "selected=4", "proposals=25", "budget=107", "prior.hinge=[]")
 

@@ -15,7 +15,7 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-BATCH = 1024  # windows that are asked about at a time
+BATCH = 128  # windows that are asked about at a time: convolutional networks fill batches of up to 1024 up to that
 
 
 @dataclass(frozen=True)
