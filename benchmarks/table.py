@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from default_job import COLUMNS, cells
+from experiment_tables import experiment_tables
 from measure import RESULTS, table
 from search_tables import search_figures
 
@@ -14,6 +15,7 @@ PAGE = README.parent / "docs" / "figures.md"
 ENGINES = README.parent / "docs" / "engines.md"
 CLASSIFIERS = README.parent / "docs" / "classifiers.md"
 SEARCHES = README.parent / "docs" / "searches.md"
+EXPERIMENTS = README.parent / "docs" / "experiments.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
 
 
@@ -281,6 +283,12 @@ def foreign() -> str:
     return "\n".join([head, table(columns, rows), "", origin("foreign", result)])
 
 
+def experiment_figures() -> str:
+    """The tables of docs/experiments.md."""
+    result = read("experiments")
+    return "\n".join([experiment_tables(result), "", origin("experiments", result)])
+
+
 def put(page: Path, figures: str) -> None:
     """Writes figures between a page's marks."""
     before, rest = page.read_text().split(BEGIN)
@@ -292,4 +300,5 @@ if __name__ == "__main__":
     put(ENGINES, engine_figures())
     put(CLASSIFIERS, classifier_figures())
     put(SEARCHES, searches_figures())
+    put(EXPERIMENTS, experiment_figures())
     PAGE.write_text(all_figures())

@@ -20,6 +20,7 @@ Bytes = npt.NDArray[np.uint8]
 
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
 SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
+EXPERIMENT = "experiment.json"  # of the commands that examine pictures and networks, see commands/experiment.py
 PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
 FRONT, FRONT_IMAGES = "front.csv", "front"  # of search=pareto
 LOGBOOK = "logbook.csv"  # of engine=deap
@@ -219,6 +220,8 @@ def refuse_unless_free(folder: Path, kind: str, *, resume: bool, overwrite: bool
     """Refuses a folder of somebody else's files, and one that holds a job which is neither resumed nor overwritten."""
     if kind == "foreign":
         raise UserError(f"out={folder}: holds files that are no record of fooling; give an empty or a new folder")
+    if kind == "experiment":
+        raise UserError(f"out={folder}: holds the record of an experiment; give another folder for a job")
     if kind and not resume and not overwrite:
         status = status_of(folder)
         advice = "" if status == "done" else "resume=true continues it, "
@@ -242,7 +245,7 @@ def fresh_folder(parent: Path, name: str) -> Path:
 
 
 def kind_of(folder: Path) -> str:
-    """What a folder holds: '' (nothing yet), 'job', 'sweep' or 'foreign' (other files)."""
+    """What a folder holds: '' (nothing yet), 'job', 'sweep', 'experiment' or 'foreign' (other files)."""
     if not folder.exists():
         return ""
     if not folder.is_dir():
@@ -250,8 +253,9 @@ def kind_of(folder: Path) -> str:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY)}
     if not names:
         return ""
-    if SWEEP in names:
-        return "sweep"
+    for name, kind in ((SWEEP, "sweep"), (EXPERIMENT, "experiment")):
+        if name in names:
+            return kind
     return "job" if names & {CONFIG, RUN} else "foreign"
 
 

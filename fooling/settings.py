@@ -236,6 +236,7 @@ EXPECTED = {
     "string_type": "must be text",
     "model_type": "must be a group of settings",
     "tuple_type": "must be a list, such as a,b",
+    "too_short": "must have at least one entry",
     "missing": "is missing",
 }
 
@@ -290,7 +291,7 @@ def on_line(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def dump(settings: RunSettings, command: str = "python -m fooling.run", only: Collection[str] | None = None) -> str:
+def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Collection[str] | None = None) -> str:
     """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job.
 
     `command` is what they are the settings of; `only` are the full names of those that are written, None: all.

@@ -8,7 +8,8 @@ import pytest
 
 from fooling.classifiers.dense import DenseNetwork, dense_on_lattice
 from fooling.classifiers.networks import SigmoidNetwork, on_lattice
-from fooling.data import ImageSet
+from fooling.classifiers.pca_fitting import fit_components, make_pca
+from fooling.data import ImageSet, load_data
 from fooling.eigen import arguments, fit_eigen
 from fooling.fit import fit
 from fooling.kernels.arrays import Wanted
@@ -82,3 +83,11 @@ def random_dense(
         layers[f"bias{i}"] = random.normal(size=widths[i]).astype(np.float32)
     labels = tuple(f"class {k}" for k in range(classes))
     return dense_on_lattice(layers, shape, labels, activation if hidden else "none", divisor, "random, for tests")
+
+
+@pytest.fixture(scope="session")
+def pca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quick classifier of scikit-learn's digits, saved: eigen-images of each class."""
+    data, path = load_data(None, "sklearn"), tmp_path_factory.mktemp("pca") / "pca.safetensors"
+    make_pca(fit_components(data, 8), data, "residual", 8).save(path)
+    return path

@@ -36,6 +36,7 @@ def test_the_figures_of_the_readme_are_those_of_the_results(monkeypatch: pytest.
     assert table.engine_figures() in table.ENGINES.read_text()
     assert table.classifier_figures() in table.CLASSIFIERS.read_text()
     assert table.searches_figures() in table.SEARCHES.read_text()
+    assert table.experiment_figures() in table.EXPERIMENTS.read_text()
 
 
 def test_programs_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import random_images
 from foreign_models import write_onnx, write_sklearn, write_torch
+from PIL import Image, ImageDraw
 from sklearn.linear_model import LogisticRegression
 from test_http import Server
 
@@ -26,6 +27,15 @@ SMALL = {
     "digit": "3,4",
     "rungs": "[none,eigen]",
     "epochs": "2",
+    "images": "200",
+    "offsets": "0,3",
+    "scales": "1",
+    "threshold": "0.001",
+    "repeats": "2",
+    "pictured": "2",
+    "steps": "2",
+    "components": "2",
+    "priors": "[none,variogram]",
 }
 
 
@@ -45,10 +55,21 @@ def smaller(words: list[str]) -> list[str]:
         "ladder": ("runs", "generations", "population", "proposals", "digit", "rungs"),
         "matrix": ("runs", "generations", "proposals", "digit"),
         "train": ("epochs",),
+        "border": ("images", "offsets", "scales", "threshold"),
+        "scramble": ("images",),
+        "damage": ("runs", "generations", "repeats", "pictured", "images", "digit"),
+        "eigen": ("steps", "components"),
+        "mean": ("runs", "generations", "priors", "digit"),
     }.get(words[0], ())
     words = [word.replace("data.path=mnist", "data.path=mnist.npz") for word in words]
     given = {word.partition("=")[0] for word in words}
     return [*words, *(f"{name}={SMALL[name]}" for name in allowed if name not in given)]
+
+
+def draw_two(path: Path) -> None:
+    picture = Image.new("L", (80, 100), 255)
+    ImageDraw.Draw(picture).line([(20, 30), (40, 10), (60, 30), (20, 90), (60, 90)], fill=0, width=8)
+    picture.save(path)
 
 
 @pytest.fixture
@@ -58,6 +79,8 @@ def models(home: Path) -> Iterator[str]:
     write_sklearn(home / "model.skops", LogisticRegression(max_iter=200))
     (home / "my_scores.py").write_text("from foreign_models import make_scorer as make\n")
     (home / "my_net.py").write_text("from foreign_models import make_module as make\n")
+    for name in ("two.png", "photo.jpg"):
+        draw_two(home / name)
     if find_spec("torch"):
         write_torch(home / "net.safetensors")
     server = Server()

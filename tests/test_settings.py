@@ -13,6 +13,14 @@ import pytest
 import fooling
 from fooling.clashes import ONLY
 from fooling.errors import UserError
+from fooling.experiment_settings import (
+    BorderSettings,
+    ClassifySettings,
+    DamageSettings,
+    EigenSettings,
+    MeanSettings,
+    ScrambleSettings,
+)
 from fooling.groups import FOREIGN
 from fooling.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
 from fooling.settings import (
@@ -36,6 +44,12 @@ MODELS = {
     "train": TrainSettings,
     "plausibility": PlausibilitySettings,
     "examine": ExamineSettings,
+    "eigen": EigenSettings,
+    "mean": MeanSettings,
+    "classify": ClassifySettings,
+    "border": BorderSettings,
+    "scramble": ScrambleSettings,
+    "damage": DamageSettings,
 }
 
 
@@ -358,8 +372,12 @@ def words_for(name: str, root: str) -> list[str]:
     if bool in kinds:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    numbers = {"budget": "1001", "search.population": "7", "search.min_rate": "0.25"}
-    lists = {"channels": "3,4", "judges": "[a,b]", "rungs": "[a,b]", "arms": "[a,b]", "prior.hinge": "[eigen,regional]"}
+    numbers = {"budget": "1001", "search.population": "7", "search.min_rate": "0.25", "images": "10", "runs": "2"}
+    if (root, name) == ("damage", "prior"):
+        return choices("prior")
+    lists = dict.fromkeys(("steps", "offsets", "scales", "shares", "dosage", "neurons"), "3,4")
+    lists |= {"files": "[a,b]", "priors": "[none,eigen]", "noises": "[uniform,other]"}
+    lists |= {"channels": "3,4", "judges": "[a,b]", "rungs": "[a,b]", "arms": "[a,b]", "prior.hinge": "[eigen,regional]"}
     if name in lists or name.partition(".")[2] in OF_CLASSIFIERS:
         return [lists.get(name) or OF_CLASSIFIERS[name.partition(".")[2]]]
     return named + (["some text"] if str in kinds else [numbers.get(name, "1")] if {int, float} & set(kinds) else [])
@@ -398,6 +416,8 @@ def read_back(word: str) -> Any:
         "0.5,0.25": (0.5, 0.25),
         "[a,b]": ("a", "b"),
         "[eigen,regional]": ("eigen", "regional"),
+        "[none,eigen]": ("none", "eigen"),
+        "[uniform,other]": ("uniform", "other"),
     }
     return {"true": True, "false": False, "0.25": 0.25, **lists}.get(word, int(word) if word.isdigit() else word)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers import convolutional, dense, networks
+from fooling.classifiers import convolutional, dense, networks, pca
 from fooling.classifiers.adapted import Like
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.files import HINT, read
@@ -19,6 +19,7 @@ FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]]
     networks.FORMAT: networks.load_sigmoid,
     dense.FORMAT: dense.load_dense,
     convolutional.FORMAT: convolutional.load_convolutional,
+    pca.FORMAT: pca.load_pca,
 }
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -36,13 +37,15 @@ def bundled(name: str) -> Callable[[str | None], Classifier]:
     return lambda path: load_network(user_path(path) if path else ASSETS / f"{name}.safetensors")
 
 
-def yours(name: str) -> Callable[[str | None], Classifier]:
-    """Loads a network of a kind of which none is bundled."""
+def yours(name: str, command: str = "train") -> Callable[[str | None], Classifier]:
+    """Loads a network of a kind of which none is bundled, and which a command of ours writes."""
 
     def load(path: str | None) -> Classifier:
         if not path:
-            made = f"a network that `fooling train classifier={name} …` wrote"
-            raise UserError(f"classifier={name} has no bundled weights: it needs classifier.path=FILE, {made}")
+            made = f"`fooling train classifier={name} …`" if command == "train" else f"`fooling {command}`"
+            raise UserError(
+                f"classifier={name} has no bundled weights: it needs classifier.path=FILE, a network that {made} wrote"
+            )
         return load_network(user_path(path))
 
     return load
@@ -52,6 +55,7 @@ BUNDLED = ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2", "digits_percept
 CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
     **{name: bundled(name) for name in BUNDLED},
     **{name: yours(name) for name in ("softmax", "perceptron", "mlp", "cnn")},
+    "pca": yours("pca", "eigen"),
 }
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,7 @@ class ConvolutionalNetwork:
     @cached_property
     def compiled(self) -> Callable[[Any], Any]:
         """Logits of a batch."""
-        import jax
-
-        return jax.jit(lambda images: forward(self.layers, images))
+        return partial(compiled_forward(), self.layers)
 
     def logits(self, images: Bytes) -> Floats:
         """Logits float32 [N, K] of images uint8 [N, H, W, C]."""
@@ -87,6 +85,14 @@ class ConvolutionalNetwork:
     def save(self, path: Path) -> None:
         """Writes a .safetensors file that `load_convolutional` reads."""
         write(path, FORMAT, self.input_shape, self.labels, self.made, {}, {name: self.layers[name] for name in TENSORS})
+
+
+@cache
+def compiled_forward() -> Callable[[Layers, Any], Any]:
+    """`forward`, compiled once for all networks of the same sizes."""
+    import jax
+
+    return jax.jit(forward)
 
 
 def forward(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> Any:
