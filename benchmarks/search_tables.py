@@ -48,7 +48,8 @@ def same(result: Row) -> str:
 def layer(result: Row) -> str:
     """The network of one layer."""
     rows = [
-        [row["name"], *numbers(row), *read(row), f"{row['correlation']:.2f}", f"{row['seconds']:.2f}"] for row in result["layer"]
+        [row["name"], *numbers(row), *read(row), f"{row['correlation']:.2f}", f"{row['seconds']:.2f}"]
+        for row in result["layer"]
     ]
     columns = ["search", "evaluations", "gradients", "evaluations to .99", "confidence", "read by a CNN"]
     head = f"`digits_perceptron`, digit {result['digit']}, {result['runs']} images each, medians:\n"
@@ -59,7 +60,9 @@ def blur(result: Row) -> str:
     """What blur brings."""
     rows = []
     for row in result["climbs"]:
-        shares = [f"{name}: {one['part']} of {one['of']} ({one['low']:.0%}–{one['high']:.0%})" for name, one in row["judges"].items()]
+        shares = [
+            f"{name}: {one['part']} of {one['of']} ({one['low']:.0%}–{one['high']:.0%})" for name, one in row["judges"].items()
+        ]
         rows.append([row["network"], row["name"], *shares])
     head = f"`search=ascent`, all ten digits, {result['runs']} images each: how many two judges read as the wanted digit.\n"
     return "\n".join([head, table(["network", "ascent", "one judge", "another"], rows), ""])

@@ -28,7 +28,7 @@ def draw_gallery(folder: Path) -> None:
     found = read_json(folder / "gallery.json")
     lines = table(found["cells"])
     columns = max(len(cells) for _, cells in lines)
-    figure = Figure(figsize=(max(4.0, SIDE * columns + 1.6), (SIDE + 0.32) * len(lines) + 0.9), dpi=120, layout="constrained")
+    figure = Figure(figsize=(max(4.0, SIDE * columns + 1.6), (SIDE + 0.22) * len(lines) + 0.45), dpi=120, layout="constrained")
     grid = figure.subplots(len(lines), columns, squeeze=False)
     mapped = None
     for axes, (row, cells) in zip(grid, lines, strict=True):

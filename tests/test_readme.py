@@ -53,6 +53,7 @@ def smaller(words: list[str]) -> list[str]:
     allowed = {
         "run": ("runs", "generations", "population", "proposals"),
         "ladder": ("runs", "generations", "population", "proposals", "digit", "rungs"),
+        "gallery": ("runs", "generations", "digit"),
         "matrix": ("runs", "generations", "proposals", "digit"),
         "train": ("epochs",),
         "border": ("images", "offsets", "scales", "threshold"),
@@ -79,7 +80,7 @@ def models(home: Path) -> Iterator[str]:
     write_sklearn(home / "model.skops", LogisticRegression(max_iter=200))
     (home / "my_scores.py").write_text("from foreign_models import make_scorer as make\n")
     (home / "my_net.py").write_text("from foreign_models import make_module as make\n")
-    for name in ("two.png", "photo.jpg"):
+    for name in ("two.png", "photo.jpg", "four.png"):
         draw_two(home / name)
     if find_spec("torch"):
         write_torch(home / "net.safetensors")
