@@ -30,6 +30,7 @@ SHAPE = (8, 8, 1)
 NETWORK = random_network(SHAPE)
 NO_SHIFT = np.zeros((3, 2), dtype=np.int32)
 WHICH = np.zeros(3, dtype=np.int64)
+NOISY = ("rate=12", "jitter=1", "blur_every=3", "decay=0.01")
 STEADY = Pace(rate=3.0, decay=0.0, ground=127.5)
 
 
@@ -222,17 +223,7 @@ def test_an_interrupted_job_goes_on_as_if_nothing_had_been(tmp_path: Path) -> No
         finally:
             record.close()
 
-    job = make(
-        "jitter=2",
-        "blur_every=3",
-        "decay=0.01",
-        "runs=6",
-        "generations=40",
-        "stop=threshold",
-        "threshold=0.9",
-        "digit=2",
-        "rate=2",
-    )
+    job = make("digit=2", "runs=6", "generations=40", "stop=threshold", "threshold=0.6", *NOISY)
     whole = go(tmp_path / "whole")
     assert len(set(whole.evaluations)) > 1  # runs end at different generations
     asked = iter([False, False, True] + [False] * 100)

@@ -342,7 +342,7 @@ def test_classifiers_without_a_function_in_jax_are_refused() -> None:
 def test_searches_that_it_lacks_are_refused(home: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(dispatch, ["run", "engine=jax", "prior=eigen", "out=r"]) == 2
     assert (
-        "engine=jax has no search=anneal: it has ga; search=anneal needs one of engine=reference, numba"
+        "engine=jax has no search=anneal: it has ga, ascent, dream; search=anneal needs one of engine=reference, numba"
         in capsys.readouterr().err
     )
     assert not (home / "r").exists()

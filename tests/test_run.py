@@ -385,7 +385,10 @@ def test_refusals_leave_nothing_behind(home: Path, capsys: pytest.CaptureFixture
         (["stats", "data.path=missing"], "data.path=missing: no such file or folder"),
         (["stats", "data.kind=sklearn", "out=no/where.npz"], "the folder no does not exist"),
         (["stats", "data.kind=sklearn", "out=."], "expected a file's name, got a folder"),
-        (["train", "data.kind=sklearn", "classifier=vgg"], "classifier=vgg: expected one of cnn, http, mlp, mnist_cnn"),
+        (
+            ["train", "data.kind=sklearn", "classifier=vgg"],
+            "classifier=vgg: expected one of cnn, digits_perceptron, http, mlp, mnist_cnn",
+        ),
     ],
     ids=str,
 )

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 import fooling
-from fooling.clashes import ONLY
+from fooling.clashes import OF_SEARCHES, ONLY
 from fooling.errors import UserError
 from fooling.experiment_settings import (
     BorderSettings,
@@ -355,6 +355,15 @@ def path_of(name: str) -> list[str]:
     return ["classifier.path=a:b"] if name in FOREIGN else []
 
 
+def beside_search(name: str, value: Any, root: str) -> list[str]:
+    """The search that a setting, or a value of it, is of; and what it needs besides."""
+    last = name.removeprefix("search.")
+    if not model_of_jobs(root) or (last not in OF_SEARCHES and value != "settled"):
+        return []
+    search = "dream" if value == "settled" else OF_SEARCHES[last][-1]
+    return [f"search={search}", *(["layer=conv1"] if last in ("channel", "neuron") else [])]
+
+
 def beside_classifier(name: str) -> list[str]:
     """The kind of classifier that a setting is of."""
     group, _, last = name.partition(".")
@@ -373,10 +382,11 @@ def words_for(name: str, root: str) -> list[str]:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
     numbers = {"budget": "1001", "search.population": "7", "search.min_rate": "0.25", "images": "10", "runs": "2"}
+    numbers |= {"search.size": "28", "search.decay": "0.25", "search.zoom": "0.25", "search.octave_scale": "2"}
     if (root, name) == ("damage", "prior"):
         return choices("prior")
     lists = dict.fromkeys(("steps", "offsets", "scales", "shares", "dosage", "neurons"), "3,4")
-    lists |= {"files": "[a,b]", "priors": "[none,eigen]", "noises": "[uniform,other]"}
+    lists |= {"search.neuron": "3,4", "files": "[a,b]", "priors": "[none,eigen]", "noises": "[uniform,other]"}
     lists |= {"channels": "3,4", "judges": "[a,b]", "rungs": "[a,b]", "arms": "[a,b]", "prior.hinge": "[eigen,regional]"}
     if name in lists or name.partition(".")[2] in OF_CLASSIFIERS:
         return [lists.get(name) or OF_CLASSIFIERS[name.partition(".")[2]]]
@@ -392,7 +402,8 @@ def test_every_setting_can_be_given(root: str, name: str) -> None:
             value, ["engine=deap"] if name == "engine.toolbox" else []
         )
         kind = path_of(value) if name == "classifier.name" and root != "train" else beside_classifier(name)
-        found = dict(flat(load([f"{name}={value}", *beside, *kind], MODELS[root], root).model_dump()))[name]
+        words = [f"{name}={value}", *beside, *kind, *beside_search(name, value, root)]
+        found = dict(flat(load(words, MODELS[root], root).model_dump()))[name]
         assert found == read_back(value)
 
 
@@ -438,6 +449,7 @@ def test_every_range_holds_to_its_edges(root: str, name: str) -> None:
     beside = BESIDE[name] if model_of_jobs(root) and name in BESIDE else []
     for value, within in edges(name, root):
         words = [f"{name}={value}", *beside, *(["population=2"] if name == "budget" else []), *beside_classifier(name)]
+        words += beside_search(name, value, root)
         if within:
             assert dict(flat(load(words, MODELS[root], root).model_dump()))[name] == value
             continue

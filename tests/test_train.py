@@ -114,7 +114,10 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
         (["classifier=mlp", "activation=foo"], "activation must be one of 'sigmoid' or 'relu', got foo"),
         (["classifier=softmax", "hidden=5"], "hidden is not a setting of classifier=softmax, but of mnist_mlp, "),
         (["classifier=perceptron", "decay=0.1"], "decay is not a setting of classifier=perceptron, but of "),
-        (["classifier=mlp", "average=true"], "average is not a setting of classifier=mlp, but of perceptron; got average=true"),
+        (
+            ["classifier=mlp", "average=true"],
+            "average is not a setting of classifier=mlp, but of digits_perceptron, perceptron; got average=true",
+        ),
         (["channels=1,2"], "channels is not a setting of classifier=mnist_mlp, but of mnist_cnn, mnist_cnn2, cnn; got"),
         (["classifier=cnn", "hidden=5,6"], "hidden: classifier=cnn has one hidden layer, expected one number, got [5, 6]"),
         (["hidden=5,6"], "hidden: classifier=mnist_mlp has one hidden layer"),
