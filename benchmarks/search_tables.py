@@ -1,5 +1,6 @@
 """The tables of docs/searches.md, from the result of benchmarks/searches.py."""
 
+import math
 from typing import Any
 
 from measure import table
@@ -75,7 +76,7 @@ def last(result: Row) -> str:
         for row in result["climbs"]
     ]
     rows += [
-        [row["network"], f"{row['name']}: confidence", *(f"{100 * value:.2f}" for value in row["confidence"])]
+        [row["network"], f"{row['name']}: confidence", *(f"{math.floor(1e4 * value) / 100:.2f}" for value in row["confidence"])]
         for row in result["climbs"]
     ]
     digits = [str(digit) for digit in range(len(result["climbs"][0]["to_99"]))]
