@@ -91,7 +91,7 @@ def before_picture(
 
     A dream may be larger than what they take: then they look at it through windows.
     """
-    from fooling.classifiers.windows import Windows
+    from fooling.classifiers.windows import MOST, Windows, window_count
     from fooling.pictures import fitted_inside, scaled_around
 
     search = settings.search
@@ -108,4 +108,8 @@ def before_picture(
         picture = Picture(*fitted_inside(user_path(image), shape))
     if shape == (height, width, channels):
         return classifier, judges, picture
+    number = window_count(shape, (height, width, channels))
+    if number > MOST:
+        size = f"{shape[0]}×{shape[1]} pixels take {number:,} windows of {height}×{width}, at most {MOST:,} are looked through"
+        raise UserError(f"search=dream: {size}; search.size=400 scales the longer side to 400")
     return Windows(classifier, shape), {name: Windows(judge, shape) for name, judge in judges.items()}, picture

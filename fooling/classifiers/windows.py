@@ -15,6 +15,7 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
+MOST = 4096  # windows of a picture: the slope through all of them is computed at once, in about a GiB
 BATCH = 128  # windows that are asked about at a time: convolutional networks fill batches of up to 1024 up to that
 
 
@@ -82,6 +83,11 @@ def cut(images: Any, window: tuple[int, int, int]) -> Any:
     lines = images[:, top[:, None] + rows]  # [N, A, h, W, C]
     tiles = lines[:, :, :, left[:, None] + columns]  # [N, A, h, B, w, C]
     return tiles.swapaxes(2, 3).reshape(len(images), len(top) * len(left), *window)
+
+
+def window_count(picture: tuple[int, int, int], window: tuple[int, int, int]) -> int:
+    """Windows of a picture."""
+    return len(places(picture[0], window[0])[0]) * len(places(picture[1], window[1])[0])
 
 
 def places(side: int, window: int) -> tuple[Ints, Ints]:
