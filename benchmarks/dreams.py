@@ -6,8 +6,8 @@ from measure import words
 
 import fooling
 from fooling.classifiers.layers import layer_shapes
-from fooling.paths import user_path
-from fooling.pictures import read_picture
+from fooling.data.images import read_image
+from fooling.settings.fields import user_path
 
 COLUMNS = 4
 LEFT_OUT = ("relu1", "relu3", "scores")  # much the same as conv1, dense3 and logits
@@ -17,7 +17,7 @@ def main() -> None:
     """The picture, then what it becomes, a layer each."""
     chosen = words(image="docs/images/four.png", classifier="mnist_cnn", digit=4, picture="docs/images/dream.png")
     layers = [name for name in layer_shapes(fooling.load_classifier(chosen["classifier"])) if name not in LEFT_OUT]
-    shown = {"the picture": read_picture(user_path(chosen["image"]))}
+    shown = {"the picture": read_image(user_path(chosen["image"]))}
     for layer in layers:
         settings = {name: chosen[name] for name in ("image", "classifier", "digit")}
         shown[layer] = fooling.evolve(search="dream", layer=layer, **settings).images[0]

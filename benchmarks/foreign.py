@@ -43,8 +43,10 @@ class Timed:
 
 def time_shares(path: str, chosen: dict[str, Any]) -> list[dict[str, float]]:
     """Seconds of a search of one population, and of its classifier; the first repetition also compiles and is left out."""
-    from fooling.job import make_engine, prepare
-    from fooling.settings import RunSettings, load
+    from fooling.run import prepare
+    from fooling.search.job import make_engine
+    from fooling.settings import load
+    from fooling.settings.schema import RunSettings
 
     names = ("population", "generations")
     given = [f"{name}={chosen[name]}" for name in names] + [f"engine.threads={chosen['threads']}"]

@@ -17,11 +17,12 @@ import numpy as np
 from measure import finish, table, words
 from problems import OPERATORS_2015, engine
 
-from fooling.engines.jax_ import JaxEngine
-from fooling.engines.reference import ReferenceEngine
 from fooling.errors import UserError
-from fooling.kernels import jax_breeding
-from fooling.kernels.reference import OPERATORS
+from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
+from fooling.kernels.jax import operators as jax_breeding
+from fooling.kernels.reference.operators import OPERATORS
+from fooling.search.genetic import ReferenceEngine
+from fooling.search.genetic.jax import JaxEngine
 
 Row = dict[str, Any]
 NETWORKS = {"mnist_mlp": 2 * (784 * 100 + 100 * 10), "mnist_cnn": 0}  # additions and multiplications an image; 0: asked
@@ -113,11 +114,10 @@ def parts(ours: JaxEngine, runs: int) -> dict[str, float]:
     which = jnp.zeros(len(children), dtype=jnp.int32)
     found = {"breeding": timed(breed, parents, redraw, numbers, jnp.uint32(2))}
     found["network"] = timed(objective.classifier.jax_fn, children)  # type: ignore[attr-defined]
-    from fooling.kernels import jax_
 
     for name in objective.penalties:
         found[name] = timed(
-            lambda images, which, name=name: jax_.PENALTIES[name](images, which, *objective.arguments[name]), children, which
+            lambda images, which, name=name: JAX_PENALTIES[name](images, which, *objective.arguments[name]), children, which
         )
     found["all"] = timed(ours.cost, children, which) + found["breeding"]
     return {**found, "children": len(children)}

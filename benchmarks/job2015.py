@@ -7,7 +7,7 @@ import numpy as np
 from measure import finish, table, words
 
 import fooling
-from fooling.judges import wilson
+from fooling.statistics.intervals import wilson_interval
 
 VARIANTS = {
     "2015, all quirks": (),
@@ -26,7 +26,7 @@ def main() -> None:
         job = {"digit": chosen["digit"], "runs": chosen["attempts"], "seed": chosen["seed"]}
         result = fooling.evolve("preset=blog2015", *changes, **job)
         converged, attempts = int(result.converged.sum()), chosen["attempts"]
-        low, high = wilson(converged, attempts)
+        low, high = wilson_interval(converged, attempts)
         median = float(np.median(result.cost))
         rows.append([name, f"{converged}/{attempts} ({low:.0%}–{high:.0%})", f"{median:.4f}", f"{result.seconds:.1f}"])
         results.append({"variant": name, "converged": converged / attempts, "median_cost": median, "seconds": result.seconds})

@@ -13,9 +13,14 @@ from measure import finish, table, words
 from problems import problem
 from threadpoolctl import threadpool_limits
 
-from fooling.engines.scoring import SCORES, make_parts
-from fooling.kernels import numba_breeding, numba_changes, numba_children, reference
-from fooling.kernels.numba_children import Changes
+from fooling.kernels.numba import delta_images as numba_children
+from fooling.kernels.numba import delta_operators as numba_changes
+from fooling.kernels.numba import operators as numba_breeding
+from fooling.kernels.numba import selection
+from fooling.kernels.numba.delta_images import Changes
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference.operators import breed, start, truncation_selection
+from fooling.search.genetic.delta import SCORES, make_delta_terms
 
 SHAPE = (28, 28, 1)
 Kernel = Callable[[], Any]
@@ -32,10 +37,10 @@ def kernels(images: int = 2000, changes: int = 2) -> dict[str, tuple[Kernel, Ker
     batch = children.reshape(-1, *SHAPE)
     some = slice(0, max(1, images // 100))  # the reference is slow
     found = dict(breeding_kernels(engine, state, recipe, numbers))
-    for part in (part for part in make_parts(engine.objective) if part.statistic):
+    for part in (part for part in make_delta_terms(engine.objective) if part.statistic):
         statistic, name = part.statistic, part.name
         changed, counts = changes_of(batch, changes), statistic.measure(batch, *part.arguments)
-        exact = engine.objective.classifier if name == SCORES else reference.PENALTIES[name]
+        exact = engine.objective.classifier if name == SCORES else REFERENCE_PENALTIES[name]
         arguments = () if name == SCORES else part.arguments
         found[f"{name}, in full"] = (
             lambda part=part: part.in_full(batch),
@@ -48,7 +53,10 @@ def kernels(images: int = 2000, changes: int = 2) -> dict[str, tuple[Kernel, Ker
             None,
         )
     costs = np.random.default_rng(0).random((len(runs), 100), dtype=np.float32)
-    found["select 5 of 100"] = (lambda: numba_breeding.select(costs, costs[:, :0], 5), lambda: reference.select(costs, 5))
+    found["select 5 of 100"] = (
+        lambda: selection.truncation_selection(costs, costs[:, :0], 5),
+        lambda: truncation_selection(costs, 5),
+    )
     return found
 
 
@@ -62,15 +70,13 @@ def breeding_kernels(engine: Any, state: Any, recipe: Any, numbers: np.ndarray) 
     return {
         "start": (
             lambda: numba_breeding.start(recipe, 784, numbers),
-            lambda: reference.start(b.tables, 0, state.runs[:1], len(numbers) // 100, SHAPE),
+            lambda: start(b.tables, 0, state.runs[:1], len(numbers) // 100, SHAPE),
         ),
         "breed": (
             lambda: numba_breeding.breed(recipe, numbers),
-            lambda: reference.breed(
-                state.images[:1], b.tables, redraw, b.swap, True, 0, 1, state.runs[:1], len(numbers) // 100
-            ),
+            lambda: breed(state.images[:1], b.tables, redraw, b.swap, True, 0, 1, state.runs[:1], len(numbers) // 100),
         ),
-        "find changes, generation 61": (lambda: numba_changes.find_changes(recipe_late, engine.limit, numbers), None),
+        "find changes, generation 61": (lambda: numba_changes.changed_children(recipe_late, engine.limit, numbers), None),
     }
 
 

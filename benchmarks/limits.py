@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fooling.kernels.jit import jit
-from fooling.kernels.numba_ import lagged_sum
-from fooling.kernels.numba_words import U32, U, philox
+from fooling.kernels.numba.compile import jit
+from fooling.kernels.numba.penalties import lagged_sum
+from fooling.kernels.numba.philox import U32, U, philox
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -14,9 +14,10 @@ from measure import finish, table, words
 from quality import spread
 
 import fooling
-from fooling.kernels.reference_breeding import OPERATORS
-from fooling.objective import TERMS
-from fooling.settings import RunSettings, load
+from fooling.kernels.reference.operators import OPERATORS
+from fooling.search.objective import TERMS
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 
 Row = dict[str, Any]
 

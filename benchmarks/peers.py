@@ -18,8 +18,9 @@ from peer_programs import PROGRAMS, Fitness
 from problems import OPERATORS_2015, compile_kernels, engine
 
 import fooling
-from fooling.job import prepare
-from fooling.settings import RunSettings, load
+from fooling.run import prepare
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 
 Row = dict[str, Any]
 # our engines: name → settings, runs side by side

@@ -8,13 +8,15 @@ import numpy as np
 
 from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.networks import SigmoidNetwork, on_lattice
+from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
 from fooling.data import ImageSet
-from fooling.engines.state import Engine
-from fooling.fit import fit
-from fooling.job import make_engine, prepare
-from fooling.settings import RunSettings, load
+from fooling.run import prepare
+from fooling.search.job import make_engine
+from fooling.search.state import Engine
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
+from fooling.statistics.fit import fit
 
 # Problem 2015: the operators of 2015, lags and axes right, the histogram in the cost, no stopping.
 OPERATORS_2015 = (
@@ -67,7 +69,7 @@ def of_shape(shape: Shape) -> SigmoidNetwork:
         "bias2": base.bias2,
     }
     layers = {name: value.astype(np.float32) for name, value in layers.items()}
-    return on_lattice(layers, shape, base.labels, "the bundled network, stretched; for benchmarks")
+    return quantize(layers, shape, base.labels, "the bundled network, stretched; for benchmarks")
 
 
 def clouds(shape: Shape, lags: int = 14, seed: int = 0) -> Statistics:

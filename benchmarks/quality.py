@@ -16,14 +16,15 @@ import numpy as np
 from measure import finish, table, words
 
 import fooling
+from fooling.commands.matrix import summary
 from fooling.data import ImageSet, load_data
-from fooling.job import prepare
-from fooling.judges import spread, wilson
-from fooling.kernels import numba_
-from fooling.matrix import summary
-from fooling.run import run_job
-from fooling.settings import MatrixSettings, RunSettings, load
+from fooling.kernels.numba import penalties as numba_
+from fooling.run import prepare, run_job
+from fooling.settings import load
+from fooling.settings.commands import MatrixSettings
+from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED
+from fooling.statistics.intervals import mean_pairwise_distance, wilson_interval
 
 DIGITS = range(10)
 JUDGES = "judges=[mnist_cnn,mnist_cnn2]"
@@ -60,7 +61,7 @@ def main() -> None:
 
 def share(flags: np.ndarray) -> str:
     """A share of images with its 95 % interval."""
-    low, high = wilson(int(flags.sum()), len(flags))
+    low, high = wilson_interval(int(flags.sum()), len(flags))
     return f"{flags.mean():.0%} ({low:.0%}–{high:.0%})"
 
 
@@ -128,7 +129,7 @@ def eigen(digit: int, test: ImageSet, size: Row, prior: str = "eigen", is_contro
         "read by both judges": share(read),
         "confidence ≥ .999": share(found.confidence >= 0.999),
         "median confidence": round(float(np.median(found.confidence)), 5),
-        "distance ÷ real": round(spread(found.images) / spread(real), 2),
+        "distance ÷ real": round(mean_pairwise_distance(found.images) / mean_pairwise_distance(real), 2),
         "seconds an image": round(found.seconds / size["runs"], 3),
     }
 

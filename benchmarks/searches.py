@@ -13,13 +13,13 @@ import numpy as np
 from measure import finish, table, words
 
 import fooling
+from fooling.classifiers.detection import of_class, plausibility
 from fooling.classifiers.training import Training, train_cnn
 from fooling.data import load_data
-from fooling.detectors import of_class, plausibility
-from fooling.judges import wilson
-from fooling.searches.feedback import weight_correlation
+from fooling.search.prior import percentiles
+from fooling.search.weight_feedback import weight_correlation
 from fooling.statistics import BUNDLED, Statistics
-from fooling.wanted import percentiles
+from fooling.statistics.intervals import wilson_interval
 
 Row = dict[str, Any]
 SAME = {  # name → words; all of classifier=mnist_mlp
@@ -47,7 +47,7 @@ CLIMBS = {"no blur": ("blur_sd=0",), "blur": (), "no blur, climb=target": ("blur
 
 def share(hits: np.ndarray) -> Row:
     """A share with its interval."""
-    low, high = wilson(int(hits.sum()), len(hits))
+    low, high = wilson_interval(int(hits.sum()), len(hits))
     return {"part": int(hits.sum()), "of": len(hits), "low": low, "high": high}
 
 

@@ -8,7 +8,7 @@ from experiment_tables import experiment_tables
 from measure import RESULTS, table
 from search_tables import search_figures
 
-from fooling.judges import wilson
+from fooling.statistics.intervals import wilson_interval
 
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "figures.md"
@@ -173,7 +173,7 @@ def job2015() -> str:
     result = read("job2015")
     rows = []
     for entry in result["variants"]:
-        low, high = wilson(round(entry["converged"] * result["attempts"]), result["attempts"])
+        low, high = wilson_interval(round(entry["converged"] * result["attempts"]), result["attempts"])
         share = f"{entry['converged']:.0%} ({low:.0%}–{high:.0%})"
         rows.append([entry["variant"], share, f"{entry['median_cost']:.4f}", f"{entry['seconds']:.1f}"])
     columns = ["`preset=blog2015`", "reach tol 0.055 (95 %)", "median cost of the saved images", "seconds"]

@@ -9,9 +9,10 @@ import time
 import numpy as np
 from measure import finish, table, words
 
-from fooling.commands.train import KINDS, train_and_test
+from fooling.commands.train import TRAINERS, train_and_test
 from fooling.data import load_data
-from fooling.settings import TrainSettings, load
+from fooling.settings import load
+from fooling.settings.commands import TrainSettings
 
 YOURS = ("softmax", "perceptron", "mlp", "cnn")
 
@@ -31,7 +32,7 @@ def main() -> None:
     sources = {"scikit-learn's digits": ["data.kind=sklearn"]}
     if chosen["data"]:
         sources["MNIST"] = [f"data.path={chosen['data']}"]
-    names = [name for name in YOURS if name in KINDS]
+    names = [name for name in YOURS if name in TRAINERS]
     results = {source: {name: trained(name, given) for name in names} for source, given in sources.items()}
     rows = [
         [

@@ -7,15 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fooling.api import evolve as evolve
-    from fooling.classifiers import load_classifier as load_classifier
-    from fooling.classifiers.base import Classifier as Classifier
-    from fooling.data import ImageSet as ImageSet
-    from fooling.data import load_data as load_data
-    from fooling.detectors import plausibility as plausibility
-    from fooling.errors import UserError as UserError
-    from fooling.result import Result as Result
-    from fooling.statistics import Statistics as Statistics
+    from fooling.classifiers import load_classifier
+    from fooling.classifiers.base import Classifier
+    from fooling.classifiers.detection import plausibility
+    from fooling.data import ImageSet, load_data
+    from fooling.errors import UserError
+    from fooling.run import evolve
+    from fooling.search.result import Result
+    from fooling.statistics import Statistics
 
 __version__ = "0.1.0"
 
@@ -23,13 +22,13 @@ __version__ = "0.1.0"
 PUBLIC = {
     "Classifier": "fooling.classifiers.base",
     "ImageSet": "fooling.data",
-    "Result": "fooling.result",
+    "Result": "fooling.search.result",
     "Statistics": "fooling.statistics",
     "UserError": "fooling.errors",
-    "evolve": "fooling.api",
+    "evolve": "fooling.run",
     "load_classifier": "fooling.classifiers",
     "load_data": "fooling.data",
-    "plausibility": "fooling.detectors",
+    "plausibility": "fooling.classifiers.detection",
 }
 __all__ = [
     "Classifier",

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fooling.classifiers.dense import DenseNetwork, dense_on_lattice
-from fooling.classifiers.networks import SigmoidNetwork, on_lattice
-from fooling.classifiers.pca_fitting import fit_components, make_pca
+from fooling.classifiers.dense import DenseNetwork, quantize_dense
+from fooling.classifiers.pca import fit_pca, make_pca
+from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
 from fooling.data import ImageSet, load_data
-from fooling.eigen import arguments, fit_eigen
-from fooling.fit import fit
-from fooling.kernels.arrays import Wanted
+from fooling.kernels.tables import TermTarget
 from fooling.statistics import Statistics
+from fooling.statistics.fit import fit
+from fooling.statistics.pca import arguments, fit_components
 
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
 DATA = os.environ.get("FOOLING_DATA")
@@ -41,7 +41,7 @@ def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 
         "bias2": random.normal(size=classes),
     }
     layers = {name: value.astype(np.float32) for name, value in layers.items()}
-    return on_lattice(layers, shape, tuple(f"class {k}" for k in range(classes)), "random, for tests")
+    return quantize(layers, shape, tuple(f"class {k}" for k in range(classes)), "random, for tests")
 
 
 def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
@@ -52,13 +52,13 @@ def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int =
 
 def random_eigen(shape: tuple[int, int, int], components: int, free: float) -> tuple:
     """Arguments of the eigen term, fitted to a few images."""
-    return arguments(fit_eigen(random_images(shape, components + 4), components), free)
+    return arguments(fit_components(random_images(shape, components + 4), components), free)
 
 
-def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0, scale: float = 1.0) -> Wanted:
+def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0, scale: float = 1.0) -> TermTarget:
     """Targets and weights at random."""
     random = np.random.default_rng(3)
-    return Wanted(random.random((targets, channels, size)) * scale, 0.5 + random.random((channels, size)), free)
+    return TermTarget(random.random((targets, channels, size)) * scale, 0.5 + random.random((channels, size)), free)
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: "x".join(map(str, shape)))
@@ -82,12 +82,12 @@ def random_dense(
         layers[f"weights{i}"] = (random.normal(size=(widths[i - 1], widths[i])) * 3 / widths[i - 1] ** 0.5).astype(np.float32)
         layers[f"bias{i}"] = random.normal(size=widths[i]).astype(np.float32)
     labels = tuple(f"class {k}" for k in range(classes))
-    return dense_on_lattice(layers, shape, labels, activation if hidden else "none", divisor, "random, for tests")
+    return quantize_dense(layers, shape, labels, activation if hidden else "none", divisor, "random, for tests")
 
 
 @pytest.fixture(scope="session")
 def pca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A quick classifier of scikit-learn's digits, saved: eigen-images of each class."""
     data, path = load_data(None, "sklearn"), tmp_path_factory.mktemp("pca") / "pca.safetensors"
-    make_pca(fit_components(data, 8), data, "residual", 8).save(path)
+    make_pca(fit_pca(data, 8), data, "residual", 8).save(path)
     return path

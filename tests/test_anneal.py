@@ -12,17 +12,19 @@ from conftest import random_images, random_network, random_statistics
 from test_engines import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
 
 import fooling
-from fooling.engines import scoring
-from fooling.engines.anneal import Annealing, NumbaAnneal, ReferenceAnneal
-from fooling.engines.state import State
 from fooling.errors import UserError
-from fooling.job import make_engine, prepare
-from fooling.kernels import reference_anneal
+from fooling.kernels.reference import annealing as reference_anneal
 from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
-from fooling.objective import Objective, make_objective
-from fooling.settings import RunSettings, load
+from fooling.run import prepare
+from fooling.search.annealing import AnnealingParams, NumbaAnneal, ReferenceAnneal
+from fooling.search.genetic import delta as scoring
+from fooling.search.job import make_engine
+from fooling.search.objective import Objective, make_objective
+from fooling.search.state import State
+from fooling.search.ways import make_annealing_params
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.ways import make_annealing
 
 RUNS = np.arange(5, dtype=np.uint32)
 
@@ -34,14 +36,14 @@ def fitted(shape: tuple[int, int, int]) -> Statistics:
 
 def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = ALL, **varied: Any
-) -> tuple[Objective, Annealing]:
+) -> tuple[Objective, AnnealingParams]:
     statistics = fitted(shape)
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
     network = random_network(shape, varied.pop("classes", 4), varied.pop("hidden", 12), varied.pop("network", 0))
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
     objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
-    annealing = Annealing(
+    annealing = AnnealingParams(
         shape=shape,
         proposals=20,
         last=4,
@@ -164,10 +166,10 @@ def test_acceptance_is_that_of_metropolis() -> None:
     old = np.zeros(len(runs), dtype=np.float32)
     for rise, temperature in ((0.01, 0.01), (0.02, 0.01), (0.001, 0.01)):
         new = np.full(len(runs), rise, dtype=np.float32)
-        taken = reference_anneal.accepts(new, old, temperature, 5, 1, 2, runs)
+        taken = reference_anneal.metropolis_accept(new, old, temperature, 5, 1, 2, runs)
         assert taken.mean() == pytest.approx(np.exp(-rise / temperature), abs=0.015)
-    assert reference_anneal.accepts(old, old, 0.0, 5, 1, 2, runs).all()
-    assert not reference_anneal.accepts(old + np.float32(1e-6), old, 0.0, 5, 1, 2, runs).any()
+    assert reference_anneal.metropolis_accept(old, old, 0.0, 5, 1, 2, runs).all()
+    assert not reference_anneal.metropolis_accept(old + np.float32(1e-6), old, 0.0, 5, 1, 2, runs).any()
 
 
 def test_temperatures_fall_to_nothing() -> None:
@@ -188,7 +190,7 @@ def test_temperatures_fall_to_nothing() -> None:
 def test_settings_reach_the_chains(words: list[str], levels: Callable[[Statistics], np.ndarray]) -> None:
     chosen = ("temperature=0.07", "cooling=0.5", "proposals=37", "swap_share=0.25", "generations=9", "seed=11")
     (job,) = prepare(load(["search=anneal", "digit=3", *chosen, *words], RunSettings, "run"))
-    way, wanted = make_annealing(job), levels(Statistics.load(BUNDLED))
+    way, wanted = make_annealing_params(job), levels(Statistics.load(BUNDLED))
     assert (way.temperature, way.cooling, way.proposals, way.last, way.seed) == (0.07, 0.5, 37, 9, 11)
     assert (way.swap, way.shape) == (RATE_ONE // 4, (28, 28, 1))
     assert np.array_equal(way.tables, draw_table(wanted))
@@ -241,7 +243,7 @@ def test_there_is_no_worst_of_a_chain() -> None:
 
 
 def test_a_term_that_chains_do_not_know_is_scored_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fooling.engines.anneal.COMPILED", {"histogram": "counts", "variogram": "sums"})
+    monkeypatch.setattr("fooling.search.annealing.COMPILED", {"histogram": "counts", "variogram": "sums"})
     objective, annealing = make((8, 8, 1))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
     assert [note.partition(":")[0] for note in fast.notes] == [

@@ -10,17 +10,18 @@ from conftest import random_network, random_statistics
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.cli import dispatch
-from fooling.engines.anneal import make_goal
-from fooling.errors import UserError, guarded
-from fooling.job import digits, make_plan, prepare
-from fooling.kernels.arrays import ANY
-from fooling.kernels.tables import draw_table, levels_within_bins
-from fooling.objective import TERMS, make_objective
-from fooling.record import read_images, read_run
-from fooling.settings import RunSettings, load
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.kernels.tables import ANY, draw_table, levels_within_bins
+from fooling.records import read_images, read_run
+from fooling.run import prepare
+from fooling.search.annealing import make_goal
+from fooling.search.job import digits, make_plan
+from fooling.search.objective import TERMS, make_objective
+from fooling.search.ways import make_genetic_params
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.ways import make_breeding
 
 NONE = ("digit=any", "prior=none", "runs=6", "population=20", "quiet=true")
 
@@ -82,11 +83,11 @@ def test_without_a_class_pixels_are_those_of_all_classes(draw: str) -> None:
     statistics = Statistics.load(BUNDLED)
     histograms = np.mean([statistics.bins(k, 6) for k in range(10)], axis=0)
     levels = {"levels": statistics.levels.mean(axis=0), "bins": levels_within_bins(histograms)}[draw]
-    found = make_breeding(job).tables
+    found = make_genetic_params(job).tables
     assert found.shape == (1, 1, 256)
     assert np.abs(found.astype(np.int64) - draw_table(levels[None]).astype(np.int64)).max() <= 2
     (other,) = prepare(load(["digit=any", "prior=none", "prior.digit=1", f"draw={draw}", "bins=6"], RunSettings, "run"))
-    assert np.abs(make_breeding(other).tables.astype(np.int64) - found.astype(np.int64)).max() > 2**20
+    assert np.abs(make_genetic_params(other).tables.astype(np.int64) - found.astype(np.int64)).max() > 2**20
 
 
 def test_chains_without_a_class_are_those_that_are_compiled_already() -> None:

@@ -14,28 +14,29 @@ from PIL import Image
 from test_smooth import convolutional
 
 import fooling
-from fooling.cli import dispatch
-from fooling.engines.loop import Interrupted
-from fooling.engines.track import PASSES
-from fooling.errors import UserError, guarded
-from fooling.job import Job, make_engine, prepare
-from fooling.kernels.jax_filters import blurred, gaussian_kernel
-from fooling.record import open_record, read_image, read_run
-from fooling.run import run_job
-from fooling.searches.floating import passed
-from fooling.searches.steps import BATCH, Pace, Same, Slope, take_step
-from fooling.settings import RunSettings, dump, load
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.kernels.jax.differentiable import blurred, gaussian_kernel
+from fooling.records import open_record, read_image, read_run
+from fooling.run import prepare, run_job
+from fooling.search.continuous import first_passages
+from fooling.search.gradient_steps import BATCH, AscentObjective, IdentityKey, StepSize, take_step
+from fooling.search.job import Job, make_engine
+from fooling.search.loop import Interrupted
+from fooling.search.state import PASSES
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
 
 SHAPE = (8, 8, 1)
 NETWORK = random_network(SHAPE)
 NO_SHIFT = np.zeros((3, 2), dtype=np.int32)
 WHICH = np.zeros(3, dtype=np.int64)
 NOISY = ("rate=12", "jitter=1", "blur_every=3", "decay=0.01")
-STEADY = Pace(rate=3.0, decay=0.0, ground=127.5)
+STEADY = StepSize(rate=3.0, decay=0.0, ground=127.5)
 
 
-def slope_of(network: Any, **varied: Any) -> Slope:
-    return Slope(Same(network), None, 1.0, 0.0, **{"climb": "log", **varied})
+def slope_of(network: Any, **varied: Any) -> AscentObjective:
+    return AscentObjective(IdentityKey(network), None, 1.0, 0.0, **{"climb": "log", **varied})
 
 
 def combined(usual: dict[str, str], words: tuple[str, ...]) -> list[str]:
@@ -71,7 +72,7 @@ def test_a_step_goes_uphill_by_its_rate(climb: str, rate: float) -> None:
 def test_decay_pulls_to_the_ground_and_black_and_white_bound() -> None:
     flat = slope_of(NETWORK, climb="layer", layer="scores", index=(0,))
     nothing = replace(flat, weight=0.0)
-    after, peaks = take_step(nothing, Pace(5.0, 0.25, 100.0), grey(), WHICH, 1, NO_SHIFT, False)
+    after, peaks = take_step(nothing, StepSize(5.0, 0.25, 100.0), grey(), WHICH, 1, NO_SHIFT, False)
     assert after == pytest.approx(grey() + 0.25 * (100 - grey()), abs=1e-3)
     assert not peaks.any()
     bounded, _ = take_step(flat, replace(STEADY, rate=255.0), grey(), WHICH, 1, NO_SHIFT, False)
@@ -182,14 +183,14 @@ def test_a_picture_of_other_sides_is_fitted_inside(tmp_path: Path) -> None:
 def test_passes_by_hand() -> None:
     scores = np.array([[0.2, 0.6, 0.1], [0.7, 0.6, 0.1], [0.0, 0.9995, 0.0]], dtype=np.float32)
     pixels, start = np.full((3, 2, 2, 1), 51.0, np.float32), np.zeros((3, 2, 2, 1), np.float32)
-    found = passed(np.full((3, 4, 4), -1.0), 7, pixels, start, scores, 1)
+    found = first_passages(np.full((3, 4, 4), -1.0), 7, pixels, start, scores, 1)
     noted = [7, 0.4, 0.4, 0.0]  # four pixels of 0.2
     assert found[0, 0] == pytest.approx(noted)
     assert (found[0, 1:] == -1).all()
     assert (found[1] == -1).all()  # another class is larger
     assert found[2, :3] == pytest.approx(np.array([noted] * 3))
     assert (found[2, 3] == -1).all()
-    again = passed(found, 8, pixels + 51, start, scores, 1)
+    again = first_passages(found, 8, pixels + 51, start, scores, 1)
     assert np.array_equal(again[0], found[0])  # the first time is what counts
 
 

@@ -15,10 +15,10 @@ from safetensors.numpy import save_file
 
 from fooling import load_classifier
 from fooling.classifiers import ASSETS, load_network
-from fooling.classifiers.base import examine
-from fooling.classifiers.convolutional import ConvolutionalNetwork, by_library, by_patches, sizes
-from fooling.classifiers.networks import EXACT, LARGEST, on_lattice
-from fooling.classifiers.training import Training, confusion, moved, train_cnn, train_mlp
+from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.cnn import ConvolutionalNetwork, by_library, by_patches, sizes
+from fooling.classifiers.sigmoid import EXACT, LARGEST, quantize
+from fooling.classifiers.training import Training, confusion_matrix, momentum_update, train_cnn, train_mlp
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 
@@ -29,14 +29,14 @@ def test_bundled_network() -> None:
     network = load_classifier()
     assert network.input_shape == (28, 28, 1)
     assert network.labels == tuple("0123456789")
-    assert examine(network).exact
+    assert check_classifier(network).exact
     assert "right of 10000 test images" in network.made
     assert (ASSETS / "mnist_mlp.safetensors").stat().st_size <= 400_000
 
 
 @needs_mnist
 def test_bundled_network_is_right_on_the_test_set() -> None:
-    counts = confusion(load_classifier(), load_data(DATA, split="test"))
+    counts = confusion_matrix(load_classifier(), load_data(DATA, split="test"))
     assert counts.sum() == 10_000
     assert np.trace(counts) / 10_000 >= 0.978
 
@@ -53,7 +53,7 @@ def test_lattice_is_the_finest_that_is_exact() -> None:
 def test_weights_too_large_for_any_lattice_are_refused() -> None:
     layers = {"weights1": np.full((64, 2), 1e9), "bias1": np.zeros(2), "weights2": np.zeros((2, 2)), "bias2": np.zeros(2)}
     with pytest.raises(UserError, match="too large for the lattice"):
-        on_lattice(layers, SHAPE, ("a", "b"), "")
+        quantize(layers, SHAPE, ("a", "b"), "")
 
 
 def test_scores_are_those_of_the_float_network() -> None:
@@ -122,7 +122,7 @@ def test_training_learns_and_is_seeded() -> None:
     few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)
     once = Training(epochs=15, batch=20, learning_rate=0.1, decay=1e-5, seed=1)
     network = train_mlp(few, once, hidden=20)
-    counts = confusion(network, load_data(None, "sklearn", "test"))
+    counts = confusion_matrix(network, load_data(None, "sklearn", "test"))
     assert np.trace(counts) / counts.sum() > 0.85
     assert train_mlp(few, once, hidden=20).fingerprint == network.fingerprint
     assert train_mlp(few, replace(once, seed=2), hidden=20).fingerprint != network.fingerprint
@@ -136,7 +136,7 @@ def test_convolutions_learn_and_are_seeded() -> None:
     few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)
     once = Training(epochs=25, batch=20, learning_rate=0.05, decay=1e-5, seed=1, shift=1)
     network = train_cnn(few, once, kernel=3, channels=(6, 12), hidden=24)
-    counts = confusion(network, load_data(None, "sklearn", "test"))
+    counts = confusion_matrix(network, load_data(None, "sklearn", "test"))
     assert np.trace(counts) / counts.sum() > 0.85
     assert train_cnn(few, once, kernel=3, channels=(6, 12), hidden=24).fingerprint == network.fingerprint
 
@@ -151,11 +151,11 @@ def test_a_loss_that_is_lost_is_told(train: Callable[..., Any]) -> None:
 def test_training_images_move_both_ways_and_black_comes_in() -> None:
     images = np.zeros((200, 5, 6, 1), np.uint8)
     images[:, 2, 3] = 255
-    found = np.asarray(moved(images, 2, jax.random.key(0)))
+    found = np.asarray(momentum_update(images, 2, jax.random.key(0)))
     assert (found.sum(axis=(1, 2, 3), dtype=int) == 255).all()
     places = {tuple(place) for place in np.argwhere(found)[:, 1:3].tolist()}
     assert places == {(y, x) for y in range(5) for x in range(1, 6)}
-    assert moved(images, 0, jax.random.key(0)) is images
+    assert momentum_update(images, 0, jax.random.key(0)) is images
 
 
 def random_convolutions(shape: tuple[int, int, int], kernel: int = 3) -> ConvolutionalNetwork:
@@ -242,7 +242,7 @@ class Toy:
 
 
 def test_a_sound_classifier_passes() -> None:
-    assert examine(Toy()).exact
+    assert check_classifier(Toy()).exact
 
 
 @pytest.mark.parametrize(
@@ -269,11 +269,11 @@ def test_a_sound_classifier_passes() -> None:
 )
 def test_an_unsound_classifier_is_refused(toy: Toy, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        examine(toy)
+        check_classifier(toy)
 
 
 def test_a_little_rounding_in_batches_is_told() -> None:
-    result = examine(Toy(lambda toy, images, scores: scores + np.float32(1e-5) * (len(images) > 1)))
+    result = check_classifier(Toy(lambda toy, images, scores: scores + np.float32(1e-5) * (len(images) > 1)))
     assert not result.exact
     assert result.deviation == pytest.approx(1e-5, rel=0.1)
 
@@ -284,4 +284,4 @@ def test_a_classifier_cannot_change_what_it_is_shown() -> None:
         return scores
 
     with pytest.raises(ValueError, match="read-only"):
-        examine(Toy(paint))
+        check_classifier(Toy(paint))

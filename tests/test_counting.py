@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from conftest import random_dense, random_network, random_statistics
 
-from fooling.arrays import read_arrays
-from fooling.engines import ENGINES
-from fooling.engines.loop import Interrupted
-from fooling.job import Job, prepare
-from fooling.record import FEEDBACK, open_record, read_run
-from fooling.run import run_job
-from fooling.settings import RunSettings, dump, load
+from fooling.data.npz import read_arrays
+from fooling.records import FEEDBACK, open_record, read_run
+from fooling.run import prepare, run_job
+from fooling.search import ENGINES
+from fooling.search.job import Job
+from fooling.search.loop import Interrupted
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
 
 SHAPE = (9, 13, 1)
 FIRST_AND_MOST = {"anneal": (26, 101), "ascent": (1, 101), "dream": (1, 61), "feedback": (1, 107)}  # evaluations of a run
@@ -98,7 +99,7 @@ def test_an_interruption_shows_no_image_twice(tmp_path: Path, engine: str, searc
 
 
 def test_what_plausibility_asks_is_valuation(tmp_path: Path) -> None:
-    from fooling.classifiers.counted import Counted
+    from fooling.classifiers.base import CountingClassifier
 
     class Logits(Counting):
         def logits(self, images: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ def test_what_plausibility_asks_is_valuation(tmp_path: Path) -> None:
             return np.log(self.network(images))
 
     for network in (Counting(), Logits()):
-        counted: Any = Counted(network)
+        counted: Any = CountingClassifier(network)
         images = np.zeros((7, *SHAPE), np.uint8)
         assert np.array_equal(counted(images), network.network(images))
         assert hasattr(counted, "logits") == hasattr(network, "logits")

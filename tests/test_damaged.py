@@ -13,10 +13,10 @@ from test_pca import make as make_pca
 
 import fooling
 from fooling.classifiers import FORMATS, load_network
-from fooling.classifiers.base import examine
-from fooling.classifiers.convolutional import ConvolutionalNetwork, sizes
-from fooling.classifiers.damaged import KINDS, SUBSTANCES, damage, neurons_of, surgery
-from fooling.classifiers.networks import EXACT, LARGEST
+from fooling.classifiers.ablation import ABLATIONS, KINDS, ablate, neuron_access, neurons_of
+from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
+from fooling.classifiers.sigmoid import EXACT, LARGEST
 from fooling.errors import UserError
 
 SHAPE = (8, 8, 1)
@@ -41,7 +41,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
 def test_every_built_in_network_can_be_damaged() -> None:
     assert len(KINDS) == len(FORMATS)
     assert {type(make()) for make, _ in NETWORKS.values()} == set(KINDS)
-    assert all(surgery(make()).neurons for make, _ in NETWORKS.values())
+    assert all(neuron_access(make()).neurons for make, _ in NETWORKS.values())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -56,14 +56,14 @@ def test_neurons_of_the_bundled_networks() -> None:
     assert found == {"kernels1": 16, "kernels2": 32, "weights3": 96, "weights4": 10}
 
 
-@pytest.mark.parametrize("substance", SUBSTANCES)
+@pytest.mark.parametrize("substance", ABLATIONS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_so_many_neurons_change_and_only_within_their_layers_range(name: str, substance: Any) -> None:
     network = NETWORKS[name][0]()
-    before = surgery(network).take(network)
+    before = neuron_access(network).take(network)
     for number in (0, 1, 3, sum(neurons_of(network).values())):
-        damaged = damage(network, number, substance, np.random.default_rng(number))
-        after = surgery(network).take(damaged)
+        damaged = ablate(network, number, substance, np.random.default_rng(number))
+        after = neuron_access(network).take(damaged)
         step = 2.0 ** -getattr(damaged, "lattice", 12)
         changed = 0
         for layer, weights in before.items():
@@ -82,11 +82,11 @@ def test_so_many_neurons_change_and_only_within_their_layers_range(name: str, su
 
 def test_which_neurons_follows_from_the_seed() -> None:
     network = random_network(SHAPE)
-    one, same, other = (damage(network, 3, "random", np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (ablate(network, 3, "random", np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert one.fingerprint == same.fingerprint != other.fingerprint
     hurt = set()
     for seed in range(200):
-        after = damage(network, 1, "zero", np.random.default_rng(seed))
+        after = ablate(network, 1, "zero", np.random.default_rng(seed))
         columns = np.concatenate([(after.weights1 == 0).all(axis=0), (after.weights2 == 0).all(axis=0)])
         hurt.add(int(np.flatnonzero(columns)[0]))
     assert hurt == set(range(16))  # each has its turn
@@ -97,7 +97,7 @@ def test_what_the_substances_do(substance: str, deviation: float | None) -> None
     layer = np.random.default_rng(0).normal(0, 1, (4000, 3))
     layer[0] = -30, 30, 0  # a wide range
     columns = layer[:, :2]
-    new = SUBSTANCES[substance](layer, columns, np.random.default_rng(1))
+    new = ABLATIONS[substance](layer, columns, np.random.default_rng(1))
     if deviation is not None:
         assert new.std() == pytest.approx(60 * deviation, rel=0.03, abs=1e-9)
     else:
@@ -111,18 +111,18 @@ def test_first_layers_stay_exact(name: str) -> None:
     wide = network.weights1.copy()
     wide[0, 0] = LARGEST * 0.9  # one large weight makes the range wide, and random weights large
     network = replace(network, weights1=wide)
-    damaged = damage(network, 2, "random", np.random.default_rng(0))
+    damaged = ablate(network, 2, "random", np.random.default_rng(0))
     sums = 255 * np.abs(damaged.weights1.astype(np.int64)).sum(axis=0) + np.abs(damaged.bias1.astype(np.int64))
     assert sums.max() < EXACT
     assert np.abs(damaged.weights1).max() <= LARGEST
-    assert examine(damaged).exact
+    assert check_classifier(damaged).exact
     assert np.array_equal(damaged.bias1, np.rint(network.bias1 * 2.0 ** (damaged.lattice - network.lattice)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_saved_and_used_like_any_other(name: str, tmp_path: Path) -> None:
     network = NETWORKS[name][0]()
-    damaged = damage(network, 2, "random", np.random.default_rng(0))
+    damaged = ablate(network, 2, "random", np.random.default_rng(0))
     damaged.save(tmp_path / "d.safetensors")
     loaded = load_network(tmp_path / "d.safetensors")
     images = random_images(SHAPE, 9)
@@ -134,7 +134,7 @@ def test_saved_and_used_like_any_other(name: str, tmp_path: Path) -> None:
 
 def test_refusals() -> None:
     with pytest.raises(UserError, match="neurons=17: the network has 16 neurons"):
-        damage(random_network(SHAPE), 17, "zero", np.random.default_rng(0))
+        ablate(random_network(SHAPE), 17, "zero", np.random.default_rng(0))
 
     class Foreign:
         pass

@@ -10,9 +10,10 @@ import pytest
 from conftest import DATA, needs_mnist
 from PIL import Image
 
-from fooling.data import KINDS, class_counts, load_data
+from fooling.data import class_counts, load_data
+from fooling.data.idx import inflate
+from fooling.data.readers import KINDS
 from fooling.errors import UserError
-from fooling.idx import inflate
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (24, 6, 5), dtype=np.uint8)

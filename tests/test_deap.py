@@ -12,14 +12,14 @@ import pytest
 from deap import tools
 from test_engines import ALL, ANY, ANY_OF_1, PLAN, equal, make
 
-from fooling.cli import dispatch
-from fooling.engines.deap_ import DeapEngine, Individual
-from fooling.engines.loop import run_loop
-from fooling.engines.reference import ReferenceEngine
-from fooling.errors import UserError, guarded
-from fooling.kernels.moves import gaussian_moves, polynomial_moves
-from fooling.kernels.reference import Rates
-from fooling.record import read_run
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
+from fooling.kernels.reference.operators import OperatorRates
+from fooling.records import read_run
+from fooling.search.genetic import ReferenceEngine
+from fooling.search.genetic.deap import DeapEngine, Individual
+from fooling.search.loop import run_loop
 
 SHAPE = (8, 8, 1)
 RUNS = np.array([0, 7], dtype=np.uint32)
@@ -35,8 +35,8 @@ QUICK = ("run", "engine=deap", "digit=2", "runs=2", "population=6", "selected=3"
         ANY,
         {**ANY_OF_1, "target_free": 0.1},
         {"exemplar": True, "weights": ALL, "mutate_factor": 0.1, "seed": 2**64 - 1},
-        {"rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0), blur=2**18)},
-        {"shape": (6, 7, 3), "rates": Rates(polynomial=2**20, polynomial_moves=polynomial_moves(20))},
+        {"rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0), blur=2**18)},
+        {"shape": (6, 7, 3), "rates": OperatorRates(polynomial=2**20, polynomial_moves=polynomial_perturbations(20))},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )

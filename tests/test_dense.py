@@ -15,14 +15,17 @@ from test_jax import LIGHT, alike
 
 from fooling import load_classifier
 from fooling.classifiers import load_network
-from fooling.classifiers.base import examine
+from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.dense import DenseNetwork
-from fooling.engines.jax_ import JaxEngine
-from fooling.engines.numba_ import NumbaEngine
-from fooling.engines.reference import ReferenceEngine
 from fooling.errors import UserError
-from fooling.kernels import numba_, reference
-from fooling.kernels.reference_network import exponential, softmax
+from fooling.kernels import numba as numba_kernels
+from fooling.kernels.numba import penalties as numba_
+from fooling.kernels.numba.sigmoid_network import network_sums
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.network import exponential, softmax
+from fooling.search.genetic import ReferenceEngine
+from fooling.search.genetic.jax import JaxEngine
+from fooling.search.genetic.numba import NumbaEngine
 
 SHAPE = (8, 8, 1)
 NETWORKS: list[dict[str, Any]] = [
@@ -61,12 +64,12 @@ def test_scores_are_those_of_the_float_network(words: dict[str, Any]) -> None:
 def test_kernels_equal_the_reference(shape: tuple[int, int, int], words: dict[str, Any]) -> None:
     network, images = random_dense(shape, **words), random_images(shape, 71)  # more than go side by side
     scores = network(images)
-    sums = numba_.network_sums(images, *network.linear_head)
-    assert np.array_equal(network.scores_of_sums(numba_)(sums), scores)
-    assert np.array_equal(network.scores_of_sums(numba_)(sums[3:4]), scores[3:4])
+    sums = network_sums(images, *network.linear_head)
+    assert np.array_equal(network.scores_of_sums(numba_kernels)(sums), scores)
+    assert np.array_equal(network.scores_of_sums(numba_kernels)(sums[3:4]), scores[3:4])
     assert np.array_equal(network(images[3:4]), scores[3:4])
     assert np.asarray(jax.jit(network.jax_fn)(images)) == pytest.approx(scores, abs=1e-5)
-    assert examine(network).exact
+    assert check_classifier(network).exact
 
 
 @pytest.mark.parametrize("kernels", [reference, numba_])

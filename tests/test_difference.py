@@ -9,13 +9,23 @@ from conftest import random_eigen, random_images, random_network, random_statist
 from test_engines import ALL, Foreign, equal, make
 from test_kernels import make_breeding, numbers_of
 
-from fooling.engines import scoring
-from fooling.engines.numba_ import NumbaEngine
-from fooling.engines.reference import ReferenceEngine
-from fooling.kernels import numba_, numba_breeding, numba_changes, numba_children, numba_windows, reference, tables
-from fooling.kernels.numba_children import Changes
-from fooling.kernels.numba_difference import STATISTICS, network_statistic, padded_weights
-from fooling.objective import make_objective
+from fooling.kernels import numba as numba_kernels
+from fooling.kernels import tables
+from fooling.kernels.numba import delta_images as numba_children
+from fooling.kernels.numba import delta_operators as numba_changes
+from fooling.kernels.numba import delta_variogram as numba_windows
+from fooling.kernels.numba import operators as numba_breeding
+from fooling.kernels.numba import penalties as numba_
+from fooling.kernels.numba.delta_images import Changes
+from fooling.kernels.numba.delta_penalties import STATISTICS, network_statistic, padded_weights
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.network import network_sums
+from fooling.kernels.reference.operators import is_changed
+from fooling.search.genetic import ReferenceEngine
+from fooling.search.genetic import delta as scoring
+from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.objective import make_objective
 
 CASES = [
     {},
@@ -33,7 +43,7 @@ CASES = [
 ]
 
 
-def rebuild(recipe: numba_breeding.Recipe, found: numba_changes.Found, n: int) -> np.ndarray:
+def rebuild(recipe: numba_breeding.GenerationInputs, found: numba_changes.ChangedPixels, n: int) -> np.ndarray:
     """Images of the candidates; those that are to be bred whole are left black."""
     flat = recipe.parents.reshape(-1, recipe.parents.shape[2])
     images = flat[found.rows].copy()
@@ -54,14 +64,14 @@ def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, li
     recipe, parents, expected = make_breeding(shape, **varied)
     limit = min(limit, math.prod(shape))
     numbers = numbers_of(recipe)
-    found = numba_changes.find_changes(recipe, limit, numbers)
+    found = numba_changes.changed_children(recipe, limit, numbers)
     whole, fresh = numba_breeding.breed(recipe, numbers[found.whole])
     images = rebuild(recipe, found, len(numbers))
     images[found.whole], found.fresh[found.whole] = whole, fresh
     assert np.array_equal(images.reshape(expected.shape), expected)
     assert np.all(np.diff(found.ends) <= max(limit, 0))
     mixing, seed = varied.get("mixing", True), varied.get("seed", 7)
-    wanted = reference.fresh(expected, parents, mixing, seed, recipe.generation, recipe.runs)
+    wanted = is_changed(expected, parents, mixing, seed, recipe.generation, recipe.runs)
     assert np.array_equal(found.fresh, wanted.reshape(-1))
     if limit < 0:
         assert len(found.whole) == len(numbers)
@@ -69,7 +79,7 @@ def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, li
 
 def test_late_children_are_few_changes() -> None:
     recipe, _, expected = make_breeding((28, 28, 1), alike=0.998, redraw=0.0005, swap=0.0, population=200, selected=5)
-    found = numba_changes.find_changes(recipe, 98, numbers_of(recipe))
+    found = numba_changes.changed_children(recipe, 98, numbers_of(recipe))
     assert len(found.whole) == 0
     assert len(found.pixels) < 3 * expected[..., 0, 0, 0].size
     assert 0.2 < len(found.changed) / 400 < 1
@@ -78,7 +88,7 @@ def test_late_children_are_few_changes() -> None:
 def test_parents_are_candidates_without_changes() -> None:
     recipe, _, _ = make_breeding((8, 8, 1), selected=4, population=9)
     numbers = np.array([recipe.stride + 9 + 2, 9])  # the third parent of the second run, the first of the first
-    found = numba_changes.find_changes(recipe, 5, numbers)
+    found = numba_changes.changed_children(recipe, 5, numbers)
     assert found.rows.tolist() == [4 + 2, 0]
     assert len(found.changed) == len(found.whole) == 0
     assert not found.fresh.any()
@@ -86,7 +96,7 @@ def test_parents_are_candidates_without_changes() -> None:
 
 def test_the_nearer_parent_is_the_base() -> None:
     recipe, _, expected = make_breeding((28, 28, 1), alike=0.95, redraw=0.0, swap=0.0, population=100, selected=2)
-    found = numba_changes.find_changes(recipe, 784, numbers_of(recipe))
+    found = numba_changes.changed_children(recipe, 784, numbers_of(recipe))
     flat, children = recipe.parents.reshape(-1, 784), expected.reshape(-1, 784)
     for q, row in enumerate(found.rows):
         both = flat[row // 2 * 2 : row // 2 * 2 + 2]
@@ -132,7 +142,7 @@ def test_updates_equal_counting_anew(
     after = statistic.update(before, changes, shape, *arguments)
     assert np.array_equal(after, statistic.measure(children, *arguments))
     which = np.arange(len(children)) % 3
-    term = reference.PENALTIES[name](children, which, *arguments)
+    term = REFERENCE_PENALTIES[name](children, which, *arguments)
     assert np.array_equal(statistic.value(after, shape, which, *arguments), term)
 
 
@@ -151,10 +161,10 @@ def test_network_sums_follow_the_changes(shape: tuple[int, int, int], hidden: in
     changes, children = some_changes(shape, each)
     network = random_network(shape, hidden=hidden)
     weights, bias = network.linear_head
-    arguments = (weights, bias, padded_weights(weights), network.scores_of_sums(numba_))
+    arguments = (weights, bias, padded_weights(weights), network.scores_of_sums(numba_kernels))
     before = network_statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
     after = network_statistic.update(before, changes, shape, *arguments)
-    assert np.array_equal(after, reference.network_sums(children, *network.linear_head))
+    assert np.array_equal(after, network_sums(children, *network.linear_head))
     assert np.array_equal(network_statistic.value(after, shape, np.zeros(30, np.int64), *arguments), network(children))
 
 
@@ -229,5 +239,5 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
 def test_terms_of_weight_0_cost_nothing(weights: dict) -> None:
     shape = (8, 8, 1)
     objective = make_objective(random_network(shape), random_statistics(shape), digit=1, weights=weights)
-    parts = [part.name for part in scoring.make_parts(objective)]
+    parts = [part.name for part in scoring.make_delta_terms(objective)]
     assert parts == ["scores", *(name for name in STATISTICS if weights.get(name))]

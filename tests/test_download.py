@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import DATA, needs_mnist
 
-from fooling import download
 from fooling.commands.data import main
+from fooling.data import download
 from fooling.errors import UserError
 
 CONTENT = {"train-images-idx3-ubyte.gz": b"images" * 99, "train-labels-idx1-ubyte.gz": b"labels" * 99}

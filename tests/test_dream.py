@@ -12,16 +12,17 @@ from test_ascent import combined
 from test_smooth import convolutional
 
 import fooling
-from fooling.classifiers.windows import Windows
-from fooling.cli import dispatch
-from fooling.engines.loop import Interrupted
-from fooling.errors import UserError, guarded
-from fooling.job import Job, make_engine, prepare
-from fooling.record import load_checkpoint, open_record, read_image, read_run
-from fooling.run import run_job
-from fooling.searches.dream import enlarged, resized, with_detail
-from fooling.settings import RunSettings, dump, load
-from fooling.ways import octave_sides
+from fooling.classifiers.tiling import TiledClassifier
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.records import load_checkpoint, open_record, read_image, read_run
+from fooling.run import prepare, run_job
+from fooling.search.deep_dream import enlarged, resized, with_detail
+from fooling.search.job import Job, make_engine
+from fooling.search.loop import Interrupted
+from fooling.search.ways import octave_sides
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
 
 NETWORK = convolutional()
 
@@ -110,7 +111,7 @@ def test_fed_back_again_and_again_it_is_an_animation(picture: Path, tmp_path: Pa
     with Image.open(tmp_path / "r" / "evolution.webp") as film:
         assert film.n_frames == 5
     image = read_image(tmp_path / "r" / run["images"][0]["file"])
-    windows = Windows(fooling.load_classifier("mnist_cnn"), (28, 38, 1))
+    windows = TiledClassifier(fooling.load_classifier("mnist_cnn"), (28, 38, 1))
     assert run["images"][0]["confidence"] == pytest.approx(float(windows(image[None])[0, 2]), abs=1e-6)
     assert any("raised is layer conv2; octaves 28×38" in note for note in run["notes"])
 
@@ -134,7 +135,7 @@ def test_an_interrupted_dream_goes_on_as_if_nothing_had_been(picture: Path, tmp_
 
 def test_a_size_without_a_picture_is_a_larger_canvas() -> None:
     job = make("size=20", "layer=conv1")
-    assert isinstance(job.objective.classifier, Windows)
+    assert isinstance(job.objective.classifier, TiledClassifier)
     assert job.objective.classifier.input_shape == (20, 20, 1)
 
 

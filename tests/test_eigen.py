@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from conftest import random_eigen, random_images
 
-from fooling.eigen import EIGEN_ONE, MEAN_ONE, arguments, fit_eigen, most_components
-from fooling.kernels import numba_, reference
+from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, arguments, fit_components, most_components
 
 
 def test_components_are_those_of_the_images() -> None:
@@ -14,7 +15,7 @@ def test_components_are_those_of_the_images() -> None:
     sides = random.normal(size=(2, 6, 7, 1)) / 42**0.5
     amounts = random.normal(size=(400, 2, 1, 1, 1)) * np.array([200, 80])[:, None, None, None]
     images = np.clip(np.rint(base + (amounts * sides).sum(axis=1)), 0, 255).astype(np.uint8)
-    found = fit_eigen(images, 2)
+    found = fit_components(images, 2)
     flat = images.reshape(400, -1) / 255
     centred = flat - flat.mean(axis=0)
     assert found.mean / MEAN_ONE / 255 == pytest.approx(flat.mean(axis=0), abs=1e-5)
@@ -33,7 +34,7 @@ def test_large_images_of_many_have_as_many_components_as_are_looked_at() -> None
 
 def test_many_pixels_give_the_same_components() -> None:
     wide = random_images((48, 48, 1), 30)
-    found, shape = fit_eigen(wide, 3), (48 * 48,)
+    found, shape = fit_components(wide, 3), (48 * 48,)
     flat = wide.reshape(len(wide), -1) / 255
     variance, vectors = np.linalg.eigh(np.cov(flat.T, bias=True))
     assert found.images.shape == (3, *shape)
@@ -45,10 +46,10 @@ def test_many_pixels_give_the_same_components() -> None:
 @pytest.mark.parametrize("components", [0, 1, 5, 17])
 def test_term_by_hand_and_twin(shape: tuple[int, int, int], components: int, free: float) -> None:
     images = random_images(shape, 9, seed=3)
-    of = fit_eigen(random_images(shape, components + 4), components)
+    of = fit_components(random_images(shape, components + 4), components)
     which = np.zeros(len(images), dtype=np.int64)
     term = reference.eigen_term(images, which, *arguments(of, free))
-    assert np.array_equal(numba_.PENALTIES["eigen"](images, which, *arguments(of, free)), term)
+    assert np.array_equal(NUMBA_PENALTIES["eigen"](images, which, *arguments(of, free)), term)
     centred = images.reshape(len(images), -1) / 255 - of.mean / MEAN_ONE / 255
     p = centred @ of.images.T / EIGEN_ONE
     near = (p**2 / of.variance).sum(axis=1) / max(1, components)
@@ -60,7 +61,7 @@ def test_term_by_hand_and_twin(shape: tuple[int, int, int], components: int, fre
 def test_images_of_the_class_are_about_one_in_both_parts() -> None:
     shape = (8, 8, 1)
     images = random_images(shape, 300)[:300]
-    of = fit_eigen(images, 10)
+    of = fit_components(images, 10)
     assert reference.eigen_term(images, np.zeros(300, np.int64), *arguments(of, 0.0)).mean() == pytest.approx(2, abs=0.02)
 
 
@@ -69,4 +70,4 @@ def test_long_sums_do_not_overflow() -> None:
     weights, *others = random_eigen((128, 128, 3), 2, 0.0)
     edge, which = np.full_like(weights, int(EIGEN_ONE / weights.shape[0] ** 0.5) + 1), np.zeros(1, dtype=np.int64)
     term = reference.eigen_term(white, which, edge, *others)
-    assert np.array_equal(numba_.PENALTIES["eigen"](white, which, edge, *others), term)
+    assert np.array_equal(NUMBA_PENALTIES["eigen"](white, which, edge, *others), term)

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from conftest import random_network, random_statistics
 
-from fooling.engines import ENGINES
-from fooling.engines.loop import Plan, converged, run_loop, success
-from fooling.engines.numba_ import NumbaEngine
-from fooling.engines.reference import ReferenceEngine
-from fooling.engines.state import Breeding, State
-from fooling.engines.track import Track
 from fooling.errors import UserError
-from fooling.kernels import reference
+from fooling.kernels.reference import penalties as reference
 from fooling.kernels.tables import draw_table
-from fooling.objective import Objective, make_objective
+from fooling.search import ENGINES
+from fooling.search.genetic import GeneticParams, ReferenceEngine
+from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.loop import StoppingCriteria, converged, run_loop, success
+from fooling.search.objective import Objective, make_objective
+from fooling.search.state import History, State
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
 ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
@@ -24,18 +23,18 @@ PRIOR = ("exemplar", "lag_weights", "quirk_lag1", "quirk_axes", "lags", "bins", 
 DIGITS = ("digit", "prior_digit")
 ANY = {"digit": "any", "weights": {"target": 1.0}, "network": 3}  # no class's statistics; this one's largest scores differ
 ANY_OF_1 = {"digit": "any", "prior_digit": 1, "network": 3}
-PLAN = Plan(runs=3, first=12, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
+PLAN = StoppingCriteria(runs=3, first=12, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
 
 
 def make(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = WEIGHTS, **varied: Any
-) -> tuple[Objective, Breeding]:
+) -> tuple[Objective, GeneticParams]:
     statistics = random_statistics(shape)
     quirks = {name: varied.pop(name) for name in PRIOR if name in varied}
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
     network = random_network(shape, seed=varied.pop("network", 0))
     objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **quirks)
-    breeding = Breeding(
+    breeding = GeneticParams(
         shape=shape,
         population=12,
         selected=4,
@@ -207,7 +206,7 @@ def test_worst_of_the_last_selection_is_returned_as_in_2015() -> None:
 
 def test_milestones_are_noted_once() -> None:
     state = State(0, np.array([0, 1], np.uint32), *np_state([[0.95, 0.05], [0.2, 0.8]]))
-    track = Track.start(2, state)
+    track = History.start(2, state)
     track.note(state, 0, 100, 0)
     track.note(state, 0, 200, 0)
     assert track.reached.tolist() == [[100, -1, -1, -1], [-1, -1, -1, -1]]
@@ -231,7 +230,7 @@ def test_any_class_is_whichever_is_largest() -> None:
     scores = np.array([[0.9995, 1.0], [0.9995, 0.5], [0.9, 0.1]], dtype=np.float32)
     assert success(scores, reference.ANY, 0.999).tolist() == [True, True, False]
     state = State(0, np.array([0, 1, 2], np.uint32), *np_state(scores.tolist()))
-    track = Track.start(3, state)
+    track = History.start(3, state)
     track.note(state, 0, 100, reference.ANY)
     assert track.reached.tolist() == [[100] * 4, [100, 100, 100, -1], [100, -1, -1, -1]]
 

@@ -7,42 +7,41 @@ import numpy as np
 import pytest
 from conftest import DATA, needs_mnist, random_images
 
-from fooling.cli import dispatch
+from fooling.commands import dispatch, guarded
+from fooling.commands.border import WAYS, first_below, first_misread, ink_kept, is_clear, spread_out, ways
 from fooling.data import ImageSet
-from fooling.errors import guarded
-from fooling.experiments.border import WAYS, first_below, first_misread, ink_kept, is_clear, spread_out, ways
-from fooling.experiments.moves import moved, resampling, scaled
+from fooling.data.images import resampling, rescale, translate
 
 
 def test_moved_by_hand() -> None:
     image = np.arange(1, 7, dtype=np.uint8).reshape(1, 2, 3, 1)
-    assert moved(image, 0, 1)[0, :, :, 0].tolist() == [[0, 1, 2], [0, 4, 5]]
-    assert moved(image, 0, -2)[0, :, :, 0].tolist() == [[3, 0, 0], [6, 0, 0]]
-    assert moved(image, 1, 0)[0, :, :, 0].tolist() == [[0, 0, 0], [1, 2, 3]]
-    assert moved(image, -1, 1)[0, :, :, 0].tolist() == [[0, 4, 5], [0, 0, 0]]
-    assert not moved(image, 2, 0).any()
-    assert not moved(image, 0, -9).any()
-    assert np.array_equal(moved(image, 0, 0), image)
+    assert translate(image, 0, 1)[0, :, :, 0].tolist() == [[0, 1, 2], [0, 4, 5]]
+    assert translate(image, 0, -2)[0, :, :, 0].tolist() == [[3, 0, 0], [6, 0, 0]]
+    assert translate(image, 1, 0)[0, :, :, 0].tolist() == [[0, 0, 0], [1, 2, 3]]
+    assert translate(image, -1, 1)[0, :, :, 0].tolist() == [[0, 4, 5], [0, 0, 0]]
+    assert not translate(image, 2, 0).any()
+    assert not translate(image, 0, -9).any()
+    assert np.array_equal(translate(image, 0, 0), image)
 
 
 def test_moved_keeps_all_ink_that_stays_inside(shape: tuple[int, int, int]) -> None:
     images = np.zeros((1, *shape), np.uint8)
     images[0, 3:5, 3:5] = 200
     for down, right in ((2, -1), (-3, 1), (1, 2)):
-        there = moved(images, down, right)
+        there = translate(images, down, right)
         assert there.sum() == images.sum()
-        assert np.array_equal(moved(there, -down, -right), images)
+        assert np.array_equal(translate(there, -down, -right), images)
 
 
 def test_scaled_by_hand() -> None:
     image = np.zeros((1, 4, 4, 1), np.uint8)
     image[0, 1:3, 1:3] = 80
-    half = scaled(image, 0.5)[0, :, :, 0]
+    half = rescale(image, 0.5)[0, :, :, 0]
     assert half[1:3, 1:3].tolist() == [[80 // 4] * 2] * 2  # weights 1/8, 3/8, 3/8, 1/8: half of it, down and across
     assert half[0].tolist() == [0, 0, 0, 0]
-    twice = scaled(image, 2)[0, :, :, 0]
+    twice = rescale(image, 2)[0, :, :, 0]
     assert twice.tolist() == [[45, 60, 60, 45], [60, 80, 80, 60], [60, 80, 80, 60], [45, 60, 60, 45]]
-    assert scaled(image, 1) is image
+    assert rescale(image, 1) is image
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.4, 0.7, 1, 1.3, 2, 4])
@@ -60,7 +59,7 @@ def test_scaled_images_keep_their_light(shape: tuple[int, int, int]) -> None:
     height, width = shape[:2]
     images[:, height // 2 - 1 : height // 2 + 1, width // 2 - 1 : width // 2 + 1] = 200
     for factor in (0.5, 1.5):
-        there = scaled(images, factor)
+        there = rescale(images, factor)
         assert there.shape == images.shape
         assert there.sum(dtype=np.int64) == pytest.approx(images.sum(dtype=np.int64) * factor**2, rel=0.1)
 
@@ -108,7 +107,7 @@ def test_ink_and_directions() -> None:
     assert ink_kept(images, 2) == 0.5
     spread = spread_out(images, np.arange(4), 1)
     for i, (down, right) in enumerate(WAYS.values()):
-        assert np.array_equal(spread[i : i + 1], moved(images[:1], down, right))
+        assert np.array_equal(spread[i : i + 1], translate(images[:1], down, right))
 
 
 def test_the_command(home: Path, pca_file: Path) -> None:
@@ -155,4 +154,4 @@ def test_off_the_centre_digits_are_misread(home: Path) -> None:
 
 def test_noise_of_every_shape_can_be_moved(shape: tuple[int, int, int]) -> None:
     images = random_images(shape, 3)
-    assert scaled(images, 0.7).dtype == moved(images, 1, 1).dtype == np.uint8
+    assert rescale(images, 0.7).dtype == translate(images, 1, 1).dtype == np.uint8

@@ -10,10 +10,11 @@ from conftest import DATA, needs_mnist, random_network
 from PIL import Image, ImageDraw
 
 import fooling
-from fooling.cli import dispatch
-from fooling.drawings import fit, ink_of, light_on_dark, read_drawing, read_grey, resized
-from fooling.errors import UserError, guarded
-from fooling.record import png, read_image
+from fooling.commands import dispatch, guarded
+from fooling.data.drawings import fit, ink_of, light_on_dark, read_drawing, read_grey, resized
+from fooling.errors import UserError
+from fooling.records import read_image
+from fooling.records.files import png
 
 SHAPE = (28, 28)
 

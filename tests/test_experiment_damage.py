@@ -10,12 +10,13 @@ from conftest import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.classifiers import load_network
-from fooling.cli import dispatch
-from fooling.detectors import auroc
-from fooling.errors import UserError, guarded
-from fooling.experiment_settings import DamageSettings
-from fooling.experiments.damage import answer, asked_of, detector, doses_of, evenly, hurt, spread
+from fooling.classifiers.ablation import ablate
+from fooling.commands import dispatch, guarded
+from fooling.commands.damage import answer, asked_of, detector, doses_of, evenly_spaced, spread
+from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.commands import DamageSettings
+from fooling.statistics.intervals import auroc
 
 QUICK = ["images=40", "runs=2", "repeats=3", "pictured=0", "digit=3,4", "quiet=true"]
 
@@ -74,8 +75,8 @@ def test_the_detector_is_auroc_of_the_fall() -> None:
     falls = detector([{"fall": one["fall"] + 2} for one in evolved], real)
     assert (falls["auroc"], falls["of_one"]["least"]) == (1, 1)
     assert spread([1.0, 2, 3])["quartiles"] == [1.5, 2.5]
-    assert evenly([1, 2, 5, 11, 22, 55]) == [1, 5, 55]
-    assert evenly([4]) == [4]
+    assert evenly_spaced([1, 2, 5, 11, 22, 55]) == [1, 5, 55]
+    assert evenly_spaced([4]) == [4]
 
 
 def test_more_damage_destroys_more(home: Path, pca_file: Path) -> None:
@@ -91,7 +92,7 @@ def test_more_damage_destroys_more(home: Path, pca_file: Path) -> None:
     assert found["images"] == {"evolved": 4, "real": 40}
     damaged = fooling.load_classifier("pca", "d/damaged-70.safetensors")
     clean = fooling.load_classifier("pca", str(pca_file))
-    assert damaged.fingerprint == hurt(settings("neurons=70"), clean, 70, 0).fingerprint != clean.fingerprint
+    assert damaged.fingerprint == ablate(settings("neurons=70"), clean, 70, 0).fingerprint != clean.fingerprint
 
 
 def test_without_real_images(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

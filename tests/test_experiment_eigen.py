@@ -8,12 +8,11 @@ import pytest
 from conftest import random_images
 
 import fooling
-from fooling.cli import dispatch
+from fooling.commands import dispatch, guarded
+from fooling.commands.eigen import explained, rebuild, root_mean_square
 from fooling.data import load_data
-from fooling.eigen import fit_eigen
-from fooling.errors import guarded
-from fooling.experiments.eigen import explained, rebuild, root_mean_square
-from fooling.experiments.eigen_chart import stretched
+from fooling.plots.eigen import stretched
+from fooling.statistics.pca import fit_components
 
 
 def run(*words: str) -> dict:
@@ -25,14 +24,14 @@ def test_explained_variance_by_hand() -> None:
     images = np.zeros((5, 2, 2, 1), np.uint8)
     images[:, 0, 0, 0] = [0, 50, 100, 150, 200]  # one direction, all of the variance
     images[:, 1, 1, 0] = [0, 10, 0, 10, 0]  # another, a little, not along the first
-    of = fit_eigen(images, 2)
+    of = fit_components(images, 2)
     a, b = np.var([0, 50, 100, 150, 200]), np.var([0, 10, 0, 10, 0])
     assert explained(of) == pytest.approx([a / (a + b), 1.0], abs=1e-3)  # the residual is never less than a grey level's
 
 
 def test_all_components_rebuild_an_image_and_none_the_mean() -> None:
     images = random_images((6, 5, 1), 40)
-    of = fit_eigen(images, 30)
+    of = fit_components(images, 30)
     assert root_mean_square(images, rebuild(images, of, 30)) < 1
     nothing = rebuild(images, of, 0)
     assert np.ptp(nothing, axis=0).max() == 0
@@ -42,7 +41,7 @@ def test_all_components_rebuild_an_image_and_none_the_mean() -> None:
 
 
 def test_eigen_images_are_stretched_to_their_whole_range() -> None:
-    of = fit_eigen(random_images((6, 5, 1), 40), 3)
+    of = fit_components(random_images((6, 5, 1), 40), 3)
     for m in range(3):
         assert (stretched(of, m).min(), stretched(of, m).max()) == (0, 255)
 

@@ -8,15 +8,14 @@ import pytest
 from conftest import DATA, needs_mnist, random_images, random_network
 
 import fooling
-from fooling.cli import dispatch
+from fooling.commands import dispatch, guarded
+from fooling.commands.inputs import is_of, statistics_of
+from fooling.commands.mean import correlation, correlation_curve, numbers, over_classes, whole_mean
 from fooling.data import ImageSet, load_data
-from fooling.errors import guarded
-from fooling.experiments.evolved import is_of, statistics_of
-from fooling.experiments.mean import correlation, numbers, over_classes, sharpening, whole_mean
-from fooling.fit import fit
-from fooling.record import read_image
-from fooling.report import mean
+from fooling.plots.sheets import mean
+from fooling.records import read_image
 from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics.fit import fit
 
 
 def test_correlation_by_hand() -> None:
@@ -40,7 +39,7 @@ def test_sharpening_takes_every_group() -> None:
     random = np.random.default_rng(0)
     real = random.random((6, 6, 1)) * 255
     images = np.clip(real + random.normal(0, 90, (10, 6, 6, 1)), 0, 255).astype(np.uint8)
-    found = sharpening(images, real)
+    found = correlation_curve(images, real)
     assert len(found) == len(numbers(10))
     assert found[0] == pytest.approx(np.mean([correlation(image, real) for image in images]))
     fives = [correlation(images[:5].mean(axis=0), real), correlation(images[5:].mean(axis=0), real)]
@@ -79,7 +78,7 @@ def test_without_data_the_bundled_means_are_the_real_ones(home: Path) -> None:
     entry = found["priors"][0]["classes"][1]
     assert (entry["digit"], entry["confidence"]) == (5, pytest.approx(float(np.median(evolved.confidence))))
     real = Statistics.load(BUNDLED).mean[5].reshape(28, 28, 1) / 256
-    assert entry["correlation"] == pytest.approx(sharpening(evolved.images, real))
+    assert entry["correlation"] == pytest.approx(correlation_curve(evolved.images, real))
     assert np.array_equal(read_image(Path("m/means/none-digit=5.png")), mean(evolved.images))
     assert len(list(Path("m/means").iterdir())) == 4
 
@@ -113,4 +112,4 @@ def test_refusals(home: Path, word: str, message: str, capsys: pytest.CaptureFix
 
 def test_random_images_have_no_mean_in_common() -> None:
     images = random_images((8, 8, 1), 60)
-    assert abs(sharpening(images, whole_mean(random_images((8, 8, 1), 60, seed=3)))[0]) < 0.3
+    assert abs(correlation_curve(images, whole_mean(random_images((8, 8, 1), 60, seed=3)))[0]) < 0.3

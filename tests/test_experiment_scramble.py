@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 from conftest import DATA, needs_mnist, random_images
 
-from fooling.cli import dispatch
+from fooling.commands import dispatch, guarded
+from fooling.commands.scramble import (
+    evenly_spaced,
+    histogram,
+    is_background,
+    median_confidence_index,
+    most_read,
+    other,
+    ranked,
+    replaced,
+    uniform,
+)
 from fooling.data import ImageSet
-from fooling.errors import guarded
-from fooling.experiments.scramble import evenly, histogram, is_background, most_read, other, ranked, replaced, typical, uniform
 
 
 class Labels:
@@ -93,9 +102,9 @@ def test_what_is_read_most_and_what_is_typical() -> None:
     scores = np.array([[0.1, 0.7, 0], [0.2, 0.9, 0], [0.8, 0.1, 0]], dtype=np.float32)
     found = most_read(scores, Labels())  # type: ignore[arg-type]
     assert (found["most_read"], found["most_read_share"]["part"], found["largest_score"]) == ("b", 2, pytest.approx(0.8))
-    assert typical(scores, np.array([1, 1, 1])) == 0
-    assert evenly(14) == [0, 2, 4, 6, 9, 11, 13]
-    assert evenly(2) == [0, 1]
+    assert median_confidence_index(scores, np.array([1, 1, 1])) == 0
+    assert evenly_spaced(14) == [0, 2, 4, 6, 9, 11, 13]
+    assert evenly_spaced(2) == [0, 1]
 
 
 def test_the_command(home: Path, pca_file: Path) -> None:

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fooling.cli import COMMANDS, dispatch
-from fooling.commands import border, classify, damage, eigen, mean, scramble
+from fooling.commands import COMMANDS, border, classify, damage, dispatch, eigen, guarded, mean, scramble
 from fooling.commands.experiment import Experiment
-from fooling.errors import guarded
-from fooling.overrides import defaults
+from fooling.settings.overrides import defaults
 
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one for one in (border.BORDER, classify.CLASSIFY, damage.DAMAGE, eigen.EIGEN, mean.MEAN, scramble.SCRAMBLE)
@@ -121,7 +119,7 @@ def test_a_folder_of_its_own(words: Any, capsys: pytest.CaptureFixture[str]) -> 
 def test_what_breaks_off_never_looks_finished(
     words: Any, error: BaseException, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fooling.experiments import scramble as work
+    from fooling.commands import scramble as work
 
     def broken(*_: Any) -> Any:
         raise error
@@ -179,7 +177,7 @@ def test_foreign_classifiers(name: str, words: Any, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_help_answers_without_heavy_imports(name: str, home: Path) -> None:
     code = (
-        f"import sys; from fooling.cli import dispatch; dispatch([{name!r}, '--help'])\n"
+        f"import sys; from fooling.commands import dispatch; dispatch([{name!r}, '--help'])\n"
         "heavy = {'numpy', 'jax', 'numba', 'matplotlib', 'rich', 'PIL', 'sklearn'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -10,13 +10,15 @@ from PIL import Image
 from test_ascent import combined
 
 import fooling
-from fooling.arrays import read_arrays
-from fooling.cli import dispatch
-from fooling.errors import UserError, guarded
-from fooling.job import make_engine, prepare
-from fooling.record import read_run
-from fooling.searches.feedback import directions, weight_correlation
-from fooling.settings import RunSettings, load
+from fooling.commands import dispatch, guarded
+from fooling.data.npz import read_arrays
+from fooling.errors import UserError
+from fooling.records import read_run
+from fooling.run import prepare
+from fooling.search.job import make_engine
+from fooling.search.weight_feedback import directions, weight_correlation
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 
 SHAPE = (8, 8, 1)
 LAYER = random_dense(SHAPE, ())
@@ -88,10 +90,10 @@ def test_the_bundled_perceptron_just_works(home: Path, capsys: pytest.CaptureFix
 
 
 def test_the_bundled_perceptron_is_right() -> None:
-    from fooling.classifiers.training import confusion
+    from fooling.classifiers.training import confusion_matrix
     from fooling.data import load_data
 
-    counts = confusion(fooling.load_classifier("digits_perceptron"), load_data(None, "sklearn", "test"))
+    counts = confusion_matrix(fooling.load_classifier("digits_perceptron"), load_data(None, "sklearn", "test"))
     assert np.trace(counts) / counts.sum() > 0.97
 
 

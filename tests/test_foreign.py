@@ -13,16 +13,24 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
-from fooling.classifiers import examination, load_classifier
-from fooling.classifiers.adapted import LARGEST, Adapted, adapt
-from fooling.classifiers.base import examine
-from fooling.classifiers.examination import accuracies, better
-from fooling.classifiers.inputs import LAYOUTS, Inputs, dims_of, layout_of, shape_in
-from fooling.classifiers.outputs import kind_of, of_classes, to_scores
-from fooling.cli import dispatch
+from fooling.classifiers import checks as examination
+from fooling.classifiers import load_classifier
+from fooling.classifiers.adapters.adapter import LARGEST, AdaptedClassifier, adapt
+from fooling.classifiers.adapters.conversion import (
+    LAYOUTS,
+    Preprocessing,
+    dims_of,
+    kind_of,
+    layout_of,
+    of_classes,
+    shape_in,
+    to_scores,
+)
+from fooling.classifiers.checks import accuracies, better, check_classifier
+from fooling.commands import dispatch, guarded
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError, guarded
-from fooling.record import read_image
+from fooling.errors import UserError
+from fooling.records import read_image
 
 try:
     import torch
@@ -69,7 +77,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str, command: list[str] 
 @pytest.mark.parametrize("varied", [{}, {"batch": 7}, {"logits": False}])
 def test_onnx_gives_the_scores_of_the_same_network(here: Path, varied: dict, lenet: np.ndarray) -> None:
     found = load_classifier("onnx", str(write_onnx(here / "lenet.onnx", **varied)))
-    assert isinstance(found, Adapted)
+    assert isinstance(found, AdaptedClassifier)
     assert (found.input_shape, found.num_classes, found.inputs.layout) == ((28, 28, 1), 10, "NCHW")
     assert (found.output, found.fixed) == ("logit" if varied.get("logits", True) else "probability", "batch" in varied)
     assert np.abs(found(IMAGES) - lenet).max() < 1e-5
@@ -120,7 +128,7 @@ def test_weights_that_do_not_fit_a_module_are_refused(here: Path) -> None:
 def test_scikit_learn_is_right_about_its_digits(here: Path, estimator: Any, output: str) -> None:
     path = write_sklearn(here / "m.skops", make_pipeline(MinMaxScaler(), estimator))
     found = load_classifier("sklearn", str(path), scale="16/255", shape=(8, 8, 1))
-    assert isinstance(found, Adapted)
+    assert isinstance(found, AdaptedClassifier)
     assert (found.output, found.labels) == (output, tuple("0123456789"))
     data = load_data(None, "sklearn", "test")
     assert (found(data.images).argmax(axis=1) == data.labels).mean() > 0.9
@@ -230,10 +238,11 @@ def test_code_that_ends_the_program_is_told(here: Path, capsys: pytest.CaptureFi
 
 
 def test_whole_numbers_must_fit_the_model(here: Path) -> None:
-    from fooling.classifiers.adapted import Model
-    from fooling.settings import RunSettings, load
+    from fooling.classifiers.adapters.adapter import Model
+    from fooling.settings import load
+    from fooling.settings.schema import RunSettings
 
-    def fit(dtype: Any, *words: str) -> Adapted:
+    def fit(dtype: Any, *words: str) -> AdaptedClassifier:
         chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
         return adapt(Model(Toy(), "toy", "0" * 64, "NHWC", dtype=dtype), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
 
@@ -319,11 +328,12 @@ class Toy:
         return self.change(inputs, sums)
 
 
-def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> Adapted:
+def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> AdaptedClassifier:
     """A classifier of 4×5 images with three classes."""
     from fooling.classifiers import as_word
-    from fooling.classifiers.adapted import Model
-    from fooling.settings import RunSettings, load
+    from fooling.classifiers.adapters.adapter import Model
+    from fooling.settings import load
+    from fooling.settings.schema import RunSettings
 
     words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
     chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
@@ -331,17 +341,17 @@ def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **setti
 
 
 def test_what_a_batch_changes_is_measured_or_refused() -> None:
-    assert examine(toy()).exact
-    slightly = examine(toy(lambda inputs, sums: sums + 1e-5 * np.arange(3) * len(inputs)))
+    assert check_classifier(toy()).exact
+    slightly = check_classifier(toy(lambda inputs, sums: sums + 1e-5 * np.arange(3) * len(inputs)))
     assert not slightly.exact
     assert 0 < slightly.deviation < 1e-3
     with pytest.raises(UserError, match=r"change by .* with the batch"):
-        examine(toy(lambda inputs, sums: sums - sums.mean(axis=0)))
+        check_classifier(toy(lambda inputs, sums: sums - sums.mean(axis=0)))
     with pytest.raises(UserError, match=r"change by .* with the batch"):  # of place in the batch alone
-        examine(toy(lambda inputs, sums: sums + np.outer(np.arange(len(inputs)) == len(inputs) - 1, [0.5, 0, 0])))
+        check_classifier(toy(lambda inputs, sums: sums + np.outer(np.arange(len(inputs)) == len(inputs) - 1, [0.5, 0, 0])))
     random = np.random.default_rng(0)
     with pytest.raises(UserError, match="other scores the second time"):
-        examine(toy(lambda inputs, sums: sums + random.normal(size=sums.shape)))
+        check_classifier(toy(lambda inputs, sums: sums + random.normal(size=sums.shape)))
 
 
 def test_memory_that_runs_out_halves_the_batch() -> None:
@@ -377,7 +387,7 @@ def test_layouts(shape: tuple[int, int, int], layout: Any) -> None:
         return
     images = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
     mean, std = (0.1, 0.2, 0.3)[: shape[2]], (0.5, 0.6, 0.7)[: shape[2]]
-    shown = Inputs(layout, 1 / 255, mean, std)(images)
+    shown = Preprocessing(layout, 1 / 255, mean, std)(images)
     wanted = (images / 255 - mean) / std
     assert shown.dtype == np.float32
     assert shown.shape[1:] == dims_of(shape, layout)
@@ -432,10 +442,10 @@ def test_answers_are_told_apart() -> None:
 def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -> None:
     if said is None:
         with pytest.raises(UserError):
-            examine(toy(change))
+            check_classifier(toy(change))
         return
     with pytest.raises(UserError, match=said):
-        examine(toy(change))
+        check_classifier(toy(change))
 
 
 @pytest.mark.parametrize(
@@ -493,7 +503,7 @@ def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], w
 
 
 def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fooling.classifiers import foreign
+    from fooling.classifiers import adapters as foreign
 
     monkeypatch.setattr(foreign, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"classifier=onnx needs onnxruntime: pip install 'fooling\[onnx\]'"):

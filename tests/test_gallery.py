@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fooling.cli import dispatch
-from fooling.errors import guarded
-from fooling.record import read_json, read_run
+from fooling.commands import dispatch, guarded
+from fooling.records import read_run
+from fooling.records.files import read_json
 
 QUICK = ["gallery", "digit=1,4", "runs=2", "generations=12", "quiet=true"]
 

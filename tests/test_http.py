@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fooling.classifiers import http_, load_classifier
-from fooling.cli import dispatch
-from fooling.errors import UserError, guarded
+from fooling.classifiers import load_classifier
+from fooling.classifiers.adapters import http as http_
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
 
 WEIGHTS = np.random.default_rng(0).normal(size=(784, 10)) / 3
 Answer = Callable[[int, list[Any]], tuple[int, str, bytes]]  # number of the call, images → status, content-type, body
@@ -158,11 +159,11 @@ def test_a_server_that_dies_at_the_end_leaves_a_record_that_is_resumed(
     ],
 )
 def test_what_is_no_answer_is_told_in_a_line(server: Server, answer: Answer, said: str, calls: int) -> None:
-    from fooling.classifiers.base import examine
+    from fooling.classifiers.checks import check_classifier
 
     server.answer = answer
     with pytest.raises(UserError, match=said) as told:
-        examine(load(server, retries=2))
+        check_classifier(load(server, retries=2))
     assert "\n" not in str(told.value)
     assert len(server.sizes) == calls
 

@@ -13,19 +13,24 @@ from conftest import random_images, random_network, random_statistics
 from test_engines import ALL, ANY, ANY_OF_1, PLAN, Foreign, make
 
 from fooling.classifiers import load_classifier
-from fooling.cli import dispatch
-from fooling.engines import jax_ as engine_file
-from fooling.engines.jax_ import JaxEngine
-from fooling.engines.loop import run_loop
-from fooling.engines.reference import ReferenceEngine
-from fooling.engines.state import State
-from fooling.errors import UserError, guarded
-from fooling.kernels import jax_, jax_breeding, jax_words, reference, tables
-from fooling.kernels.moves import gaussian_moves, polynomial_moves
-from fooling.kernels.reference import Rates
-from fooling.kernels.reference_eigen import eigen_parts
-from fooling.kernels.reference_regional import regional_parts
-from fooling.wanted import Prior, arguments
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.kernels import tables
+from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
+from fooling.kernels.jax import operators as jax_breeding
+from fooling.kernels.jax import penalties as jax_
+from fooling.kernels.jax import philox as jax_words
+from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.operators import OperatorRates, breed, is_changed, philox, start
+from fooling.kernels.reference.penalties import eigen_parts, regional_parts
+from fooling.search.genetic import ReferenceEngine
+from fooling.search.genetic import jax as engine_file
+from fooling.search.genetic.jax import JaxEngine
+from fooling.search.loop import run_loop
+from fooling.search.prior import TermTargets, arguments
+from fooling.search.state import State
 
 SMALL = (9, 13, 1)
 COLOUR = (6, 7, 3)
@@ -43,17 +48,17 @@ def test_words_are_those_of_the_reference(seed: int) -> None:
     child = random.integers(0, 2**28, 50, dtype=np.uint32)
     for purpose in tables.PURPOSES:
         mine = jax_words.philox(block, child, generation, run, seed, purpose)
-        assert np.array_equal(mine, reference.philox(block, child, generation, run, seed, purpose)), purpose
+        assert np.array_equal(mine, philox(block, child, generation, run, seed, purpose)), purpose
 
 
 def test_gaps_are_those_of_the_table() -> None:
     random = np.random.default_rng(1)
     edges = [0, 1, 2, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1]
     words = np.concatenate([edges, random.integers(0, 2**32, 500)]).astype(np.uint32)
-    found = jax.jit(lambda words, threshold: jax_words.gap(words, jax_words.gap_divisor(threshold)))
+    found = jax.jit(lambda words, threshold: jax_words.geometric_skip(words, jax_words.log_survival(threshold)))
     for threshold in [1, 2, 100, 2**16, 2**20, 2**23 - 1, 2**23, 2**24 - 1, *random.integers(1, 2**24, 20).tolist()]:
-        divisor = tables.gap_divisor(threshold)
-        wanted = [min(tables.gap(int(word), divisor), jax_words.FAR) for word in words]
+        divisor = tables.log_survival(threshold)
+        wanted = [min(tables.geometric_skip(int(word), divisor), jax_words.FAR) for word in words]
         assert np.array_equal(found(words, np.uint32(threshold)), wanted), threshold
     assert (np.asarray(found(words, np.uint32(0))) == jax_words.FAR).all()
 
@@ -65,9 +70,9 @@ def test_gaps_are_those_of_the_table() -> None:
         {"swap": 0},
         {"mixing": False, "seed": 2**64 - 1},
         {"redraw": [0, 2**23]},
-        {"rates": Rates(rectangle=2**23, blur=2**20), "shape": COLOUR},
-        {"rates": Rates(rectangle=2**24, gaussian=2**20, gaussian_moves=gaussian_moves(20.0))},
-        {"rates": Rates(polynomial=2**20, polynomial_moves=polynomial_moves(20)), "shape": COLOUR},
+        {"rates": OperatorRates(rectangle=2**23, blur=2**20), "shape": COLOUR},
+        {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0))},
+        {"rates": OperatorRates(polynomial=2**20, polynomial_moves=polynomial_perturbations(20)), "shape": COLOUR},
         {"population": 1, "selected": 1},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
@@ -78,23 +83,23 @@ def test_children_are_those_of_the_reference(varied: dict) -> None:
     parents = random_images(shape, 2 * selected)[: 2 * selected].reshape(2, selected, *shape)
     redraw = np.array(varied.get("redraw", [2**12, 2**20]), dtype=np.uint32)
     rest = varied.get("swap", 2**18), varied.get("mixing", True), varied.get("seed", 4)
-    rates = varied.get("rates", Rates())
-    children = reference.breed(parents, levels, redraw, *rest, 3, RUNS, population, rates)
+    rates = varied.get("rates", OperatorRates())
+    children = breed(parents, levels, redraw, *rest, 3, RUNS, population, rates)
 
-    def breed(parents: Any, shares: Any, top: Any, redraw: Any, run: Any) -> Any:
-        table = jax_breeding.Table(shares, top)
+    def breed_in_jax(parents: Any, shares: Any, top: Any, redraw: Any, run: Any) -> Any:
+        table = jax_breeding.DrawTable(shares, top)
         return jax_breeding.breed(parents, table, redraw, *rest, 3, run, population, rates)
 
-    found, fresh = jax.jit(jax.vmap(breed))(parents, *jax_breeding.as_table(levels), redraw, RUNS)
+    found, fresh = jax.jit(jax.vmap(breed_in_jax))(parents, *jax_breeding.as_table(levels), redraw, RUNS)
     assert np.array_equal(found, children)
-    assert np.array_equal(fresh, reference.fresh(children, parents, *rest[1:], 3, RUNS))
+    assert np.array_equal(fresh, is_changed(children, parents, *rest[1:], 3, RUNS))
 
 
 @pytest.mark.parametrize("shape", [SMALL, COLOUR], ids=str)
 def test_first_populations_are_those_of_the_reference(shape: tuple[int, int, int]) -> None:
     levels = tables.draw_table(random_statistics(shape).levels[1:2])
     mine = [jax_breeding.start(jax_breeding.as_table(levels[0]), 9, run, 6, shape) for run in RUNS]
-    assert np.array_equal(np.stack(mine), reference.start(levels[[0, 0]], 9, RUNS, 6, shape))
+    assert np.array_equal(np.stack(mine), start(levels[[0, 0]], 9, RUNS, 6, shape))
 
 
 def test_levels_at_the_ends_of_a_table() -> None:
@@ -136,9 +141,9 @@ def test_whole_numbers_are_equal(shape: tuple[int, int, int]) -> None:
 def test_terms_are_those_of_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
     images = random_images(shape, 20)
     which = np.arange(len(images)) % 3
-    wanted = arguments(random_statistics(shape), Prior(1, **{"lags": 5, **varied}))
-    for name, penalty in reference.PENALTIES.items():
-        mine = jax.jit(lambda images, which, name=name: jax_.PENALTIES[name](images, which, *wanted[name]))(images, which)
+    wanted = arguments(random_statistics(shape), TermTargets(1, **{"lags": 5, **varied}))
+    for name, penalty in REFERENCE_PENALTIES.items():
+        mine = jax.jit(lambda images, which, name=name: JAX_PENALTIES[name](images, which, *wanted[name]))(images, which)
         assert np.asarray(mine) == pytest.approx(penalty(images, which, *wanted[name]), rel=1e-4, abs=1e-6), name
 
 
@@ -196,7 +201,11 @@ def alike(mine: State, wanted: State) -> bool:
         {**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1},
         ANY,
         {"mutate_factor": 100.0, "min_rate": 0.01, "population": 30, "seed": 2**64 - 1},
-        {"shape": COLOUR, "classes": 2, "rates": Rates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_moves(20.0))},
+        {
+            "shape": COLOUR,
+            "classes": 2,
+            "rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0)),
+        },
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )

@@ -1,10 +1,11 @@
 """Where compiled kernels are kept: under a hash of their sources, in the first folder that can be written."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from fooling.kernels import jit
+from fooling.kernels.numba import compile as jit
 
 folder = jit.cache_folder.__wrapped__  # type: ignore[attr-defined]
 
@@ -38,12 +39,10 @@ def test_without_any_folder_kernels_are_compiled_anew(homes: Path) -> None:
 
 def test_other_sources_have_another_folder(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = folder()
-    sources = homes / "sources"
-    sources.mkdir()
-    for path in Path(jit.__file__).parent.glob("*.py"):
-        (sources / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(jit, "__file__", str(sources / "jit.py"))
+    kernels = Path(jit.__file__).parent.parent
+    shutil.copytree(kernels, homes / "kernels")
+    monkeypatch.setattr(jit, "__file__", str(homes / "kernels" / "numba" / "compile.py"))
     assert folder() == before
-    with (sources / "numba_words.py").open("a") as file:
+    with (homes / "kernels" / "numba" / "philox.py").open("a") as file:
         file.write("# edited\n")
     assert folder() != before

@@ -9,17 +9,17 @@ from conftest import random_images, random_network
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.cli import dispatch
-from fooling.errors import UserError, guarded
-from fooling.judges import load_judges, verdicts
-from fooling.record import read_images, read_run
+from fooling.classifiers.judges import load_judges, predict_all
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.records import read_images, read_run
 
 SHAPE = (8, 8, 1)
 
 
 def test_verdicts_are_the_judges_scores_in_any_batch() -> None:
     judge, images = random_network(SHAPE, seed=5), random_images(SHAPE, 1500)
-    found = verdicts({"one": judge}, images)["one"]
+    found = predict_all({"one": judge}, images)["one"]
     assert np.array_equal(found, judge(images))
 
 

@@ -12,18 +12,28 @@ import numpy as np
 import pytest
 from conftest import random_images, random_network, random_wanted
 
-from fooling.kernels import jax_, numba_, numba_breeding, numba_selection, numba_words, reference, tables
-from fooling.kernels.arrays import Wanted
-from fooling.kernels.numba_breeding import Recipe
-from fooling.kernels.reference_breeding import ORIGINAL
-from fooling.kernels.reference_network import sigmoid
-from fooling.kernels.reference_regional import regional_wanted, regions
+from fooling.kernels import numba as numba_kernels
+from fooling.kernels import tables
+from fooling.kernels.jax import penalties as jax_
+from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
+from fooling.kernels.numba import operators as numba_breeding
+from fooling.kernels.numba import penalties as numba_
+from fooling.kernels.numba import philox as numba_words
+from fooling.kernels.numba import selection as numba_selection
+from fooling.kernels.numba import sigmoid_network
+from fooling.kernels.numba.operators import GenerationInputs
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.network import network_sums, sigmoid
+from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed, philox_rounds, start, truncation_selection
+from fooling.kernels.reference.penalties import regional_target, regions
+from fooling.kernels.tables import TermTarget
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "breeding.json").read_text())
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
 
 
-def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, population: int, **varied: object) -> Recipe:
+def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, population: int, **varied: object) -> GenerationInputs:
     """A recipe of two tables of grey levels [2, C, 256] that runs have in turn."""
     none = {
         "redraw": np.zeros(len(runs), np.uint64),
@@ -33,7 +43,7 @@ def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, populati
         "generation": 0,
     }
     stride = population + parents.shape[1]
-    return Recipe(
+    return GenerationInputs(
         parents=parents,
         tables=two,
         guides=tables.draw_guide(two),
@@ -55,7 +65,7 @@ def two_tables(channels: int) -> np.ndarray:
     return tables.draw_table(np.stack([LEVELS[:channels], LEVELS[::-1][:channels]]))
 
 
-def numbers_of(recipe: Recipe) -> np.ndarray:
+def numbers_of(recipe: GenerationInputs) -> np.ndarray:
     return (np.arange(len(recipe.runs))[:, None] * recipe.stride + np.arange(recipe.population)).reshape(-1)
 
 
@@ -82,8 +92,8 @@ def make_breeding(
     population: int = 9,
     selected: int = 4,
     alike: float = 0.0,
-    rates: reference.Rates = ORIGINAL,
-) -> tuple[Recipe, np.ndarray, np.ndarray]:
+    rates: OperatorRates = ORIGINAL,
+) -> tuple[GenerationInputs, np.ndarray, np.ndarray]:
     """A recipe, its parents, of which a share of the pixels is `alike`, and the reference's children."""
     numbers = np.array(runs, dtype=np.uint32)
     two = two_tables(shape[2])
@@ -92,16 +102,14 @@ def make_breeding(
     parents = np.where(same, parents[:, :1], parents)
     thresholds = np.array([tables.rate_threshold(redraw / (r + 1)) for r in range(len(runs))], dtype=np.uint32)
     swaps = tables.rate_threshold(swap)
-    expected = reference.breed(
-        parents, two[in_turn(numbers)], thresholds, swaps, mixing, seed, generation, numbers, population, rates
-    )
+    expected = breed(parents, two[in_turn(numbers)], thresholds, swaps, mixing, seed, generation, numbers, population, rates)
     recipe = make_recipe(
         two,
         numbers,
         parents.reshape(len(runs), selected, -1),
         population,
-        redraw=numba_words.gap_divisors(thresholds),
-        swap=np.uint64(tables.gap_divisor(swaps)),
+        redraw=numba_words.log_survivals(thresholds),
+        swap=np.uint64(tables.log_survival(swaps)),
         mixing=mixing,
         seed=np.uint64(seed),
         generation=generation,
@@ -135,7 +143,7 @@ KNOWN = [  # from the authors' file of known answers
 
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN)
 def test_philox_gives_the_known_answers(counter: list[int], key: tuple[int, int], expected: list[int]) -> None:
-    assert reference.philox_rounds(np.array(counter, dtype=np.uint64), *key).tolist() == expected
+    assert philox_rounds(np.array(counter, dtype=np.uint64), *key).tolist() == expected
     words = one_philox(*(np.uint32(word) for word in counter), np.uint64(key[0] | key[1] << 32))
     assert [int(word) for word in words] == expected
 
@@ -160,10 +168,10 @@ def test_gap_equals_the_table() -> None:
         *np.random.default_rng(1).integers(0, 2**32, 500),
     ]
     for threshold in (1, 17, 9999, 2**23):
-        divisor = tables.gap_divisor(threshold)
-        assert numba_words.gap_divisors(np.array([threshold], np.uint32))[0] == divisor
+        divisor = tables.log_survival(threshold)
+        assert numba_words.log_survivals(np.array([threshold], np.uint32))[0] == divisor
         for word in words:
-            assert numba_words.gap(np.uint32(word), np.uint64(divisor)) == tables.gap(int(word), divisor)
+            assert numba_words.geometric_skip(np.uint32(word), np.uint64(divisor)) == tables.geometric_skip(int(word), divisor)
 
 
 # --- breeding: equal in every engine ----------------------------------------------------------------------------------
@@ -172,7 +180,7 @@ def test_gap_equals_the_table() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2**32, 2**64 - 1])
 def test_start_equals_the_reference(shape: tuple[int, int, int], seed: int) -> None:
     runs = np.array([0, 3, 2**31], dtype=np.uint32)
-    expected = reference.start(two_tables(shape[2])[in_turn(runs)], seed, runs, 3, shape)
+    expected = start(two_tables(shape[2])[in_turn(runs)], seed, runs, 3, shape)
     assert np.array_equal(make_start(shape, seed, runs, 3, cuts=(2, 7)), expected)
 
 
@@ -227,7 +235,7 @@ def test_crossover_takes_half_from_each_of_two_parents() -> None:
     parents = np.stack([np.full((28, 28, 1), value, np.uint8) for value in (10, 20, 30)])[None]
     table = tables.draw_table(LEVELS[None, :1])
     none = np.zeros(1, dtype=np.uint32)
-    children = reference.breed(parents, table, none, 0, True, 1, 1, np.zeros(1, np.uint32), 200)[0]
+    children = breed(parents, table, none, 0, True, 1, 1, np.zeros(1, np.uint32), 200)[0]
     pairs = [tuple(np.unique(child)) for child in children]
     assert {len(pair) for pair in pairs} == {2}
     for pair in [(10, 20), (10, 30), (20, 30)]:
@@ -243,7 +251,7 @@ def test_redraw_changes_its_share_and_draws_its_distribution(rate: float) -> Non
     levels[0, 0, [50, 100]] = 0.25, 0.75
     parents = np.full((1, 1, 28, 28, 1), 7, np.uint8)
     threshold = np.array([tables.rate_threshold(rate)], dtype=np.uint32)
-    children = reference.breed(parents, tables.draw_table(levels), threshold, 0, True, 1, 1, np.zeros(1, np.uint32), 150)
+    children = breed(parents, tables.draw_table(levels), threshold, 0, True, 1, 1, np.zeros(1, np.uint32), 150)
     redrawn = children != 7
     assert redrawn.mean() == pytest.approx(rate, abs=5 * math.sqrt(rate / redrawn.size))
     assert (children[redrawn] == 50).mean() == pytest.approx(0.25, abs=4 * math.sqrt(0.19 / redrawn.sum()))
@@ -266,16 +274,18 @@ def test_swaps_keep_the_histogram_and_change_places(shape: tuple[int, int, int])
 
 def test_selection_breaks_ties_by_the_lower_index_and_puts_nan_last() -> None:
     costs = np.array([[3, 1, np.nan, 1, 0], [np.nan, np.nan, 2, 2, np.inf]], dtype=np.float32)
-    assert reference.select(costs, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
+    assert truncation_selection(costs, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
     for parents in range(5):  # the last of them stand for parents
         halves = np.split(costs, [5 - parents], axis=1)
-        assert numba_selection.select(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
+        assert numba_selection.truncation_selection(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
 
 
 @pytest.mark.parametrize("selected", [1, 7, 40])
 def test_select_equals_the_reference(selected: int) -> None:
     costs = np.random.default_rng(selected).integers(0, 9, (30, 40)).astype(np.float32)
-    assert np.array_equal(numba_selection.select(costs[:, :25], costs[:, 25:], selected), reference.select(costs, selected))
+    assert np.array_equal(
+        numba_selection.truncation_selection(costs[:, :25], costs[:, 25:], selected), truncation_selection(costs, selected)
+    )
 
 
 # --- scoring --------------------------------------------------------------------------------------------------------
@@ -350,7 +360,7 @@ def test_regional_term(shape: tuple[int, int, int], grid: int, reach: int, free:
     regions = reference.region_count(shape, grid)
     wanted = random_wanted(shape[2], regions * (1 + 2 * reach), 1, free)
     term = reference.regional_term(images, which, grid, wanted)
-    assert np.array_equal(numba_.PENALTIES["regional"](images, which, grid, wanted), term)
+    assert np.array_equal(NUMBA_PENALTIES["regional"](images, which, grid, wanted), term)
     parts, counts = reference.regional_parts(images, grid, reach), reference.regional_counts(shape, grid, reach)
     assert parts.shape == (len(images), shape[2], len(counts))
     apart = (np.abs(parts / counts - wanted.targets[0]) * wanted.weights).sum(axis=2).mean(axis=1) / regions
@@ -376,10 +386,10 @@ def test_terms_are_0_at_their_own_statistics(shape: tuple[int, int, int]) -> Non
     bins = tables.bin_of_level(10)
     which, shares = np.zeros(1, dtype=np.int64), reference.histogram_counts(image, bins) / math.prod(shape[:2])
     g = (reference.variogram_sums(image, 6) / reference.pair_counts(shape, 6)).reshape(1, shape[2], -1)
-    assert reference.histogram_term(image, which, bins, Wanted(shares, np.ones_like(shares[0]), 0.0))[0] == 0
-    assert reference.variogram_term(image, which, Wanted(g, np.ones_like(g[0]), 0.0), False)[0] == 0
+    assert reference.histogram_term(image, which, bins, TermTarget(shares, np.ones_like(shares[0]), 0.0))[0] == 0
+    assert reference.variogram_term(image, which, TermTarget(g, np.ones_like(g[0]), 0.0), False)[0] == 0
     means = reference.regional_parts(image, 4, 4) / reference.regional_counts(shape, 4, 4)
-    own = regional_wanted(means.reshape(shape[2], reference.region_count(shape, 4), -1))
+    own = regional_target(means.reshape(shape[2], reference.region_count(shape, 4), -1))
     assert reference.regional_term(image, which, 4, own)[0] == 0
 
 
@@ -404,7 +414,7 @@ def test_any_class_is_the_one_that_costs_least() -> None:
     terms = np.stack([reference.target_term(scores, k) for k in range(3)])
     assert reference.target_term(scores, reference.ANY) == pytest.approx(terms.min(axis=0), abs=1e-6)
     assert reference.target_term(np.eye(3, dtype=np.float32), reference.ANY).tolist() == [0, 0, 0]
-    own = reference.wanted_classes(scores, reference.ANY)
+    own = reference.target_classes(scores, reference.ANY)
     assert np.array_equal(own, scores.argmax(axis=1))
     assert np.array_equal(reference.confidence(scores, reference.ANY), scores.max(axis=1))
     assert np.array_equal(reference.confidence(scores, 1), scores[:, 1])
@@ -437,8 +447,8 @@ def test_network_equals_the_reference_bit_for_bit(shape: tuple[int, int, int], h
     network = random_network(shape, classes, hidden)
     images = random_images(shape, 20)
     scores = network(images)
-    sums = numba_.network_sums(images, *network.linear_head)
-    assert np.array_equal(network.scores_of_sums(numba_)(sums), scores)
+    sums = sigmoid_network.network_sums(images, *network.linear_head)
+    assert np.array_equal(network.scores_of_sums(numba_kernels)(sums), scores)
     alone = np.concatenate([network(images[i : i + 1]) for i in range(len(images))])
     assert np.array_equal(alone, scores)
 
@@ -448,12 +458,11 @@ def test_network_sums_are_exact() -> None:
     images = random_images((28, 28, 1), 30)
     weights = network.weights1.astype(np.int64)
     expected = images.reshape(len(images), -1).astype(np.int64) @ weights + network.bias1
-    assert np.array_equal(reference.network_sums(images, *network.linear_head), expected)
-    assert np.array_equal(
-        numba_.network_sums(np.repeat(images, 20, axis=0), *network.linear_head), np.repeat(expected, 20, axis=0)
-    )
+    assert np.array_equal(network_sums(images, *network.linear_head), expected)
+    many = np.repeat(images, 20, axis=0)
+    assert np.array_equal(sigmoid_network.network_sums(many, *network.linear_head), np.repeat(expected, 20, axis=0))
     assert np.abs(expected).max() < 2**24
 
 
 def test_penalties_have_twins() -> None:
-    assert list(numba_.PENALTIES) == list(reference.PENALTIES)
+    assert list(NUMBA_PENALTIES) == list(REFERENCE_PENALTIES)

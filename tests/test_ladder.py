@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fooling.cli import dispatch
-from fooling.commands.ladder import rung
-from fooling.errors import guarded
-from fooling.judges import spread
-from fooling.ladder import ARMS, RUNGS, ladder_jobs
-from fooling.ladder import cell as cell_of
-from fooling.ladder import row as row_of
-from fooling.overrides import choices
-from fooling.record import read_image, read_run
-from fooling.report_ladder import GAP, HEAD, LEFT, SIDE
+from fooling.commands import dispatch, guarded
+from fooling.commands.ladder import ARMS, RUNGS, ladder_jobs, rung
+from fooling.commands.ladder import cell as cell_of
+from fooling.commands.ladder import row as row_of
+from fooling.plots.ladder import GAP, HEAD, LEFT, SIDE
+from fooling.records import read_image, read_run
 from fooling.run import run_job
+from fooling.search.prior import percentiles
+from fooling.settings.overrides import choices
 from fooling.statistics import BUNDLED, Statistics
-from fooling.wanted import percentiles
+from fooling.statistics.intervals import mean_pairwise_distance
 
 SMALL = ("digit=3,4", "runs=3", "generations=2", "proposals=50", "quiet=true", "out=l")
 
@@ -77,7 +75,7 @@ def test_it_says_what_the_records_say(home: Path) -> None:
         terms = numbers(images, "terms")
         assert cell["terms"] == pytest.approx({name: np.median(numbers(terms, name)) for name in terms[0]})
         pixels = np.stack([read_image(home / "l" / cell["folder"] / image["file"]) for image in images])
-        assert cell["distance"] == pytest.approx(spread(pixels))
+        assert cell["distance"] == pytest.approx(mean_pairwise_distance(pixels))
         shares = percentiles(statistics, cell["prior"], pixels, lags=6, bins=5)
         assert cell["percentiles"] == pytest.approx({name: 100 * np.median(share) for name, share in shares.items()})
         assert run["control"] == (cell["arm"] == "control")
@@ -107,7 +105,7 @@ def test_seconds_are_those_of_an_image() -> None:
 def test_distance_of_two_images_by_hand() -> None:
     images = np.zeros((3, 2, 2, 1), np.uint8)
     images[1], images[2, 0, 0] = 255, 255
-    assert spread(images) == pytest.approx((2 + 1 + 3**0.5) / 3)
+    assert mean_pairwise_distance(images) == pytest.approx((2 + 1 + 3**0.5) / 3)
 
 
 @pytest.mark.parametrize("picture", ["ladder", "means"])
@@ -126,7 +124,7 @@ def test_it_goes_on_where_it_was_interrupted(home: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("fooling.report_ladder.draw_ladder", fail)
+        broken.setattr("fooling.plots.ladder.draw_ladder", fail)
         assert guarded(dispatch, ["ladder", *SMALL, "rungs=variogram", "judges=[]"]) == 130
     first = read_run(home / "l" / "rung=variogram,arm=with,digit=3")["seconds"]
     found = ladder("rungs=variogram", "judges=[]", "resume=true")

@@ -10,14 +10,17 @@ from conftest import random_network
 from PIL import Image
 
 from fooling.classifiers import load_classifier
-from fooling.cli import dispatch
-from fooling.errors import UserError, guarded
-from fooling.job import Job, prepare
-from fooling.judges import load_judges, verdicts, wilson
-from fooling.matrix import lines, pair, split_judges, summary
-from fooling.record import read_image, read_images, read_run
-from fooling.result import Result
-from fooling.settings import RunSettings, load
+from fooling.classifiers.judges import load_judges, predict_all
+from fooling.commands import dispatch, guarded
+from fooling.commands.matrix import lines, pair, split_judges, summary
+from fooling.errors import UserError
+from fooling.records import read_image, read_images, read_run
+from fooling.run import prepare
+from fooling.search.job import Job
+from fooling.search.result import Result
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
+from fooling.statistics.intervals import wilson_interval
 
 SMALL = ("digit=3,4,5", "runs=3", "generations=4", "proposals=500", "quiet=true", "out=m")
 
@@ -28,7 +31,7 @@ def matrix(*words: str) -> dict:
 
 
 def test_pairs_are_counted_from_what_the_records_say(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fooling.matrix.SURE", 0.2)  # else so few proposals would fool nobody
+    monkeypatch.setattr("fooling.commands.matrix.SURE", 0.2)  # else so few proposals would fool nobody
     found = matrix("weights.target=3", "threshold=0.2")
     judges = load_judges(["mnist_cnn", "mnist_cnn2"], load_classifier("mnist_mlp"))
     assert [(entry["prior"], entry["digit"]) for entry in found["pairs"]] == [(3, 4), (3, 5), (4, 3), (4, 5), (5, 3), (5, 4)]
@@ -37,7 +40,7 @@ def test_pairs_are_counted_from_what_the_records_say(home: Path, monkeypatch: py
         run = read_run(home / "m" / entry["folder"])
         images = run["images"]
         assert {image["digit"] for image in images} == {entry["digit"]}
-        asked = verdicts(judges, read_images(home / "m" / entry["folder"], [image["file"] for image in images]))
+        asked = predict_all(judges, read_images(home / "m" / entry["folder"], [image["file"] for image in images]))
         seen = np.min([scores[:, entry["prior"]] for scores in asked.values()], axis=0)
         fools = [
             image["confidence"] >= 0.2 and image["predicted"] == entry["digit"] and sure >= 0.2
@@ -51,7 +54,7 @@ def test_pairs_are_counted_from_what_the_records_say(home: Path, monkeypatch: py
     assert 0 < fooled < 18
     assert (found["images_fooled"]["part"], found["images_fooled"]["of"]) == (fooled, 18)
     assert found["pairs_fooled"]["part"] == sum(entry["fooled"] > 0 for entry in found["pairs"])
-    low, high = wilson(fooled, 18)
+    low, high = wilson_interval(fooled, 18)
     assert (found["images_fooled"]["low"], found["images_fooled"]["high"]) == (low, high)
 
 
@@ -78,7 +81,7 @@ def test_a_matrix_interrupted_at_its_end_is_finished_on_resuming(home: Path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("fooling.report.draw_matrix", fail)
+        broken.setattr("fooling.plots.gallery.draw_matrix", fail)
         assert guarded(dispatch, ["matrix", *SMALL]) == 130
     assert not Path("m/matrix.png").exists()
     first = read_run(home / "m" / "prior=3,digit=4")["seconds"]
@@ -143,7 +146,7 @@ def job_with(judges: dict[str, str], *words: str) -> Job:
 
 
 def of(share: dict) -> tuple[int, int]:
-    assert (share["low"], share["high"]) == wilson(share["part"], share["of"])
+    assert (share["low"], share["high"]) == wilson_interval(share["part"], share["of"])
     assert share["share"] == share["part"] / share["of"]
     return share["part"], share["of"]
 
@@ -202,7 +205,7 @@ def test_networks_of_the_attacked_ones_kind_are_for_transfer() -> None:
 
 
 def test_wilson() -> None:
-    assert wilson(0, 10) == pytest.approx((0, 0.278), abs=1e-3)
+    assert wilson_interval(0, 10) == pytest.approx((0, 0.278), abs=1e-3)
     with pytest.raises(ValueError, match="got 0 of 0"):
-        wilson(0, 0)
-    assert wilson(45, 90) == pytest.approx((0.399, 0.601), abs=1e-3)
+        wilson_interval(0, 0)
+    assert wilson_interval(45, 90) == pytest.approx((0.399, 0.601), abs=1e-3)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fooling.kernels.moves import gaussian_moves, normal_share, polynomial_moves
+from fooling.kernels.mutation_tables import gaussian_perturbations, normal_share, polynomial_perturbations
 
 
 def is_table(table: np.ndarray) -> bool:
@@ -25,7 +25,7 @@ def test_normal_share(x: float) -> None:
 
 @pytest.mark.parametrize("sd", [1e-3, 0.3, 1.0, 20.0, 255.0])
 def test_gaussian_moves(sd: float) -> None:
-    table = gaussian_moves(sd)
+    table = gaussian_perturbations(sd)
     assert is_table(table)
     for level in (0, 1, 100, 254, 255):
         expected = [normal((new - level + 0.5) / sd) for new in range(255)]
@@ -36,7 +36,7 @@ def test_gaussian_moves(sd: float) -> None:
 @pytest.mark.parametrize("level", [0, 7, 128, 255])
 def test_polynomial_moves_follow_the_formula(eta: int, level: int) -> None:
     """The formula as NSGA-II has it, over a fine grid of its uniform number u."""
-    table, x, n = polynomial_moves(eta), level / 255, 200_000
+    table, x, n = polynomial_perturbations(eta), level / 255, 200_000
     u = (np.arange(n) + 0.5) / n
     low, high = u[u <= 0.5], u[u > 0.5]
     down = (2 * low + (1 - 2 * low) * (1 - x) ** (eta + 1)) ** (1 / (eta + 1)) - 1
@@ -48,7 +48,7 @@ def test_polynomial_moves_follow_the_formula(eta: int, level: int) -> None:
 
 
 def test_polynomial_moves_are_smaller_the_larger_eta() -> None:
-    shares = [np.diff(polynomial_moves(eta)[128] / 2**32, prepend=0) for eta in (0, 5, 20, 100)]
+    shares = [np.diff(polynomial_perturbations(eta)[128] / 2**32, prepend=0) for eta in (0, 5, 20, 100)]
     spread = [(share * np.abs(np.arange(256) - 128)).sum() for share in shares]
     assert np.all(np.diff(spread) < 0)
     assert spread[2] == pytest.approx(255 / 22, rel=0.05)  # E|δ| = 1/(η + 2)

@@ -5,8 +5,10 @@ import pytest
 from conftest import random_images, random_network, random_statistics
 
 from fooling.errors import UserError
-from fooling.kernels import reference, tables
-from fooling.objective import TERMS, make_objective
+from fooling.kernels import tables
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.search.objective import TERMS, make_objective
 
 SHAPE = (9, 13, 1)
 WEIGHTS = {"target": 2.0, "histogram": 0.5, "variogram": 3.0, "eigen": 0.3}
@@ -33,7 +35,7 @@ def test_any_class_has_the_least_target_term_and_the_priors_other_terms() -> Non
     assert found["target"] == pytest.approx(each.min(axis=0), abs=1e-6)
     assert len(set(scores.argmax(axis=1))) > 1
     _, of_two, _ = make(**network, digit=2).value(images)
-    assert all(np.array_equal(found[name], of_two[name]) for name in reference.PENALTIES)
+    assert all(np.array_equal(found[name], of_two[name]) for name in REFERENCE_PENALTIES)
     _, alone, _ = make(**network, digit="any", weights={"target": 1.0}).value(images)
     assert list(alone) == ["target"]
     assert np.array_equal(alone["target"], found["target"])
@@ -83,7 +85,7 @@ def test_statistics_of_another_size_are_refused() -> None:
 
 def test_more_lags_than_fitted_are_refused() -> None:
     from fooling.data import ImageSet
-    from fooling.fit import fit
+    from fooling.statistics.fit import fit
 
     images = random_images(SHAPE, 8)
     few = fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)

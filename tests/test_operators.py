@@ -14,32 +14,36 @@ from test_difference import rebuild
 from test_engines import PLAN, equal, make
 from test_kernels import LEVELS, make_breeding, numbers_of
 
-from fooling.engines.loop import run_loop
-from fooling.engines.numba_ import NumbaEngine
-from fooling.engines.reference import ReferenceEngine
-from fooling.job import prepare
-from fooling.kernels import numba_breeding, numba_changes, reference, reference_breeding, tables
-from fooling.kernels.moves import gaussian_moves, polynomial_moves
-from fooling.kernels.reference_breeding import OPERATORS, ORIGINAL, Rates
-from fooling.overrides import leaves
-from fooling.settings import RunSettings, load
-from fooling.ways import make_rates
+from fooling.kernels import tables
+from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
+from fooling.kernels.numba import delta_operators as numba_changes
+from fooling.kernels.numba import operators as numba_breeding
+from fooling.kernels.reference import operators as reference_breeding
+from fooling.kernels.reference.operators import OPERATORS, ORIGINAL, OperatorRates, breed
+from fooling.run import prepare
+from fooling.search.genetic import ReferenceEngine
+from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.loop import run_loop
+from fooling.search.ways import make_operator_rates
+from fooling.settings import load
+from fooling.settings.overrides import leaves
+from fooling.settings.schema import RunSettings
 
 ONE = tables.RATE_ONE
 ROOT = Path(__file__).parent.parent
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "breeding.json").read_text())
-MOVES = {"gaussian_moves": gaussian_moves(30.0), "polynomial_moves": polynomial_moves(5)}
-ALL = Rates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **MOVES)
+MOVES = {"gaussian_moves": gaussian_perturbations(30.0), "polynomial_moves": polynomial_perturbations(5)}
+ALL = OperatorRates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **MOVES)
 LESS = {"redraw": 0.003, "swap": 0.003, "population": 6}
 CASES = [
-    {"rates": Rates(rectangle=ONE)},
-    {"rates": Rates(rectangle=ONE // 3)},
-    {"rates": Rates(gaussian=ONE // 100, **MOVES)},
-    {"rates": Rates(gaussian=ONE // 6, gaussian_moves=gaussian_moves(0.8))},
-    {"rates": Rates(polynomial=ONE // 100, **MOVES)},
-    {"rates": Rates(polynomial=ONE // 6, polynomial_moves=polynomial_moves(100))},
-    {"rates": Rates(blur=ONE // 100)},
-    {"rates": Rates(blur=ONE // 2)},
+    {"rates": OperatorRates(rectangle=ONE)},
+    {"rates": OperatorRates(rectangle=ONE // 3)},
+    {"rates": OperatorRates(gaussian=ONE // 100, **MOVES)},
+    {"rates": OperatorRates(gaussian=ONE // 6, gaussian_moves=gaussian_perturbations(0.8))},
+    {"rates": OperatorRates(polynomial=ONE // 100, **MOVES)},
+    {"rates": OperatorRates(polynomial=ONE // 6, polynomial_moves=polynomial_perturbations(100))},
+    {"rates": OperatorRates(blur=ONE // 100)},
+    {"rates": OperatorRates(blur=ONE // 2)},
     {"rates": ALL},
     {"rates": ALL, "mixing": False},
     {"rates": ALL, "selected": 1},
@@ -60,7 +64,7 @@ def breed_thrice(shape: tuple[int, int, int], limit: int, **varied: object) -> t
     recipe, parents, expected = make_breeding(shape, **varied)
     before, numbers = parents.copy(), numbers_of(recipe)
     whole, fresh = numba_breeding.breed(recipe, numbers)
-    found = numba_changes.find_changes(recipe, limit, numbers)
+    found = numba_changes.changed_children(recipe, limit, numbers)
     images = rebuild(recipe, found, len(numbers))
     images[found.whole], found.fresh[found.whole] = whole[found.whole], fresh[found.whole]
     assert np.array_equal(found.fresh, fresh)
@@ -96,14 +100,14 @@ def test_children_equal_the_reference(shape: tuple[int, int, int], varied: dict,
 def test_any_rates_give_equal_children(
     shape: tuple[int, int, int], rates: tuple, sd: float, eta: int, limit: int, **varied: object
 ) -> None:
-    drawn = Rates(*rates, gaussian_moves(sd), polynomial_moves(eta))
+    drawn = OperatorRates(*rates, gaussian_perturbations(sd), polynomial_perturbations(eta))
     expected, whole, changed, _ = breed_thrice(shape, min(limit, math.prod(shape)), rates=drawn, population=5, **varied)
     assert np.array_equal(whole, expected)
     assert np.array_equal(changed, expected)
 
 
 @pytest.mark.parametrize("rates", [case["rates"] for case in CASES[:9:2]], ids=lambda rates: case_name({"rates": rates}))
-def test_few_changes_stay_changes(rates: Rates) -> None:
+def test_few_changes_stay_changes(rates: OperatorRates) -> None:
     few = rates._replace(gaussian=rates.gaussian // 9, polynomial=rates.polynomial // 9, blur=rates.blur // 9)
     assert breed_thrice((28, 28, 1), 98, alike=0.99, rates=few, **{**LESS, "population": 50})[3] > 0.9
 
@@ -146,10 +150,10 @@ def test_whole_runs_are_equal_by_difference_and_in_full() -> None:
 # --- what operators do ------------------------------------------------------------------------------------------------
 
 
-def children_of(parents: np.ndarray, rates: Rates, population: int) -> np.ndarray:
+def children_of(parents: np.ndarray, rates: OperatorRates, population: int) -> np.ndarray:
     """Children of one run's parents [S, H, W, C] by these operators alone, [N, H, W, C]."""
     table, none = tables.draw_table(LEVELS[None, : parents.shape[3]]), np.zeros(1, dtype=np.uint32)
-    return reference.breed(parents[None], table, none, 0, True, 1, 1, none, population, rates)[0]
+    return breed(parents[None], table, none, 0, True, 1, 1, none, population, rates)[0]
 
 
 def flat_parents(*levels: int) -> np.ndarray:
@@ -162,7 +166,7 @@ def test_rectangles_are_rectangles_of_random_corners() -> None:
     parents = np.arange(2 * 20 * 30).reshape(2, 20, 30, 1) % 2**8
     parents[1] = 255 - parents[0]  # they differ everywhere
     parents = parents.astype(np.uint8)
-    children, areas = children_of(parents, Rates(rectangle=ONE), n), []
+    children, areas = children_of(parents, OperatorRates(rectangle=ONE), n), []
     for child in children:
         swapped = [(child == parent).all(axis=2) for parent in parents[::-1]]  # if the first parent is 0, or 1
         assert np.array_equal(swapped[0], ~swapped[1])
@@ -181,7 +185,7 @@ def is_no_rectangle(inside: np.ndarray) -> bool:
 
 
 def test_a_share_of_the_children_takes_rectangles() -> None:
-    children = children_of(flat_parents(10, 20), Rates(rectangle=ONE // 4), 1000)
+    children = children_of(flat_parents(10, 20), OperatorRates(rectangle=ONE // 4), 1000)
     halves = np.abs((children == 20).mean(axis=(1, 2, 3)) - 0.5) < 0.1  # uniform crossover: half, ±0.02
     assert halves.mean() == pytest.approx(0.75 + 0.25 * 0.09, abs=0.07)
 
@@ -189,7 +193,9 @@ def test_a_share_of_the_children_takes_rectangles() -> None:
 @pytest.mark.parametrize("level", [0, 128, 250])
 def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
     rate, sd, n = 0.1, 12.0, 200
-    children = children_of(flat_parents(level), Rates(gaussian=int(rate * ONE), gaussian_moves=gaussian_moves(sd)), n)
+    children = children_of(
+        flat_parents(level), OperatorRates(gaussian=int(rate * ONE), gaussian_moves=gaussian_perturbations(sd)), n
+    )
     noise = children.astype(int) - level
     stays = math.erf(0.5 / sd / math.sqrt(2)) if level else 0.5 + math.erf(0.5 / sd / math.sqrt(2)) / 2
     expected = rate * (1 - stays)
@@ -204,8 +210,8 @@ def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
 
 @pytest.mark.parametrize(("level", "eta"), [(128, 20), (5, 3)])
 def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> None:
-    rate, table = 0.25, polynomial_moves(eta)
-    children = children_of(flat_parents(level), Rates(polynomial=int(rate * ONE), polynomial_moves=table), 100)
+    rate, table = 0.25, polynomial_perturbations(eta)
+    children = children_of(flat_parents(level), OperatorRates(polynomial=int(rate * ONE), polynomial_moves=table), 100)
     shares = rate * np.diff(table[level] / 2**32, prepend=0)
     shares[level] += 1 - rate
     found = np.bincount(children.reshape(-1), minlength=256) / children.size
@@ -216,7 +222,7 @@ def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> Non
 def test_blur_by_hand() -> None:
     image = np.zeros((3, 4, 2), np.uint8)
     image[0, 0] = 160, 80
-    reference_breeding.blur_places(image, ONE - 1, (0, 0, 0, 0))  # every place, one after the other
+    reference_breeding.smoothing_mutation(image, ONE - 1, (0, 0, 0, 0))  # every place, one after the other
     assert image[0, 0].tolist() == [90, 45]  # 9/16: what lies outside is as the corner
     assert image[0, 1].tolist() == [17, 8]  # 3/16 of what the corner is now: 16.9, 8.4
     assert image[1, 0].tolist() == [18, 9]  # 3/16 of the corner and 1/16 of its neighbour: 17.9, 8.9
@@ -225,22 +231,22 @@ def test_blur_by_hand() -> None:
 
 def test_blur_brings_neighbours_nearer_within_their_range(shape: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(1).integers(40, 200, (1, *shape), dtype=np.uint8)
-    children = children_of(noise, Rates(blur=ONE // 10), 20)
+    children = children_of(noise, OperatorRates(blur=ONE // 10), 20)
     before, after = (np.abs(np.diff(images.astype(int), axis=2)).mean() for images in (noise, children))
     assert after < 0.97 * before
     assert 40 <= children.min() <= children.max() < 200
     share = (children != noise).any(axis=3).mean()
     assert share == pytest.approx(0.1, abs=5 * math.sqrt(0.1 / (20 * math.prod(shape[:2]))) + 0.002)
-    assert np.all(children_of(np.full((1, *shape), 77, np.uint8), Rates(blur=ONE // 2), 3) == 77)
+    assert np.all(children_of(np.full((1, *shape), 77, np.uint8), OperatorRates(blur=ONE // 2), 3) == 77)
 
 
 # --- table and settings -----------------------------------------------------------------------------------------------
 
 
-def rates_of(**changed: object) -> Rates:
+def rates_of(**changed: object) -> OperatorRates:
     chosen = {"rectangles": 0, "gaussians": 0, "polynomials": 0, "blurs": 0, **changed}
     (job,) = prepare(load([f"{name}={value}" for name, value in chosen.items()], RunSettings, "run"))
-    return make_rates(job)
+    return make_operator_rates(job)
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -264,8 +270,8 @@ def test_rates_follow_the_settings() -> None:
     assert rates_of() == ORIGINAL
     rates = rates_of(rectangles=0.25, gaussians=1, gaussian_sd=3, polynomials=2, polynomial_eta=7, blurs=4)
     assert rates[:4] == (ONE // 4, round(ONE / 784), round(2 * ONE / 784), round(4 * ONE / 784))
-    assert rates.gaussian_moves is gaussian_moves(3.0)
-    assert rates.polynomial_moves is polynomial_moves(7)
+    assert rates.gaussian_moves is gaussian_perturbations(3.0)
+    assert rates.polynomial_moves is polynomial_perturbations(7)
     assert rates_of(gaussians=1e9).gaussian == ONE // 2
     assert rates_of(crossover="rectangle").rectangle == ONE
     assert rates_of(crossover="none", rectangles=0.5).rectangle == 0

@@ -12,26 +12,27 @@ from conftest import random_network, random_statistics
 from test_engines import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
 
 import fooling
-from fooling.cli import dispatch
-from fooling.dominance import hypervolume, nondominated
-from fooling.engines.loop import Interrupted
-from fooling.engines.state import Breeding
-from fooling.errors import UserError, guarded
-from fooling.job import Job, prepare
-from fooling.kernels.numba_nsga2 import select_nsga2
-from fooling.kernels.reference_anneal import shuffled
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.kernels.numba.selection import nsga2_selection
+from fooling.kernels.reference.annealing import shuffled
 from fooling.kernels.tables import draw_table, exact_counts
-from fooling.objective import Objective, make_objective
-from fooling.record import open_record, read_image, read_images, read_run
-from fooling.run import run_job
-from fooling.searches.pareto import NumbaPareto, ReferencePareto, mating_pool, select
-from fooling.settings import RunSettings, dump, load
+from fooling.records import open_record, read_image, read_images, read_run
+from fooling.run import prepare, run_job
+from fooling.search.genetic import GeneticParams
+from fooling.search.job import Job
+from fooling.search.loop import Interrupted
+from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select
+from fooling.search.objective import Objective, make_objective
+from fooling.search.pareto_front import hypervolume, nondominated
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
 
 RUNS = np.array([0, 7], dtype=np.uint32)
 QUICK = ("search=pareto", "population=12", "runs=3", "generations=20", "digit=2")
 
 
-def make(shape: tuple[int, int, int], classifier: Any = None, **varied: Any) -> tuple[Objective, Breeding]:
+def make(shape: tuple[int, int, int], classifier: Any = None, **varied: Any) -> tuple[Objective, GeneticParams]:
     statistics = random_statistics(shape)
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
@@ -39,7 +40,7 @@ def make(shape: tuple[int, int, int], classifier: Any = None, **varied: Any) -> 
     objective = make_objective(classifier or network, statistics, weights=WEIGHTS, **wanted, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
     rates = {"mutate_factor": 1.0, "min_rate": 0.001, "swap": 2**16, "elitism": True, "seed": 3, "mixing": True, **varied}
-    return objective, Breeding(shape=shape, population=13, selected=4, tables=draw_table(levels), **rates)
+    return objective, GeneticParams(shape=shape, population=13, selected=4, tables=draw_table(levels), **rates)
 
 
 def dominated(points: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ def test_hypervolume_by_hand() -> None:
 @pytest.mark.parametrize(("number", "kept", "levels"), [(40, 20, 12), (30, 30, 4), (26, 13, 1000), (16, 4, 1), (40, 9, 6)])
 def test_the_compiled_selection_is_that_of_the_library(number: int, kept: int, levels: int) -> None:
     objectives = np.stack([some_points(number, seed, levels) for seed in range(6)])
-    which, crowding = select_nsga2(objectives, kept)
+    which, crowding = nsga2_selection(objectives, kept)
     for r, points in enumerate(objectives):
         expected, distances = select(points, kept)
         chosen = points[which[r]]

@@ -12,14 +12,13 @@ from conftest import DATA, needs_mnist, random_images
 
 import fooling
 from fooling.classifiers import load_network
-from fooling.classifiers.base import examine
-from fooling.classifiers.pca import METHODS, PcaClassifier
-from fooling.classifiers.pca_fitting import GAP, Fitted, bare_pca, fit_components, make_pca
-from fooling.cli import dispatch
+from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.pca import GAP, METHODS, Fitted, PcaClassifier, bare_pca, fit_pca, make_pca
+from fooling.commands import dispatch, guarded
 from fooling.data import ImageSet, load_data
-from fooling.eigen import fit_eigen
-from fooling.errors import UserError, guarded
-from fooling.record import read_run
+from fooling.errors import UserError
+from fooling.records import read_run
+from fooling.statistics.pca import fit_components
 
 
 @cache
@@ -28,7 +27,7 @@ def fitted(shape: tuple[int, int, int], components: int) -> tuple[Fitted, ImageS
     labels = np.arange(len(images)) % 4
     images[labels == 2, 1:3, 1:4] = 255  # else classes of noise are alike
     data = ImageSet(images, labels, ("a", "b", "c", "d"), "made")
-    return fit_components(data, components), data
+    return fit_pca(data, components), data
 
 
 def make(shape: tuple[int, int, int], method: str, components: int = 5) -> tuple[PcaClassifier, ImageSet]:
@@ -56,7 +55,7 @@ def test_distances_and_scores(shape: tuple[int, int, int], method: str) -> None:
     powers = np.exp(-(expected - expected.min(axis=1, keepdims=True)) / classifier.divisor)
     assert classifier(images) == pytest.approx(powers / powers.sum(axis=1, keepdims=True), abs=1e-6)
     assert classifier.logits(images) == pytest.approx(-expected / classifier.divisor, abs=1e-4)
-    found = examine(classifier)
+    found = check_classifier(classifier)
     assert (found.exact, found.sums_to_one) == (True, True)
     assert classifier(images[:0]).shape == (0, 4)
 
@@ -80,7 +79,7 @@ def test_means_are_those_of_the_projections() -> None:
     projections = (flat - classifier.mean / 256 / 255) @ (classifier.eigen[0] / 4096).T
     for k in range(4):
         assert classifier.centres[k] == pytest.approx(projections[data.labels == k].mean(axis=0), abs=2e-3)
-    whole = fit_eigen(data.images, 3)
+    whole = fit_components(data.images, 3)
     assert np.array_equal(whole.images, classifier.eigen[0])
 
 
@@ -89,7 +88,7 @@ def test_the_divisor_makes_the_mean_gap_five(method: str) -> None:
     classifier, data = make((8, 8, 1), method)
     ordered = np.sort(classifier.logits(data.images), axis=1)
     assert (ordered[:, -1] - ordered[:, -2]).mean() == pytest.approx(GAP, rel=1e-4)
-    bare = bare_pca(fit_components(data, 5), data, method, 5)
+    bare = bare_pca(fit_pca(data, 5), data, method, 5)
     assert np.array_equal(bare.distances(data.images), classifier.distances(data.images))
 
 
@@ -101,7 +100,7 @@ def test_more_components_than_there_are() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_it_reads_digits(method: str) -> None:
     train, test = (load_data(None, "sklearn", split) for split in ("train", "test"))
-    classifier = make_pca(fit_components(train, 8), train, method, 8)
+    classifier = make_pca(fit_pca(train, 8), train, method, 8)
     assert (classifier(test.images).argmax(axis=1) == test.labels).mean() > 0.85
 
 
@@ -145,10 +144,10 @@ def test_damaged_files_are_refused(tmp_path: Path, change: dict, message: str) -
 def test_what_cannot_be_fitted_is_refused() -> None:
     images = random_images((8, 8, 1), 6)
     with pytest.raises(UserError, match="class b has one image in made; eigen-images need at least two of each class"):
-        fit_components(ImageSet(images, np.array([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]), ("a", "b"), "made"), 3)
+        fit_pca(ImageSet(images, np.array([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]), ("a", "b"), "made"), 3)
     same = ImageSet(np.repeat(images, 2, axis=0), np.tile([0, 1], len(images)), ("a", "b"), "made")
     with pytest.raises(UserError, match="do not tell its classes apart"):
-        make_pca(fit_components(same, 3), same, "residual", 3)
+        make_pca(fit_pca(same, 3), same, "residual", 3)
 
 
 def test_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,6 +199,6 @@ class Other:
 @needs_mnist
 def test_on_mnist() -> None:
     train, test = (load_data(DATA, split=split) for split in ("train", "test"))
-    fitted = fit_components(train, 40)
+    fitted = fit_pca(train, 40)
     right = {m: (bare_pca(fitted, train, m, 40).distances(test.images).argmin(axis=1) == test.labels).mean() for m in METHODS}
     assert right == pytest.approx({"means": 0.8148, "residual": 0.9562}, abs=0.003)

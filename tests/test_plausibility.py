@@ -10,17 +10,18 @@ from conftest import DATA, needs_mnist, random_images, random_network, random_st
 from sklearn.metrics import roc_auc_score
 
 import fooling
-from fooling.cli import dispatch
-from fooling.detectors import auroc, compare, false_alarms, held_out, interval, plausibility
-from fooling.eigen import fit_eigen
-from fooling.errors import UserError, guarded
-from fooling.record import read_images, read_run
-from fooling.simple_statistics import components, diagonals, edges, greys, lags, pca_residual
+from fooling.classifiers.detection import compare, cross_validated_scores, fpr_at_95_tpr, plausibility
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+from fooling.records import read_images, read_run
 from fooling.statistics import BUNDLED
+from fooling.statistics.features import components, diagonals, edges, greys, lags, pca_residual
+from fooling.statistics.intervals import auroc, auroc_ci
+from fooling.statistics.pca import fit_components
 
 SHAPE = (9, 13, 1)
 QUICK = ("data.kind=sklearn", "classifier=mnist_mlp", "runs=12", "generations=3", "population=10", "quiet=true")
-NONE = fit_eigen(random_images(SHAPE, 8), 2)
+NONE = fit_components(random_images(SHAPE, 8), 2)
 
 
 @pytest.mark.parametrize("levels", [3, 1000])
@@ -37,16 +38,16 @@ def test_auroc_by_hand() -> None:
 
 
 def test_interval_of_hanley_and_mcneil() -> None:
-    low, high = interval(0.893, 51, 58)  # their example (1982, p. 34): the standard error is 0.032
+    low, high = auroc_ci(0.893, 51, 58)  # their example (1982, p. 34): the standard error is 0.032
     assert (high - low) / 2 / 1.96 == pytest.approx(0.032, abs=0.001)
-    assert interval(1.0, 20, 20) == (1.0, 1.0)
+    assert auroc_ci(1.0, 20, 20) == (1.0, 1.0)
 
 
 def test_false_alarms_by_hand() -> None:
     evolved, real = np.arange(20.0), np.array([-1.0, 0.0, 1.0, 5.0])
-    assert false_alarms(evolved, real) == 0.5  # flags all but the lowest of 20: from 1 on
-    assert false_alarms(evolved + 100, real) == 0
-    assert false_alarms(evolved - 100, real) == 1
+    assert fpr_at_95_tpr(evolved, real) == 0.5  # flags all but the lowest of 20: from 1 on
+    assert fpr_at_95_tpr(evolved + 100, real) == 0
+    assert fpr_at_95_tpr(evolved - 100, real) == 1
 
 
 def test_a_comparison_looks_at_the_distance_from_the_real_median() -> None:
@@ -62,8 +63,8 @@ def test_a_comparison_looks_at_the_distance_from_the_real_median() -> None:
 def test_held_out_scores_learn_nothing_from_noise_and_all_from_a_difference() -> None:
     random = np.random.default_rng(1)
     x, y = random.normal(size=(150, 4)), random.normal(size=(150, 4))
-    assert 0.35 < auroc(*held_out(x, y)) < 0.65
-    assert auroc(*held_out(x + np.array([0, 9, 0, 0]), y)) == 1
+    assert 0.35 < auroc(*cross_validated_scores(x, y)) < 0.65
+    assert auroc(*cross_validated_scores(x + np.array([0, 9, 0, 0]), y)) == 1
 
 
 def test_greys_and_lags_by_hand() -> None:
@@ -116,7 +117,7 @@ def test_edges_lie_across_the_gradient(direction: int, values: object) -> None:
 
 def test_residual_is_that_of_the_class() -> None:
     images = random_images(SHAPE, 60)
-    residual = pca_residual(images, fit_eigen(images, 5))["pca_residual"]
+    residual = pca_residual(images, fit_components(images, 5))["pca_residual"]
     assert residual.mean() == pytest.approx(1, abs=0.02)
 
 

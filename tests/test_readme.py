@@ -14,9 +14,8 @@ from PIL import Image, ImageDraw
 from sklearn.linear_model import LogisticRegression
 from test_http import Server
 
-from fooling import download
-from fooling.cli import dispatch
-from fooling.errors import guarded
+from fooling.commands import dispatch, guarded
+from fooling.data import download
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SMALL = {

@@ -9,14 +9,15 @@ import pytest
 from conftest import random_network, random_statistics
 from PIL import Image
 
-from fooling.engines import loop
 from fooling.errors import UserError
-from fooling.folders import open_folder
-from fooling.job import prepare
-from fooling.record import Record, kind_of, load_checkpoint, open_record, read_image, read_run, status_of, write_atomically
-from fooling.result import Result
-from fooling.run import run_job
-from fooling.settings import RunSettings, dump, load
+from fooling.records import Record, kind_of, load_checkpoint, open_record, read_image, read_run, status_of
+from fooling.records.files import write_atomically
+from fooling.records.resume import open_folder
+from fooling.run import prepare, run_job
+from fooling.search import loop
+from fooling.search.result import Result
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
 
 SHAPE = (9, 13, 1)
 WORDS = ["digit=1", "runs=3", "population=12", "generations=25", "tol=0.4", "stop=tol", "engine.threads=1"]

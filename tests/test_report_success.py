@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fooling.record import open_record, read_image
-from fooling.report_success import Curve, curve, draw_success, draw_sweep_success, look, milestones, nearest, said
+from fooling.plots.success import Curve, curve, draw_success, draw_sweep_success, look, milestones, nearest, said
+from fooling.records import open_record, read_image
 
 LEVELS = ("0.9", "0.99", "0.999", "0.9999")
 

@@ -14,12 +14,13 @@ import pytest
 from conftest import random_network, random_statistics
 
 import fooling
-from fooling.cli import COMMANDS, dispatch
-from fooling.errors import UserError, guarded
-from fooling.kernels.numba_difference import STATISTICS
-from fooling.objective import TERMS
-from fooling.record import locked, read_image, read_run, status_of
-from fooling.sweep import clear_sweep
+from fooling.commands import COMMANDS, dispatch, guarded
+from fooling.commands.grid import clear_sweep
+from fooling.errors import UserError
+from fooling.kernels.numba.delta_penalties import STATISTICS
+from fooling.records import read_image, read_run, status_of
+from fooling.records.files import locked
+from fooling.search.objective import TERMS
 
 QUICK = ["runs=3", "generations=12", "population=20"]
 LONG = ["runs=8", "generations=600", "digit=3"]  # seconds, so that signals arrive in its midst
@@ -54,7 +55,7 @@ def test_main_command(home: Path) -> None:
 
 def test_console_script_is_the_same(home: Path) -> None:
     assert call("run", "digit=2", *QUICK, "out=a", "quiet=true") == 0
-    done = command("run", "digit=2", *QUICK, "out=b", "quiet=true", module="fooling.cli")
+    done = command("run", "digit=2", *QUICK, "out=b", "quiet=true", module="fooling.run")
     assert done.stdout == ""
     assert [path.read_bytes() for path in sorted(Path("a/images").iterdir())] == [
         path.read_bytes() for path in sorted(Path("b/images").iterdir())
@@ -427,7 +428,7 @@ def test_a_job_larger_than_the_memory(home: Path, capsys: pytest.CaptureFixture[
     def full(*words: Any) -> None:
         raise MemoryError("Unable to allocate 73.0 GiB")
 
-    monkeypatch.setattr("fooling.engines.numba_.NumbaEngine.init", full)
+    monkeypatch.setattr("fooling.search.genetic.numba.NumbaEngine.init", full)
     assert call("run", "out=r") == 2
     assert capsys.readouterr().err == (
         "fooling: not enough memory (Unable to allocate 73.0 GiB); take fewer runs, a smaller population or smaller images\n"

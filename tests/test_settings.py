@@ -11,30 +11,26 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 import fooling
-from fooling.clashes import OF_SEARCHES, ONLY
 from fooling.errors import UserError
-from fooling.experiment_settings import (
+from fooling.settings import dump, load
+from fooling.settings.commands import (
     BorderSettings,
     ClassifySettings,
     DamageSettings,
     EigenSettings,
-    MeanSettings,
-    ScrambleSettings,
-)
-from fooling.groups import FOREIGN
-from fooling.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
-from fooling.settings import (
     ExamineSettings,
     LadderSettings,
     MatrixSettings,
+    MeanSettings,
     PlausibilitySettings,
-    RunSettings,
+    ScrambleSettings,
     StatsSettings,
     TrainSettings,
-    dump,
-    load,
 )
-from fooling.settings_help import help_text
+from fooling.settings.help import help_text
+from fooling.settings.overrides import GROUPS, PRESET, choices, defaults, flat, leaves, members
+from fooling.settings.rules import OF_SEARCHES, ONLY
+from fooling.settings.schema import FOREIGN, RunSettings
 
 MODELS = {
     "run": RunSettings,
@@ -331,7 +327,7 @@ def test_help_names_every_setting_and_choice(root: str) -> None:
 
 def test_settings_answer_without_heavy_imports(home: Path) -> None:
     code = (
-        "import sys; import fooling.run as r; r.main(['--help'])\n"
+        "import sys; import fooling.commands as c; c.dispatch(['run', '--help'])\n"
         "heavy = {'numpy', 'jax', 'numba', 'matplotlib', 'rich', 'PIL', 'sklearn'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -10,18 +10,21 @@ import pytest
 from conftest import random_dense, random_images, random_network, random_statistics
 from scipy.ndimage import gaussian_filter
 
-from fooling.classifiers.convolutional import ConvolutionalNetwork, sizes
+from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
 from fooling.classifiers.layers import layer_function, layer_shapes
-from fooling.classifiers.windows import Windows, cut
-from fooling.kernels import jax_filters, jax_smooth, reference
-from fooling.wanted import Prior, arguments
+from fooling.classifiers.tiling import TiledClassifier, cut
+from fooling.kernels.jax import differentiable as jax_filters
+from fooling.kernels.jax import differentiable as jax_smooth
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.search.prior import TermTargets, arguments
 
 PRIORS = [
-    Prior(1),
-    Prior(1, lags=3, bins=7, hinge=("eigen", "regional")),
-    Prior(2, lags=5, quirk_lag1=True),
-    Prior(0, lags=4, exemplar=True, lag_weights="spread"),
-    Prior(1, lags=2, hinge=("histogram", "variogram")),
+    TermTargets(1),
+    TermTargets(1, lags=3, bins=7, hinge=("eigen", "regional")),
+    TermTargets(2, lags=5, quirk_lag1=True),
+    TermTargets(0, lags=4, exemplar=True, lag_weights="spread"),
+    TermTargets(1, lags=2, hinge=("histogram", "variogram")),
 ]
 
 
@@ -33,18 +36,18 @@ def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> 
 
 
 def test_every_term_has_a_smooth_twin() -> None:
-    assert list(jax_smooth.PENALTIES) == list(reference.PENALTIES)
+    assert list(jax_smooth.PENALTIES) == list(REFERENCE_PENALTIES)
 
 
 @pytest.mark.parametrize("shape", [(9, 13, 1), (8, 8, 3)])
-@pytest.mark.parametrize("name", list(reference.PENALTIES))
+@pytest.mark.parametrize("name", list(REFERENCE_PENALTIES))
 def test_terms_of_whole_levels_equal_the_reference(shape: tuple[int, int, int], name: str) -> None:
     statistics, images = random_statistics(shape), random_images(shape, 6)
     for prior in PRIORS:
         found = arguments(statistics, replace(prior, lags=min(prior.lags, min(shape[:2]) - 1)))[name]
         which = np.arange(len(images)) % (statistics.exemplars if prior.exemplar else 1)
         smooth = jax.jit(lambda x, which, found=found: jax_smooth.PENALTIES[name](x, which, *found))
-        wanted = reference.PENALTIES[name](images, which, *found)
+        wanted = REFERENCE_PENALTIES[name](images, which, *found)
         # energies outside of the eigen-images are differences of large numbers where few images were fitted
         close = pytest.approx(wanted, rel=5e-3 if name == "eigen" else 1e-5, abs=1e-6)
         assert np.asarray(smooth(images.astype(np.float32), which)) == close
@@ -60,12 +63,12 @@ def test_slopes_are_differences_of_the_reference(name: str) -> None:
         for place in [(0, 0), (0, 5), (3, 3), (4, 7), (7, 7)]:  # on even ground too, where |difference| has a corner
             moved = np.repeat(image, 2, axis=0)
             moved[:, *place, 0] += np.array([1, -1]).astype(np.uint8)
-            up, down = reference.PENALTIES[name](moved, np.zeros(2, dtype=np.int64), *found).astype(np.float64)
+            up, down = REFERENCE_PENALTIES[name](moved, np.zeros(2, dtype=np.int64), *found).astype(np.float64)
             assert slope[0, *place, 0] == pytest.approx((up - down) / 2, rel=2e-3, abs=4e-7)
 
 
 def test_the_histograms_slope_leads_to_the_wanted_shares() -> None:
-    found = arguments(random_statistics((8, 8, 1)), Prior(1, lags=3))["histogram"]
+    found = arguments(random_statistics((8, 8, 1)), TermTargets(1, lags=3))["histogram"]
     which, pixels = np.zeros(1, dtype=np.int64), np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 1)).astype(np.float32)
     uphill = jax.jit(jax.grad(lambda x: jax_smooth.histogram_term(x, which, *found).sum()))
     first = reference.histogram_term(np.rint(pixels).astype(np.uint8), which, *found)[0]
@@ -78,7 +81,7 @@ def test_the_histograms_slope_leads_to_the_wanted_shares() -> None:
 def test_surprise_is_the_log_likelihood() -> None:
     scores = jnp.array([[0.2, 0.7, 0.1], [0.0, 1.0, 0.5]], dtype=jnp.float32)
     by_hand = [-np.log(0.8) - np.log(0.7) - np.log(0.9), -np.log(1e-30) - np.log(1e-7) - np.log(0.5)]
-    assert np.asarray(jax_smooth.surprise(scores, jnp.array([1, 0]))) == pytest.approx(by_hand, rel=1e-5)
+    assert np.asarray(jax_smooth.binary_cross_entropy(scores, jnp.array([1, 0]))) == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_total_variation_by_hand() -> None:
@@ -163,7 +166,7 @@ def test_windows_cover_the_picture_and_overlap_by_half(picture: tuple[int, int])
 def test_the_score_of_a_class_is_that_of_its_best_window() -> None:
     network = random_network((8, 8, 1))
     pictures = random_images((12, 15, 1), 3)
-    windows = Windows(network, (12, 15, 1))
+    windows = TiledClassifier(network, (12, 15, 1))
     by_hand = np.stack([network(cut(picture[None], (8, 8, 1))[0]).max(axis=0) for picture in pictures])
     assert np.array_equal(windows(pictures), by_hand)
     assert np.asarray(windows.jax_fn(pictures)) == pytest.approx(by_hand, abs=1e-5)

@@ -8,13 +8,14 @@ import pytest
 from conftest import DATA, needs_mnist, random_images, random_statistics
 
 from fooling.data import ImageSet, load_data
-from fooling.eigen import FLOOR, arguments
 from fooling.errors import UserError
-from fooling.fit import fit
-from fooling.kernels import reference, tables
-from fooling.kernels.reference_eigen import eigen_distances, eigen_parts
-from fooling.kernels.reference_regional import regional_counts, regional_parts, regional_wanted
+from fooling.kernels import tables
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.penalties import eigen_distances, eigen_parts, regional_counts, regional_parts, regional_target
 from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics.fit import fit
+from fooling.statistics.pca import FLOOR, arguments
 
 ROUNDED = {"eigen", "variance", "residual", "regional", "exemplar_regional", "exemplar_eigen"}
 
@@ -91,7 +92,7 @@ def test_exemplars_are_evenly_spaced_among_a_class(exemplars: int, places: list[
         chosen, which = own[k][places[k]], np.zeros(len(places[k]), dtype=np.int64)
         weights, centre, mean, variance, residual, _ = arguments(statistics.eigen_images(k), 0.0)
         counts = reference.histogram_counts(chosen, np.arange(256, dtype=np.uint8))
-        regional = reference.PENALTIES["regional"](chosen, which, 3, regional_wanted(statistics.regional[k]))
+        regional = REFERENCE_PENALTIES["regional"](chosen, which, 3, regional_target(statistics.regional[k]))
         eigen = eigen_distances(eigen_parts(chosen, weights, centre, mean), variance, residual)
         assert np.array_equal(statistics.exemplar_levels[k], counts)
         assert np.array_equal(statistics.exemplar_sums[k], reference.variogram_sums(chosen, 3))

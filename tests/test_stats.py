@@ -14,13 +14,13 @@ from PIL import Image
 from rich.console import Console
 from test_streams import mixed, write_fortran, write_fractions, write_gz, write_idx, write_npz, write_pictures
 
-from fooling import eigen, fit, readers
-from fooling.cli import dispatch
-from fooling.commands import progress as module
-from fooling.commands.progress import progress
-from fooling.errors import guarded
-from fooling.pictures import read_picture
-from fooling.statistics import Statistics
+from fooling.commands import console as module
+from fooling.commands import dispatch, guarded
+from fooling.commands.console import progress
+from fooling.data import readers
+from fooling.data.images import read_image
+from fooling.statistics import Statistics, fit
+from fooling.statistics import pca as eigen
 
 
 def call(*words: str) -> int:
@@ -113,9 +113,9 @@ def test_a_picture_that_is_gone_when_its_turn_comes(
 
     def reading(place: Path) -> np.ndarray:
         shutil.rmtree(path / "3", ignore_errors=True)
-        return read_picture(place)
+        return read_image(place)
 
-    monkeypatch.setattr("fooling.pictures.read_picture", reading)
+    monkeypatch.setattr("fooling.data.images.read_image", reading)
     assert call("stats", f"data.path={path}") == 2
     assert f"{first}: is not a picture that can be read ([Errno 2] No such file" in capsys.readouterr().err
     assert [p.name for p in home.iterdir()] == ["set"]
@@ -188,4 +188,4 @@ def test_coloured_pictures_by_class_from_statistics_to_images(home: Path) -> Non
     run = json.loads((home / "a" / "run.json").read_text())
     assert run["statistics_fingerprint"] == Statistics.load(home / "s.npz").fingerprint
     assert run["images"][0]["terms"].keys() >= {"variogram"}
-    assert read_picture(home / "a" / run["images"][0]["file"]).shape == (32, 32, 3)
+    assert read_image(home / "a" / run["images"][0]["file"]).shape == (32, 32, 3)

@@ -12,14 +12,15 @@ import pytest
 from conftest import random_images
 from PIL import Image
 
-from fooling import eigen, readers
-from fooling.data import ImageSet, load_data, stream_data
-from fooling.eigen import EIGEN_ONE, FLOOR, MEAN_ONE
-from fooling.fit import fit
-from fooling.kernels import reference, tables
-from fooling.kernels.reference_eigen import eigen_distances, eigen_parts
-from fooling.kernels.reference_regional import regional_counts, regional_parts, regional_wanted
+from fooling.data import ImageSet, load_data, readers, stream_data
+from fooling.kernels import tables
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.penalties import eigen_distances, eigen_parts, regional_counts, regional_parts, regional_target
 from fooling.statistics import Statistics
+from fooling.statistics import pca as eigen
+from fooling.statistics.fit import fit
+from fooling.statistics.pca import EIGEN_ONE, FLOOR, MEAN_ONE
 
 SIZES = [(8, 8, 1), (28, 28, 1), (32, 32, 3)]
 EIGEN = {"eigen", "variance", "residual", "exemplar_eigen"}
@@ -164,7 +165,7 @@ def naive(
             "regional": regional,
             "exemplar_levels": reference.histogram_counts(chosen, every),
             "exemplar_sums": reference.variogram_sums(chosen, lags),
-            "exemplar_regional": reference.PENALTIES["regional"](chosen, which, 4, regional_wanted(regional)),
+            "exemplar_regional": REFERENCE_PENALTIES["regional"](chosen, which, 4, regional_target(regional)),
             "exemplar_eigen": np.stack(eigen_distances(parts, np.maximum(variance, FLOOR), residual), axis=1),
         }
         for name, value in row.items():

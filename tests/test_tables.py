@@ -26,13 +26,13 @@ def test_log2_fixed(x: int) -> None:
 def test_gaps_are_geometric(threshold: int) -> None:
     rate = threshold / tables.RATE_ONE
     words = np.random.default_rng(threshold).integers(0, 2**32, 20_000)
-    gaps = np.array([tables.gap(int(word), tables.gap_divisor(threshold)) for word in words])
+    gaps = np.array([tables.geometric_skip(int(word), tables.log_survival(threshold)) for word in words])
     assert gaps.mean() == pytest.approx((1 - rate) / rate, rel=0.04)
     assert (gaps == 0).mean() == pytest.approx(rate, abs=4 * math.sqrt(rate / len(words)))
 
 
 def test_no_rate_no_event() -> None:
-    assert tables.gap_divisor(0) == 0
+    assert tables.log_survival(0) == 0
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, math.nan])

@@ -11,18 +11,17 @@ from PIL import Image
 
 import fooling
 from fooling import load_classifier
-from fooling.classifiers.convolutional import ConvolutionalNetwork
+from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import DenseNetwork
-from fooling.classifiers.networks import SigmoidNetwork
-from fooling.classifiers.perceptron import GAP, mean_gap, train_perceptron
-from fooling.classifiers.training import Training, confusion, train_dense
-from fooling.cli import dispatch
-from fooling.commands.train import KINDS
-from fooling.confusion_chart import chart
+from fooling.classifiers.sigmoid import SigmoidNetwork
+from fooling.classifiers.training import GAP, Training, confusion_matrix, mean_gap, train_dense, train_perceptron
+from fooling.commands import dispatch, guarded
+from fooling.commands.train import TRAINERS
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError, guarded
-from fooling.overrides import choices
-from fooling.record import read_json
+from fooling.errors import UserError
+from fooling.plots.confusion import chart
+from fooling.records.files import read_json
+from fooling.settings.overrides import choices
 
 # Words for a quick training of each kind, and the test accuracy that it must reach; of random weights it is about 0.1.
 QUICK: dict[str, tuple[list[str], float, type]] = {
@@ -46,9 +45,9 @@ def few(number: int = 300) -> ImageSet:
 
 def test_every_choice_is_a_kind_and_can_be_loaded() -> None:
     from fooling.classifiers import CLASSIFIERS
-    from fooling.classifiers.foreign import ADAPTERS
+    from fooling.classifiers.adapters import ADAPTERS
 
-    assert sorted([*KINDS, "pca"]) == sorted(CLASSIFIERS)  # which `fooling eigen` fits
+    assert sorted([*TRAINERS, "pca"]) == sorted(CLASSIFIERS)  # which `fooling eigen` fits
     assert sorted([*CLASSIFIERS, *ADAPTERS]) == choices("classifier")
 
 
@@ -61,7 +60,7 @@ def test_each_kind_learns_is_told_of_and_can_be_fooled(home: Path, capsys: pytes
     network, told = load_classifier(name, "n.safetensors"), read_json(Path("n.json"))
     assert isinstance(network, kind)
     test = load_data(None, "sklearn", "test")
-    counts = confusion(network, test)
+    counts = confusion_matrix(network, test)
     assert least < np.trace(counts) / counts.sum() == told["accuracy"]
     assert told["confusion"] == counts.tolist()
     assert np.sum(told["confusion"], axis=1).tolist() == np.bincount(test.labels).tolist()

@@ -5,14 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers import convolutional, dense, networks, pca
-from fooling.classifiers.adapted import Like
+from fooling.classifiers import cnn as convolutional
+from fooling.classifiers import dense, pca
+from fooling.classifiers import sigmoid as networks
+from fooling.classifiers.adapters import open_foreign
+from fooling.classifiers.adapters.adapter import ShapeHint
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.files import HINT, read
-from fooling.classifiers.foreign import open_foreign
+from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
-from fooling.groups import Classifier as Chosen
-from fooling.paths import user_path
+from fooling.settings import load
+from fooling.settings.fields import user_path
+from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.schema import RunSettings
 
 # Kinds of built-in networks, by the format in a file's header.
 FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]] = {
@@ -21,7 +25,7 @@ FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]]
     convolutional.FORMAT: convolutional.load_convolutional,
     pca.FORMAT: pca.load_pca,
 }
-ASSETS = Path(__file__).parent.parent / "assets"
+ASSETS = Path(__file__).parent / "weights"
 
 
 def load_network(path: Path) -> Classifier:
@@ -64,7 +68,6 @@ def load_classifier(name: str = "mnist_mlp", path: str | None = None, **settings
 
     `settings` are those of the group `classifier` (layout, scale, mean, std, output, …). Raises UserError.
     """
-    from fooling.settings import RunSettings, load
 
     words = [f"classifier={name}", *([f"classifier.path={path}"] if path else [])]
     words += [f"classifier.{key}={as_word(value)}" for key, value in settings.items()]
@@ -76,7 +79,7 @@ def as_word(value: Any) -> str:
     return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
-def open_classifier(chosen: Chosen, like: Like = lambda: (None, ()), threads: int | None = None) -> Classifier:
+def open_classifier(chosen: Chosen, like: ShapeHint = lambda: (None, ()), threads: int | None = None) -> Classifier:
     """The classifier that the settings choose. Raises UserError.
 
     `like` tells shape and classes of the images at hand; it is asked where a foreign model does not say. `threads`: how many a

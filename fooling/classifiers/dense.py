@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.files import HINT, check_sizes, read_face, write
-from fooling.classifiers.networks import read_lattice, refuse_inexact, rounded
+from fooling.classifiers.serialization import HINT, check_sizes, read_face, write
+from fooling.classifiers.sigmoid import read_scale, refuse_inexact, round_to_grid
 from fooling.errors import UserError
-from fooling.kernels import reference
-
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from fooling.kernels import reference as reference_kernels
+from fooling.kernels.reference.network import dense_logits, network_sums
+from fooling.kernels.tables import Bytes, Floats
 
 FORMAT = "fooling dense network 1"
 ACTIVATIONS = ("sigmoid", "relu")
@@ -88,25 +87,25 @@ class DenseNetwork:
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
-        return self.scores_of_sums(reference)(reference.network_sums(images, *self.linear_head))
+        return self.scores_of_sums(reference_kernels)(network_sums(images, *self.linear_head))
 
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """Scores as a function of JAX, to be part of a compiled search."""
-        from fooling.kernels import jax_
+        from fooling.kernels.jax.network import dense_scores
 
-        return lambda images: jax_.dense_scores(images, self.linear_head, self.scale, self.rest, self.relu)
+        return lambda images: dense_scores(images, self.linear_head, self.scale, self.rest, self.relu)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """What each layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
-        from fooling.kernels.jax_smooth import dense_layers
+        from fooling.kernels.jax.differentiable import dense_layers
 
         return dense_layers(images, self.linear_head, self.scale, self.rest, self.activation, softmax=True)
 
     def logits(self, images: Bytes) -> Floats:
         """What the scores are the softmax of: float32 [N, K] of images uint8 [N, H, W, C]."""
-        sums = reference.network_sums(images, *self.linear_head)
-        return reference.dense_logits(sums, self.scale, self.rest, self.relu)
+        sums = network_sums(images, *self.linear_head)
+        return dense_logits(sums, self.scale, self.rest, self.relu)
 
     def scores_of_sums(self, kernels: ModuleType) -> Callable[[Floats], Floats]:
         """What makes scores [N, K] of first-layer sums [N, M], by the kernels of an engine; several threads may call it."""
@@ -123,7 +122,7 @@ class DenseNetwork:
         write(path, FORMAT, self.input_shape, self.labels, self.made, more, self.tensors)
 
 
-def dense_on_lattice(
+def quantize_dense(
     layers: dict[str, Floats],
     input_shape: tuple[int, int, int],
     labels: tuple[str, ...],
@@ -132,7 +131,7 @@ def dense_on_lattice(
     made: str = "",
 ) -> DenseNetwork:
     """Rounds the first of trained float layers (weights1, bias1, weights2, …) to the finest lattice that is exact."""
-    k, weights, bias = rounded(layers["weights1"], layers["bias1"])
+    k, weights, bias = round_to_grid(layers["weights1"], layers["bias1"])
     further = range(2, len(layers) // 2 + 1)
     rest = tuple((layers[f"weights{i}"].astype(np.float32), layers[f"bias{i}"].astype(np.float32)) for i in further)
     return DenseNetwork(input_shape, labels, k, weights, bias, rest, activation, divisor, made)
@@ -141,8 +140,8 @@ def dense_on_lattice(
 def load_dense(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> DenseNetwork:
     """The network of a file's header and tensors; what cannot be one is refused."""
     shape, labels = read_face(path, about)
-    lattice, depth = read_lattice(path, about), max(1, len(tensors) // 2)
-    activation, divisor = about.get("activation", ""), read_divisor(path, about)
+    lattice, depth = read_scale(path, about), max(1, len(tensors) // 2)
+    activation, divisor = about.get("activation", ""), read_temperature(path, about)
     if activation not in (ACTIVATIONS if depth > 1 else (NONE,)):
         raise UserError(f"classifier.path={path}: its header is damaged (activation); {HINT}")
     hidden = [max(1, tensors[f"bias{i}"].size) if f"bias{i}" in tensors else 1 for i in range(1, depth)]
@@ -158,7 +157,7 @@ def load_dense(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> De
     return DenseNetwork(shape, labels, lattice, tensors["weights1"], tensors["bias1"], rest, activation, divisor, made)
 
 
-def read_divisor(path: Path, about: dict[str, str]) -> float:
+def read_temperature(path: Path, about: dict[str, str]) -> float:
     """What a header says that the sums are divided by."""
     try:
         divisor = float(about["divisor"])

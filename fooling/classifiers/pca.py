@@ -6,7 +6,7 @@ eigen-images of the whole set; `residual`, the class whose own k eigen-images le
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.dense import read_divisor
-from fooling.classifiers.files import check_sizes, read_face, write
-from fooling.eigen import EIGEN_ONE, MEAN_ONE
+from fooling.classifiers.dense import read_temperature
+from fooling.classifiers.serialization import check_sizes, read_face, write
+from fooling.data import ImageSet, refuse_empty_classes
 from fooling.errors import UserError
-
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
+from fooling.kernels.tables import Bytes, Doubles, Floats
+from fooling.statistics.pca import (
+    DIRECT,
+    EIGEN_ONE,
+    MEAN_ONE,
+    PrincipalComponents,
+    components_of_sums,
+    fit_components,
+    mean_image,
+    products,
+)
 
 FORMAT = "fooling pca classifier 1"
 METHODS = ("means", "residual")
@@ -139,7 +146,7 @@ class PcaClassifier:
 def load_pca(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> PcaClassifier:
     """The classifier of a file's header and tensors; what cannot be one is refused."""
     shape, labels = read_face(path, about)
-    method, divisor = about.get("method", ""), read_divisor(path, about)
+    method, divisor = about.get("method", ""), read_temperature(path, about)
     if method not in METHODS:
         raise UserError(f"classifier.path={path}: its header is damaged (method); {HINT}")
     sets = 1 if method == "means" else len(labels)
@@ -155,3 +162,79 @@ def load_pca(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> PcaC
         raise UserError(f"classifier.path={path}: tensor mean holds more than 255 grey levels; {HINT}")
     made = about.get("made", "")
     return PcaClassifier(shape, labels, method, tensors["mean"], tensors["eigen"], tensors["centres"], divisor, made)
+
+
+GAP = 5.0  # what the mean gap between the smallest and the second distance of a training image is worth, in logits
+SCALED = 10_000  # training images, evenly spaced, whose gaps are measured
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Eigen-images of a set of images, of all of it and of each class; as many as were asked for and as there are."""
+
+    whole: PrincipalComponents
+    classes: list[PrincipalComponents]  # K
+    centres: Doubles  # [K, M], means of the classes among the projections on those of the whole set, pixels on [0, 1]
+
+
+def fit_pca(data: ImageSet, components: int, watch: Callable[[str, int, int], None] = lambda what, done, total: None) -> Fitted:
+    """Fits eigen-images: at most `components`, at most the pixels, and at most the images less one."""
+    count = refuse_empty_classes(data)
+    if count.min() < 2:
+        few = data.classes[int(count.argmin())]
+        raise UserError(f"class {few} has one image in {data.source}; eigen-images need at least two of each class")
+    classes, parts = len(data.classes), []
+    for k in range(classes):
+        watch("eigen-images", k, classes + 1)
+        images = np.ascontiguousarray(data.images[data.labels == k])
+        parts.append(fit_components(images, most(components, images)))
+    watch("eigen-images", classes, classes + 1)
+    whole = fit_whole(data.images, most(components, data.images))
+    apart = np.stack([part.mean for part in parts]).astype(np.float64) - whole.mean
+    return Fitted(whole, parts, apart @ whole.images.T.astype(np.float64) * UNIT)
+
+
+def most(components: int, images: Bytes) -> int:
+    """How many eigen-images there are, if at most so many are wanted."""
+    return min(components, int(np.prod(images.shape[1:])), len(images) - 1)
+
+
+def fit_whole(images: Bytes, components: int) -> PrincipalComponents:
+    """`fit_eigen` of many images, their products summed up batch by batch."""
+    flat = images.reshape(len(images), -1)
+    if flat.shape[1] > DIRECT:
+        return fit_components(images, components)
+    pairs = np.zeros((flat.shape[1], flat.shape[1]))
+    for lo in range(0, len(flat), BATCH):
+        pairs += products(flat[lo : lo + BATCH])
+    total = flat.sum(axis=0, dtype=np.int64)
+    return components_of_sums(mean_image(total, len(flat)), total, pairs, len(flat), components)
+
+
+def bare_pca(fitted: Fitted, data: ImageSet, method: str, components: int) -> PcaClassifier:
+    """The PCA classifier of a method with k components, at most as many as there are, its divisor still 1."""
+    sets = [fitted.whole] if method == "means" else fitted.classes
+    kept = min(components, *(len(one.images) for one in sets), len(sets[0].images))
+    height, width, channels = data.images.shape[1:]
+    return PcaClassifier(
+        (height, width, channels),
+        data.classes,
+        method,
+        np.stack([one.mean for one in sets]),
+        np.stack([one.images[:kept] for one in sets]),
+        (fitted.centres[:, :kept] if method == "means" else np.empty((0, kept))).astype(np.float32),
+    )
+
+
+def make_pca(fitted: Fitted, data: ImageSet, method: str, components: int) -> PcaClassifier:
+    """The same with its divisor: over the training images the mean gap between the smallest and the second distance² is 5.
+
+    That is in logits, odds of 148 : 1, as of a perceptron: distances have no unit of certainty of their own.
+    """
+    first = bare_pca(fitted, data, method, components)
+    few = data.images[np.linspace(0, len(data.images) - 1, min(len(data.images), SCALED)).astype(int)]
+    nearest = np.sort(first.distances(few), axis=1)
+    gap = float((nearest[:, 1] - nearest[:, 0]).mean())
+    if not gap > 0:
+        raise UserError(f"{data.source}: eigen-images do not tell its classes apart; give another data set")
+    return replace(first, divisor=gap / GAP)

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.convolutional import ConvolutionalNetwork, by_patches, forward, sizes
-from fooling.classifiers.dense import NONE, DenseNetwork, dense_on_lattice
-from fooling.classifiers.networks import SigmoidNetwork, on_lattice
+from fooling.classifiers.cnn import ConvolutionalNetwork, by_patches, forward, sizes
+from fooling.classifiers.dense import NONE, DenseNetwork, quantize_dense
+from fooling.classifiers.sigmoid import GRIDS, SigmoidNetwork, quantize
 from fooling.data import ImageSet
 from fooling.errors import UserError
+from fooling.kernels.reference.network import network_sums
+from fooling.kernels.tables import Floats
 
 Layers = dict[str, Any]
 MOMENTUM = 0.9
@@ -40,7 +42,7 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
 
     shape, classes = data.images.shape[1:], len(data.classes)
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
-    layers = start_layers(
+    layers = init_weights(
         key_start,
         {
             "weights1": (int(np.prod(shape)), hidden),
@@ -57,8 +59,8 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
         # cross-entropy of K independent sigmoids: −Σ w·log σ(z) + (1 − w)·log σ(−z)
         return -(wanted * jax.nn.log_sigmoid(logits) + (1 - wanted) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
 
-    trained = descend(layers, error, data, training, key_order)
-    return on_lattice(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+    trained = sgd(layers, error, data, training, key_order)
+    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, made)
 
 
 def train_dense(
@@ -79,7 +81,7 @@ def train_dense(
         sizes |= {f"weights{i}": (widths[i - 1], widths[i]), f"bias{i}": (widths[i],)}
     start: Layers = {name: np.zeros(size) for name, size in sizes.items()}
     if hidden:
-        start = start_layers(key_start, sizes, GAINS[activation])
+        start = init_weights(key_start, sizes, GAINS[activation])
         start["weights1"] *= (START * widths[0] / ENERGY) ** 0.5
     mean, factor = centre(data)
     act = jax.nn.relu if activation == "relu" else jax.nn.sigmoid
@@ -90,10 +92,10 @@ def train_dense(
             z = act(z) @ layers[f"weights{i}"] + layers[f"bias{i}"]
         return -(wanted * jax.nn.log_softmax(z)).sum(axis=1).mean()
 
-    trained = descend(start, error, data, training, key_order)
+    trained = sgd(start, error, data, training, key_order)
     trained["weights1"] = trained["weights1"] * factor
     trained["bias1"] = trained["bias1"] - mean @ trained["weights1"]
-    return dense_on_lattice(trained, shape, data.classes, activation, made=made)
+    return quantize_dense(trained, shape, data.classes, activation, made=made)
 
 
 def centre(data: ImageSet) -> tuple[npt.NDArray[np.float32], np.float32]:
@@ -114,15 +116,15 @@ def train_cnn(
     height, width, depth = data.images.shape[1:]
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
     shape = (height, width, depth)
-    layers = start_layers(key_start, sizes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
+    layers = init_weights(key_start, sizes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
 
     def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
         return -(wanted * jax.nn.log_softmax(forward(layers, pixels, by_patches))).sum(axis=1).mean()
 
-    return ConvolutionalNetwork(shape, data.classes, descend(layers, error, data, training, key_order), made)
+    return ConvolutionalNetwork(shape, data.classes, sgd(layers, error, data, training, key_order), made)
 
 
-def start_layers(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> Layers:
+def init_weights(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> Layers:
     """Biases 0, weights normal of variance gain/inputs (gain 2 for ReLU: He et al. 2015)."""
     import jax
     import jax.numpy as jnp
@@ -134,7 +136,7 @@ def start_layers(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> La
     return layers
 
 
-def descend(
+def sgd(
     layers: Layers, error: Callable[[Layers, Any, Any], Any], data: ImageSet, training: Training, key: Any
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Layers after training; `error(layers, pixels [B, H, W, C] of 0…255, wanted [B, K])` is the mean over a batch.
@@ -149,7 +151,7 @@ def descend(
     steps, batch = max(1, len(images) // training.batch), training.batch
 
     def loss(layers: Layers, picked: Any, key: Any) -> Any:
-        pixels = moved(images[picked], training.shift, key).astype(jnp.float32)
+        pixels = momentum_update(images[picked], training.shift, key).astype(jnp.float32)
         decay = 0.5 * training.decay * sum((layers[name] ** 2).sum() for name in weights)
         return error(layers, pixels, jax.nn.one_hot(labels[picked], classes)) + decay
 
@@ -177,7 +179,7 @@ def descend(
     return {name: np.asarray(value) for name, value in carry[0].items()}
 
 
-def moved(images: Any, shift: int, key: Any) -> Any:
+def momentum_update(images: Any, shift: int, key: Any) -> Any:
     """Images [B, H, W, C], each moved by −shift…shift pixels in both directions; black comes in."""
     import jax
     import jax.numpy as jnp
@@ -189,9 +191,83 @@ def moved(images: Any, shift: int, key: Any) -> Any:
     return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), images.shape[1:]))(wide, corners)
 
 
-def confusion(network: Classifier, data: ImageSet) -> npt.NDArray[np.int64]:
+def confusion_matrix(network: Classifier, data: ImageSet) -> npt.NDArray[np.int64]:
     """Counts [K, K]: row = label, column = the class with the largest score."""
     predicted = np.concatenate([network(data.images[i : i + 1000]).argmax(axis=1) for i in range(0, len(data.images), 1000)])
     counts = np.zeros((network.num_classes, network.num_classes), dtype=np.int64)
     np.add.at(counts, (data.labels, predicted), 1)
     return counts
+
+
+Carry = tuple[Any, Any]  # weights [K, P + 1], and the sum of all corrections, each times the share of the training before it
+GAP = 5.0  # what the mean gap between the largest and the second sum of a training image is worth, in logits
+BATCH = 1000  # images whose gaps are measured together
+
+
+def train_perceptron(data: ImageSet, training: Training, *, average: bool, made: str = "") -> DenseNetwork:
+    """One layer of K weighted sums, which the error correction rule trains; then rounded to the lattice.
+
+    Weights start at 0. Images come one by one, in an order drawn anew each epoch; where the largest sum is of another class
+    than the wanted one, learning_rate times the image (0 … 1) is added to the wanted class's weights and subtracted from the
+    other's. `average`: the result is the mean of the weights after every image (Freund & Schapire 1999), not the last ones.
+
+    Scores are a softmax of the sums ÷ `divisor`, which is chosen so that over the training images the mean gap between the
+    largest and the second sum becomes 5 (odds of 148 : 1): the order of the classes is the perceptron's, and as learning_rate
+    is but a factor of all weights, scores do not depend on it. The batch and decay of `training` are not used.
+    """
+    height, width, channels = data.images.shape[1:]
+    weights = corrected(data, training, average)
+    if not np.isfinite(weights).all():
+        raise UserError("the perceptron's weights are not finite; give a smaller learning_rate")
+    layers = {"weights1": weights[:, :-1].T, "bias1": weights[:, -1]}
+    network = quantize_dense(layers, (height, width, channels), data.classes, made=made)
+    gap = mean_gap(network, data)
+    if network.lattice == GRIDS[-1] or not gap > 0:
+        raise UserError("the perceptron's weights are too small for the lattice; give a larger learning_rate or more epochs")
+    return quantize_dense(layers, (height, width, channels), data.classes, divisor=gap / GAP, made=made)
+
+
+def corrected(data: ImageSet, training: Training, average: bool) -> Floats:
+    """Weights [K, P + 1] after training, the bias last."""
+    import jax
+    import jax.numpy as jnp
+
+    images, labels = jnp.asarray(data.images), jnp.asarray(data.labels)
+    number, key = len(images), jax.random.key(training.seed)
+
+    def correct(carry: Carry, at: tuple[Any, Any, Any]) -> tuple[Carry, Any]:
+        weights, early = carry
+        picked, before, key = at
+        image = momentum_update(images[picked][None], training.shift, key)[0].reshape(-1) / jnp.float32(255)
+        pixels, wanted = jnp.append(image, jnp.float32(1)), labels[picked]
+        found = (weights @ pixels).argmax()
+        step = jnp.where(found == wanted, 0, training.learning_rate) * pixels
+        weights = weights.at[wanted].add(step).at[found].add(-step)
+        if average:
+            early = early.at[wanted].add(before * step).at[found].add(-before * step)
+        return (weights, early), found != wanted
+
+    @jax.jit
+    def run_epoch(carry: Carry, key: Any, epoch: Any) -> tuple[Carry, Any]:
+        key_order, key_moves = jax.random.split(key)
+        before = (epoch + jnp.arange(number) / number) / training.epochs
+        moves = jax.random.split(key_moves, number)
+        carry, mistakes = jax.lax.scan(correct, carry, (jax.random.permutation(key_order, number), before, moves))
+        return carry, mistakes.mean()
+
+    nothing = jnp.zeros((len(data.classes), int(np.prod(images.shape[1:])) + 1), dtype=jnp.float32)
+    carry: Carry = (nothing, nothing)
+    for epoch in range(training.epochs):
+        carry, mistakes = run_epoch(carry, jax.random.fold_in(key, epoch), epoch)
+        training.on_epoch(epoch + 1, float(mistakes))
+    weights, early = carry
+    return np.asarray(weights - early)  # a correction after the share s of the training has been there for 1 − s of it
+
+
+def mean_gap(network: DenseNetwork, data: ImageSet) -> float:
+    """The mean over the images of the largest minus the second of the logits."""
+    total = 0.0
+    for lo in range(0, len(data.images), BATCH):
+        sums = np.sort(network_sums(data.images[lo : lo + BATCH], *network.linear_head), axis=1)
+        total += float((sums[:, -1].astype(np.float64) - sums[:, -2]).sum())
+    return total / len(data.images) * float(network.scale)

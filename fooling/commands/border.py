@@ -1,21 +1,194 @@
-"""`fooling border`: how far off its centre before a clear digit is misread."""
+"""Real digits moved and scaled: how far off its centre before a clear digit is misread?"""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from fooling.classifiers.base import Classifier
 from fooling.commands import experiment
-from fooling.experiment_settings import BorderSettings
+from fooling.commands.inputs import (
+    accuracy_and_confidence,
+    classes_of,
+    opened,
+    os_errors,
+    predict_scores,
+    real_images,
+    subsample,
+)
+from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
+from fooling.data import ImageSet
+from fooling.data.images import rescale, translate
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes, Floats
+from fooling.plots.border import BorderFigure, chart
+from fooling.settings.commands import BorderSettings
+from fooling.statistics.intervals import proportion_with_ci
+
+WAYS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # down, right
+LEVELS = (0.9, 0.5)  # accuracies whose first missing is told
+EXAMPLES = 9  # places of the example, at most
+
+
+def prepare(settings: BorderSettings) -> Task:
+    """Reads the data and opens the classifier."""
+    data = real_images(settings.data, "test", "fooling border")
+    classifier = opened(settings.classifier, data)
+    images = subsample(data, classes_of(settings.digit, len(data.classes)), settings.images, settings.seed)
+    return lambda watch: perform(settings, classifier, images, watch)
+
+
+def perform(settings: BorderSettings, classifier: Classifier, data: ImageSet, watch: ProgressCallback) -> ExperimentResult:
+    """Asks about every image at every place and scale."""
+
+    offsets, scales = with_rest(settings.offsets, 0), with_rest(settings.scales, 1.0)
+    distances = sorted({abs(offset) for offset in offsets})
+    total = len(offsets) ** 2 + len(scales) * len(distances)
+    done = 0
+
+    def score(images: Bytes) -> Floats:
+        nonlocal done
+        watch("places and scales", done, total)
+        done += 1
+        return predict_scores(classifier, images)
+
+    at = {(down, right): score(translate(data.images, down, right)) for down in offsets for right in offsets}
+    clear = is_clear(at[0, 0], data, settings.threshold)
+    if not clear.any():
+        raise UserError(
+            f"no image is read rightly at {settings.threshold:g} or more: expected clear digits; give a lower threshold"
+        )
+    toward = np.random.default_rng(settings.seed).integers(0, len(WAYS), len(data.labels))
+    grown = {(s, d): score(spread_out(rescale(data.images, s), toward, d)) for s in scales for d in distances}
+    result: dict[str, Any] = {
+        "classifier": os_errors(classifier, settings.classifier),
+        "data": data.source,
+        "images": len(data.labels),
+        "image_side": [int(side) for side in data.images.shape[1:3]],
+        "threshold": settings.threshold,
+        "clear": int(clear.sum()),
+        "offsets": list(offsets),
+        "scales": list(scales),
+        "distances": distances,
+        "places": [{"down": d, "right": r, **accuracy_and_confidence(scores, data.labels)} for (d, r), scores in at.items()],
+        "ways": ways(at, data, distances),
+        "first_misread": first_misread(at, data, clear, distances),
+        "scaled": [
+            {"scale": s, "distance": d, **accuracy_and_confidence(scores, data.labels)} for (s, d), scores in grown.items()
+        ],
+        "ink_kept": {str(d): ink_kept(data.images, d) for d in distances},
+    }
+    result["below"] = {f"{level:g}": first_below(result["ways"], level) for level in LEVELS}
+    shown = examples(data.images[clear][0], [d for d in offsets if d >= 0], scales, classifier)
+    return ExperimentResult(result, chart(result, shown), *table(result), said=in_words(result))
+
+
+def with_rest(values: Sequence[Any], rest: Any) -> tuple[Any, ...]:
+    """The values with that of a digit left as it is among them."""
+    return tuple(sorted({*values, rest}))
+
+
+def is_clear(scores: Floats, data: ImageSet, threshold: float) -> npt.NDArray[np.bool_]:
+    """Whether an image is read rightly at the threshold or more, [N]."""
+    right = scores.argmax(axis=1) == data.labels
+    return np.asarray(right & (scores.max(axis=1) >= threshold))
+
+
+def spread_out(images: Bytes, toward: npt.NDArray[np.int64], distance: int) -> Bytes:
+    """Each image moved by the distance in its own direction of WAYS, [N]."""
+    result = np.empty_like(images)
+    for i, (down, right) in enumerate(WAYS.values()):
+        result[toward == i] = translate(images[toward == i], down * distance, right * distance)
+    return result
+
+
+def ways(at: Any, data: ImageSet, distances: Sequence[int]) -> dict[str, list[dict[str, Any]]]:
+    """Along each direction: the reading at each distance that was tried there."""
+    found = {}
+    for name, (down, right) in WAYS.items():
+        there = [d for d in distances if (down * d, right * d) in at]
+        found[name] = [{"distance": d, **accuracy_and_confidence(at[down * d, right * d], data.labels)} for d in there]
+    return found
+
+
+def first_misread(at: Any, data: ImageSet, clear: npt.NDArray[np.bool_], distances: Sequence[int]) -> dict[str, Any]:
+    """Of the clear digits, moved in each direction: the share misread at d or nearer, and quantiles of the nearest.
+
+    At a distance count the directions in which it was tried; in the quantiles, those that were tried farthest.
+    """
+    firsts: dict[int, list[Any]] = {d: [] for d in distances}
+    for down, right in WAYS.values():
+        first = np.full(int(clear.sum()), np.inf)
+        for d in reversed(distances):
+            if (down * d, right * d) in at:
+                wrong = at[down * d, right * d][clear].argmax(axis=1) != data.labels[clear]
+                first[wrong] = d
+        for d in distances:
+            firsts[d] += [first] if (down * d, right * d) in at else []
+    found = {d: np.concatenate(several) for d, several in firsts.items()}
+    middle = [float(value) for value in np.quantile(found[distances[-1]], [0.1, 0.5, 0.9], method="lower")]
+    return {
+        "by_distance": {str(d): proportion_with_ci(int((first <= d).sum()), len(first)) for d, first in found.items()},
+        "quantiles": dict(zip(("0.1", "0.5", "0.9"), [v if np.isfinite(v) else None for v in middle], strict=True)),
+    }
+
+
+def ink_kept(images: Bytes, distance: int) -> float:
+    """The share of the ink that is still in the frame, mean over the directions."""
+    whole = float(images.sum(dtype=np.int64))
+    kept = [float(translate(images, down * distance, right * distance).sum(dtype=np.int64)) for down, right in WAYS.values()]
+    return float(np.mean(kept)) / max(whole, 1.0)
+
+
+def first_below(found: dict[str, list[dict[str, Any]]], level: float) -> dict[str, int | None]:
+    """In each direction the least distance at which the accuracy is below a level; None: at none that was tried."""
+    below = {name: [row["distance"] for row in rows if row["accuracy"]["share"] < level] for name, rows in found.items()}
+    return {name: min(distances, default=None) for name, distances in below.items()}
+
+
+def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], classifier: Classifier) -> BorderFigure:
+    """A digit at a few places to the right and at a few scales, with what it is read as."""
+
+    def strip(values: Sequence[float], change: Callable[[Any], Bytes]) -> list[tuple[float, Bytes, str]]:
+        few = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(EXAMPLES, len(values))).round().astype(int))]
+        images = np.concatenate([change(value) for value in few])
+        scores = predict_scores(classifier, images)
+        said = [f"{classifier.labels[int(row.argmax())]}, {row.max():.0%}" for row in scores]
+        return list(zip(few, images, said, strict=True))
+
+    return BorderFigure(
+        strip(offsets, lambda d: translate(image[None], 0, d)), strip(scales, lambda s: rescale(image[None], s))
+    )
+
+
+def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Accuracy and confidence along each direction."""
+    columns = ["moved by, pixels", *result["ways"], "median confidence", "ink kept", "clear ones misread by then"]
+    rows = []
+    for d in result["distances"]:
+        there = [next((row for row in rows if row["distance"] == d), None) for rows in result["ways"].values()]
+        cells = [f"{row['accuracy']['share']:.1%}" if row else "" for row in there]
+        confidence = [row["quartiles"][1] for row in there if row]
+        misread = result["first_misread"]["by_distance"][str(d)]["share"]
+        middle = f"{np.mean(confidence):.1%}" if confidence else ""
+        rows.append([f"{d}", *cells, middle, f"{result['ink_kept'][str(d)]:.1%}", f"{misread:.1%}"])
+    return columns, rows
+
+
+def in_words(result: dict[str, Any]) -> list[str]:
+    """What was found."""
+    middle = result["first_misread"]["quantiles"]["0.5"]
+    far = f"{middle:g} pixels off or nearer" if middle is not None else "farther off than was tried"
+    said = [f"moved in each of four directions, half of the {result['clear']:,} clear digits are misread {far}"]
+    for level, found in result["below"].items():
+        where = ", ".join(f"{name} {'–' if d is None else d}" for name, d in found.items())
+        said.append(f"accuracy below {float(level):.0%} from so many pixels on: {where}")
+    return said
+
 
 SUMMARY = "how far off its centre, how large or small, before a clear digit is misread"
 USAGE = "fooling border data.path=PATH key=value …"
-
-
-def prepare(settings: Any) -> Any:
-    """The work."""
-    from fooling.experiments.border import prepare
-
-    return prepare(settings)
-
-
 BORDER = experiment.Experiment("border", USAGE, BorderSettings, prepare)
 
 

@@ -1,21 +1,257 @@
-"""`fooling damage`: networks with damaged neurons."""
+"""Networks with damaged neurons: what is left of what they read, and of what was evolved against the whole network."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from fooling.classifiers import CLASSIFIERS
+from fooling.classifiers.ablation import ablate, neuron_access, neurons_of
+from fooling.classifiers.base import Classifier
+from fooling.classifiers.detection import LEAST
 from fooling.commands import experiment
-from fooling.experiment_settings import DamageSettings
+from fooling.commands.inputs import (
+    accuracy_and_confidence,
+    classes_of,
+    evolve,
+    has_data,
+    make_jobs,
+    opened,
+    os_errors,
+    predict_scores,
+    real_images,
+    statistics_of,
+    subsample,
+    to_bytes,
+)
+from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
+from fooling.data import ImageSet
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes, Floats, Ints
+from fooling.plots.damage import Baseline, chart
+from fooling.search.job import Job
+from fooling.search.result import Result
+from fooling.settings.commands import DamageSettings
+from fooling.statistics import Statistics
+from fooling.statistics.intervals import auroc, auroc_ci
+
+PICTURED = 3  # damaged networks that the picture shows, at most
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """Images, and the class that each is about: of real ones what the whole network reads, of evolved ones the wanted one."""
+
+    images: Bytes  # [N, H, W, C]
+    right: Ints  # [N], the class that counts as right
+    about: Ints  # [N], the class whose confidence may fall
+    before: Floats  # [N], that confidence of the whole network
+
+
+def prepare(settings: DamageSettings) -> Task:
+    """Opens the network, reads the data, prepares the searches. Refuses what cannot be damaged."""
+    chosen = settings.classifier
+    if chosen.name not in CLASSIFIERS:
+        said = f"classifier={chosen.name} is a foreign model, whose weights are out of reach"
+        raise UserError(f"fooling damage: {said}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
+    test = real_images(settings.data, "test", "fooling damage") if has_data(settings.data) else None
+    network = opened(chosen, test)
+    layers, classes = neurons_of(network), classes_of(settings.digit, network.num_classes)
+    doses = doses_of(settings, sum(layers.values()))
+    train = real_images(settings.data, "train", "fooling damage") if test else None
+    real = subsample(test, classes, settings.images, settings.seed) if test else None
+    if real and len(real.labels) < LEAST:
+        raise UserError(f"{real.source}: expected at least {LEAST} test images, got {len(real.labels)}")
+    return lambda watch: perform(settings, network, doses, real, statistics_of(train, watch), watch)
+
+
+def doses_of(settings: DamageSettings, neurons: int) -> list[tuple[float, int]]:
+    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or as many as were asked for."""
+    if settings.neurons is None:
+        return [(dosage, max(1, int(dosage * neurons / 100 + 1e-9))) for dosage in settings.dosage]
+    if max(settings.neurons) > neurons:
+        raise UserError(f"neurons={max(settings.neurons)}: expected at most the network's {neurons} neurons")
+    return [(100 * number / neurons, number) for number in settings.neurons]
+
+
+def perform(
+    settings: DamageSettings,
+    network: Classifier,
+    doses: Sequence[tuple[float, int]],
+    real: ImageSet | None,
+    statistics: Statistics | None,
+    watch: ProgressCallback,
+) -> ExperimentResult:
+    """Evolves against the whole network, asks damaged ones, and shows what they evolve."""
+
+    evolved = evolve(jobs(settings, network, statistics, settings.runs), watch, "evolving against the whole network")
+    groups = {"evolved": asked_of(network, np.concatenate([one.images for one in evolved]), classes_in(evolved), is_real=False)}
+    if real:
+        groups["real"] = asked_of(network, real.images, real.labels, is_real=True)
+    counts = sorted({number for _, number in doses})
+    networks = {n: [ablated_network(settings, network, n, r) for r in range(settings.repeats)] for n in counts}
+    found: dict[int, Any] = {0: {name: summary([answer(network, asked)]) for name, asked in groups.items()}}
+    for place, n in enumerate(counts):
+        answers: dict[str, list[Any]] = {name: [] for name in groups}
+        for r, damaged in enumerate(networks[n]):
+            watch("damaged networks", place * settings.repeats + r, len(counts) * settings.repeats)
+            for name, asked in groups.items():
+                answers[name].append(answer(damaged, asked))
+        found[n] = {name: summary(several) for name, several in answers.items()}
+        if real:
+            found[n]["detector"] = detector(answers["evolved"], answers["real"])
+    pictured = (
+        {"whole": network, **{f"{n} damaged": networks[n][0] for n in evenly_spaced(counts)}} if settings.pictured else {}
+    )
+    before = [
+        Baseline(name, evolve(jobs(settings, one, statistics, settings.pictured), watch, f"evolving, {name}"))
+        for name, one in pictured.items()
+    ]
+    result = {
+        "classifier": os_errors(network, settings.classifier),
+        "labels": list(network.labels),
+        "neurons": {
+            "kind": neuron_access(network).neurons,
+            "layers": neurons_of(network),
+            "all": sum(neurons_of(network).values()),
+        },
+        "substance": settings.substance,
+        "repeats": settings.repeats,
+        "prior": settings.prior,
+        "data": real.source if real else None,
+        "images": {name: len(asked.images) for name, asked in groups.items()},
+        "whole": found[0],
+        "doses": [{"dosage": dosage, "neurons": n, **found[n]} for dosage, n in doses],
+        "pictured": [what_evolved(one) for one in before],
+        "networks": {str(n): f"damaged-{n}.safetensors" for n in counts},
+    }
+    files = {f"damaged-{n}.safetensors": to_bytes(networks[n][0]) for n in counts}
+    return ExperimentResult(result, chart(result, before), *table(result), said=in_words(result), files=files)
+
+
+# --- networks and images ------------------------------------------------------------------------------------------------
+def ablated_network(settings: DamageSettings, network: Classifier, number: int, repeat: int) -> Classifier:
+    """A damaged network; which neurons, and how, follows from the seed, the number and the repeat."""
+    random = np.random.default_rng([settings.seed, number, repeat])
+    damaged: Classifier = ablate(network, number, settings.substance, random)
+    return damaged
+
+
+def jobs(settings: DamageSettings, network: Classifier, statistics: Statistics | None, runs: int) -> list[Job]:
+    """Searches against a network."""
+    digit = settings.digit if isinstance(settings.digit, int | str) else ",".join(map(str, settings.digit))
+    words = [f"prior={settings.prior}", f"digit={digit}", f"runs={runs}", f"seed={settings.seed}"]
+    words.append(f"generations={settings.generations}")
+    return make_jobs(network, settings.classifier, statistics, words)
+
+
+def classes_in(results: Sequence[Result]) -> Ints:
+    """The wanted class of each image."""
+    return np.concatenate([one.classes for one in results])
+
+
+def asked_of(network: Classifier, images: Bytes, right: Ints, *, is_real: bool) -> ProbeSet:
+    """Images with what the whole network says of them."""
+    scores = predict_scores(network, images)
+    about = scores.argmax(axis=1) if is_real else right
+    return ProbeSet(images, right, about, scores[np.arange(len(about)), about])
+
+
+def evenly_spaced(counts: Sequence[int]) -> list[int]:
+    """At most PICTURED of them, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(counts) - 1, min(PICTURED, len(counts))).round().astype(int))
+    return [counts[i] for i in places]
+
+
+# --- answers ------------------------------------------------------------------------------------------------------------
+def answer(network: Classifier, asked: ProbeSet) -> dict[str, Any]:
+    """What a network says of images: how right it is, its confidences, and how far they have fallen [N]."""
+    scores = predict_scores(network, asked.images)
+    fall = asked.before - scores[np.arange(len(asked.about)), asked.about]
+    return {**accuracy_and_confidence(scores, asked.right), "fall": fall}
+
+
+def summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Over the damaged networks: mean, quartiles and extremes of accuracy and of mean confidence."""
+    accuracies = [one["accuracy"]["share"] for one in answers]
+    return {"accuracy": spread(accuracies), "confidence": spread([one["confidence"] for one in answers])}
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, quartiles, extremes."""
+    low, middle, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
+    return {
+        "mean": float(np.mean(values)),
+        "median": middle,
+        "quartiles": [low, high],
+        "least": float(min(values)),
+        "most": float(max(values)),
+    }
+
+
+def detector(evolved: Sequence[dict[str, Any]], real: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """AUROC of "confidence falls under damage": of the fall in one damaged network, and of its mean over all of them."""
+    ours, theirs = (np.stack([one["fall"] for one in answers]).astype(np.float64) for answers in (evolved, real))
+    area = auroc(ours.mean(axis=0), theirs.mean(axis=0))
+    return {
+        "auroc": area,
+        "auroc_interval": list(auroc_ci(area, ours.shape[1], theirs.shape[1])),
+        "of_one": spread([auroc(one, other) for one, other in zip(ours, theirs, strict=True)]),
+        "median_fall": {"evolved": float(np.median(ours.mean(axis=0))), "real": float(np.median(theirs.mean(axis=0)))},
+    }
+
+
+def what_evolved(before: Baseline) -> dict[str, Any]:
+    """What is said of a pictured network's images."""
+    return {
+        "name": before.name,
+        "classes": [
+            {
+                "digit": int(one.classes[0]),
+                "images": len(one.images),
+                "converged": int(one.converged.sum()),
+                "confidence": float(np.median(one.confidence)),
+                "evaluations": float(np.median(one.evaluations)),
+            }
+            for one in before.results
+        ],
+    }
+
+
+# --- in words -----------------------------------------------------------------------------------------------------------
+def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """A line a dosage: medians over the damaged networks."""
+    groups = [name for name in ("real", "evolved") if name in result["whole"]]
+    columns = ["damaged", "neurons", *(f"{name}: {what}" for name in groups for what in ("right", "quartiles", "confidence"))]
+    columns += ["AUROC of the fall"] if result["data"] else []
+    rows = []
+    for dose in [{"dosage": 0, "neurons": 0, **result["whole"]}, *result["doses"]]:
+        cells = [f"{dose['dosage']:.3g} %", f"{dose['neurons']}"]
+        for name in groups:
+            accuracy, confidence = dose[name]["accuracy"], dose[name]["confidence"]
+            low, high = accuracy["quartiles"]
+            cells += [f"{accuracy['median']:.1%}", f"{low:.0%}–{high:.0%}", f"{confidence['median']:.1%}"]
+        if result["data"]:
+            cells.append(f"{dose['detector']['auroc']:.2f}" if "detector" in dose else "")
+        rows.append(cells)
+    return columns, rows
+
+
+def in_words(result: dict[str, Any]) -> list[str]:
+    """What was measured, and what was left out."""
+    neurons, shown = result["neurons"], ", ".join(f"{name} {n}" for name, n in result["neurons"]["layers"].items())
+    said = [
+        f"neurons: {neurons['kind']}, {neurons['all']} in all ({shown}); medians over {result['repeats']} damaged networks",
+        f"damaged-N.safetensors: use them with classifier={result['classifier']['name']} classifier.path=FILE, or as judges",
+    ]
+    if not result["data"]:
+        said.append("without data.path accuracy on real digits and the detector are left out")
+    return said
+
 
 SUMMARY = "networks with damaged neurons: what they still read, and what they evolve"
 USAGE = "fooling damage [data.path=PATH] dosage=0.01,0.1,1,10 key=value …"
-
-
-def prepare(settings: Any) -> Any:
-    """The work."""
-    from fooling.experiments.damage import prepare
-
-    return prepare(settings)
-
-
 DAMAGE = experiment.Experiment("damage", USAGE, DamageSettings, prepare, ("damaged-*.safetensors",))
 
 

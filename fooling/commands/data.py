@@ -2,8 +2,9 @@
 
 import sys
 
+from fooling.data.download import MNIST_MIRRORS, get_mnist
 from fooling.errors import UserError
-from fooling.paths import user_path
+from fooling.settings.fields import user_path
 
 SUMMARY = "get a data set from a public mirror"
 USAGE = """usage: fooling data get mnist DIR [mirror=URL]
@@ -30,7 +31,6 @@ def main(arguments: list[str]) -> int:
     name, folder = words[1], user_path(words[2])
     if name not in SETS:
         raise UserError(f"unknown data set {name!r}: expected one of {', '.join(SETS)}; others have no published digest here")
-    from fooling.download import MNIST_MIRRORS, get_mnist
 
     get_mnist(folder, mirrors or MNIST_MIRRORS, say=lambda line: print(line, flush=True))
     print(f"use it with data.path={folder}")

@@ -1,17 +1,21 @@
 """`fooling examine`: what a classifier is like, before a search is spent on it."""
 
+import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fooling.commands.output import print_table, written_whole
-from fooling.paths import user_path
-from fooling.settings import ExamineSettings, load
-
-if TYPE_CHECKING:
-    from fooling.classifiers.base import Classifier
-    from fooling.classifiers.examination import Accuracy
-    from fooling.data import ImageSet
+from fooling.classifiers import open_classifier
+from fooling.classifiers.base import Classifier
+from fooling.classifiers.checks import Accuracy, accuracies, better, check_classifier, speeds
+from fooling.classifiers.layers import layer_shapes, what_is
+from fooling.commands.console import print_table, written_whole
+from fooling.data import ImageSet, load_data
+from fooling.settings import load
+from fooling.settings.commands import ExamineSettings
+from fooling.settings.fields import user_path
+from fooling.settings.help import help_text
+from fooling.statistics import BUNDLED, Statistics
 
 SUMMARY = "examine a classifier: outputs, batches, speed, accuracy"
 USAGE = "fooling examine classifier=onnx classifier.path=model.onnx data.path=PATH key=value …"
@@ -21,18 +25,13 @@ MOST = 10_000  # labelled images that are asked about
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        from fooling.settings_help import help_text
-
         sys.stdout.write(help_text(ExamineSettings, "examine", USAGE))
         return 0
     settings = load(arguments, ExamineSettings, "examine")
-    from fooling.classifiers.base import examine
-    from fooling.classifiers.examination import accuracies, better, speeds
-    from fooling.data import load_data
 
     data = load_data(settings.data.path, settings.data.kind, "test") if has_data(settings) else None
     classifier = open_for(settings, data)
-    found = examine(classifier)
+    found = check_classifier(classifier)
     rows = accuracies(classifier, data, MOST) if data else []
     rates = speeds(classifier)
     about = {**describe(classifier), **asdict(found), "images_per_second": {str(size): round(r) for size, r in rates.items()}}
@@ -41,12 +40,8 @@ def main(arguments: list[str]) -> int:
         about["accuracy"] = [{"way": row.way, "settings": row.settings, "share": row.share} for row in rows]
         about["note"] = better(rows)
     if settings.layers:
-        from fooling.classifiers.layers import layer_shapes
-
         about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
-        import json
-
         with written_whole(user_path(settings.out), settings.overwrite) as part:
             part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not settings.quiet:
@@ -59,14 +54,12 @@ def has_data(settings: ExamineSettings) -> bool:
     return settings.data.path is not None or settings.data.kind != "auto"
 
 
-def open_for(settings: ExamineSettings, data: "ImageSet | None") -> "Classifier":
+def open_for(settings: ExamineSettings, data: ImageSet | None) -> Classifier:
     """The classifier; the data, or else MNIST's statistics, tell the size of its images where it does not say itself."""
-    from fooling.classifiers import open_classifier
 
     def like() -> Any:
         if data:
             return tuple(data.images.shape[1:]), data.classes
-        from fooling.statistics import BUNDLED, Statistics
 
         statistics = Statistics.load(BUNDLED)
         return tuple(int(side) for side in statistics.shape), tuple(str(label) for label in statistics.labels)
@@ -74,13 +67,13 @@ def open_for(settings: ExamineSettings, data: "ImageSet | None") -> "Classifier"
     return open_classifier(settings.classifier, like)
 
 
-def describe(classifier: "Classifier") -> dict[str, Any]:
+def describe(classifier: Classifier) -> dict[str, Any]:
     """What a classifier says of itself."""
     shape = [int(side) for side in classifier.input_shape]
     return {"input_shape": shape, "labels": list(classifier.labels), "fingerprint": classifier.fingerprint}
 
 
-def show(settings: ExamineSettings, about: dict[str, Any], rows: "list[Accuracy]") -> None:
+def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy]) -> None:
     """What was found, in lines and tables."""
     chosen = settings.classifier
     height, width, channels = about["input_shape"]
@@ -110,7 +103,6 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: "list[Accuracy]
 
 def show_layers(layers: dict[str, list[int]]) -> None:
     """The layers, one a line."""
-    from fooling.classifiers.layers import what_is
 
     print()
     if not layers:

@@ -6,15 +6,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from rich.console import Console
+
+from fooling.commands.console import print_table, progress
+from fooling.commands.outcome import ExperimentResult, Task
 from fooling.errors import UserError
-from fooling.experiment_settings import ExperimentSettings
-from fooling.paths import user_path
+from fooling.records import CONFIG, EXPERIMENT, kind_of, versions
+from fooling.records.files import TEMPORARY, fresh_folder, locked, os_errors, read_json, write_atomically, write_json
+from fooling.records.resume import RUNS
 from fooling.settings import dump, load
-
-if TYPE_CHECKING:
-    from fooling.experiments.outcome import Outcome, Task
+from fooling.settings.commands import ExperimentSettings
+from fooling.settings.fields import user_path
+from fooling.settings.help import help_text
 
 
 class Experiment(NamedTuple):
@@ -23,7 +28,7 @@ class Experiment(NamedTuple):
     name: str  # of the command, of configs/NAME.yaml, NAME.json and NAME.png
     usage: str
     model: type[ExperimentSettings]
-    prepare: "Callable[[Any], Task]"  # settings → the work; refuses what does not fit together before a folder is made
+    prepare: Callable[[Any], Task]  # settings → the work; refuses what does not fit together before a folder is made
     more: tuple[str, ...] = ()  # patterns of the other files that it writes
 
     @property
@@ -35,8 +40,6 @@ class Experiment(NamedTuple):
 def main(experiment: Experiment, arguments: Sequence[str], read: Callable[[Sequence[str]], Any] | None = None) -> int:
     """The command: → exit code. `read` makes settings of the words where more than key=value may stand there."""
     if {"--help", "-h", "help"} & set(arguments):
-        from fooling.settings_help import help_text
-
         sys.stdout.write(help_text(experiment.model, experiment.name, experiment.usage))
         return 0
     settings: Any = read(arguments) if read else load(arguments, experiment.model, experiment.name)
@@ -44,12 +47,8 @@ def main(experiment: Experiment, arguments: Sequence[str], read: Callable[[Seque
     return 0
 
 
-def run(experiment: Experiment, settings: Any) -> "tuple[Path, Outcome]":
+def run(experiment: Experiment, settings: Any) -> tuple[Path, ExperimentResult]:
     """Prepares, works, writes, and says what was found: → the folder and what lies in it."""
-    from rich.console import Console
-
-    from fooling.commands.output import print_table
-    from fooling.commands.progress import progress
 
     if settings.out:
         refuse_unless_free(experiment, user_path(settings.out), settings.overwrite)
@@ -67,7 +66,6 @@ def run(experiment: Experiment, settings: Any) -> "tuple[Path, Outcome]":
 
 def refuse_unless_free(experiment: Experiment, folder: Path, overwrite: bool) -> None:
     """Refuses a folder of somebody else's files, and the same experiment's record without `overwrite`."""
-    from fooling.record import EXPERIMENT, kind_of, read_json
 
     kind = kind_of(folder)
     if not kind:
@@ -84,12 +82,10 @@ def refuse_unless_free(experiment: Experiment, folder: Path, overwrite: bool) ->
 @contextlib.contextmanager
 def opened(experiment: Experiment, settings: Any) -> Iterator[Path]:
     """A folder for the record, its experiment.json telling how far it is; nobody else may write to it meanwhile."""
-    from fooling.folders import RUNS
-    from fooling.record import CONFIG, EXPERIMENT, fresh_folder, locked, told, write_atomically, write_json
 
     named = user_path(settings.out) if settings.out else None
     folder = named or fresh_folder(RUNS, f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    with told(folder):
+    with os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         clear(experiment, folder)
@@ -109,7 +105,6 @@ def opened(experiment: Experiment, settings: Any) -> Iterator[Path]:
 
 def describe(experiment: Experiment, settings: Any) -> dict[str, Any]:
     """What experiment.json says besides the status."""
-    from fooling.result import versions
 
     begun = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     seed = getattr(settings, "seed", None)
@@ -118,7 +113,6 @@ def describe(experiment: Experiment, settings: Any) -> dict[str, Any]:
 
 def clear(experiment: Experiment, folder: Path) -> None:
     """Removes what an earlier run of the same experiment left, and nothing else."""
-    from fooling.record import TEMPORARY
 
     for pattern in (*experiment.files, f"{TEMPORARY}*"):
         for path in folder.glob(pattern):
@@ -128,12 +122,11 @@ def clear(experiment: Experiment, folder: Path) -> None:
                 path.unlink()
 
 
-def write(experiment: Experiment, folder: Path, outcome: "Outcome") -> None:
+def write(experiment: Experiment, folder: Path, outcome: ExperimentResult) -> None:
     """Writes the pictures and other files, then NAME.json: where it stands, everything does."""
-    from fooling.record import told, write_atomically, write_json
 
     for name, content in {**outcome.files, f"{experiment.name}.png": outcome.picture}.items():
-        with told(folder / name):
+        with os_errors(folder / name):
             (folder / name).parent.mkdir(exist_ok=True)
         write_atomically(folder / name, content)
     write_json(folder / f"{experiment.name}.json", outcome.result)

@@ -1,18 +1,89 @@
 """`fooling gallery`: every class side by side, of searches that blur with and without, in a map from no ink to ink."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fooling.run import run_job
-from fooling.settings import GallerySettings, load
+import numpy as np
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from fooling.commands.console import show_table
+from fooling.commands.grid import Command, run_all
+from fooling.commands.ladder import median_confidence_image
+from fooling.plots.gallery import draw_gallery
+from fooling.plots.sheets import percent
+from fooling.records.files import read_json, write_json
+from fooling.run import prepare, run_job
+from fooling.search.job import Job, digits
+from fooling.search.result import Result
+from fooling.search.state import MILESTONES
+from fooling.search.ways import BLUR_SD
+from fooling.settings import load, validate
+from fooling.settings.commands import GallerySettings
+from fooling.settings.help import help_text
+from fooling.settings.rules import CLIMBING
+from fooling.settings.schema import RunSettings
+from fooling.statistics.intervals import proportion_with_ci
 
-    from fooling.job import Job
-    from fooling.result import Result
+SURE = MILESTONES.index(0.99)
+ALL = "all"  # the only row of a search that does not blur
+
+
+def gallery_jobs(settings: GallerySettings) -> list[Job]:
+    """The jobs, row by row."""
+    own = validate(settings.model_dump(), RunSettings)
+    if settings.search.name not in CLIMBING:
+        return named(own, ALL)
+    sds = dict.fromkeys((0.0, settings.search.blur_sd if settings.search.blur_sd is not None else BLUR_SD))
+    return [job for sd in sds for job in named(with_blur(own, sd), f"blur_sd={sd:g}")]
+
+
+def with_blur(settings: RunSettings, sd: float) -> RunSettings:
+    """The settings with a blur of this standard deviation, pixels."""
+    return settings.model_copy(update={"search": settings.search.model_copy(update={"blur_sd": sd})})
+
+
+def named(settings: RunSettings, row: str) -> list[Job]:
+    """The jobs of a row, one for each class."""
+    jobs = prepare(settings)
+    wanted = digits(settings, jobs[0].objective.classifier.num_classes)
+    return [replace(job, row=row if row != ALL else "", alone=False) for job, _ in zip(jobs, wanted, strict=True)]
+
+
+def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
+    """All of gallery.json."""
+    first = jobs[0]
+    return {
+        "search": first.settings.search.name,
+        "classifier": first.settings.classifier.name,
+        "labels": list(first.objective.classifier.labels),
+        "judges": list(first.judges),
+        "cells": [cell(job, result) for job, result in zip(jobs, results, strict=True)],
+    }
+
+
+def cell(job: Job, result: Result) -> dict[str, Any]:
+    """What gallery.json says of a job; medians are over its images. `steps` to .99 on the way: null if not half got there."""
+    number, reached = len(result.images), result.evaluations_to[:, SURE]
+    there = np.sort(np.where(reached < 0, np.inf, reached - 1))[(number - 1) // 2]
+    return {
+        "row": job.row or ALL,
+        "digit": result.digit,
+        "folder": job.name,
+        "images": number,
+        "shown": median_confidence_image(result),
+        "confidence": float(np.median(result.confidence)),
+        "converged": proportion_with_ci(int(result.converged.sum()), number),
+        "judges": {
+            name: proportion_with_ci(int((scores.argmax(axis=1) == result.digit).sum()), number)
+            for name, scores in result.judges.items()
+        },
+        "steps": float(there) if np.isfinite(there) else None,
+    }
+
 
 SUMMARY = "every class side by side, with and without blur: where a network wants ink, and where none"
 USAGE = "fooling gallery search=ascent [digit=0,1,2] key=value …"
@@ -21,32 +92,23 @@ USAGE = "fooling gallery search=ascent [digit=0,1,2] key=value …"
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        from fooling.settings_help import help_text
-
         sys.stdout.write(help_text(GallerySettings, "gallery", USAGE))
         return 0
     settings = load(arguments, GallerySettings, "gallery")
-    from fooling.gallery import gallery_jobs
-    from fooling.sweep import Command, run_all
 
     command = Command("fooling gallery", "gallery", finish=partial(finish, quiet=settings.quiet), leave=leave)
     return run_all(settings, gallery_jobs(settings), run_job, arguments, command)
 
 
-def leave(folder: Path, jobs: "list[Job]", results: "list[Result]") -> None:
+def leave(folder: Path, jobs: list[Job], results: list[Result]) -> None:
     """Writes gallery.json and gallery.png."""
-    from fooling.gallery import summary
-    from fooling.record import write_json
-    from fooling.report_gallery import draw_gallery
 
     write_json(folder / "gallery.json", summary(jobs, results))
     draw_gallery(folder)
 
 
-def finish(console: "Console", jobs: "list[Job]", results: "list[Result]", folder: Path, *, quiet: bool) -> None:
+def finish(console: Console, jobs: list[Job], results: list[Result], folder: Path, *, quiet: bool) -> None:
     """Shows the table."""
-    from fooling.display import show_table
-    from fooling.record import read_json
 
     del jobs, results
     if quiet:
@@ -60,7 +122,6 @@ def finish(console: "Console", jobs: "list[Job]", results: "list[Result]", folde
 
 def line(cell: dict[str, Any], found: dict[str, Any]) -> list[str]:
     """A line of the table."""
-    from fooling.report import percent
 
     steps = cell["steps"]
     return [

@@ -1,21 +1,157 @@
-"""`fooling mean`: the mean of N evolved images beside that of N real ones."""
+"""The mean of N evolved images of each class beside the mean of N real ones, and how it sharpens with N."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from fooling.classifiers.base import Classifier
 from fooling.commands import experiment
-from fooling.experiment_settings import MeanSettings
+from fooling.commands.inputs import (
+    classes_of,
+    evolve,
+    has_data,
+    make_jobs,
+    opened,
+    os_errors,
+    real_images,
+    statistics_of,
+    subsample,
+)
+from fooling.commands.ladder import RUNGS
+from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
+from fooling.data import ImageSet
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes, Doubles
+from fooling.plots.mean import SHOWN, ImagesByClass, chart, over_classes, whole_mean
+from fooling.plots.sheets import mean
+from fooling.records.files import png
+from fooling.search.job import fits
+from fooling.search.result import Result
+from fooling.settings.commands import MeanSettings
+from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics.pca import MEAN_ONE
+
+NUMBERS = (1, 2, 5)  # times 1, 10, 100, …: the N of the curves
+
+
+def prepare(settings: MeanSettings) -> Task:
+    """Opens the classifier and reads the real images, where they are given."""
+    data = real_images(settings.data, "train", "fooling mean") if has_data(settings.data) else None
+    classifier = opened(settings.classifier, data)
+    bundled = Statistics.load(BUNDLED)
+    if data is None and not fits(classifier, bundled):
+        sees = f"{classifier.num_classes} classes of images {tuple(classifier.input_shape)}"
+        raise UserError(f"fooling mean: no real means of {sees} are bundled; give data.path=FOLDER")
+    classes = classes_of(settings.digit, classifier.num_classes)
+    return lambda watch: perform(settings, classifier, data, bundled, classes, watch)
+
+
+def perform(
+    settings: MeanSettings,
+    classifier: Classifier,
+    data: ImageSet | None,
+    bundled: Statistics,
+    classes: Sequence[int],
+    watch: ProgressCallback,
+) -> ExperimentResult:
+    """Evolves images of each class with each prior, and compares their means with the real ones."""
+
+    statistics = statistics_of(data, watch)
+    real = real_rows(settings, data, bundled, classes)
+    rows, found = [], []
+    for prior in [name for name in RUNGS if name in settings.priors or "all" in settings.priors]:
+        words = [f"prior={prior}", f"digit={','.join(map(str, classes))}", f"runs={settings.runs}", f"seed={settings.seed}"]
+        words += [f"generations={settings.generations}"] if settings.generations else []
+        results = evolve(make_jobs(classifier, settings.classifier, statistics, words), watch, f"prior={prior}")
+        rows.append(ImagesByClass(prior, [one.images for one in results], [whole_mean(one.images) for one in results]))
+        found.append({"prior": prior, "classes": [of_class(one, real.means[i]) for i, one in enumerate(results)]})
+    result: dict[str, Any] = {
+        "classifier": os_errors(classifier, settings.classifier),
+        "labels": [classifier.labels[k] for k in classes],
+        "runs": settings.runs,
+        "numbers": numbers(settings.runs),
+        "real_means": f"all training images of {data.source}" if data else "the bundled statistics of MNIST",
+        "priors": found,
+        "real": [correlation_curve(images, real.means[i]) for i, images in enumerate(real.images)] if data else None,
+    }
+    files = {f"means/{row.name}-{label}.png": png(mean(images)) for row in rows for label, images in labelled(classes, row)}
+    return ExperimentResult(result, chart(result, real, rows), *table(result), said=in_words(result), files=files)
+
+
+def labelled(classes: Sequence[int], row: ImagesByClass) -> list[tuple[str, Bytes]]:
+    """The images of a row with the class of each."""
+    return [(f"digit={k}", images) for k, images in zip(classes, row.images, strict=True)]
+
+
+def real_rows(settings: MeanSettings, data: ImageSet | None, bundled: Statistics, classes: Sequence[int]) -> ImagesByClass:
+    """N real images of each class, and the means of all there are; without data just the bundled means."""
+    if data is None:
+        shape = tuple(int(side) for side in bundled.shape)
+        return ImagesByClass("real", [], [(bundled.mean[k] / MEAN_ONE).reshape(shape) for k in classes])
+    images = [subsample(data, [k], settings.runs, settings.seed).images for k in classes]
+    return ImagesByClass("real", images, [whole_mean(data.images[data.labels == k]) for k in classes])
+
+
+def numbers(runs: int) -> list[int]:
+    """1, 2, 5, 10, 20, …, and all."""
+    found = [number * 10**power for power in range(7) for number in NUMBERS]
+    return [*(number for number in found if number < runs), runs]
+
+
+def of_class(found: Result, real: Doubles) -> dict[str, Any]:
+    """What is said of the images of a class and a prior."""
+    return {
+        "digit": int(found.classes[0]),
+        "confidence": float(np.median(found.confidence)),
+        "converged": int(found.converged.sum()),
+        "correlation": correlation_curve(found.images, real),
+    }
+
+
+def correlation_curve(images: Bytes, real: Doubles) -> list[float]:
+    """Correlation, pixel by pixel, of the mean of N images with the real mean, for each N of `numbers`.
+
+    For N below all: the mean over as many groups of N images as there are.
+    """
+    found = []
+    for number in numbers(len(images)):
+        groups = images[: len(images) // number * number].reshape(-1, number, *images.shape[1:]).mean(axis=1)
+        found.append(float(np.mean([correlation(group, real) for group in groups])))
+    return found
+
+
+def correlation(one: Doubles, other: Doubles) -> float:
+    """Pearson's, over the pixels; 0 where one of them is all of one grey."""
+    a, b = one.ravel() - one.mean(), other.ravel() - other.mean()
+    length = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / length if length > 0 else 0.0
+
+
+def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """A line a prior: correlations at a few N, medians over the classes."""
+    shown = [n for n in result["numbers"] if n in (*SHOWN, 100, 1000, result["runs"])]
+    columns = ["prior", "confidence", *(f"N = {n}" for n in shown)]
+    places = [result["numbers"].index(n) for n in shown]
+    rows = []
+    for found in result["priors"]:
+        middle = over_classes([one["correlation"] for one in found["classes"]])["median"]
+        confidence = float(np.median([one["confidence"] for one in found["classes"]]))
+        rows.append([found["prior"], f"{confidence:.2%}", *(f"{middle[i]:.2f}" for i in places)])
+    if result["real"] and all(len(one) == len(result["numbers"]) for one in result["real"]):
+        middle = over_classes(result["real"])["median"]
+        rows.append(["real images", "", *(f"{middle[i]:.2f}" for i in places)])
+    return columns, rows
+
+
+def in_words(result: dict[str, Any]) -> list[str]:
+    """What the numbers are."""
+    what = "correlation of the mean of N images with the class's real mean, median over the classes"
+    return [what, f"real means: of {result['real_means']}"]
+
 
 SUMMARY = "the mean of N evolved images of each class beside that of N real ones"
 USAGE = "fooling mean [data.path=PATH] [digit=0,1,2] [priors=[none,eigen]] key=value …"
-
-
-def prepare(settings: Any) -> Any:
-    """The work."""
-    from fooling.experiments.mean import prepare
-
-    return prepare(settings)
-
-
 MEAN = experiment.Experiment("mean", USAGE, MeanSettings, prepare, ("means",))
 
 

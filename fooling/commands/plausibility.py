@@ -1,37 +1,109 @@
-"""`fooling plausibility`: the images of a record against real ones."""
+"""Finished records, read with the classifier and the statistics that their images were scored by."""
 
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fooling.classifiers.base import Classifier
+from fooling.classifiers.detection import DetectorResult, most_separating, of_class, plausibility, to_dict
+from fooling.commands.console import print_table
+from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
-from fooling.paths import user_path
-from fooling.settings import PlausibilitySettings, load
+from fooling.plots.plausibility import chart
+from fooling.records import CONFIG, PLAUSIBILITY, SWEEP, kind_of, read_images, read_run, status_of
+from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
+from fooling.search.job import get_classifier, get_statistics, prior_class
+from fooling.settings import load
+from fooling.settings.commands import PlausibilitySettings
+from fooling.settings.fields import user_path
+from fooling.settings.help import help_text
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
 
-if TYPE_CHECKING:
-    from fooling.data import ImageSet
-    from fooling.detectors import Comparison
-    from fooling.finished import Finished
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A finished record, and what its images were scored by."""
+
+    name: str  # of its folder in a sweep, '' for a single one
+    folder: Path
+    settings: RunSettings
+    run: Mapping[str, Any]
+    classifier: Classifier
+    statistics: Statistics
+
+
+def find_records(folder: Path) -> dict[str, Path]:
+    """The record folders by their names: the folder itself, or those of a sweep. What is no finished job is refused."""
+    kind = kind_of(folder)
+    if kind not in ("job", "sweep"):
+        raise UserError(f"{folder}: holds no record of fooling; expected a folder that `fooling run` has written")
+    names = sweep_folders(folder) if kind == "sweep" else [""]
+    places = {name: folder / name for name in names}
+    for place in (folder, *places.values()):
+        status = status_of(place) if kind_of(place) else "missing"
+        if status != "done":
+            raise UserError(f"{place}: holds no finished job ({status}); let it finish first (resume=true)")
+    return places
+
+
+def sweep_folders(parent: Path) -> list[str]:
+    """The folders of a sweep's jobs, as its sweep.json names them."""
+    jobs = read_json(parent / SWEEP).get("jobs")
+    entries = jobs if isinstance(jobs, list) else []
+    names = [job["folder"] for job in entries if isinstance(job, dict) and isinstance(job.get("folder"), str)]
+    if not names or len(names) < len(entries):
+        raise UserError(f"{parent / SWEEP}: a damaged file; expected the folders of its jobs, as `fooling run` writes them")
+    return names
+
+
+def read_records(places: Mapping[str, Path]) -> list[SavedRun]:
+    """The records with their classifiers and statistics, each of which is loaded once."""
+    records: list[SavedRun] = []
+    loaded: dict[str, Any] = {}
+    for name, folder in places.items():
+        settings, run = load([str(folder / CONFIG)], RunSettings), read_run(folder)
+        if settings.classifier.name.startswith("object ") or (settings.prior.statistics or "").startswith("object "):
+            raise UserError(f"{folder}: was made with a Python object, which no file holds; call fooling.plausibility instead")
+        whose = repr((settings.data, settings.prior.statistics))
+        if whose not in loaded:
+            loaded[whose] = get_statistics(settings)
+        what = repr(settings.classifier)
+        if what not in loaded:
+            loaded[what] = get_classifier(settings, partial(loaded.__getitem__, whose))
+        records.append(SavedRun(name, folder, settings, run, loaded[what], loaded[whose]))
+        refuse_others(records[-1])
+    return records
+
+
+def refuse_others(record: SavedRun) -> None:
+    """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
+    fitted = record.settings.data.path or record.settings.data.kind != "auto"
+    found = {"classifier": record.classifier.fingerprint}
+    if not fitted:
+        found["statistics"] = record.statistics.fingerprint
+    for name, fingerprint in found.items():
+        if record.run.get(f"{name}_fingerprint") != fingerprint:
+            raise UserError(f"{record.folder}: was made with another {name} than lies under that name now; restore its file")
+
 
 SUMMARY = "how well simple detectors tell a record's images from real ones"
 USAGE = "fooling plausibility FOLDER data.path=PATH key=value …   (FOLDER: a record, or the parent of a sweep's)"
-
-Rows = Mapping[str, "Comparison"]
+Results = Mapping[str, "DetectorResult"]
 
 
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        from fooling.settings_help import help_text
-
         sys.stdout.write(help_text(PlausibilitySettings, "plausibility", USAGE))
         return 0
     folder, words = folder_of(arguments)
     settings = load(words, PlausibilitySettings, "plausibility")
-    from fooling.finished import find_records, read_records
 
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
@@ -58,16 +130,14 @@ def folder_of(arguments: Sequence[str]) -> tuple[Path, list[str]]:
 
 def refuse_unless_free(places: Sequence[Path], out: Path, overwrite: bool) -> None:
     """Refuses to replace what is there already, before the work begins."""
-    from fooling.record import PLAUSIBILITY
 
     there = [place / name for place in dict.fromkeys([out, *places]) for name in PLAUSIBILITY if (place / name).exists()]
     if there and not overwrite:
         raise UserError(f"{there[0]}: exists already; overwrite=true replaces it, or give another folder with out=")
 
 
-def real_images(settings: PlausibilitySettings, record: "Finished") -> "ImageSet":
+def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     """The real images: of the data that are named, else of those that the record's statistics were fitted to."""
-    from fooling.data import load_data
 
     given = settings.data if settings.data.path or settings.data.kind != "auto" else record.settings.data
     if given.path is None and given.kind == "auto":
@@ -75,11 +145,8 @@ def real_images(settings: PlausibilitySettings, record: "Finished") -> "ImageSet
     return load_data(given.path, given.kind, settings.split)
 
 
-def compare_record(record: "Finished", data: "ImageSet") -> Rows:
+def compare_record(record: SavedRun, data: ImageSet) -> Results:
     """The images of a record against the real ones of the class that its prior is of."""
-    from fooling.detectors import of_class, plausibility
-    from fooling.job import prior_class
-    from fooling.record import read_images
 
     wanted = prior_class(record.settings)
     evolved = read_images(record.folder, [entry["file"] for entry in record.run["images"]])
@@ -89,10 +156,8 @@ def compare_record(record: "Finished", data: "ImageSet") -> Rows:
         raise UserError(f"{record.folder}: {error}") from error
 
 
-def compared(record: "Finished", rows: Rows, data: "ImageSet", split: str) -> dict[str, Any]:
+def compared(record: SavedRun, rows: Results, data: ImageSet, split: str) -> dict[str, Any]:
     """What plausibility.json says of a record."""
-    from fooling.detectors import in_full, most_telling, of_class
-    from fooling.job import prior_class
 
     wanted = prior_class(record.settings)
     return {
@@ -102,15 +167,13 @@ def compared(record: "Finished", rows: Rows, data: "ImageSet", split: str) -> di
         "split": split,
         "evolved_images": len(record.run["images"]),
         "real_images": len(of_class(data, wanted)),
-        "most_telling": most_telling(rows),
-        "statistics": in_full(rows),
+        "most_telling": most_separating(rows),
+        "statistics": to_dict(rows),
     }
 
 
 def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
     """plausibility.json and its picture into the folder of each record, and of a sweep into the parent."""
-    from fooling.plausibility_chart import chart
-    from fooling.record import PLAUSIBILITY, locked, told, write_atomically, write_json
 
     found: dict[Path, Mapping[str, Any]] = {out / name: content for name, content in contents.items()}
     pictures = {folder: chart([content]) for folder, content in found.items()}
@@ -118,7 +181,7 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
         found[out], pictures[out] = {"jobs": contents}, chart(list(contents.values()))
     with ExitStack() as stack:
         for folder in found:
-            with told(folder):
+            with os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         for folder, picture in pictures.items():
@@ -127,10 +190,8 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
             write_json(folder / PLAUSIBILITY[0], content)
 
 
-def show(found: Mapping[str, Rows], out: Path) -> None:
+def show(found: Mapping[str, Results], out: Path) -> None:
     """The table on the terminal, and the conclusion."""
-    from fooling.commands.output import print_table
-    from fooling.detectors import most_telling
 
     if "" in found:
         print_table(*table_of_one(found[""]))
@@ -138,18 +199,18 @@ def show(found: Mapping[str, Rows], out: Path) -> None:
         print_table(*table_of_many(found))
     print("AUROC: 0.5 cannot tell evolved from real images, 0 and 1 always can; with its 95 % interval")
     for name, rows in found.items():
-        best = most_telling(rows)
+        best = most_separating(rows)
         also = f"all together {rows['together'].auroc:.2f}"
         print(f"{name + ': ' if name else ''}{best} gives the images away most: {said(rows[best])}; {also}")
     print(f"→ {out}: plausibility.json, plausibility.png")
 
 
-def said(row: "Comparison") -> str:
+def said(row: DetectorResult) -> str:
     """An AUROC and that of the distance, in words."""
     return f"AUROC {row.auroc:.2f} of x, {row.auroc_distance:.2f} of the distance from the real median"
 
 
-def table_of_one(rows: Rows) -> tuple[list[str], list[list[str]]]:
+def table_of_one(rows: Results) -> tuple[list[str], list[list[str]]]:
     """A line a statistic."""
     columns = ["x", "evolved", "real", "AUROC of x", "", "of distance", "", "FPR at 95 % TPR"]
     return columns, [
@@ -170,7 +231,7 @@ def area(value: float | None, interval: tuple[float, float] | None) -> list[str]
     return ["", ""] if value is None or interval is None else [f"{value:.2f}", f"{interval[0]:.2f}–{interval[1]:.2f}"]
 
 
-def table_of_many(found: Mapping[str, Rows]) -> tuple[list[str], list[list[str]]]:
+def table_of_many(found: Mapping[str, Results]) -> tuple[list[str], list[list[str]]]:
     """A line a statistic: the median over the jobs, lowest and highest."""
     lines = []
     for name, row in next(iter(found.values())).items():

@@ -1,21 +1,178 @@
-"""`fooling scramble`: the digit kept, its background replaced by noise."""
+"""The digit kept, its background replaced by noise: how much of it does the answer rest on?"""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from fooling.classifiers.base import Classifier
 from fooling.commands import experiment
-from fooling.experiment_settings import ScrambleSettings
+from fooling.commands.inputs import (
+    accuracy_and_confidence,
+    classes_of,
+    opened,
+    os_errors,
+    predict_scores,
+    real_images,
+    subsample,
+)
+from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
+from fooling.data import ImageSet
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes, Floats, Ints
+from fooling.plots.scramble import Example, chart
+from fooling.settings.commands import ScrambleSettings
+from fooling.statistics.intervals import proportion_with_ci
+
+NOISES = {
+    "uniform": "any grey level",
+    "histogram": "grey levels of the class",
+    "other": "an image of another class",
+}
+EXAMPLES = 7  # shares of the example, at most
+
+
+def prepare(settings: ScrambleSettings) -> Task:
+    """Reads the data and opens the classifier."""
+    data = real_images(settings.data, "test", "fooling scramble")
+    classifier = opened(settings.classifier, data)
+    images = subsample(data, classes_of(settings.digit, len(data.classes)), settings.images, settings.seed)
+    if not is_background(images.images, settings.background).any():
+        darkest = int(images.images.min())
+        raise UserError(f"background={settings.background}: no pixel is background, the darkest are {darkest}; give more")
+    return lambda watch: perform(settings, classifier, images, data, watch)
+
+
+def perform(
+    settings: ScrambleSettings, classifier: Classifier, images: ImageSet, every: ImageSet, watch: ProgressCallback
+) -> ExperimentResult:
+    """Asks about every image with each share of its background replaced by each noise."""
+
+    shares, random = sorted({0.0, *settings.shares}), np.random.default_rng(settings.seed)
+    ranks, numbers = ranked(is_background(images.images, settings.background), random)
+    noises = {name: MADE[name](images, every, random) for name in dict.fromkeys(settings.noises)}
+    curves: dict[str, list[dict[str, Any]]] = {}
+    examples: dict[str, list[Example]] = {}
+    shown = median_confidence_index(predict_scores(classifier, images.images), images.labels)
+    for place, (name, noise) in enumerate(noises.items()):
+        curves[name], examples[name] = [], []
+        for number, part in enumerate(shares):
+            watch("noises and shares", place * len(shares) + number, len(noises) * len(shares))
+            scrambled = replaced(images.images, noise, ranks, numbers, part)
+            scores = predict_scores(classifier, scrambled)
+            curves[name].append(
+                {"share": part, **accuracy_and_confidence(scores, images.labels), **most_read(scores, classifier)}
+            )
+            said = f"{classifier.labels[int(scores[shown].argmax())]}, {scores[shown].max():.0%}"
+            examples[name].append(Example(part, scrambled[shown], said))
+    result = {
+        "classifier": os_errors(classifier, settings.classifier),
+        "data": images.source,
+        "images": len(images.labels),
+        "background": settings.background,
+        "background_share": float(numbers.sum() / ranks.size),
+        "noises": {name: NOISES[name] for name in noises},
+        "curves": curves,
+    }
+    few = {name: [found[i] for i in evenly_spaced(len(found))] for name, found in examples.items()}
+    return ExperimentResult(result, chart(result, few), *table(curves), said=in_words(result))
+
+
+def median_confidence_index(scores: Floats, labels: Ints) -> int:
+    """The image of median confidence."""
+    confidence = scores[np.arange(len(labels)), labels]
+    return int(np.argsort(confidence, kind="stable")[(len(labels) - 1) // 2])
+
+
+def is_background(images: Bytes, level: int) -> npt.NDArray[np.bool_]:
+    """Whether a pixel is of this grey level or less in every channel, [N, H, W]."""
+    return np.asarray((images <= level).all(axis=3))
+
+
+def ranked(background: npt.NDArray[np.bool_], random: np.random.Generator) -> tuple[Ints, Ints]:
+    """The place of each pixel in the order in which its image's background is replaced [N, H, W]; how many there are [N]."""
+    numbers = background.sum(axis=(1, 2))
+    keys = np.where(background, random.random(background.shape), 2.0).reshape(len(background), -1)
+    order = np.argsort(np.argsort(keys, axis=1, kind="stable"), axis=1, kind="stable")
+    return order.reshape(background.shape), numbers
+
+
+def replaced(images: Bytes, noise: Bytes, ranks: Ints, numbers: Ints, part: float) -> Bytes:
+    """Images with so many per cent of their background pixels, rounded, taken from the noise."""
+    most = np.rint(part / 100 * numbers)
+    return np.where((ranks < most[:, None, None])[:, :, :, None], noise, images)
+
+
+def uniform(images: ImageSet, every: ImageSet, random: np.random.Generator) -> Bytes:
+    """Any grey level, each as likely."""
+    del every
+    return random.integers(0, 256, images.images.shape, dtype=np.uint8)
+
+
+def histogram(images: ImageSet, every: ImageSet, random: np.random.Generator) -> Bytes:
+    """Grey levels drawn as often as the images of the class have them, ink included, each channel its own."""
+    result = np.empty_like(images.images)
+    for k in np.unique(images.labels):
+        mine, all_of_class = images.labels == k, every.images[every.labels == k]
+        for channel in range(all_of_class.shape[3]):
+            shares = np.bincount(all_of_class[..., channel].ravel(), minlength=256) / all_of_class[..., channel].size
+            size = result[mine][..., channel].shape
+            result[mine, :, :, channel] = np.searchsorted(np.cumsum(shares), random.random(size), side="right").clip(0, 255)
+    return result
+
+
+def other(images: ImageSet, every: ImageSet, random: np.random.Generator) -> Bytes:
+    """What an image of another class has in the same place: where this one's background is, the other's ink and background."""
+    result = np.empty_like(images.images)
+    for k in np.unique(images.labels):
+        mine, theirs = np.flatnonzero(images.labels == k), np.flatnonzero(every.labels != k)
+        result[mine] = every.images[random.choice(theirs, len(mine))]
+    return result
+
+
+MADE = {"uniform": uniform, "histogram": histogram, "other": other}
+
+
+def most_read(scores: Floats, classifier: Classifier) -> dict[str, Any]:
+    """The median of the largest score, and the class that is read most often, with how often."""
+    counts = np.bincount(scores.argmax(axis=1), minlength=scores.shape[1])
+    best = int(counts.argmax())
+    return {
+        "largest_score": float(np.median(scores.max(axis=1))),
+        "most_read": classifier.labels[best],
+        "most_read_share": proportion_with_ci(int(counts[best]), len(scores)),
+    }
+
+
+def evenly_spaced(number: int) -> list[int]:
+    """At most EXAMPLES places of so many, the first and the last among them."""
+    return [int(i) for i in np.unique(np.linspace(0, number - 1, min(EXAMPLES, number)).round())]
+
+
+def table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[list[str], list[list[str]]]:
+    """Right ones and confidences of each noise, a line a share."""
+    columns = ["background replaced", *(f"{name}: {what}" for name in curves for what in ("right", "confidence"))]
+    rows = []
+    for lines in zip(*curves.values(), strict=True):
+        cells = [cell for line in lines for cell in (f"{line['accuracy']['share']:.1%}", f"{line['quartiles'][1]:.1%}")]
+        rows.append([f"{lines[0]['share']:g} %", *cells])
+    return columns, rows
+
+
+def in_words(result: Mapping[str, Any]) -> list[str]:
+    """What was found."""
+    level = result["background"]
+    said = [f"background: pixels of grey level {level} or less, {result['background_share']:.0%} of all; confidences: medians"]
+    for name, rows in result["curves"].items():
+        row = rows[-1]
+        what = f"{row['most_read_share']['share']:.0%} are read as {row['most_read']}"
+        said.append(f"{name}: at {row['share']:g} %, {what}; median largest score {row['largest_score']:.1%}")
+    return said
+
 
 SUMMARY = "the digit kept, its background replaced by noise: accuracy and confidence"
 USAGE = "fooling scramble data.path=PATH key=value …"
-
-
-def prepare(settings: Any) -> Any:
-    """The work."""
-    from fooling.experiments.scramble import prepare
-
-    return prepare(settings)
-
-
 SCRAMBLE = experiment.Experiment("scramble", USAGE, ScrambleSettings, prepare)
 
 

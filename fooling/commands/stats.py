@@ -1,14 +1,18 @@
 """`fooling stats`: fits a data set's statistics, in one pass over its images."""
 
 import sys
-from typing import TYPE_CHECKING
 
-from fooling.commands.output import print_table, written_whole
-from fooling.paths import user_path
-from fooling.settings import StatsSettings, load
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from fooling.statistics import Statistics
+from fooling.commands.console import print_table, progress, written_whole
+from fooling.data import stream_data
+from fooling.settings import load
+from fooling.settings.commands import StatsSettings
+from fooling.settings.fields import user_path
+from fooling.settings.help import help_text
+from fooling.statistics import Statistics
+from fooling.statistics.fit import fit
+from fooling.statistics.pca import sample_size
 
 SUMMARY = "fit the statistics of a data set's classes"
 USAGE = "fooling stats data.path=PATH key=value …"
@@ -17,16 +21,9 @@ USAGE = "fooling stats data.path=PATH key=value …"
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        from fooling.settings_help import help_text
-
         sys.stdout.write(help_text(StatsSettings, "stats", USAGE))
         return 0
     settings = load(arguments, StatsSettings, "stats")
-    from rich.console import Console
-
-    from fooling.commands.progress import progress
-    from fooling.data import stream_data
-    from fooling.fit import fit
 
     with written_whole(user_path(settings.out), settings.overwrite) as part:
         data = stream_data(settings.data.path, settings.data.kind)
@@ -42,7 +39,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def show(statistics: "Statistics") -> None:
+def show(statistics: Statistics) -> None:
     """A line a class: a few of its means."""
     lags = range(min(3, statistics.lags))
     names = [*(f"g_x({k + 1})" for k in lags), *(f"g_y({k + 1})" for k in lags)]
@@ -55,9 +52,8 @@ def show(statistics: "Statistics") -> None:
     print_table(["class", "images", "first bin", "last bin", *names], rows)
 
 
-def notes(statistics: "Statistics", settings: StatsSettings) -> list[str]:
+def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
     """What is less than was asked for, and why."""
-    from fooling.eigen import sample_size
 
     pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
     most, found = sample_size(pixels, classes), []

@@ -3,17 +3,23 @@
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from fooling.commands.output import print_table, written_whole
+import numpy as np
+
+from fooling.classifiers.training import Training, confusion_matrix, train_cnn, train_dense, train_mlp, train_perceptron
+from fooling.commands.console import print_table, written_whole
+from fooling.data import ImageSet, load_data, refuse_empty_classes
 from fooling.errors import UserError
-from fooling.paths import user_path
-from fooling.settings import TrainSettings, load, shown
-
-if TYPE_CHECKING:
-    from fooling.classifiers.training import Training
-    from fooling.data import ImageSet
+from fooling.plots.confusion import chart
+from fooling.records import versions
+from fooling.records.files import write_json
+from fooling.settings import load
+from fooling.settings.commands import TrainSettings
+from fooling.settings.fields import user_path
+from fooling.settings.help import help_text, shown
 
 SUMMARY = "train a built-in network on a data set"
 USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
@@ -22,17 +28,12 @@ USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifi
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        from fooling.settings_help import help_text
-
         sys.stdout.write(help_text(TrainSettings, "train", USAGE))
         return 0
     settings = load(arguments, TrainSettings, "train")
     check(settings)
     with ExitStack() as files:
         weights, about, picture = (files.enter_context(written_whole(path, settings.overwrite)) for path in outputs(settings))
-        from fooling.confusion_chart import chart
-        from fooling.data import load_data
-        from fooling.record import write_json
 
         path, kind = settings.data.path, settings.data.kind
         train, test = load_data(path, kind, "train"), load_data(path, kind, "test")
@@ -57,18 +58,14 @@ def outputs(settings: TrainSettings) -> tuple[Path, Path, Path]:
 
 
 # --- kinds of networks --------------------------------------------------------------------------------------------------
-
-
-def sigmoid_network(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+def sigmoid_network(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """One hidden layer of sigmoid units, sigmoid outputs."""
-    from fooling.classifiers.training import train_mlp
 
     return train_mlp(data, training, hidden=one_layer(settings))
 
 
-def convolutions(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+def convolutions(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """Two convolutions and a hidden layer."""
-    from fooling.classifiers.training import train_cnn
 
     if min(data.images.shape[1:3]) < 4:
         raise UserError(f"channels: convolutions need images of at least 4×4 pixels, got {data.images.shape[1:3]}")
@@ -76,46 +73,43 @@ def convolutions(data: "ImageSet", training: "Training", settings: TrainSettings
     return train_cnn(data, training, kernel=chosen.kernel, channels=chosen.channels, hidden=one_layer(settings))
 
 
-def softmax(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+def softmax(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """Softmax regression."""
-    from fooling.classifiers.training import train_dense
 
     del settings
     return train_dense(data, training)
 
 
-def perceptron(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+def perceptron(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """A single layer, by error correction."""
-    from fooling.classifiers.perceptron import train_perceptron
 
     return train_perceptron(data, training, average=bool(settings.average))
 
 
-def layers(data: "ImageSet", training: "Training", settings: TrainSettings) -> Any:
+def layers(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """Hidden layers of any width and depth."""
-    from fooling.classifiers.training import train_dense
 
     return train_dense(data, training, hidden=widths(settings), activation=str(settings.activation))
 
 
-class Kind(NamedTuple):
+class Trainer(NamedTuple):
     """A kind of network: how it is trained, and which of the settings that not every kind has."""
 
-    train: Callable[["ImageSet", "Training", TrainSettings], Any]
+    train: Callable[[ImageSet, Training, TrainSettings], Any]
     own: tuple[str, ...]
 
 
 DESCENT, CONVOLUTIONS = ("batch", "decay"), ("channels", "kernel")
-KINDS = {
-    "mnist_mlp": Kind(sigmoid_network, ("hidden", *DESCENT)),
-    "mnist_mlp2": Kind(sigmoid_network, ("hidden", *DESCENT)),
-    "mnist_cnn": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
-    "mnist_cnn2": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
-    "digits_perceptron": Kind(perceptron, ("average",)),
-    "softmax": Kind(softmax, DESCENT),
-    "perceptron": Kind(perceptron, ("average",)),
-    "mlp": Kind(layers, ("hidden", *DESCENT, "activation")),
-    "cnn": Kind(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+TRAINERS = {
+    "mnist_mlp": Trainer(sigmoid_network, ("hidden", *DESCENT)),
+    "mnist_mlp2": Trainer(sigmoid_network, ("hidden", *DESCENT)),
+    "mnist_cnn": Trainer(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+    "mnist_cnn2": Trainer(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
+    "digits_perceptron": Trainer(perceptron, ("average",)),
+    "softmax": Trainer(softmax, DESCENT),
+    "perceptron": Trainer(perceptron, ("average",)),
+    "mlp": Trainer(layers, ("hidden", *DESCENT, "activation")),
+    "cnn": Trainer(convolutions, ("hidden", *DESCENT, *CONVOLUTIONS)),
 }
 SOME = ("hidden", *DESCENT, "activation", "average", *CONVOLUTIONS)  # settings that not every kind has
 
@@ -123,15 +117,15 @@ SOME = ("hidden", *DESCENT, "activation", "average", *CONVOLUTIONS)  # settings 
 def check(settings: TrainSettings) -> None:
     """Refuses settings that the chosen kind of network does not have, or lacks."""
     name = settings.classifier.name
-    if name not in KINDS:
-        raise UserError(f"classifier={name}: is not trained here; expected one of {', '.join(KINDS)}")
-    kind = KINDS[name]
+    if name not in TRAINERS:
+        raise UserError(f"classifier={name}: is not trained here; expected one of {', '.join(TRAINERS)}")
+    kind = TRAINERS[name]
     for setting in SOME:
         value = getattr(settings, setting)
         if setting in kind.own and value is None:
             raise UserError(f"classifier={name} needs {setting}, got null; leave it out for the default")
         if setting not in kind.own and value is not None:
-            having = ", ".join(other for other in KINDS if setting in KINDS[other].own)
+            having = ", ".join(other for other in TRAINERS if setting in TRAINERS[other].own)
             raise UserError(f"{setting} is not a setting of classifier={name}, but of {having}; got {setting}={shown(value)}")
     if kind.train in (sigmoid_network, convolutions):
         one_layer(settings)
@@ -152,19 +146,11 @@ def one_layer(settings: TrainSettings) -> int:
 
 
 # --- training, and what is said of it -----------------------------------------------------------------------------------
-
-
-def train_and_test(settings: TrainSettings, train: "ImageSet", test: "ImageSet") -> Any:
+def train_and_test(settings: TrainSettings, train: ImageSet, test: ImageSet) -> Any:
     """The network, and its confusion counts [K, K] on the test images after its first layer was rounded."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from fooling.classifiers.training import Training, confusion
-    from fooling.data import refuse_empty_classes
 
     refuse_empty_classes(train)
-    kind = KINDS[settings.classifier.name]
+    kind = TRAINERS[settings.classifier.name]
     what = "loss" if "batch" in kind.own else "mistakes"
     on_epoch = (lambda epoch, value: None) if settings.quiet else progress(settings.epochs, what)
     batch, decay = settings.batch or 1, settings.decay or 0.0
@@ -172,7 +158,7 @@ def train_and_test(settings: TrainSettings, train: "ImageSet", test: "ImageSet")
         settings.epochs, batch, settings.learning_rate, decay, settings.seed, shift=settings.shift, on_epoch=on_epoch
     )
     network = kind.train(train, training, settings)
-    counts = confusion(network, test)
+    counts = confusion_matrix(network, test)
     result = f"{np.trace(counts) / counts.sum():.4f} right of {counts.sum()} test images"
     made = f"fooling train {words(settings)} on {train.source} ({len(train.images)} images); {result}"
     return replace(network, made=made), counts
@@ -180,15 +166,14 @@ def train_and_test(settings: TrainSettings, train: "ImageSet", test: "ImageSet")
 
 def words(settings: TrainSettings) -> str:
     """The settings that the weights depend on, as they are written on the command line."""
-    own = [name for name in SOME if name in KINDS[settings.classifier.name].own]
+    own = [name for name in SOME if name in TRAINERS[settings.classifier.name].own]
     names = ["epochs", "learning_rate", "seed", *own, *(["shift"] if settings.shift else [])]
     values = {"classifier": settings.classifier.name, **{name: getattr(settings, name) for name in names}}
     return " ".join(f"{key}={shown(value).strip('[]').replace(', ', ',')}" for key, value in values.items())
 
 
-def summary(settings: TrainSettings, network: Any, counts: Any, train: "ImageSet") -> dict[str, Any]:
+def summary(settings: TrainSettings, network: Any, counts: Any, train: ImageSet) -> dict[str, Any]:
     """All of NAME.json. `confusion[i][j]`: test images of class i that were taken for class j."""
-    from fooling.result import versions
 
     correct, total = counts.diagonal(), counts.sum(axis=1)
     return {

@@ -5,9 +5,26 @@ nothing for the pixels that they leave alone. `log` of a float differs between m
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+ANY = -1  # as the wanted class: whichever an image gets to
+
+
+class TermTarget(NamedTuple):
+    """What the parts of a term should be: of all images alike (T = 1), or T targets, of which each image has its own."""
+
+    targets: Doubles  # [T, C, M]
+    weights: Doubles  # [C, M], of each part's distance
+    free: float  # the term costs nothing below this
+
 
 LEVELS = 256  # a pixel is one of 256 grey levels
 RATE_ONE = 1 << 24  # a mutation rate is an integer threshold in units of 2⁻²⁴
@@ -66,12 +83,12 @@ def rate_threshold(rate: float) -> int:
 
 
 @lru_cache(maxsize=4096)
-def gap_divisor(threshold: int) -> int:
+def log_survival(threshold: int) -> int:
     """−log₂(1 − threshold/2²⁴) in units of 2⁻⁴⁰: what −log₂ u is divided by. 0 means that the event never happens."""
     return 24 * LOG_ONE - log2_fixed(RATE_ONE - threshold)
 
 
-def gap(word: int, divisor: int) -> int:
+def geometric_skip(word: int, divisor: int) -> int:
     """Pixels to pass over before the next event, from one random word (32 bits): geometric, P(gap ≥ g) = (1 − p)^g."""
     return (32 * LOG_ONE - log2_fixed(word + 1)) // divisor
 

@@ -1,0 +1,182 @@
+"""One reader for each kind of image set: it finds out what there is, and reads the images when they are asked for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.data.idx import idx_pieces, idx_shape, read_idx
+from fooling.data.images import ImageFolder, image_pieces, image_shape, list_images
+from fooling.data.npz import ArrayHeader, array_names, array_pieces, describe_array, read_array
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes
+
+Labels = npt.NDArray[np.int64]
+Shape = tuple[int, int, int]
+PIECE = 4096  # images read at a time, …
+PIECE_BYTES = 1 << 23  # … fewer if they are large: bounds the memory
+
+
+@dataclass(frozen=True)
+class SplitReader:
+    """N images and their classes. The images are read, and found damaged, only when `pieces` is called and gone through."""
+
+    shape: Shape  # H, W, C
+    labels: Labels  # [N], 0 … K − 1
+    pieces: Callable[[], Iterator[Bytes]]  # [n, H, W, C] in turn, N in all
+
+
+DataSource = tuple[
+    SplitReader, SplitReader | None, tuple[str, ...], str
+]  # training part, test part or None, names of the classes, source
+
+
+def rows_of(shape: tuple[int, ...], size: int = 1) -> int:
+    """How many images of this shape, of so many bytes a number, are read at a time."""
+    return max(1, min(PIECE, PIECE_BYTES // max(1, int(np.prod(shape, dtype=object)) * size)))
+
+
+def read_idx_folder(path: Path) -> DataSource:
+    """A folder of train-images-idx3-ubyte, train-labels-idx1-ubyte and their t10k- twins, gzipped or not."""
+    folder = path if path.is_dir() else path.parent
+    train = read_idx_pair(folder, "train")
+    has_test = find_idx(folder, "t10k-images", 3) or find_idx(folder, "t10k-labels", 1)
+    test = read_idx_pair(folder, "t10k") if has_test else None
+    return train, test, numbered(train, test), "IDX files"
+
+
+def read_idx_pair(folder: Path, prefix: str) -> SplitReader:
+    """Images and labels whose numbers agree."""
+    paths = [find_idx(folder, f"{prefix}-images", 3), find_idx(folder, f"{prefix}-labels", 1)]
+    for path, name in zip(paths, (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"), strict=True):
+        if path is None:
+            raise UserError(f"{folder}: {name} (or {name}.gz) is missing; expected MNIST's IDX files")
+    images, labels = paths[0] or folder, read_idx(paths[1] or folder, (1,))
+    number, *shape = idx_shape(images, (3, 4))
+    if number != len(labels):
+        raise UserError(f"{folder}: {number:,} images but {len(labels):,} labels in the {prefix} files")
+    return SplitReader(
+        with_channel(shape),
+        labels.astype(np.int64),
+        lambda: (piece.reshape(-1, *with_channel(shape)) for piece in idx_pieces(images, (3, 4), rows_of(tuple(shape)))),
+    )
+
+
+def find_idx(folder: Path, name: str, dimensions: int) -> Path | None:
+    """The file of that name, in any of its usual spellings."""
+    for middle in ("-", "."):
+        for ending in ("", ".gz"):
+            path = folder / f"{name}{middle}idx{dimensions}-ubyte{ending}"
+            if path.is_file():
+                return path
+    return None
+
+
+NAMES = {"train": (("x_train", "y_train"), ("images", "labels")), "test": (("x_test", "y_test"),)}
+
+
+def read_npz(path: Path) -> DataSource:
+    """A .npz file of x_train, y_train and, if there are, x_test, y_test; or of images and labels."""
+    names = array_names(path)
+    parts: dict[str, SplitReader] = {}
+    for split, pairs in NAMES.items():
+        for images, labels in pairs:
+            if images in names and labels in names and split not in parts:
+                parts[split] = split_reader(describe_array(path, images), describe_array(path, labels))
+    if "train" not in parts:
+        got = " ".join(", ".join(names[:9]).split()) or "none"
+        raise UserError(f"{path}: expected arrays x_train and y_train, or images and labels; got {got}")
+    train, test = parts["train"], parts.get("test")
+    return train, test, numbered(train, test), path.name
+
+
+def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
+    """Arrays of a file as uint8 [N, H, W, C] and int64 [N]."""
+    path, shape = images.path, images.shape
+    is_column = len(classes.shape) == 2 and classes.shape[1] == 1
+    if len(shape) not in (3, 4) or (len(classes.shape) != 1 and not is_column):
+        raise UserError(
+            f"{path}: expected {images.name} [N, H, W] or [N, H, W, C] and labels [N], got {shape}, {classes.shape}"
+        )
+    if shape[0] != classes.shape[0]:
+        raise UserError(f"{path}: {shape[0]:,} images but {classes.shape[0]:,} labels")
+    if classes.dtype.kind not in "iu":
+        raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {classes.dtype}")
+    labels = read_array(classes).ravel()
+    if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < 1000:
+        raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {labels.min()} … {labels.max()}")
+    if images.dtype.kind not in "iuf":
+        raise UserError(f"{path}: {images.name}: expected whole numbers 0…255 or fractions 0…1, got {images.dtype}")
+    rows = rows_of(shape[1:], images.dtype.itemsize)
+    return SplitReader(
+        with_channel(shape[1:]),
+        labels.astype(np.int64),
+        lambda: (to_bytes(images, piece).reshape(-1, *with_channel(shape[1:])) for piece in array_pieces(images, rows)),
+    )
+
+
+def to_bytes(member: ArrayHeader, images: npt.NDArray[Any]) -> Bytes:
+    """Whole numbers 0 … 255 as they are; fractions 0 … 1 times 255."""
+    low, high = images.min(), images.max()
+    if images.dtype.kind in "iu" and low >= 0 and high <= 255:
+        return images.astype(np.uint8)
+    if images.dtype.kind == "f" and low >= 0 and high <= 1:
+        return np.asarray(np.rint(images * 255), dtype=np.uint8)
+    raise UserError(
+        f"{member.path}: {member.name}: expected whole numbers 0…255 or fractions 0…1, got {images.dtype} {low} … {high}"
+    )
+
+
+def with_channel(shape: tuple[int, ...] | list[int]) -> Shape:
+    """(H, W) as (H, W, 1); (H, W, C) as it is."""
+    height, width, *channels = shape
+    return height, width, channels[0] if channels else 1
+
+
+def numbered(train: SplitReader, test: SplitReader | None) -> tuple[str, ...]:
+    """Names of classes that are only numbers, up to the highest."""
+    highest = max(int(part.labels.max(initial=0)) for part in (train, test) if part)
+    return tuple(str(k) for k in range(highest + 1))
+
+
+def read_pictures(path: Path) -> DataSource:
+    """A folder of pictures per class, or train/ and test/ of such; one of the two may lack the last classes."""
+    if not path.is_dir():
+        raise UserError(f"data.path={path}: expected a folder with a folder of pictures per class, got a file")
+    if (path / "train").is_dir() and (path / "test").is_dir():
+        train, test = list_images(path / "train"), list_images(path / "test")
+        fewer, more = sorted((train.classes, test.classes), key=len)
+        if more[: len(fewer)] != fewer:
+            odd = min(set(train.classes) ^ set(test.classes))
+            raise UserError(f"{path}: expected the same classes in train/ and test/, but class {odd} is in one of them only")
+        return image_folder_split(train), image_folder_split(test), more, path.name
+    listing = list_images(path)
+    return image_folder_split(listing), None, listing.classes, path.name
+
+
+def image_folder_split(listing: ImageFolder) -> SplitReader:
+    """Pictures that have been listed."""
+    shape = image_shape(listing)
+    return SplitReader(shape, listing.labels(), lambda: image_pieces(listing, shape, rows_of(shape)))
+
+
+def read_sklearn(path: Path | None) -> DataSource:
+    """scikit-learn's bundled digits, 1797 of 8×8 pixels 0…16, as 0…255."""
+    del path
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    part = SplitReader((8, 8, 1), digits.target.astype(np.int64), lambda: iter([images]))
+    return part, None, tuple(str(k) for k in range(10)), "scikit-learn's digits"
+
+
+KINDS: dict[str, Callable[[Any], DataSource]] = {
+    "idx": read_idx_folder,
+    "npz": read_npz,
+    "folder": read_pictures,
+    "sklearn": read_sklearn,
+}

@@ -1,0 +1,112 @@
+"""The regional term, compiled by numba: same names and results as in `reference.py`, and its update by difference."""
+
+from typing import Any
+
+import numpy as np
+
+from fooling.kernels.numba.compile import jit, jit_inline, jit_part
+from fooling.kernels.numba.delta_images import Changes
+from fooling.kernels.numba.penalties import distance
+from fooling.kernels.numba.philox import U, Whole
+from fooling.kernels.reference.penalties import region_count, regional_counts, regions
+from fooling.kernels.tables import Bytes, Floats, Ints, TermTarget
+
+
+def regional_term(images: Bytes, which: Ints, grid: int, wanted: TermTarget) -> Floats:
+    """Mean over the regions of |mean − wanted mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N]."""
+    shape = images.shape[1:]
+    return regional_distance(regional_parts(images, grid, reach_of(shape, grid, wanted)), shape, which, grid, wanted)
+
+
+def regional_parts(images: Bytes, grid: int, reach: int) -> Ints:
+    """Sums of each region, see `reference_regional.regional_parts`."""
+    return count_parts(images, regions(images.shape[1], images.shape[2], grid), reach)
+
+
+def regional_update(parts: Ints, changes: Changes, shape: tuple[int, ...], grid: int, wanted: TermTarget) -> Ints:
+    """Sums [Q, C, regions·(1 + 2·L)] of the parents → of the children."""
+    return update_all(parts, changes, regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, wanted))
+
+
+def regional_distance(parts: Ints, shape: tuple[int, ...], which: Ints, grid: int, wanted: TermTarget) -> Floats:
+    """The term of sums [N, C, regions·(1 + 2·L)] of images of this shape (H, W, C)."""
+    divisors = regional_counts(shape, grid, reach_of(shape, grid, wanted))
+    return distance(parts, divisors, which, wanted, region_count(shape, grid))
+
+
+def reach_of(shape: tuple[int, ...], grid: int, wanted: TermTarget) -> int:
+    """L, the largest lag of the targets."""
+    return int(wanted.targets.shape[2] // region_count(shape, grid) - 1) // 2
+
+
+@jit
+def count_parts(images: Bytes, region: Ints, reach: int) -> Ints:
+    """Fills in the sums of images [N, H, W, C], `region` [H·W]."""
+    n, height, width, channels = images.shape
+    size = 1 + 2 * reach
+    parts = np.zeros((n, channels, (region[-1] + 1) * size), dtype=np.int64)
+    for q in range(n):
+        for y in range(height):
+            for x in range(width):
+                at = region[y * width + x] * size
+                for channel in range(channels):
+                    level, sums = np.int64(images[q, y, x, channel]), parts[q, channel]
+                    sums[at] += level
+                    for k in range(1, min(reach, width - 1 - x) + 1):
+                        sums[at + k] += abs(np.int64(images[q, y, x + k, channel]) - level)
+                    for k in range(1, min(reach, height - 1 - y) + 1):
+                        sums[at + reach + k] += abs(np.int64(images[q, y + k, x, channel]) - level)
+    return parts
+
+
+@jit
+def update_all(parts: Ints, changes: Changes, region: Ints, width: int, reach: int) -> Ints:
+    """The sums of the children."""
+    result = np.empty((len(changes.rows), parts.shape[1], parts.shape[2]), dtype=np.int64)
+    update_regional(result, parts, changes, np.empty(changes.parents.shape[1], dtype=np.uint8), region, width, reach)
+    return result
+
+
+@jit_part
+def update_regional(result: Ints, parts: Ints, changes: Changes, image: Bytes, region: Ints, width: int, reach: int) -> None:
+    """Fills in the children's sums; `image` [P] is scratch.
+
+    A pixel that changes from a to b adds b − a to its region and |b − v| − |a − v| for each neighbour v up to `reach` away: to
+    its own region for those behind it, to theirs for those before it.
+    """
+    channels, size, held = parts.shape[1], 1 + 2 * reach, np.int64(-1)
+    height = len(region) // width
+    for j in range(len(changes.rows)):
+        row = changes.rows[j]
+        if row != held:
+            held = row
+            for i in range(len(image)):
+                image[i] = changes.parents[row, i]
+        for channel in range(channels):
+            for i in range(parts.shape[2]):
+                result[j, channel, i] = parts[row, channel, i]
+        for e in range(changes.ends[j], changes.ends[j + 1]):
+            pixel, new = np.int64(changes.pixels[e]), np.int64(changes.levels[e])
+            old, channel, place = np.int64(image[pixel]), pixel % channels, pixel // channels
+            x, y, sums = place % width, place // width, result[j, channel]
+            own = region[place] * size
+            sums[own] += new - old
+            for k in range(1, reach + 1):
+                if x + k < width:
+                    sums[own + k] += further(image, pixel + k * channels, old, new)
+                if y + k < height:
+                    sums[own + reach + k] += further(image, pixel + k * width * channels, old, new)
+                if x >= k:
+                    sums[region[place - k] * size + k] += further(image, pixel - k * channels, old, new)
+                if y >= k:
+                    sums[region[place - k * width] * size + reach + k] += further(image, pixel - k * width * channels, old, new)
+            image[pixel] = changes.levels[e]
+        for e in range(changes.ends[j], changes.ends[j + 1]):
+            image[changes.pixels[e]] = changes.parents[row, changes.pixels[e]]
+
+
+@jit_inline
+def further(image: Bytes, at: Whole, old: Whole, new: Whole) -> Any:
+    """By how much a neighbour differs more from a pixel that changes."""
+    v = np.int64(image[U(at)])
+    return abs(new - v) - abs(old - v)

@@ -1,0 +1,112 @@
+"""One job = one folder, written so that a kill at any moment leaves nothing half-written that looks finished."""
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes
+
+TEMPORARY = ".part-"  # how names of files that are being written begin
+
+
+def png(image: Bytes) -> bytes:
+    """An image uint8 [H, W, C] as the bytes of a PNG: mode L for one channel, RGB for three."""
+
+    if image.shape[2] not in (1, 3):
+        raise UserError(f"pictures are written for 1 or 3 channels, got {image.shape[2]}")
+    buffer = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """Turns a failure to write into one line that names the file and the reason."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"cannot write {path}: {reason}; make room or give another folder with out=") from error
+
+
+def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:
+    """Writes a file under another name, then renames it: the name never holds half a file."""
+    part = path.with_name(TEMPORARY + path.name)
+    with os_errors(path):
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file; a number that is not finite would be no JSON and is an error."""
+    write_atomically(path, (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def fresh_folder(parent: Path, name: str) -> Path:
+    """Makes a folder that did not exist: parent/name, or name-2, name-3, …"""
+    with os_errors(parent / name):
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object; {} if there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: a damaged file ({error}); remove the folder or give another") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a damaged file (expected a JSON object); remove the folder or give another")
+    return content
+
+
+def lock(folder: Path) -> int | None:
+    """Locks the folder for this process, or refuses: two jobs in one folder would mix."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise UserError(f"out={folder}: another process is writing to it; wait for it or give another folder") from error
+    return handle
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing to the folder."""
+    handle = lock(folder)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)

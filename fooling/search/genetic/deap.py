@@ -1,0 +1,250 @@
+"""engine=deap: the same search through a toolbox of DEAP, so that any of its operators can be put in place of ours.
+
+Fortin et al. 2012, "DEAP: Evolutionary Algorithms Made Easy". Slow: one child after the other. With our operators it is the
+reference, bit for bit; `engine.toolbox=module:function` names a function that takes the toolbox and registers others.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from deap import base, tools
+
+from fooling.classifiers.base import Classifier, ask
+from fooling.errors import UserError
+from fooling.kernels.reference import operators as reference_breeding
+from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
+from fooling.kernels.tables import Bytes, Floats
+from fooling.records import LOGBOOK, Record
+from fooling.search.genetic import GeneticParams, empty_state
+from fooling.search.objective import Objective
+from fooling.search.state import State
+from fooling.settings.fields import call_named
+
+NONE: Floats = np.zeros(0, dtype=np.float32)  # scores that are not known yet
+COLUMNS = ("gen", "nevals", "min", "avg", "max", "std", "best_ever")  # of a logbook: of the costs of the children
+
+
+class Cost(base.Fitness):  # type: ignore[misc]
+    """A cost, to be minimised."""
+
+    weights = (-1.0,)
+
+
+class Individual(list[int]):
+    """An image as a list of its pixels 0…255, line by line: DEAP's own crossovers would corrupt an array."""
+
+    def __init__(self, image: Bytes, run: int) -> None:
+        super().__init__(image.reshape(-1).tolist())
+        self.shape, self.run, self.fitness = image.shape, run, Cost()
+        self.scores = NONE
+        self.address, self.redraw = (0, 0, 0, 0), 0  # of a child: where its random words are, and its redraw threshold
+
+    @property
+    def cost(self) -> float:
+        """The value of its fitness."""
+        return float(self.fitness.values[0])
+
+    @property
+    def image(self) -> Bytes:
+        """uint8 [H, W, C]; what an operator left beside the grey levels is rounded, and clipped to 0…255."""
+        try:
+            levels = np.array(self, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"engine=deap: an operator left a pixel that is no number ({error})") from error
+        if np.isnan(levels).any():
+            raise UserError("engine=deap: an operator left a pixel that is not a number (nan)")
+        return np.clip(np.rint(levels), 0, 255).astype(np.uint8).reshape(self.shape)
+
+    def become(self, image: Bytes) -> None:
+        """Takes the pixels of an image."""
+        self[:] = image.reshape(-1).tolist()
+
+
+def make_toolbox(objective: Objective, breeding: GeneticParams) -> base.Toolbox:
+    """Our operators under DEAP's names, with DEAP's faces.
+
+    mate(one, other) → two children, of which the first is taken; mutate(one) → (one,); select(individuals, k) → k of them;
+    evaluate(individuals) → (cost,) of each, all at once; clone(one).
+    """
+    toolbox = base.Toolbox()
+
+    def mate(one: Individual, other: Individual) -> tuple[Individual, Individual]:
+        pixels = one.image.reshape(-1), other.image.reshape(-1)
+        one.become(crossover(*pixels, breeding.shape, breeding.rates.rectangle, one.address))
+        return one, other
+
+    def mutate(one: Individual) -> tuple[Individual]:
+        b, pixels = breeding, one.image.reshape(-1)
+        table = b.tables[objective.which(np.array([one.run], dtype=np.uint32))[0]]
+        reference_breeding.mutate(pixels, b.shape, table, one.redraw, b.swap, b.rates, one.address)
+        one.become(pixels)
+        return (one,)
+
+    def evaluate(individuals: Sequence[Individual]) -> list[tuple[float]]:
+        runs = np.array([one.run for one in individuals], dtype=np.uint32)
+        costs, scores = objective.cost(np.stack([one.image for one in individuals]), objective.which(runs))
+        for one, own in zip(individuals, scores, strict=True):
+            one.scores = own
+        return [(float(cost),) for cost in costs]
+
+    for operator in (mate, mutate, select, evaluate):
+        toolbox.register(operator.__name__, operator)
+    return toolbox
+
+
+def select(individuals: Sequence[Individual], k: int) -> list[Individual]:
+    """The k of lowest cost, best first, ties by their order."""
+    costs = np.array([[one.cost for one in individuals]], dtype=np.float32)
+    return [individuals[place] for place in truncation_selection(costs, k)[0]]
+
+
+class DeapEngine:
+    """One run after the other, each with DEAP's Statistics, a Logbook and a HallOfFame."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        breeding: GeneticParams,
+        threads: int | None = None,
+        scoring: str = "dense",
+        toolbox: str | None = None,
+    ) -> None:
+        del scoring  # everything in full
+        self.objective, self.breeding = objective, breeding
+        self.toolbox = make_toolbox(objective, breeding)
+        self.notes: tuple[str, ...] = ("engine.threads is of engine=numba; engine=deap takes one",) if threads else ()
+        if toolbox:
+            call_named("engine.toolbox", toolbox, "a function that takes a toolbox", self.toolbox)
+            self.notes += (f"engine.toolbox: operators by {toolbox}",)
+        self.statistics = tools.Statistics(key=lambda one: one.cost)
+        for name, function in (("min", np.min), ("avg", np.mean), ("max", np.max), ("std", np.std)):
+            self.statistics.register(name, function)
+        self.logbooks: dict[int, tools.Logbook] = {}  # by run; of the generations since it began or was resumed
+        self.halls: dict[int, tools.HallOfFame] = {}  # by run: the best images ever, as many as parents are kept
+
+    def init(self, runs: npt.NDArray[np.uint32]) -> State:
+        """Draws, scores and selects the first populations."""
+        b = self.breeding
+        children = start(b.tables[self.objective.which(runs)], b.seed, runs, b.population, b.shape)
+        state = empty_state(b, runs, self.objective.classifier.num_classes)
+        populations = [[Individual(image, int(run)) for image in images] for run, images in zip(runs, children, strict=True)]
+        return self.kept(state, populations, np.full(len(runs), b.population))
+
+    def step(self, state: State) -> State:
+        """Breeds, scores and selects one generation."""
+        redraw = self.breeding.redraw_thresholds(state.costs)
+        populations = [self.offspring(state, row, int(redraw[row])) for row in range(len(state.runs))]
+        images = np.stack([[one.image for one in population] for population in populations])
+        b, generation = self.breeding, state.generation + 1
+        fresh = is_changed(images, state.images, b.mixing, b.seed, generation, state.runs)
+        return self.kept(state, populations, fresh.sum(axis=1))
+
+    def offspring(self, state: State, row: int, redraw: int) -> list[Individual]:
+        """The next children of one run."""
+        b, run, generation = self.breeding, int(state.runs[row]), state.generation + 1
+        parents, children = self.parents(state, row), []
+        with seeded(b.seed, run, generation):
+            for number in range(b.population):
+                address = (number, generation, run, b.seed)
+                places = reference_breeding.pair(b.selected, b.mixing, address)
+                one, other = (self.call("clone", parents[place]) for place in places)
+                one.address, one.redraw = address, redraw
+                child, _ = self.call("mate", one, other)
+                (child,) = self.call("mutate", child)
+                del child.fitness.values
+                child.scores = NONE
+                children.append(child)
+        return children
+
+    def parents(self, state: State, row: int) -> list[Individual]:
+        """The selected images of one run, with their costs and scores."""
+        found = [Individual(image, int(state.runs[row])) for image in state.images[row]]
+        for one, cost, scores in zip(found, state.costs[row], state.scores[row], strict=True):
+            one.fitness.values, one.scores = (float(cost),), scores
+        return found
+
+    def kept(self, state: State, populations: list[list[Individual]], changed: npt.NDArray[np.int64]) -> State:
+        """Scores the children of each run and keeps the best, with elitism of them and their parents."""
+        generation, kept = state.generation + 1, []
+        everyone = [one for population in populations for one in population]
+        for one, values in zip(everyone, self.call("evaluate", everyone), strict=True):
+            one.fitness.values = values
+        if any(not len(one.scores) for one in everyone):  # of an evaluate that is not ours
+            for one, scores in zip(
+                everyone, ask(self.objective.classifier, np.stack([one.image for one in everyone])), strict=True
+            ):
+                one.scores = scores
+        for row, population in enumerate(populations):
+            self.log(population, generation)
+            rivals = self.parents(state, row) if self.breeding.elitism else []
+            with seeded(self.breeding.seed, population[0].run, generation, "select"):
+                chosen = self.call("select", [*population, *rivals], self.breeding.selected)
+            kept.append(sorted(chosen, key=lambda one: one.cost))
+        images, costs, scores = (
+            np.stack([[of(one) for one in selected] for selected in kept])
+            for of in (lambda one: one.image, lambda one: np.float32(one.cost), lambda one: one.scores)
+        )
+        return State(generation, state.runs, images, costs, scores, changed)
+
+    def call(self, name: str, *given: Any) -> Any:
+        """Calls an operator, which may be the user's: what it does wrong is told in one line."""
+        try:
+            found = getattr(self.toolbox, name)(*given)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"engine=deap: the toolbox's {name} raised {type(error).__name__}: {error}") from error
+        problem = self.problem(name, found, len(given[0]))
+        if problem:
+            raise UserError(f"engine=deap: the toolbox's {name} is to return {problem}, got {shown(found)}")
+        return found
+
+    def problem(self, name: str, found: Any, asked: int) -> str:
+        """What an operator was to return, if it is not what it returned; `asked` is how many individuals it was given."""
+        pixels = math.prod(self.breeding.shape)
+        if name == "clone":
+            return "" if isinstance(found, Individual) else "an individual"
+        number = {"mate": 2, "mutate": 1, "select": self.breeding.selected, "evaluate": asked}[name]
+        if not isinstance(found, tuple | list) or len(found) != number:
+            return f"{number} in a tuple or list"
+        if name == "evaluate":
+            fine = all(isinstance(values, tuple | list) and len(values) == 1 for values in found)
+            return "" if fine else "a tuple of one cost for each"
+        fine = all(isinstance(one, Individual) and len(one) == pixels for one in found[: number if name == "select" else 1])
+        return "" if fine else f"individuals of {pixels} pixels"
+
+    def log(self, population: list[Individual], generation: int) -> None:
+        """Writes a generation of one run into its logbook and its hall of fame."""
+        run = population[0].run
+        hall = self.halls.setdefault(run, tools.HallOfFame(self.breeding.selected))
+        hall.update(population)
+        logbook = self.logbooks.setdefault(run, tools.Logbook())
+        logbook.record(gen=generation, nevals=len(population), **self.statistics.compile(population), best_ever=hall[0].cost)
+
+    def leave(self, record: Record, classifier: Classifier) -> None:
+        """Writes logbook.csv."""
+        del classifier
+        lines = [(run, *(line[name] for name in COLUMNS)) for run, book in sorted(self.logbooks.items()) for line in book]
+        record.write_table(LOGBOOK, [("run", *COLUMNS), *lines])
+
+
+def shown(found: Any) -> str:
+    """What an operator returned, in a few words."""
+    size = f" of {len(found)}" if hasattr(found, "__len__") else ""
+    return f"{type(found).__name__}{size}"
+
+
+@contextmanager
+def seeded(*words: object) -> Iterator[None]:
+    """DEAP's operators draw from the global `random`: here by these words alone, and afterwards as if nothing had been."""
+    before = random.getstate()
+    random.seed(repr(words))
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -1,0 +1,241 @@
+"""search=pareto: each run is a population of NSGA-II, the target term against the distance from the prior.
+
+NSGA-II (Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm") is DEAP's: its selection, of which engine=numba
+has a compiled twin, and its tournaments. These draw from Python's global generator, which is seeded anew for each run and
+generation and afterwards put back.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from deap import base, tools
+
+from fooling.classifiers.base import ask
+from fooling.kernels import numba as numba_kernels
+from fooling.kernels import reference as reference_kernels
+from fooling.kernels.numba import operators as numba_breeding
+from fooling.kernels.numba.selection import nsga2_selection
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.operators import breed, is_changed, start
+from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
+from fooling.search.genetic import GeneticParams, empty_state
+from fooling.search.genetic.delta import SCORES
+from fooling.search.genetic.numba import FOREIGN_BATCH, NumbaEngine, all_children
+from fooling.search.objective import Objective
+from fooling.search.state import State
+
+Runs = npt.NDArray[np.uint32]
+OBJECTIVES = "objectives"  # target term and distance from the prior, kept beside a state's images
+
+
+class Fitness(base.Fitness):  # type: ignore[misc]
+    """Two objectives, both to be minimised."""
+
+    weights = (-1.0, -1.0)
+
+    def __init__(self, objectives: list[float]) -> None:  # without the checks of `Fitness`, which take half of the time
+        self.wvalues = (-objectives[0], -objectives[1])
+
+
+class Candidate:
+    """What DEAP sees of an image: its number and its objectives."""
+
+    __slots__ = ("fitness", "index")
+
+    def __init__(self, index: int, objectives: list[float]) -> None:
+        self.index, self.fitness = index, Fitness(objectives)
+
+
+def select(objectives: Floats, number: int) -> tuple[Ints, Doubles]:
+    """Which of objectives [M, 2] stay, whole fronts and of the last the least crowded; → they and their crowding distances."""
+    candidates = [Candidate(index, values) for index, values in enumerate(objectives.tolist())]
+    chosen = tools.selNSGA2(candidates, number, nd="log")  # of 200: 0.5 ms; nd="standard" takes 13
+    return np.array([one.index for one in chosen]), np.array([one.fitness.crowding_dist for one in chosen])
+
+
+def mating_pool(objectives: Floats, which: Ints, crowding: Doubles, number: int) -> Ints:
+    """The winners of tournaments among objectives [N, 2], listed by `which` [N]; `number` is the seed.
+
+    Each takes part in two; who dominates wins, or who is less crowded. → [N, or less so that 4 divides it].
+    """
+    candidates = [Candidate(index, values) for index, values in zip(which.tolist(), objectives[which].tolist(), strict=True)]
+    for candidate, distance in zip(candidates, crowding.tolist(), strict=True):
+        candidate.fitness.crowding_dist = distance
+    with seeded(number):
+        chosen = tools.selTournamentDCD(candidates, len(candidates) // 4 * 4)
+    return np.array([candidate.index for candidate in chosen])
+
+
+@contextmanager
+def seeded(number: int) -> Iterator[None]:
+    """Python's global generator with a seed of its own, afterwards as it was."""
+    before = random.getstate()
+    random.seed(number)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+class ReferencePareto:
+    """engine=reference: children and terms as they are written down."""
+
+    notes: tuple[str, ...] = ()
+    kernels: Any = reference_kernels
+
+    def __init__(
+        self, objective: Objective, breeding: GeneticParams, threads: int | None = None, scoring: str = "dense"
+    ) -> None:
+        self.objective, self.breeding = objective, breeding
+        self.weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
+        del threads, scoring  # children of a front are far from their parents: all are scored in full
+
+    def init(self, runs: Runs) -> State:
+        """Draws and scores the first populations."""
+        return by_cost(self.children(empty_state(self.breeding, runs, self.objective.classifier.num_classes)))
+
+    def step(self, state: State) -> State:
+        """Breeds from the winners of the tournaments; the best of children and parents stay, listed by cost."""
+        if OBJECTIVES not in state.statistics:  # they are in no checkpoint
+            state = self.remembered(state)
+        objectives, number = state.statistics[OBJECTIVES], state.generation + 1
+        seeds = [self.breeding.seed << 64 | number << 32 | int(run) for run in state.runs]
+        ranked = self.select(objectives, self.breeding.population)
+        pool = np.stack([mating_pool(*one) for one in zip(objectives, *ranked, seeds, strict=True)])
+        union = joined(self.children(replace(state, images=state.images[rows_of(pool), pool])), state)
+        best, _ = self.select(union.statistics[OBJECTIVES], self.breeding.population)
+        return by_cost(taken(union, best))
+
+    def children(self, parents: State) -> State:
+        """The next children of parents [R, S, …], scored; of no parents (generation −1) the first populations."""
+        images, changed = self.breed(parents, parents.generation + 1)
+        return self.valued(parents.generation + 1, parents.runs, images, changed)
+
+    def valued(self, generation: int, runs: Runs, images: Bytes, changed: Ints) -> State:
+        """A state of images [R, N, H, W, C] with their costs, scores and objectives."""
+        size = images.shape[:2]
+        which = np.repeat(self.objective.which(runs), size[1])
+        terms, scores = self.value(images.reshape(-1, *self.breeding.shape), which)
+        costs = reference.weighted_sum(terms, self.weights).reshape(size)
+        objectives = self.objectives(terms).reshape(*size, 2)
+        return State(generation, runs, images, costs, scores.reshape(*size, -1), changed, {OBJECTIVES: objectives})
+
+    def remembered(self, state: State) -> State:
+        """A state of a checkpoint with its objectives; the scores are in it, so that the classifier is shown no image twice."""
+        size = state.images.shape[:2]
+        which = np.repeat(self.objective.which(state.runs), size[1])
+        terms = self.terms(state.images.reshape(-1, *self.breeding.shape), which, state.scores.reshape(len(which), -1))
+        return replace(state, statistics={OBJECTIVES: self.objectives(terms).reshape(*size, 2)})
+
+    def objectives(self, terms: Floats) -> Floats:
+        """Target term and distance from the prior: terms [N, T] → [N, 2]."""
+        return np.stack([terms[:, 0], reference.weighted_sum(terms[:, 1:], self.weights[1:])], axis=1)
+
+    def terms(self, images: Bytes, which: Ints, scores: Floats) -> Floats:
+        """Terms [N, T] of images [N, H, W, C] with the targets `which` [N] and the scores [N, K]."""
+        objective = self.objective
+        terms = [self.kernels.target_term(scores, objective.digit, objective.free)]
+        terms += [self.kernels.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
+        return np.stack(terms, axis=1)
+
+    def select(self, objectives: Floats, number: int) -> tuple[Ints, Doubles]:
+        """NSGA-II's selection of each run: objectives [R, M, 2] → which, and their crowding distances, [R, number] each."""
+        which, crowding = zip(*(select(values, number) for values in objectives), strict=True)
+        return np.stack(which), np.stack(crowding)
+
+    def breed(self, parents: State, generation: int) -> tuple[Bytes, Ints]:
+        """Children [R, N, H, W, C], and how many of each run equal neither of their parents [R]."""
+        b, runs = self.breeding, parents.runs
+        tables = b.tables[self.objective.which(runs)]
+        if generation == 0:
+            return start(tables, b.seed, runs, b.population, b.shape), np.full(len(runs), b.population)
+        redraw = b.redraw_thresholds(parents.costs)
+        images = breed(parents.images, tables, redraw, b.swap, b.mixing, b.seed, generation, runs, b.population, b.rates)
+        fresh = is_changed(images, parents.images, b.mixing, b.seed, generation, runs)
+        return images, fresh.sum(axis=1)
+
+    def value(self, images: Bytes, which: Ints) -> tuple[Floats, Floats]:
+        """Terms [N, T] and scores [N, K] of images [N, H, W, C] with the targets `which` [N]."""
+        scores = ask(self.objective.classifier, images)
+        return self.terms(images, which, scores), scores
+
+
+class NumbaPareto(ReferencePareto):
+    """engine=numba: the same, compiled, bred and scored on all cores; the tournaments are DEAP's."""
+
+    kernels = numba_kernels
+
+    def __init__(
+        self, objective: Objective, breeding: GeneticParams, threads: int | None = None, scoring: str = "dense"
+    ) -> None:
+        super().__init__(objective, breeding)
+        del scoring
+        self.engine = NumbaEngine(objective, breeding, threads, "dense")
+
+    def select(self, objectives: Floats, number: int) -> tuple[Ints, Doubles]:
+        """NSGA-II's selection of each run: objectives [R, M, 2] → which, and their crowding distances, [R, number] each."""
+        return nsga2_selection(objectives.astype(np.float64), number)
+
+    def breed(self, parents: State, generation: int) -> tuple[Bytes, Ints]:
+        """Children [R, N, H, W, C], and how many of each run equal neither of their parents [R]."""
+        b, runs, recipe = self.breeding, len(parents.runs), self.engine.recipe(parents, generation)
+        numbers, pixels = all_children(runs, b.population, recipe.stride), int(np.prod(b.shape))
+        images, fresh = np.empty((len(numbers), pixels), dtype=np.uint8), np.ones(len(numbers), dtype=np.bool_)
+
+        def some(lo: int, hi: int) -> None:
+            if generation == 0:
+                images[lo:hi] = numba_breeding.start(recipe, pixels, numbers[lo:hi])
+            else:
+                images[lo:hi], fresh[lo:hi] = numba_breeding.breed(recipe, numbers[lo:hi])
+
+        self.engine.each_slice(some, 0, len(numbers))
+        return images.reshape(runs, b.population, *b.shape), fresh.reshape(runs, -1).sum(axis=1)
+
+    def value(self, images: Bytes, which: Ints) -> tuple[Floats, Floats]:
+        """Terms [N, T] and scores [N, K] of images [N, H, W, C] with the targets `which` [N]."""
+        terms = np.empty((len(images), len(self.weights)), dtype=np.float32)
+        scores = np.empty((len(images), self.objective.classifier.num_classes), dtype=np.float32)
+
+        def some(lo: int, hi: int) -> None:
+            for part, column in zip(self.engine.parts, self.engine.columns, strict=True):
+                place = scores[lo:hi] if part.name == SCORES else terms[lo:hi, column : column + 1]
+                place[:] = part.in_full(images[lo:hi], which[lo:hi]).reshape(-1, part.columns)
+
+        self.engine.each_slice(some, 0, len(images))
+        for lo in range(0, len(images) if self.engine.foreign else 0, FOREIGN_BATCH):
+            scores[lo : lo + FOREIGN_BATCH] = ask(self.objective.classifier, images[lo : lo + FOREIGN_BATCH])
+        terms[:, 0] = reference.target_term(scores, self.objective.digit, self.objective.free)
+        return terms, scores
+
+
+def by_cost(state: State) -> State:
+    """The state with each run's images by their cost, ties by their order."""
+    return taken(state, np.argsort(state.costs, axis=1, kind="stable"))
+
+
+def joined(children: State, parents: State) -> State:
+    """Children and parents of each run as one state, of the children's generation."""
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(children, name), getattr(parents, name)], axis=1)
+        for name in ("images", "costs", "scores")
+    }
+    objectives = np.concatenate([children.statistics[OBJECTIVES], parents.statistics[OBJECTIVES]], axis=1)
+    return replace(children, **arrays, statistics={OBJECTIVES: objectives})
+
+
+def taken(state: State, which: Ints) -> State:
+    """The state with these images of each run, [R, S]."""
+    rows = rows_of(which)
+    statistics = {name: array[rows, which] for name, array in state.statistics.items()}
+    images, costs, scores = state.images[rows, which], state.costs[rows, which], state.scores[rows, which]
+    return replace(state, images=images, costs=costs, scores=scores, statistics=statistics)
+
+
+def rows_of(which: Ints) -> Ints:
+    """The run of each of `which` [R, S], to index with: [R, 1]."""
+    return np.arange(len(which))[:, None]

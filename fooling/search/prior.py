@@ -1,0 +1,131 @@
+"""What the terms of a prior are measured against: the arguments of their kernels, from a class's statistics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fooling.errors import UserError
+from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
+from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.penalties import regional_target
+from fooling.kernels.tables import Bytes, Doubles, TermTarget, bin_of_level
+from fooling.statistics import Statistics
+from fooling.statistics.pca import arguments as eigen_arguments
+
+LEAST_SPREAD = 1 / 255  # a spread below a grey level is taken as one
+
+
+@dataclass(frozen=True)
+class TermTargets:
+    """Which statistics are wanted."""
+
+    digit: int  # of this class
+    lags: int = 14
+    bins: int = 10
+    hinge: tuple[str, ...] = ()  # terms that cost nothing below what the class's images have in the mean
+    exemplar: bool = False  # towards those of one training image a run; else the class's means
+    lag_weights: str = "equal"  # or spread: each lag's distance ÷ its spread over the training images
+    quirk_lag1: bool = False  # quirk 1 of the 2015 program: lag-1 differences at every lag
+    quirk_axes: bool = False  # quirk 3: targets whose axes are exchanged
+
+
+def arguments(statistics: Statistics, prior: TermTargets) -> dict[str, tuple[Any, ...]]:
+    """The arguments of each penalty's kernel after (images, which)."""
+    if prior.lags > statistics.lags:
+        raise UserError(
+            f"prior.lags={prior.lags}: the statistics hold lags 1…{statistics.lags}; fit them with lags={prior.lags}"
+        )
+    clash = [name for name in prior.hinge if prior.exemplar and name in ("histogram", "variogram")]
+    if clash:
+        raise UserError(
+            f"prior.hinge=[{','.join(clash)}] with prior.exemplar=true: what is free below the class's mean needs the class's "
+            "statistics, not one image's; leave one of them out"
+        )
+    if prior.quirk_lag1 and "variogram" in prior.hinge:
+        raise UserError(
+            "prior.hinge=[variogram] with prior.quirk_lag1=true: what real images have is known of the true lags only; "
+            "leave one of them out"
+        )
+    histogram, variogram = histograms(statistics, prior), variograms(statistics, prior)
+    found: dict[str, tuple[Any, ...]] = {
+        "histogram": (bin_of_level(prior.bins), TermTarget(histogram, np.ones(histogram.shape[1:]), 0.0)),
+        "variogram": (TermTarget(variogram, lag_weights(statistics, prior), 0.0), prior.quirk_lag1),
+        "regional": (int(statistics.grid), regional_target(statistics.regional[prior.digit])),
+        "eigen": eigen_arguments(statistics.eigen_images(prior.digit), float("eigen" in prior.hinge)),
+    }
+    for name in set(prior.hinge) & {"histogram", "variogram", "regional"}:
+        free = float(real_terms(statistics, prior.digit, found)[name].mean())
+        found[name] = tuple(part._replace(free=free) if isinstance(part, TermTarget) else part for part in found[name])
+    return found
+
+
+def histograms(statistics: Statistics, prior: TermTargets) -> Doubles:
+    """Shares of the bins, [T, C, B]."""
+    if not prior.exemplar:
+        return statistics.bins(prior.digit, prior.bins)[None]
+    counts = binned(statistics, prior)
+    return np.asarray(counts / counts.sum(axis=2, keepdims=True), dtype=np.float64)
+
+
+def binned(statistics: Statistics, prior: TermTargets) -> npt.NDArray[np.int64]:
+    """Pixels of each exemplar in each bin, [E, C, B]."""
+    levels = statistics.exemplar_levels[prior.digit]
+    counts = np.zeros((*levels.shape[:2], prior.bins), dtype=np.int64)
+    np.add.at(np.moveaxis(counts, 2, 0), bin_of_level(prior.bins), np.moveaxis(levels, 2, 0))
+    return counts
+
+
+def variograms(statistics: Statistics, prior: TermTargets) -> Doubles:
+    """Mean differences, along rows, then along columns: [T, C, 2·L]."""
+    found = exemplar_variograms(statistics, prior) if prior.exemplar else statistics.variogram(prior.digit, prior.lags)[None]
+    exchanged = found[:, :, ::-1] if prior.quirk_axes else found
+    return np.ascontiguousarray(exchanged.reshape(*found.shape[:2], 2 * prior.lags))
+
+
+def exemplar_variograms(statistics: Statistics, prior: TermTargets) -> Doubles:
+    """Of each exemplar, [E, C, 2, L]."""
+    sums = statistics.exemplar_sums[prior.digit][..., : prior.lags]
+    return np.asarray(sums / reference.pair_counts(tuple(statistics.shape), prior.lags), dtype=np.float64)
+
+
+def lag_weights(statistics: Statistics, prior: TermTargets) -> Doubles:
+    """The weight of each lag's distance, [C, 2·L]: 1, or 1 in the mean and inverse to its spread over real images."""
+    shape = (int(statistics.shape[2]), 2 * prior.lags)
+    if prior.lag_weights == "equal":
+        return np.ones(shape)
+    spread = np.maximum(exemplar_variograms(statistics, prior).std(axis=0), LEAST_SPREAD)
+    weights = 1 / spread[:, ::-1] if prior.quirk_axes else 1 / spread
+    return np.asarray((weights / weights.mean()).reshape(shape), dtype=np.float64)
+
+
+def real_terms(statistics: Statistics, digit: int, found: dict[str, tuple[Any, ...]]) -> dict[str, Doubles]:
+    """Every penalty of the class's exemplars, [E] each; `found` are arguments of the class's means."""
+    prior = TermTargets(digit, bins=found["histogram"][1].targets.shape[2], lags=found["variogram"][0].targets.shape[2] // 2)
+    which, places = np.zeros(statistics.exemplars, dtype=np.int64), float(statistics.shape[0] * statistics.shape[1])
+    sums = statistics.exemplar_sums[digit][..., : prior.lags].reshape(len(which), -1, 2 * prior.lags)
+    pairs = reference.pair_counts(tuple(statistics.shape), prior.lags).reshape(-1)
+    return {
+        "histogram": reference.distance(
+            binned(statistics, prior), np.full(prior.bins, places), which, found["histogram"][1], prior.bins
+        ),
+        "variogram": reference.distance(sums, pairs, which, found["variogram"][0], prior.lags),
+        "regional": statistics.exemplar_regional[digit],
+        "eigen": statistics.exemplar_eigen[digit].sum(axis=1),
+    }
+
+
+def percentiles(statistics: Statistics, digit: int, images: Bytes, lags: int = 14, bins: int = 10) -> dict[str, Doubles]:
+    """Where images [N, H, W, C] stand among the class's training images: {penalty: share of these that have less of it, [N]}.
+
+    All are measured against the class's means, without a hinge; 0.5 is the middle, 1 worse than all of them.
+    """
+    lags = min(lags, statistics.lags, min(images.shape[1:3]) - 1)
+    found = arguments(statistics, TermTargets(digit, lags=lags, bins=bins))
+    which, real = np.zeros(len(images), dtype=np.int64), real_terms(statistics, digit, found)
+    shares = {}
+    for name, penalty in REFERENCE_PENALTIES.items():
+        ordered = np.sort(np.asarray(real[name], dtype=np.float32))
+        shares[name] = np.searchsorted(ordered, penalty(images, which, *found[name])) / len(ordered)
+    return shares
