@@ -45,6 +45,7 @@ SMALL = {
     "components": "2",
     "priors": "[none,variogram]",
     "again": "2",
+    "dosage": "1,10",
 }
 ADDED = {  # settings of a command that are made small where a page does not give them
     "run": ("runs", "generations", "population", "proposals"),
@@ -54,7 +55,7 @@ ADDED = {  # settings of a command that are made small where a page does not giv
     "train": ("epochs",),
     "border": ("images", "offsets", "scales", "threshold"),
     "scramble": ("images",),
-    "damage": ("runs", "generations", "repeats", "pictured", "images", "digit"),
+    "damage": ("runs", "generations", "repeats", "pictured", "images", "digit", "dosage"),
     "eigen": ("steps", "components"),
     "mean": ("runs", "generations", "priors", "digit"),
 }
