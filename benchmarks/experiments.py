@@ -1,4 +1,4 @@
-"""The experiments on pictures and networks: the figures of docs/experiments.md, and its pictures.
+"""The experiments on pictures and networks: the figures of docs/figures.md, and the pictures of docs/guides/experiments.md.
 
 python benchmarks/experiments.py data=FOLDER pictures=FOLDER json=false     (data: by default $FOOLING_DATA)
 

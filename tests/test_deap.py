@@ -52,7 +52,7 @@ def test_our_operators_are_the_reference(varied: dict) -> None:
 
 
 def replace_all(toolbox: object) -> None:
-    """DEAP's own operators, as docs/engines.md has them."""
+    """DEAP's own operators, as docs/guides/engines.md has them."""
     toolbox.register("mate", tools.cxTwoPoint)
     toolbox.register("mutate", tools.mutGaussian, mu=0, sigma=60, indpb=0.05)
     toolbox.register("select", tools.selTournament, tournsize=3)
