@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from conftest import random_dense, random_images, random_network
-from test_pca import make as make_pca
+from builders import random_dense, random_images, random_network
+from builders import random_pca as make_pca
 
 import fooling
 from fooling.classifiers import FORMATS, load_network

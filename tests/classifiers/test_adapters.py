@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DATA
-from foreign_models import write_onnx, write_sklearn, write_torch
+from builders import DATA
+from models import write_onnx, write_sklearn, write_torch
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -97,10 +97,10 @@ def test_an_output_is_chosen_by_name(here: Path, lenet: np.ndarray) -> None:
 @needs_torch
 def test_torch_gives_the_scores_of_the_same_network(here: Path, lenet: np.ndarray) -> None:
     weights = str(write_torch(here / "w.safetensors"))
-    found = load_classifier("torch", "foreign_models:make_module", weights=weights, shape=(28, 28, 1))
+    found = load_classifier("torch", "models:make_module", weights=weights, shape=(28, 28, 1))
     assert np.abs(found(IMAGES) - lenet).max() < 1e-5
     assert np.array_equal(found(IMAGES), found(IMAGES))  # dropout is off
-    other = load_classifier("torch", "foreign_models:make_module", shape=(28, 28, 1))
+    other = load_classifier("torch", "models:make_module", shape=(28, 28, 1))
     assert other.fingerprint != found.fingerprint
 
 
@@ -117,11 +117,11 @@ def test_weights_that_do_not_fit_a_module_are_refused(here: Path) -> None:
     for said, wrong in cases.items():
         save_file(wrong, here / "wrong.safetensors")
         with pytest.raises(UserError, match=said):
-            load_classifier("torch", "foreign_models:make_module", weights="wrong.safetensors", shape=(28, 28, 1))
+            load_classifier("torch", "models:make_module", weights="wrong.safetensors", shape=(28, 28, 1))
     with pytest.raises(UserError, match="no such file"):
-        load_classifier("torch", "foreign_models:make_module", weights="none.safetensors")
+        load_classifier("torch", "models:make_module", weights="none.safetensors")
     with pytest.raises(UserError, match=r"returns a torch.nn.Module, it returned function"):
-        load_classifier("torch", "foreign_models:make_scorer")
+        load_classifier("torch", "models:make_scorer")
 
 
 @pytest.mark.parametrize(("estimator", "output"), [(LogisticRegression(max_iter=300), "probability"), (LinearSVC(), "logit")])
@@ -135,9 +135,9 @@ def test_scikit_learn_is_right_about_its_digits(here: Path, estimator: Any, outp
 
 
 def test_a_plain_function_gives_what_it_returns(lenet: np.ndarray) -> None:
-    found = load_classifier("python", "foreign_models:make_scorer", shape=(28, 28, 1))
+    found = load_classifier("python", "models:make_scorer", shape=(28, 28, 1))
     assert np.array_equal(found(IMAGES), lenet)
-    assert found.notes == ("classifier: runs the code of foreign_models:make_scorer",)  # type: ignore[attr-defined]
+    assert found.notes == ("classifier: runs the code of models:make_scorer",)  # type: ignore[attr-defined]
 
 
 # --- as a new user would ------------------------------------------------------------------------------------------------
@@ -172,15 +172,15 @@ def test_a_pipeline_is_fooled_with_one_command_and_the_wrong_scale_is_told(
 @needs_torch
 def test_a_torch_module_is_fooled_with_one_command(here: Path) -> None:
     write_torch(here / "w.safetensors")
-    words = ["classifier=torch", "classifier.path=foreign_models:make_module", "classifier.weights=w.safetensors"]
+    words = ["classifier=torch", "classifier.path=models:make_module", "classifier.weights=w.safetensors"]
     found = run("digit=6", *words)
     assert found["converged"] == 2
-    assert any("runs the code of foreign_models:make_module" in note for note in found["notes"])
+    assert any("runs the code of models:make_module" in note for note in found["notes"])
 
 
 FAILING = r"""
 from pathlib import Path
-from foreign_models import make_scorer
+from models import make_scorer
 
 def make():
     scorer, calls = make_scorer(), [0]
@@ -474,7 +474,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         ([*LENET, "engine=jax"], "has no jax_fn"),
         ([*LENET, "digit=12"], "digit=12: expected a class from 0 to 9"),
         (["classifier=sklearn", "classifier.path=lenet.onnx"], "a pickle is never opened"),
-        (["classifier=sklearn", "classifier.path=odd.skops"], "holds types that skops does not trust: foreign_models"),
+        (["classifier=sklearn", "classifier.path=odd.skops"], "holds types that skops does not trust: models"),
         (["classifier=sklearn", "classifier.path=cut.skops"], "expected a scikit-learn model saved by skops.io.dump"),
         (["classifier=python", "classifier.path=none:f"], "ModuleNotFoundError: No module named 'none'"),
         (["classifier=python", "classifier.path=math"], "expected module:function"),
@@ -490,7 +490,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
 )
 def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
     import skops.io
-    from foreign_models import Odd
+    from models import Odd
 
     whole = write_onnx(here / "lenet.onnx").read_bytes()
     (here / "short.onnx").write_bytes(whole[: len(whole) // 2])

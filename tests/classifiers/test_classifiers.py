@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images, random_network
+from builders import DATA, needs_mnist, random_images, random_network
 from safetensors.numpy import save_file
 
 from fooling import load_classifier

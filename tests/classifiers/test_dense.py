@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from conftest import random_dense, random_images
+from builders import random_dense, random_images
 from safetensors.numpy import load_file, save_file
-from test_engines import equal, make
-from test_jax import LIGHT, alike
+from searches import LIGHT, alike, equal
+from searches import small_search as make
 
 from fooling import load_classifier
 from fooling.classifiers import load_network

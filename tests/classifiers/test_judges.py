@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network
+from builders import random_images, random_network
 
 import fooling
 from fooling.classifiers import load_classifier

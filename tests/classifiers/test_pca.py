@@ -2,37 +2,23 @@
 
 import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images
+from builders import DATA, needs_mnist, random_images
+from builders import random_pca as make
 
 import fooling
 from fooling.classifiers import load_network
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.pca import GAP, METHODS, Fitted, PcaClassifier, bare_pca, fit_pca, make_pca
+from fooling.classifiers.pca import GAP, METHODS, PcaClassifier, bare_pca, fit_pca, make_pca
 from fooling.commands import dispatch, guarded
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.records import read_run
 from fooling.statistics.pca import fit_components
-
-
-@cache
-def fitted(shape: tuple[int, int, int], components: int) -> tuple[Fitted, ImageSet]:
-    images = random_images(shape, 56)
-    labels = np.arange(len(images)) % 4
-    images[labels == 2, 1:3, 1:4] = 255  # else classes of noise are alike
-    data = ImageSet(images, labels, ("a", "b", "c", "d"), "made")
-    return fit_pca(data, components), data
-
-
-def make(shape: tuple[int, int, int], method: str, components: int = 5) -> tuple[PcaClassifier, ImageSet]:
-    of, data = fitted(shape, components)
-    return make_pca(of, data, method, components), data
 
 
 def obvious(classifier: PcaClassifier, images: np.ndarray) -> np.ndarray:

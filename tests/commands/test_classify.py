@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_network
+from builders import DATA, needs_mnist, random_network
 from PIL import Image, ImageDraw
 
 import fooling

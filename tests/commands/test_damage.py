@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images, random_network
+from builders import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.classifiers import load_network

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_images
+from builders import random_images
 
 import fooling
 from fooling.commands import dispatch, guarded

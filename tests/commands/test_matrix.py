@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_network
+from builders import random_network
 from PIL import Image
 
 from fooling.classifiers import load_classifier

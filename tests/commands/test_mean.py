@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images, random_network
+from builders import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.commands import dispatch, guarded

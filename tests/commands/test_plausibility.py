@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images, random_network, random_statistics
+from builders import DATA, needs_mnist, random_images, random_network, random_statistics
 from sklearn.metrics import roc_auc_score
 
 import fooling

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_network, random_statistics
+from builders import random_network, random_statistics
 
 import fooling
 from fooling.commands import COMMANDS, dispatch, guarded

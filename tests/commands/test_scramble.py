@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images
+from builders import DATA, needs_mnist, random_images
 
 from fooling.commands import dispatch, guarded
 from fooling.commands.scramble import (

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network
+from builders import random_images, random_network
+from datasets import mixed, write_fortran, write_fractions, write_gz, write_idx, write_npz, write_pictures
 from PIL import Image
 from rich.console import Console
-from test_streams import mixed, write_fortran, write_fractions, write_gz, write_idx, write_npz, write_pictures
 
 from fooling.commands import console as module
 from fooling.commands import dispatch, guarded

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist
+from builders import DATA, needs_mnist
 from PIL import Image
 
 from fooling.data import class_counts, load_data

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import DATA, needs_mnist
+from builders import DATA, needs_mnist
 
 from fooling.commands.data import main
 from fooling.data import download

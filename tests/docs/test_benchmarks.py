@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import ROOT
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 def test_throughput_prints_one_json_object(tmp_path: Path) -> None:

@@ -14,17 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import random_images
-from foreign_models import write_onnx, write_sklearn, write_torch
+from builders import ROOT, random_images
+from models import write_onnx, write_sklearn, write_torch
 from PIL import Image, ImageDraw
+from servers import Server
 from sklearn.linear_model import LogisticRegression
-from test_http import Server
 
 import fooling
 from fooling.commands import dispatch, guarded
 from fooling.data import download
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = {
     "runs": "2",
@@ -130,7 +129,7 @@ def write_mnist(path: Path) -> None:
 
 
 def importing(name: str) -> Callable[[Path], Any]:
-    return lambda path: path.write_text(f"from foreign_models import {name} as make\n")
+    return lambda path: path.write_text(f"from models import {name} as make\n")
 
 
 # What a page expects the reader to have: a word of its commands, the file, and how it comes about here.

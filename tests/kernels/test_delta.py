@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import random_eigen, random_images, random_network, random_statistics, random_wanted
-from test_engines import ALL, Foreign, equal, make
-from test_kernels import make_breeding, numbers_of
+from builders import random_eigen, random_images, random_network, random_statistics, random_wanted
+from generations import make_breeding, numbers_of, rebuild
+from searches import ALL, Foreign, equal
+from searches import small_search as make
 
 from fooling.kernels import numba as numba_kernels
 from fooling.kernels import tables
@@ -41,21 +42,6 @@ CASES = [
     {"alike": 0.98, "generation": 123_456, "seed": 2**64 - 1},
     {"alike": 0.98, "runs": (999, 2, 2**31)},
 ]
-
-
-def rebuild(recipe: numba_breeding.GenerationInputs, found: numba_changes.ChangedPixels, n: int) -> np.ndarray:
-    """Images of the candidates; those that are to be bred whole are left black."""
-    flat = recipe.parents.reshape(-1, recipe.parents.shape[2])
-    images = flat[found.rows].copy()
-    images[found.whole] = 0
-    for j, child in enumerate(found.changed):
-        part = slice(found.ends[j], found.ends[j + 1])
-        pixels, levels = found.pixels[part], found.levels[part]
-        assert len(set(pixels.tolist())) == len(pixels)  # each once …
-        assert np.all(images[child, pixels] != levels)  # … and none in vain
-        images[child, pixels] = levels
-    assert len(images) == n
-    return images
 
 
 @pytest.mark.parametrize("limit", [-1, 0, 5, 1000])

@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import random_dense, random_images, random_network, random_statistics
+from builders import convolutional, random_dense, random_images, random_network, random_statistics
 from scipy.ndimage import gaussian_filter
 
-from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
 from fooling.classifiers.layers import layer_function, layer_shapes
 from fooling.classifiers.tiling import TiledClassifier, cut
 from fooling.kernels.jax import differentiable as jax_filters
@@ -26,13 +25,6 @@ PRIORS = [
     TermTargets(0, lags=4, exemplar=True, lag_weights="spread"),
     TermTargets(1, lags=2, hinge=("histogram", "variogram")),
 ]
-
-
-def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> ConvolutionalNetwork:
-    random = np.random.default_rng(0)
-    tensors = sizes(shape, classes, 3, (3, 5), 6)
-    layers = {name: random.normal(size=size).astype(np.float32) / 2 for name, size in tensors.items()}
-    return ConvolutionalNetwork(shape, tuple(f"class {k}" for k in range(classes)), layers)
 
 
 def test_every_term_has_a_smooth_twin() -> None:

@@ -4,15 +4,15 @@ import hashlib
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import ROOT
+from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_difference import rebuild
-from test_engines import PLAN, equal, make
-from test_kernels import LEVELS, make_breeding, numbers_of
+from searches import PLAN, equal
+from searches import small_search as make
 
 from fooling.kernels import tables
 from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
@@ -30,7 +30,6 @@ from fooling.settings.overrides import leaves
 from fooling.settings.schema import RunSettings
 
 ONE = tables.RATE_ONE
-ROOT = Path(__file__).parent.parent
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "breeding.json").read_text())
 MOVES = {"gaussian_moves": gaussian_perturbations(30.0), "polynomial_moves": polynomial_perturbations(5)}
 ALL = OperatorRates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **MOVES)

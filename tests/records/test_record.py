@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_network, random_statistics
+from builders import random_network, random_statistics
 from PIL import Image
 
 from fooling.errors import UserError

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network, random_statistics
-from test_engines import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
+from builders import random_images, random_network, random_statistics
+from searches import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
 
 import fooling
 from fooling.errors import UserError

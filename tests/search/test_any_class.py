@@ -6,7 +6,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import random_network, random_statistics
+from builders import random_network, random_statistics
 
 import fooling
 from fooling.classifiers import load_classifier

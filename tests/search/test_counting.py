@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_dense, random_network, random_statistics
+from builders import random_dense, random_network, random_statistics
 
 from fooling.data.npz import read_arrays
 from fooling.records import FEEDBACK, open_record, read_run

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import ROOT
 from deap import tools
-from test_engines import ALL, ANY, ANY_OF_1, PLAN, equal, make
+from searches import ALL, ANY, ANY_OF_1, PLAN, equal
+from searches import small_search as make
 
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
@@ -171,7 +173,7 @@ def test_a_module_beside_the_command_is_announced(home: Path) -> None:
 
 
 def test_the_documented_example_runs(home: Path) -> None:
-    page = (Path(__file__).parent.parent / "docs" / "engines.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (command,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     Path("my_operators.py").write_text(code)

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network
+from builders import convolutional, random_images, random_network
 from PIL import Image
-from test_ascent import combined
-from test_smooth import convolutional
+from searches import combined
 
 import fooling
 from fooling.classifiers.tiling import TiledClassifier

@@ -1,73 +1,19 @@
 """Engines against the reference, the loop's counting and stopping, and that a search improves."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_network, random_statistics
+from searches import ALL, ANY, ANY_OF_1, PLAN, Foreign, equal
+from searches import small_search as make
 
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties as reference
-from fooling.kernels.tables import draw_table
 from fooling.search import ENGINES
-from fooling.search.genetic import GeneticParams, ReferenceEngine
+from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import StoppingCriteria, converged, run_loop, success
-from fooling.search.objective import Objective, make_objective
+from fooling.search.loop import converged, run_loop, success
 from fooling.search.state import History, State
-
-WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
-ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
-PRIOR = ("exemplar", "lag_weights", "quirk_lag1", "quirk_axes", "lags", "bins", "hinge", "target_free")
-DIGITS = ("digit", "prior_digit")
-ANY = {"digit": "any", "weights": {"target": 1.0}, "network": 3}  # no class's statistics; this one's largest scores differ
-ANY_OF_1 = {"digit": "any", "prior_digit": 1, "network": 3}
-PLAN = StoppingCriteria(runs=3, first=12, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
-
-
-def make(
-    shape: tuple[int, int, int], classifier: Any = None, weights: dict = WEIGHTS, **varied: Any
-) -> tuple[Objective, GeneticParams]:
-    statistics = random_statistics(shape)
-    quirks = {name: varied.pop(name) for name in PRIOR if name in varied}
-    wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
-    network = random_network(shape, seed=varied.pop("network", 0))
-    objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **quirks)
-    breeding = GeneticParams(
-        shape=shape,
-        population=12,
-        selected=4,
-        tables=draw_table(statistics.exemplar_levels[1] if quirks.get("exemplar") else statistics.levels[None, 1]),
-        mixing=True,
-        mutate_factor=1.0,
-        min_rate=0.001,
-        swap=2**16,
-        elitism=True,
-        seed=3,
-    )
-    return objective, replace(breeding, **varied)
-
-
-def equal(one: State, other: State) -> bool:
-    return all(np.array_equal(one.arrays()[name], other.arrays()[name]) for name in one.arrays())
-
-
-class Foreign:
-    """A classifier that is not built in: brightness of the upper half against the lower half."""
-
-    num_classes, labels, fingerprint = 2, ("up", "down"), "none"
-
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        self.input_shape = shape
-        self.asked = 0
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        self.asked += len(images)
-        half = self.input_shape[0] // 2
-        up = images[:, :half].mean(axis=(1, 2, 3)) - images[:, half:].mean(axis=(1, 2, 3))
-        score = 1 / (1 + np.exp(-up.astype(np.float32) / 20))
-        return np.stack([score, 1 - score], axis=1).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", ENGINES)

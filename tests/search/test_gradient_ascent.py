@@ -9,9 +9,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import random_images, random_network, random_statistics
+from builders import convolutional, random_images, random_network, random_statistics
 from PIL import Image
-from test_smooth import convolutional
+from searches import combined
 
 import fooling
 from fooling.commands import dispatch, guarded
@@ -37,11 +37,6 @@ STEADY = StepSize(rate=3.0, decay=0.0, ground=127.5)
 
 def slope_of(network: Any, **varied: Any) -> AscentObjective:
     return AscentObjective(IdentityKey(network), None, 1.0, 0.0, **{"climb": "log", **varied})
-
-
-def combined(usual: dict[str, str], words: tuple[str, ...]) -> list[str]:
-    """The usual words, replaced by those that are given."""
-    return [f"{key}={value}" for key, value in {**usual, **dict(word.split("=", 1) for word in words)}.items()]
 
 
 def make(*words: str, classifier: Any = NETWORK, statistics: Any = None) -> Job:

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from conftest import random_images, random_network, random_statistics
-from test_engines import ALL, ANY, ANY_OF_1, PLAN, Foreign, make
+from builders import ROOT, random_images, random_network, random_statistics
+from searches import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike
+from searches import small_search as make
 
 from fooling.classifiers import load_classifier
 from fooling.commands import dispatch, guarded
@@ -30,12 +31,10 @@ from fooling.search.genetic import jax as engine_file
 from fooling.search.genetic.jax import JaxEngine
 from fooling.search.loop import run_loop
 from fooling.search.prior import TermTargets, arguments
-from fooling.search.state import State
 
 SMALL = (9, 13, 1)
 COLOUR = (6, 7, 3)
 RUNS = np.array([0, 7], dtype=np.uint32)
-LIGHT = {"target": 1.0}  # terms that are not scored need not be compiled
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -174,22 +173,6 @@ def test_scores_are_those_of_the_network() -> None:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-def alike(mine: State, wanted: State) -> bool:
-    """Costs and scores to 1e-5, and the same images except among costs within 2e-5."""
-    close = np.abs(np.diff(wanted.costs, axis=1)) < 2e-5
-    tied = np.pad(close, ((0, 0), (1, 0))) | np.pad(close, ((0, 0), (0, 1)))
-    tied[:, -1] = True  # its rival is not among the selected
-    same = (mine.images == wanted.images).all(axis=(2, 3, 4))
-    return (
-        np.allclose(mine.costs, wanted.costs, rtol=1e-5, atol=1e-5)
-        and np.allclose(mine.scores[same], wanted.scores[same], atol=1e-5)
-        and np.array_equal(mine.changed, wanted.changed)
-        and bool((same | tied).all())
-        and same.mean() > 0.7
-        and (mine.generation, mine.runs.tolist()) == (wanted.generation, wanted.runs.tolist())
-    )
-
-
 @pytest.mark.parametrize(
     "varied",
     [
@@ -289,8 +272,9 @@ jax.config.update("jax_num_cpu_devices", 2)
 import sys
 sys.path.insert(0, {tests!r})
 import numpy as np
-from test_jax import JaxEngine, LIGHT, SMALL, make
-objective, breeding = make(SMALL, population=8, weights=LIGHT)
+from fooling.search.genetic.jax import JaxEngine
+from searches import LIGHT, small_search
+objective, breeding = small_search((9, 13, 1), population=8, weights=LIGHT)
 engine = JaxEngine(objective, breeding, block=2)
 state = engine.step(engine.init(np.arange(3, dtype=np.uint32)))
 print(len(engine.devices), engine.size(3).batches, state.images.astype(int).sum(axis=(1, 2, 3, 4)).tolist(), engine.notes[0])
@@ -298,7 +282,7 @@ print(len(engine.devices), engine.size(3).batches, state.images.astype(int).sum(
 
 
 def test_two_devices_share_the_runs() -> None:
-    code = TWO.format(tests=str(__import__("pathlib").Path(__file__).parent))
+    code = TWO.format(tests=str(ROOT / "tests"))
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     objective, breeding = make(SMALL, population=8, weights=LIGHT)
     engine = JaxEngine(objective, breeding, block=2)

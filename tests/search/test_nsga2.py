@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_network, random_statistics
-from test_engines import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
+from builders import random_network, random_statistics
+from searches import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
 
 import fooling
 from fooling.commands import dispatch, guarded

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network, random_statistics
+from builders import random_images, random_network, random_statistics
 
 from fooling.errors import UserError
 from fooling.kernels import tables

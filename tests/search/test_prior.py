@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_images, random_network, random_statistics
+from builders import random_images, random_network, random_statistics
 
 import fooling
 from fooling.errors import UserError

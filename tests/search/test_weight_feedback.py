@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_dense
+from builders import random_dense
 from PIL import Image
-from test_ascent import combined
+from searches import combined
 
 import fooling
 from fooling.commands import dispatch, guarded

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import random_eigen, random_images
+from builders import random_eigen, random_images
 
 from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
 from fooling.kernels.reference import penalties as reference

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DATA, needs_mnist, random_images, random_statistics
+from builders import DATA, needs_mnist, random_images, random_statistics
 
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
