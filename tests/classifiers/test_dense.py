@@ -9,9 +9,9 @@ import jax
 import numpy as np
 import pytest
 from builders import random_dense, random_images
+from objectives import LIGHT, alike, equal
+from objectives import small_search as make
 from safetensors.numpy import load_file, save_file
-from searches import LIGHT, alike, equal
-from searches import small_search as make
 
 from fooling import load_classifier
 from fooling.classifiers import load_network

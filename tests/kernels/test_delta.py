@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from builders import random_eigen, random_images, random_network, random_statistics, random_wanted
 from generations import make_breeding, numbers_of, rebuild
-from searches import ALL, Foreign, equal
-from searches import small_search as make
+from objectives import ALL, Foreign, equal
+from objectives import small_search as make
 
 from fooling.kernels import numba as numba_kernels
 from fooling.kernels import tables

@@ -11,8 +11,8 @@ from builders import ROOT
 from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from searches import PLAN, equal
-from searches import small_search as make
+from objectives import PLAN, equal
+from objectives import small_search as make
 
 from fooling.kernels import tables
 from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations

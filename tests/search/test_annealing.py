@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images, random_network, random_statistics
-from searches import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
+from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
 
 import fooling
 from fooling.errors import UserError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from builders import ROOT
 from deap import tools
-from searches import ALL, ANY, ANY_OF_1, PLAN, equal
-from searches import small_search as make
+from objectives import ALL, ANY, ANY_OF_1, PLAN, equal
+from objectives import small_search as make
 
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError

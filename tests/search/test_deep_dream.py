@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import convolutional, random_images, random_network
+from objectives import combined
 from PIL import Image
-from searches import combined
 
 import fooling
 from fooling.classifiers.tiling import TiledClassifier

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from searches import ALL, ANY, ANY_OF_1, PLAN, Foreign, equal
-from searches import small_search as make
+from objectives import ALL, ANY, ANY_OF_1, PLAN, Foreign, equal
+from objectives import small_search as make
 
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties as reference

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from builders import convolutional, random_images, random_network, random_statistics
+from objectives import combined
 from PIL import Image
-from searches import combined
 
 import fooling
 from fooling.commands import dispatch, guarded

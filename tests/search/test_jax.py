@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import pytest
 from builders import ROOT, random_images, random_network, random_statistics
-from searches import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike
-from searches import small_search as make
+from objectives import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike
+from objectives import small_search as make
 
 from fooling.classifiers import load_classifier
 from fooling.commands import dispatch, guarded
@@ -273,7 +273,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import numpy as np
 from fooling.search.genetic.jax import JaxEngine
-from searches import LIGHT, small_search
+from objectives import LIGHT, small_search
 objective, breeding = small_search((9, 13, 1), population=8, weights=LIGHT)
 engine = JaxEngine(objective, breeding, block=2)
 state = engine.step(engine.init(np.arange(3, dtype=np.uint32)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
-from searches import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
+from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
 
 import fooling
 from fooling.commands import dispatch, guarded

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_dense
+from objectives import combined
 from PIL import Image
-from searches import combined
 
 import fooling
 from fooling.commands import dispatch, guarded
