@@ -13,9 +13,10 @@ from fooling.kernels.tables import draw_table
 from fooling.search import ENGINES
 from fooling.search.genetic import GeneticParams, ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import StoppingCriteria, converged, run_loop, success
+from fooling.search.loop import run_loop
 from fooling.search.objective import Objective, make_objective
 from fooling.search.state import History, State
+from fooling.search.stopping import StoppingCriteria, converged, success
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
 ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
