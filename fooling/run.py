@@ -7,7 +7,7 @@ if __name__ == "__main__":  # before the imports below: --help and bad settings 
     sys.exit(import_module("fooling.commands").main(["run", *sys.argv[1:]]))
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,15 @@ def prior_target_pairs(settings: RunSettings, classes: int, mismatched: bool) ->
     return [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(settings.prior.digit, b) for b in wanted]
 
 
+@dataclass(frozen=True)
+class Callbacks:
+    """Progress as three functions."""
+
+    observe: Callable[[Metrics], None]
+    note: Callable[[str], None]
+    stop_requested: Callable[[], bool]
+
+
 def run_job(
     job: Job,
     record: Record | None = None,
@@ -129,7 +138,7 @@ def run_job(
             tell(note)
         if record:
             record.write_run({**about, "status": "running"})
-        track = run_loop(engine, job.plan, record, watch, interrupted)
+        track = run_loop(engine, job.plan, record, Callbacks(watch, tell, interrupted))
         if not record:
             return make_result(track, track.images, job, None)
         files, (valued, counted) = record.save_images(track.images), counting(job)

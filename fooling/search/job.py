@@ -18,7 +18,7 @@ from fooling.settings.schema import RunSettings
 if TYPE_CHECKING:
     from fooling.classifiers.base import Classifier, CountingClassifier
     from fooling.classifiers.checks import ClassifierReport
-    from fooling.search.loop import StoppingCriteria
+    from fooling.search.stopping import StoppingCriteria
     from fooling.search.objective import Objective
     from fooling.statistics import Statistics
 
@@ -104,7 +104,7 @@ def digits(settings: RunSettings, classes: int) -> list[int]:
 
 def make_plan(settings: RunSettings, digit: int) -> "StoppingCriteria":
     """When runs end. A control never stops before the end; a budget is never exceeded."""
-    from fooling.search.loop import StoppingCriteria
+    from fooling.search.stopping import StoppingCriteria
 
     search, budget = settings.search, settings.budget
     first, each = {"anneal": (1, search.proposals), **dict.fromkeys(GRADIENT, (1, 1))}.get(

@@ -14,6 +14,7 @@ from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
 from fooling.search.loop import converged, run_loop, success
 from fooling.search.state import History, State
+from fooling.search.stopping import converged, success
 
 
 @pytest.mark.parametrize("name", ENGINES)
