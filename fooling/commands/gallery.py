@@ -13,8 +13,8 @@ from rich.console import Console
 from fooling.commands.console import show_table
 from fooling.commands.grid import Command, run_all
 from fooling.commands.ladder import median_confidence_image
+from fooling.plots.captions import percent
 from fooling.plots.gallery import draw_gallery
-from fooling.plots.sheets import percent
 from fooling.records.files import read_json, write_json
 from fooling.run import prepare, run_job
 from fooling.search.job import Job, digits

@@ -16,8 +16,8 @@ from fooling.classifiers.judges import load_judges
 from fooling.commands.console import show_table
 from fooling.commands.grid import Command, run_all
 from fooling.errors import UserError
+from fooling.plots.captions import percent
 from fooling.plots.ladder import draw_ladder
-from fooling.plots.sheets import percent
 from fooling.records.files import read_json, write_json
 from fooling.run import prepare, run_job
 from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics

@@ -14,7 +14,7 @@ from fooling.classifiers.detection import DetectorResult, most_separating, of_cl
 from fooling.commands.console import print_table
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
-from fooling.plots.plausibility import chart
+from fooling.plots.evaluation import plausibility_chart
 from fooling.records import CONFIG, PLAUSIBILITY, SWEEP, kind_of, read_images, read_run, status_of
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
 from fooling.search.job import get_classifier, get_statistics, prior_class
@@ -176,9 +176,9 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
     """plausibility.json and its picture into the folder of each record, and of a sweep into the parent."""
 
     found: dict[Path, Mapping[str, Any]] = {out / name: content for name, content in contents.items()}
-    pictures = {folder: chart([content]) for folder, content in found.items()}
+    pictures = {folder: plausibility_chart([content]) for folder, content in found.items()}
     if "" not in contents:  # the parent's comes last: where it stands, everything does
-        found[out], pictures[out] = {"jobs": contents}, chart(list(contents.values()))
+        found[out], pictures[out] = {"jobs": contents}, plausibility_chart(list(contents.values()))
     with ExitStack() as stack:
         for folder in found:
             with os_errors(folder):

@@ -13,7 +13,7 @@ from fooling.classifiers.training import Training, confusion_matrix, train_cnn, 
 from fooling.commands.console import print_table, written_whole
 from fooling.data import ImageSet, load_data, refuse_empty_classes
 from fooling.errors import UserError
-from fooling.plots.confusion import chart
+from fooling.plots.evaluation import confusion_chart
 from fooling.records import versions
 from fooling.records.files import write_json
 from fooling.settings import load
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         network, counts = train_and_test(settings, train, test)
         network.save(weights)
         write_json(about, summary(settings, network, counts, train))
-        picture.write_bytes(chart(counts, network.labels, f"classifier={settings.classifier.name} on {train.source}"))
+        picture.write_bytes(confusion_chart(counts, network.labels, f"{settings.classifier.name} trained on {train.source}"))
     if not settings.quiet:
         correct, total = counts.diagonal(), counts.sum(axis=1)
         rows = [[label, f"{n:,}", share(k, n)] for label, k, n in zip(network.labels, correct, total, strict=True)]

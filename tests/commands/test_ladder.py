@@ -124,7 +124,7 @@ def test_it_goes_on_where_it_was_interrupted(home: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("fooling.plots.ladder.draw_ladder", fail)
+        broken.setattr("fooling.commands.ladder.draw_ladder", fail)
         assert guarded(dispatch, ["ladder", *SMALL, "rungs=variogram", "judges=[]"]) == 130
     first = read_run(home / "l" / "rung=variogram,arm=with,digit=3")["seconds"]
     found = ladder("rungs=variogram", "judges=[]", "resume=true")

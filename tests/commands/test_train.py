@@ -19,7 +19,7 @@ from fooling.commands import dispatch, guarded
 from fooling.commands.train import TRAINERS
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
-from fooling.plots.confusion import chart
+from fooling.plots.evaluation import confusion_chart
 from fooling.records.files import read_json
 from fooling.settings.overrides import choices
 
@@ -211,13 +211,13 @@ def test_the_picture_takes_many_classes_and_any_name(classes: int) -> None:
     from io import BytesIO
 
     names = ["$a_{b}$", "猫", "x" * 200, *map(str, range(classes))][:classes]
-    with Image.open(BytesIO(chart(np.eye(classes, dtype=np.int64) * 12345, names, "of $1 and $2"))) as picture:
+    with Image.open(BytesIO(confusion_chart(np.eye(classes, dtype=np.int64) * 12345, names, "of $1 and $2"))) as picture:
         assert 300 < picture.width < 2600
         assert len(set(picture.convert("L").get_flattened_data())) > 10
 
 
 def test_an_empty_row_is_no_error() -> None:
-    assert chart(np.array([[0, 0], [1, 2]]), ["a", "b"], "t").startswith(b"\x89PNG")
+    assert confusion_chart(np.array([[0, 0], [1, 2]]), ["a", "b"], "t").startswith(b"\x89PNG")
     with pytest.raises(UserError, match="class 5 has no images"):
         load_all_but_five()
 
