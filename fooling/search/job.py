@@ -18,8 +18,8 @@ from fooling.settings.schema import RunSettings
 if TYPE_CHECKING:
     from fooling.classifiers.base import Classifier, CountingClassifier
     from fooling.classifiers.checks import ClassifierReport
-    from fooling.search.stopping import StoppingCriteria
     from fooling.search.objective import Objective
+    from fooling.search.stopping import StoppingCriteria
     from fooling.statistics import Statistics
 
 Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the wanted one

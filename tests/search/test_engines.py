@@ -12,7 +12,6 @@ from fooling.kernels.reference import penalties as reference
 from fooling.search import ENGINES
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import converged, run_loop, success
 from fooling.search.state import History, State
 from fooling.search.stopping import converged, success
 
