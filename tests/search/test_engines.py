@@ -12,6 +12,7 @@ from fooling.kernels.reference import penalties as reference
 from fooling.search import ENGINES
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.loop import run_loop
 from fooling.search.state import History, State
 from fooling.search.stopping import converged, success
 
