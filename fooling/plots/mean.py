@@ -13,6 +13,7 @@ from fooling.plots.style import (
     LABEL,
     TITLE,
     band,
+    centred,
     curve,
     headline,
     label_axes,
@@ -26,6 +27,7 @@ from fooling.plots.style import (
 FILES = ("mean.png",)
 MAX_CLASSES = 10
 SIDE = 0.5  # of a tile, inches
+LEAST = 9.0  # width of the picture, inches
 NAMES = {"none": "no prior", "real": "real images"}
 
 
@@ -49,11 +51,12 @@ def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
     """A PNG of mean.json: a block of mean images for each N, a row for each source; the curves below."""
     columns, sources = min(MAX_CLASSES, len(summary["labels"])), list(next(iter(data.means.values())))
     heights = (0.6 + SIDE * len(sources), 3.4)
-    figure = new_figure(max(9.0, 1.2 + SIDE * columns * len(data.means)), sum(heights) + 0.4)
+    across = 1.2 + SIDE * columns * len(data.means)
+    figure = new_figure(max(LEAST, across), sum(heights) + 0.4)
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     above, below = parts
     ratios = (1.2 + SIDE * columns, *([SIDE * columns] * (len(data.means) - 1)))
-    blocks: Any = above.subfigures(1, len(data.means), squeeze=False, width_ratios=ratios)[0]
+    blocks: Any = centred(above, across / LEAST).subfigures(1, len(data.means), squeeze=False, width_ratios=ratios)[0]
     for i, (block, (number, means)) in enumerate(zip(blocks, data.means.items(), strict=True)):
         grid: Any = block.subplots(len(sources), columns, squeeze=False)
         for row, source in enumerate(sources):
@@ -63,10 +66,10 @@ def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
             if i == 0:
                 name = NAMES.get(source, source)
                 grid[row, 0].set_ylabel(name, fontsize=LABEL, color=INK, rotation=0, ha="right", va="center")
-        headline(block, f"N = {number:,}" + (" (real: all images)" if number == summary["runs"] else ""), TITLE)
+        headline(block, f"N = {number:,}", TITLE)
     draw_curves(below.subplots(), summary, data.curves)
-    classifier = summary["classifier"]["name"]
-    headline(figure, f"mean of N images of each class, evolved against {classifier}, and of real images")
+    evolved, runs = f"evolved against {summary['classifier']['name']}", summary["runs"]
+    headline(figure, f"mean of N images of each class: {evolved}, and real (N = {runs:,}: of all real images)")
     return to_png(figure)
 
 
