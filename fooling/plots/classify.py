@@ -48,7 +48,7 @@ def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
     figure = new_figure(2.2 + 4 * len(preparations), 0.6 + 2.3 * len(entries))
     parts: Any = figure.subfigures(len(entries), 1, squeeze=False)[:, 0]
     for i, (part, entry) in enumerate(zip(parts, entries, strict=True)):
-        lines = textwrap.wrap(steps_taken(entry, preparations), LETTERS * len(preparations))
+        lines = [textwrap.fill(step, LETTERS * len(preparations)) for step in steps(entry, preparations)]
         headline(part, "\n".join(lines), SMALL)
         axes: Any = part.subplots(1, 1 + 2 * len(preparations), width_ratios=(1.3, *((1, 2.2) * len(preparations))))
         tile(axes[0], data.originals[i], shorten(Path(entry["file"]).name, 22))
@@ -69,10 +69,15 @@ def answer(reading: Mapping[str, Any]) -> str:
     return f"{reading['label']}, {percent(reading['score'])}"
 
 
+def steps(entry: Mapping[str, Any], preparations: Sequence[str]) -> list[str]:
+    """How a drawing was made an image: a line for what all preparations share, then one for each."""
+    each = [f"{PREPARATIONS[name]}: {', '.join(entry[name]['done'])}" for name in preparations]
+    return [f"{Path(entry['file']).name}: {'; '.join(entry['done'])}", *each]
+
+
 def steps_taken(entry: Mapping[str, Any], preparations: Sequence[str]) -> str:
-    """How a drawing was made an image, step by step."""
-    steps = ["; ".join(entry["done"]), *(f"{PREPARATIONS[name]}: {', '.join(entry[name]['done'])}" for name in preparations)]
-    return f"{Path(entry['file']).name}: {'. '.join(step[:1].upper() + step[1:] for step in steps)}"
+    """The same in one line."""
+    return ". ".join(step[:1].upper() + step[1:] if i else step for i, step in enumerate(steps(entry, preparations)))
 
 
 def draw_scores(axes: Axes, reading: Mapping[str, Any], summary: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from fooling.plots.style import (
     SMALL,
     TITLE,
     band,
+    centred,
     curve,
     headline,
     label_axes,
@@ -69,9 +70,7 @@ def draw_evolved(figure: Any, summary: Mapping[str, Any], networks: Sequence[Evo
     number = len(networks[0].images[0])
     text = f"evolved against each network (prior={summary['prior']}): mean of {number} images, and one with its confidence"
     headline(figure, text, TITLE)
-    margin = (MAX_CLASSES - columns) / 2  # tiles have the same size for any number of classes
-    middle: Any = figure.subfigures(1, 3, width_ratios=(margin, columns + 0.5, margin))[1] if margin else figure
-    tiles: Any = middle.subplots(2 * len(networks), columns, squeeze=False)
+    tiles: Any = centred(figure, (columns + 0.5) / (MAX_CLASSES + 0.5)).subplots(2 * len(networks), columns, squeeze=False)
     labels = [summary["labels"][entry["digit"]] for entry in summary["pictured"][0]["classes"]]
     for i, network in enumerate(networks):
         for j in range(columns):

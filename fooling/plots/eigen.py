@@ -22,6 +22,7 @@ from fooling.plots.style import (
     SKY,
     TITLE,
     band,
+    centred,
     curve,
     headline,
     label_axes,
@@ -35,6 +36,7 @@ from fooling.plots.style import (
 from fooling.statistics.pca import MEAN_ONE, PrincipalComponents
 
 FILES = ("eigen.png",)
+COLUMNS = 8  # of reconstructions, up to which they keep their size
 NETWORK_COLOURS = (INK, PINK, ORANGE, SKY)
 METHODS = {"means": ("PCA: nearest class mean", BLUE), "residual": ("PCA: least residual of a class", RED)}
 
@@ -51,7 +53,7 @@ class FigureData:
 
 def chart(summary: Mapping[str, Any], data: FigureData, number: int) -> bytes:
     """A PNG of eigen.json: `number` components in each row, reconstructions, and two charts over k."""
-    heights = (0.3 + 1.3 * (1 + len(data.classes)), 4.6, 3.5)
+    heights = (0.3 + 1.15 * (1 + len(data.classes)), 4.6, 3.5)
     figure = new_figure(10, sum(heights))
     parts: Any = figure.subfigures(3, 1, height_ratios=heights)
     above, middle, below = parts
@@ -90,7 +92,7 @@ def stretched(components: PrincipalComponents, m: int) -> Doubles:
 def draw_reconstructions(figure: SubFigure, summary: Mapping[str, Any], data: FigureData) -> None:
     """Images beside their reconstructions by k components of the whole set."""
     steps, number = summary["steps"], len(data.originals)
-    grid: Any = figure.subplots(number, len(steps) + 1, squeeze=False)
+    grid: Any = centred(figure, (len(steps) + 1) / COLUMNS).subplots(number, len(steps) + 1, squeeze=False)
     for i, axes in enumerate(grid):
         for j, step in enumerate(steps):
             below = f"±{step['error']:.0f}" if i == number - 1 else ""

@@ -83,7 +83,7 @@ def write_counts(axes: Axes, counts: Ints, dark: Any) -> None:
 GROUPS = {
     "term": ("feature that is a term of some prior", BLUE),
     "none": ("feature that no prior has", RED),
-    "together": ("all features together (all); those that no prior has (none)", GREEN),
+    "together": ("all features together; those that no prior has (together_none)", GREEN),
     "classifier": ("scores of the classifier itself", PINK),
 }
 

@@ -103,7 +103,7 @@ def draw_weights(figure: Any, arrays: Arrays, target: int, columns: int = MAX_NE
     for axes, number in zip(grid.flat, chosen, strict=False):
         weights, colour = arrays["weights"][number].mean(axis=2), RED if number == target else INK
         axes.imshow(weights, cmap=DIVERGING, vmin=-most, vmax=most, interpolation="nearest")
-        axes.set_xlabel(f"{number}", fontsize=SMALL, color=colour, labelpad=1)
+        axes.set_xlabel(f"{number}", fontsize=SMALL, color=colour, labelpad=2)
         axes.spines[:].set(color=RED if number == target else BAR, linewidth=2 if number == target else 0.5)
         axes.set(xticks=[], yticks=[])
     for axes in grid.flat[len(chosen) :]:

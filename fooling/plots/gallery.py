@@ -66,7 +66,7 @@ def draw_gallery(folder: Path) -> None:
             mapped = draw_cell(place, read_shown(folder, cell), cell, summary["labels"]) or mapped
         middle = {"ha": "right", "va": "center", "transform": axes[0].transAxes}
         axes[0].text(-0.08, 0.5, row_name(row), fontsize=SMALL, color=INK, **middle)
-    headline(figure, f"images that {summary['classifier']} is most confident about (search={summary['search']})")
+    headline(figure, f"search={summary['search']} against {summary['classifier']}")
     if mapped is not None:
         bar = figure.colorbar(mapped, ax=grid, shrink=0.8, pad=0.02, ticks=[0, 127.5, 255])
         bar.ax.set_yticklabels(["no ink\n(black)", "grey", "ink\n(white)"], fontsize=SMALL, color=INK)

@@ -13,6 +13,7 @@ from fooling.plots.style import (
     LABEL,
     TITLE,
     band,
+    centred,
     curve,
     headline,
     label_axes,
@@ -25,7 +26,9 @@ from fooling.plots.style import (
 
 FILES = ("mean.png",)
 MAX_CLASSES = 10
-SIDE = 0.5  # of a tile, inches
+SIDE = 0.55  # of a tile with its margins, inches
+GAP = 0.3  # between blocks, tiles
+LEAST = 9.0  # width of the picture, inches
 NAMES = {"none": "no prior", "real": "real images"}
 
 
@@ -47,27 +50,41 @@ class FigureData:
 
 def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
     """A PNG of mean.json: a block of mean images for each N, a row for each source; the curves below."""
-    columns, sources = min(MAX_CLASSES, len(summary["labels"])), list(next(iter(data.means.values())))
-    heights = (0.6 + SIDE * len(sources), 3.4)
-    figure = new_figure(max(9.0, 1.2 + SIDE * columns * len(data.means)), sum(heights) + 0.4)
+    sources, across = list(next(iter(data.means.values()))), 1.2 + SIDE * len(data.means) * (number_of_columns(summary) + GAP)
+    heights = (0.7 + SIDE * len(sources), 3.4)
+    figure = new_figure(max(LEAST, across), sum(heights) + 0.4)
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
-    above, below = parts
-    ratios = (1.2 + SIDE * columns, *([SIDE * columns] * (len(data.means) - 1)))
-    blocks: Any = above.subfigures(1, len(data.means), squeeze=False, width_ratios=ratios)[0]
-    for i, (block, (number, means)) in enumerate(zip(blocks, data.means.items(), strict=True)):
-        grid: Any = block.subplots(len(sources), columns, squeeze=False)
+    draw_means(centred(parts[0], across / LEAST), summary, data.means, sources)
+    draw_curves(parts[1].subplots(), summary, data.curves)
+    evolved, runs = f"evolved against {summary['classifier']['name']}", summary["runs"]
+    headline(figure, f"mean of N images of each class: {evolved}, and real (N = {runs:,}: of all real images)")
+    return to_png(figure)
+
+
+def number_of_columns(summary: Mapping[str, Any]) -> int:
+    """Classes in a block of mean images."""
+    return min(MAX_CLASSES, len(summary["labels"]))
+
+
+def draw_means(
+    figure: Any, summary: Mapping[str, Any], means: Mapping[int, Mapping[str, Sequence[Doubles]]], sources: Sequence[str]
+) -> None:
+    """A block of tiles for each N, side by side: a row for each source, a column for each class."""
+    columns = number_of_columns(summary)
+    ratios = [*([1.0] * columns), GAP] * len(means)
+    grid: Any = figure.subplots(len(sources), len(ratios), squeeze=False, width_ratios=ratios)
+    for i, (number, of_sources) in enumerate(means.items()):
+        block = grid[:, i * (columns + 1) :]
         for row, source in enumerate(sources):
             for column in range(columns):
-                label = summary["labels"][column] if row == 0 else ""
-                tile(grid[row, column], means[source][column], label, size=LABEL)
-            if i == 0:
-                name = NAMES.get(source, source)
-                grid[row, 0].set_ylabel(name, fontsize=LABEL, color=INK, rotation=0, ha="right", va="center")
-        headline(block, f"N = {number:,}" + (" (real: all images)" if number == summary["runs"] else ""), TITLE)
-    draw_curves(below.subplots(), summary, data.curves)
-    classifier = summary["classifier"]["name"]
-    headline(figure, f"mean of N images of each class, evolved against {classifier}, and of real images")
-    return to_png(figure)
+                above = f"\n{summary['labels'][column]}" if row == 0 else ""  # leaves a line for the block's heading
+                tile(block[row, column], of_sources[source][column], above, size=LABEL)
+            block[row, columns].set_axis_off()
+        heading = block[0, 0].annotate(f"N = {number:,}", (0, 1), (0, 15), "axes fraction", "offset points", fontsize=TITLE)
+        heading.set(color=INK, in_layout=False)  # wider than a tile, which it must not widen
+    for row, source in enumerate(sources):
+        name = NAMES.get(source, source)
+        grid[row, 0].set_ylabel(name, fontsize=LABEL, color=INK, rotation=0, ha="right", va="center")
 
 
 def draw_curves(axes: Axes, summary: Mapping[str, Any], curves: Mapping[str, Quartiles]) -> None:

@@ -34,6 +34,14 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
+def centred(figure: FigureBase, share: float) -> Any:
+    """The middle of a figure, this share of its width: so that few tiles have the same size as many."""
+    if share >= 1:
+        return figure
+    parts: Any = figure.subfigures(1, 3, width_ratios=((1 - share) / 2, share, (1 - share) / 2))
+    return parts[1]
+
+
 def rasterize(figure: Figure) -> Image.Image:
     """A chart as an RGB picture."""
     canvas: Any = FigureCanvasAgg(figure)
