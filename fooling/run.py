@@ -43,7 +43,7 @@ from fooling.search.result import Result, make_result, summary
 from fooling.search.state import Metrics
 from fooling.settings import load
 from fooling.settings.fields import user_path
-from fooling.settings.overrides import as_words
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 

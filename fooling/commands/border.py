@@ -24,6 +24,7 @@ from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.plots.border import Example, FigureData, chart
 from fooling.settings.commands import BorderSettings
+from fooling.settings.experiments import BorderSettings
 from fooling.statistics.intervals import proportion_with_ci
 
 WAYS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # down, right

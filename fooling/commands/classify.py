@@ -16,7 +16,7 @@ from fooling.kernels.tables import Bytes
 from fooling.plots.classify import PREPARATIONS, FigureData, answer, chart, steps_taken
 from fooling.records.files import png
 from fooling.settings import validate
-from fooling.settings.commands import ClassifySettings
+from fooling.settings.experiments import ClassifySettings
 from fooling.settings.fields import user_path
 from fooling.settings.overrides import collect
 

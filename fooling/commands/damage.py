@@ -15,7 +15,6 @@ from fooling.commands.inputs import (
     accuracy_and_confidence,
     classes_of,
     evolve,
-    has_data,
     make_jobs,
     opened,
     os_errors,
@@ -32,7 +31,7 @@ from fooling.kernels.tables import Bytes, Floats, Ints
 from fooling.plots.damage import EvolvedImages, chart
 from fooling.search.job import Job
 from fooling.search.result import Result
-from fooling.settings.commands import DamageSettings
+from fooling.settings.experiments import DamageSettings
 from fooling.statistics import Statistics
 from fooling.statistics.intervals import auroc, auroc_ci
 
@@ -63,7 +62,7 @@ def prepare(settings: DamageSettings) -> Task:
     if chosen.name not in CLASSIFIERS:
         said = f"classifier={chosen.name} is a foreign model, whose weights are out of reach"
         raise UserError(f"fooling damage: {said}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
-    test = real_images(settings.data, "test", "fooling damage") if has_data(settings.data) else None
+    test = real_images(settings.data, "test", "fooling damage") if settings.data.given else None
     network = opened(chosen, test)
     layers, classes = neurons_of(network), classes_of(settings.digit, network.num_classes)
     doses = doses_of(settings, sum(layers.values()))

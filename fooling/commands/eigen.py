@@ -18,6 +18,7 @@ from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.plots.eigen import FigureData, chart
 from fooling.settings.commands import EigenSettings
+from fooling.settings.experiments import EigenSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
 

@@ -11,7 +11,6 @@ from fooling.commands import experiment
 from fooling.commands.inputs import (
     classes_of,
     evolve,
-    has_data,
     make_jobs,
     opened,
     os_errors,
@@ -29,7 +28,7 @@ from fooling.plots.sheets import mean
 from fooling.records.files import png
 from fooling.search.job import fits
 from fooling.search.result import Result
-from fooling.settings.commands import MeanSettings
+from fooling.settings.experiments import MeanSettings
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.pca import MEAN_ONE
 
@@ -48,7 +47,7 @@ class ImagesByClass:
 
 def prepare(settings: MeanSettings) -> Task:
     """Opens the classifier and reads the real images, where they are given."""
-    data = real_images(settings.data, "train", "fooling mean") if has_data(settings.data) else None
+    data = real_images(settings.data, "train", "fooling mean") if settings.data.given else None
     classifier = opened(settings.classifier, data)
     bundled = Statistics.load(BUNDLED)
     if data is None and not fits(classifier, bundled):

@@ -83,7 +83,7 @@ def read_records(places: Mapping[str, Path]) -> list[SavedRun]:
 
 def refuse_others(record: SavedRun) -> None:
     """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
-    fitted = record.settings.data.path or record.settings.data.kind != "auto"
+    fitted = record.settings.data.given
     found = {"classifier": record.classifier.fingerprint}
     if not fitted:
         found["statistics"] = record.statistics.fingerprint
@@ -100,7 +100,7 @@ Results = Mapping[str, "DetectorResult"]
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(PlausibilitySettings, "plausibility", USAGE))
+        sys.stdout.write(help_text(PlausibilitySettings, "plausibility", USAGE, arguments))
         return 0
     folder, words = folder_of(arguments)
     settings = load(words, PlausibilitySettings, "plausibility")
@@ -139,8 +139,8 @@ def refuse_unless_free(places: Sequence[Path], out: Path, overwrite: bool) -> No
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     """The real images: of the data that are named, else of those that the record's statistics were fitted to."""
 
-    given = settings.data if settings.data.path or settings.data.kind != "auto" else record.settings.data
-    if given.path is None and given.kind == "auto":
+    given = settings.data if settings.data.given else record.settings.data
+    if not given.given:
         raise UserError("data.path is not set: expected the data set of the real images (fooling data get mnist mnist)")
     return load_data(given.path, given.kind, settings.split)
 

@@ -22,7 +22,7 @@ from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
 from fooling.plots.scramble import Example, chart
-from fooling.settings.commands import ScrambleSettings
+from fooling.settings.experiments import ScrambleSettings
 from fooling.statistics.intervals import proportion_with_ci
 
 NOISES = {

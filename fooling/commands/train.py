@@ -19,7 +19,8 @@ from fooling.records.files import write_json
 from fooling.settings import load
 from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
-from fooling.settings.help import help_text, shown
+from fooling.settings.help import help_text
+from fooling.settings.messages import shown
 
 SUMMARY = "train a built-in network on a data set"
 USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
@@ -28,7 +29,7 @@ USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifi
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(TrainSettings, "train", USAGE))
+        sys.stdout.write(help_text(TrainSettings, "train", USAGE, arguments))
         return 0
     settings = load(arguments, TrainSettings, "train")
     check(settings)

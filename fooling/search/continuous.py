@@ -21,8 +21,8 @@ from fooling.kernels.tables import Bytes, Floats, Ints
 from fooling.search.objective import Objective
 from fooling.search.state import AT_PASS, PASSES, State
 from fooling.settings.fields import user_path
-from fooling.settings.rules import GRADIENT
 from fooling.settings.schema import RunSettings
+from fooling.settings.searches import DreamSettings, GradientSettings
 
 Runs = npt.NDArray[np.uint32]
 FIRST, SHIFT = 0, 1  # what random numbers are for
@@ -124,12 +124,12 @@ def fit_to_picture(
 
     search = settings.search
     height, width, channels = (int(side) for side in classifier.input_shape)
-    image = search.image if search.name in GRADIENT else None
+    image = search.image if isinstance(search, GradientSettings) else None
     picture, shape = None, (height, width, channels)
-    if search.name == "dream" and image:
+    if isinstance(search, DreamSettings) and image:
         pixels, note = rescale_around(user_path(image), shape, search.size)
         picture, shape = Picture(pixels, note), pixels.shape
-    elif search.name == "dream" and search.size:
+    elif isinstance(search, DreamSettings) and search.size:
         factor = max(1.0, search.size / max(height, width))
         shape = round(height * factor), round(width * factor), channels
     elif image:
