@@ -23,7 +23,6 @@ from fooling.data.images import rescale, translate
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.plots.border import Example, FigureData, chart
-from fooling.settings.commands import BorderSettings
 from fooling.settings.experiments import BorderSettings
 from fooling.statistics.intervals import proportion_with_ci
 

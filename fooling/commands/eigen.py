@@ -17,7 +17,6 @@ from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.plots.eigen import FigureData, chart
-from fooling.settings.commands import EigenSettings
 from fooling.settings.experiments import EigenSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
