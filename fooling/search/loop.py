@@ -35,7 +35,7 @@ class StoppingCriteria:
     threshold: float  # confidence
     tol: float | None  # cost
     returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
-    digit: int  # the wanted class, or reference.ANY
+    digit: int  # the wanted class, or tables.ANY
     whole: bool = False  # whether a run gives back all of its last selection
     round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
 
