@@ -184,8 +184,8 @@ def make_operator_rates(job: "Job") -> OperatorRates:
         gaussian=threshold_of(search.gaussians, pixels),
         polynomial=threshold_of(search.polynomials, pixels),
         blur=threshold_of(search.blurs, places),
-        gaussian_moves=gaussian_perturbations(search.gaussian_sd) if search.gaussians else NO_PERTURBATIONS,
-        polynomial_moves=polynomial_perturbations(search.polynomial_eta) if search.polynomials else NO_PERTURBATIONS,
+        gaussian_table=gaussian_perturbations(search.gaussian_sd) if search.gaussians else NO_PERTURBATIONS,
+        polynomial_table=polynomial_perturbations(search.polynomial_eta) if search.polynomials else NO_PERTURBATIONS,
     )
 
 
