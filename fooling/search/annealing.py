@@ -1,6 +1,6 @@
 """search=anneal: simulated annealing (Kirkpatrick et al. 1983, "Optimization by Simulated Annealing").
 
-Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one; Metropolis's rule accepts it.
+Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one, accepted by Metropolis's rule.
 """
 
 from concurrent.futures import ThreadPoolExecutor
