@@ -55,7 +55,7 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
     """Runs the jobs one after the other; `watch` hears of their generations."""
     results = []
     for number, job in enumerate(jobs):
-        last = max(1, job.plan.last)
+        last = max(1, job.criteria.last)
 
         def hear(row: dict[str, float], number: int = number, last: int = last) -> None:
             watch(what, number * 100 + min(99, int(100 * row["generation"] / last)), 100 * len(jobs))
