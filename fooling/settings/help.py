@@ -17,6 +17,7 @@ from fooling.settings.tree import Tree, flat
 WIDTH = 112
 INDENT = " " * 6
 MANY = 10  # choices that are still listed behind the =
+UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
 HELP_WORDS = ("--help", "-h", "help")
 SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
     "Stopping": ("budget", "threshold", "tol", "stop"),
@@ -71,7 +72,7 @@ def sections(known: Collection[str], chosen: Tree) -> Iterator[tuple[str, list[s
         names = [name for name in top if of_section.get(name, "Settings") == title]
         yield from [(title, names)] if names else []
     for group in groups:
-        having = f" (these are the settings of {group}={chosen[group]})" if group in ("search", "classifier") else ""
+        having = f" ({group}={chosen[group]}; others: {group}=NAME --help)" if group in UNIONS and group in chosen else ""
         yield f"{TITLES.get(group, group)}{having}", [name for name in known if name.rpartition(".")[0] == group]
     output = [name for name in top if of_section.get(name) == "Output"]
     yield from [("Output", output)] if output else []
