@@ -21,8 +21,8 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
+from fooling.settings.files import format_value
 from fooling.settings.help import TITLES, kind, sections
-from fooling.settings.messages import shown
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
@@ -85,7 +85,7 @@ def render() -> str:
 def table(title: str, rows: Iterable[tuple[str, str, object, str]], level: int = 3) -> list[str]:
     """A heading and a table; nothing if there are no rows."""
     lines = [
-        f"| `{name}` | {kinds.replace('|', ' / ')} | `{shown(default)}` | {about.replace('|', '&#124;')} |"
+        f"| `{name}` | {kinds.replace('|', ' / ')} | `{format_value(default)}` | {about.replace('|', '&#124;')} |"
         for name, kinds, default, about in rows
     ]
     head = ["| setting | values | default | meaning |", "|---|---|---|---|"]
