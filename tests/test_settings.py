@@ -233,6 +233,8 @@ def test_help_is_of_the_chosen_search_and_classifier() -> None:
 
 
 def test_help_is_also_given_for_words_that_are_wrong() -> None:
+    words = ["two.png", "classifier=http", "--help"]
+    assert "classifier.timeout=" in help_text(MODELS["classify"], "classify", "usage", words)
     assert help_text(RunSettings, "run", "usage", ["serch=anneal", "help"]) == help_text(RunSettings, "run", "usage")
 
 

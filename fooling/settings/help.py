@@ -18,7 +18,6 @@ WIDTH = 112
 INDENT = " " * 6
 MANY = 10  # choices that are still listed behind the =
 UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
-HELP_WORDS = ("--help", "-h", "help")
 SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
     "Stopping": ("budget", "threshold", "tol", "stop"),
     "Output": ("out", "resume", "overwrite", "quiet"),
@@ -56,9 +55,12 @@ def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str
 
 
 def defaults_in_force(model: type[BaseModel], root: str, words: Sequence[str]) -> Tree:
-    """The tree that these words lead to; that of no words if they are wrong, so that help is always given."""
+    """The tree that these words lead to; that of no words if they are wrong, so that help is always given.
+
+    Words that are no settings, such as the pictures of `fooling classify`, do not matter.
+    """
     try:
-        return collect([word for word in words if word not in HELP_WORDS], model, root, partial=True)
+        return collect([word for word in words if "=" in word or word.endswith((".yaml", ".yml"))], model, root, partial=True)
     except UserError:
         return collect([], model, root)
 

@@ -143,7 +143,7 @@ class FeedbackSettings(GradientSettings):
     losers: Float = Field(ge=0, le=1, description="lateral inhibition: share of the other units' weights that is subtracted")
 
 
-Search = Annotated[
+AnySearchSettings = Annotated[
     GaSettings | AnnealSettings | ParetoSettings | AscentSettings | DreamSettings | FeedbackSettings,
     Field(discriminator="name"),
 ]
