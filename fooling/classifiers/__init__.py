@@ -13,8 +13,8 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.classifiers import AnyClassifierSettings as Chosen
 from fooling.settings.classifiers import BuiltinClassifierSettings
-from fooling.settings.classifiers import Classifier as Chosen
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
 

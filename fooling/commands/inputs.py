@@ -19,7 +19,7 @@ from fooling.run import prepare, run_job
 from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import load
-from fooling.settings.classifiers import Classifier as Chosen
+from fooling.settings.classifiers import AnyClassifierSettings as Chosen
 from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.fit import fit

@@ -96,11 +96,11 @@ def test_with_data_real_images_have_a_curve(home: Path, pca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("runs=1", "runs must be 2 or more, got 1"),
-        ("priors=[]", "priors must be all, or a list of eigen, exemplar, histogram, none, regional, variogram, got []"),
-        ("priors=[all,none]", "priors must be all, or a list of eigen"),
+        ("runs=1", "runs: expected 2 or more, got 1"),
+        ("priors=[]", "priors: expected all, or a list of eigen, exemplar, histogram, none, regional, variogram, got []"),
+        ("priors=[all,none]", "priors: expected all, or a list of eigen"),
         ("priors=foo", "got foo"),
-        ("generations=0", "generations must be 1 or more, got 0"),
+        ("generations=0", "generations: expected 1 or more, got 0"),
         ("classifier.path=n.safetensors", "no real means of 4 classes of images (9, 13, 1) are bundled; give data.path=FOLDER"),
     ],
 )

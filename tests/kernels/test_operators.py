@@ -25,7 +25,7 @@ from fooling.search.genetic.numba import NumbaEngine
 from fooling.search.loop import run_loop
 from fooling.search.ways import make_operator_rates
 from fooling.settings import load
-from fooling.settings.overrides import leaves
+from fooling.settings.names import leaves
 from fooling.settings.schema import RunSettings
 
 ONE = tables.RATE_ONE

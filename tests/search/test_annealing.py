@@ -233,7 +233,7 @@ def test_a_job_end_to_end(home: Path) -> None:
 def test_budget_is_never_exceeded() -> None:
     words = {"search": "anneal", "runs": 2, "proposals": 100, "generations": 50}
     assert fooling.evolve(**words, budget=450).evaluations.tolist() == [401, 401]
-    with pytest.raises(UserError, match=r"budget must be at least 1 \+ search.proposals \(101\), got 100"):
+    with pytest.raises(UserError, match=r"budget: expected at least 1 \+ search.proposals \(101\), got 100"):
         fooling.evolve(**words, budget=100)
 
 

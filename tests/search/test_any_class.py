@@ -33,14 +33,14 @@ def call(*words: str) -> int:
 @pytest.mark.parametrize(
     "words",
     [
-        ["prior=none"],
+        ["prior=none", "population=20"],
         ["prior=none", "search=anneal", "proposals=400", "generations=2"],
-        ["prior=variogram", "prior.digit=7", "search=pareto", "generations=15", "threshold=0.9"],
+        ["prior=variogram", "prior.digit=7", "search=pareto", "population=20", "generations=15", "threshold=0.9"],
     ],
     ids=["ga", "anneal", "pareto"],
 )
 def test_the_record_says_what_each_image_got_to(home: Path, words: list[str]) -> None:
-    result = fooling.evolve("digit=any", *words, "runs=6", "population=20", "judges=mnist_mlp2", out="r")
+    result = fooling.evolve("digit=any", *words, "runs=6", "judges=mnist_mlp2", out="r")
     run = read_run(Path("r"))
     scores = load_classifier()(read_images(Path("r"), [entry["file"] for entry in run["images"]]))
     assert (run["digit"], result.digit) == ("any", "any")
