@@ -10,7 +10,7 @@ from builders import DATA, needs_mnist, random_images, random_network
 import fooling
 from fooling.commands import dispatch, guarded
 from fooling.commands.inputs import is_of, statistics_of
-from fooling.commands.mean import correlation, correlation_curve, numbers, over_classes, whole_mean
+from fooling.commands.mean import correlation, correlation_curve, numbers, quartiles, whole_mean
 from fooling.data import ImageSet, load_data
 from fooling.plots.sheets import mean
 from fooling.records import read_image
@@ -46,7 +46,7 @@ def test_sharpening_takes_every_group() -> None:
     assert found[2] == pytest.approx(np.mean(fives))
     assert found[-1] == pytest.approx(correlation(whole_mean(images), real))
     assert found == sorted(found)
-    assert over_classes([[0.0, 1], [1, 1], [2, 1]]) == {"low": [0.5, 1], "median": [1, 1], "high": [1.5, 1]}
+    assert quartiles([[0.0, 1], [1, 1], [2, 1]]) == ([0.5, 1], [1, 1], [1.5, 1])
 
 
 def test_which_statistics() -> None:
