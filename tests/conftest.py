@@ -12,8 +12,7 @@ from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
 from fooling.data import ImageSet, load_data
 from fooling.kernels.tables import TermTarget
 from fooling.statistics import Statistics
-from fooling.statistics.fit import fit
-from fooling.statistics.pca import arguments, fit_components
+from fooling.statistics.pca import fit_components, kernel_arguments
 
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
 DATA = os.environ.get("FOOLING_DATA")
@@ -47,12 +46,12 @@ def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 
 def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
     images = random_images(shape, 10 * classes, seed)
     labels = np.arange(len(images)) % classes
-    return fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
+    return Statistics.fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
 
 
 def random_eigen(shape: tuple[int, int, int], components: int, free: float) -> tuple:
     """Arguments of the eigen term, fitted to a few images."""
-    return arguments(fit_components(random_images(shape, components + 4), components), free)
+    return kernel_arguments(fit_components(random_images(shape, components + 4), components), free)
 
 
 def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0, scale: float = 1.0) -> TermTarget:

@@ -22,7 +22,6 @@ from fooling.settings import load
 from fooling.settings.schema import ClassifierSettings as Chosen
 from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.fit import fit
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import mean_image
 
@@ -32,7 +31,7 @@ def statistics_of(data: ImageSet | None, watch: ProgressCallback) -> Statistics 
     if data is None:
         return None
     bundled = Statistics.load(BUNDLED)
-    return bundled if is_of(bundled, data) else fit(data, watch=watch)
+    return bundled if is_of(bundled, data) else Statistics.fit(data, watch=watch)
 
 
 def is_of(statistics: Statistics, data: ImageSet) -> bool:

@@ -16,7 +16,7 @@ from fooling.kernels.tables import TermTarget, bin_of_level, draw_guide
 from fooling.search.objective import Objective
 from fooling.search.state import State
 from fooling.statistics.pca import PrincipalComponents
-from fooling.statistics.pca import arguments as eigen_arguments
+from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
 if TYPE_CHECKING:
     from fooling.kernels.numba.annealing import ChainState, CompiledObjective, ProposalParams

@@ -267,7 +267,6 @@ def get_statistics(settings: RunSettings) -> "Statistics":
     data, path = settings.data, settings.prior.statistics
     if data.path or data.kind != "auto":
         from fooling.data import stream_data
-        from fooling.statistics.fit import fit
 
-        return fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
+        return Statistics.fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
     return Statistics.load(user_path(path) if path else BUNDLED)

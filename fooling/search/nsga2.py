@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from deap import base, tools
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import predict_batch
 from fooling.kernels import numba as numba_kernels
 from fooling.kernels import reference as reference_kernels
 from fooling.kernels.numba import operators as numba_breeding
@@ -161,7 +161,7 @@ class ReferencePareto:
 
     def value(self, images: Bytes, which: Ints) -> tuple[Floats, Floats]:
         """Terms [N, T] and scores [N, K] of images [N, H, W, C] with the targets `which` [N]."""
-        scores = ask(self.objective.classifier, images)
+        scores = predict_batch(self.objective.classifier, images)
         return self.terms(images, which, scores), scores
 
 
@@ -208,7 +208,7 @@ class NumbaPareto(ReferencePareto):
 
         self.engine.each_slice(some, 0, len(images))
         for lo in range(0, len(images) if self.engine.foreign else 0, FOREIGN_BATCH):
-            scores[lo : lo + FOREIGN_BATCH] = ask(self.objective.classifier, images[lo : lo + FOREIGN_BATCH])
+            scores[lo : lo + FOREIGN_BATCH] = predict_batch(self.objective.classifier, images[lo : lo + FOREIGN_BATCH])
         terms[:, 0] = reference.target_term(scores, self.objective.digit, self.objective.free)
         return terms, scores
 

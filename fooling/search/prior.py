@@ -12,7 +12,7 @@ from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.penalties import regional_target
 from fooling.kernels.tables import Bytes, Doubles, TermTarget, bin_of_level
 from fooling.statistics import Statistics
-from fooling.statistics.pca import arguments as eigen_arguments
+from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
 LEAST_SPREAD = 1 / 255  # a spread below a grey level is taken as one
 

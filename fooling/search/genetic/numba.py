@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import predict_batch
 from fooling.kernels.numba import penalties as numba_
 from fooling.kernels.numba import selection as numba_selection
 from fooling.kernels.numba.operators import GenerationInputs, operators
@@ -122,7 +122,7 @@ class NumbaEngine:
         def ask_about(first: int, last: int) -> None:
             images = np.empty((last - first, *self.breeding.shape), dtype=np.uint8)
             self.each_slice(lambda lo, hi: score(lo, hi, images[lo - first : hi - first]), first, last)
-            scored.scores[first:last] = ask(self.objective.classifier, images)
+            scored.scores[first:last] = predict_batch(self.objective.classifier, images)
 
         if runs >= self.threads and not self.foreign:
             self.each_slice(both, 0, runs, n)
