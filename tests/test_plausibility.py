@@ -53,7 +53,7 @@ def test_a_comparison_looks_at_the_distance_from_the_real_median() -> None:
     real = np.linspace(-1, 1, 101)
     both_sides = np.concatenate([np.full(50, -3.0), np.full(50, 3.0)])
     found = compare(both_sides, real, "none")
-    assert (found.auroc, found.auroc_distance, found.fpr95, found.telling) == (0.5, 1.0, 0.0, 1.0)
+    assert (found.auroc, found.auroc_distance, found.fpr95, found.separability) == (0.5, 1.0, 0.0, 1.0)
     nearer = compare(np.full(50, 0.0), real, "none")
     assert nearer.auroc_distance == pytest.approx(0.5 / 101)
     assert nearer.fpr95 == 1
@@ -127,7 +127,7 @@ def test_noise_is_told_apart_and_real_images_are_not() -> None:
     same, different = (plausibility(evolved, other, statistics, 1, network) for evolved in (one, noise))
     assert list(same) == list(different)
     assert {row.group for row in same.values()} == {"term", "none", "together", "classifier"}
-    assert all(row.telling < 0.75 for row in same.values())
+    assert all(row.separability < 0.75 for row in same.values())
     assert different["mean_grey"].auroc > 0.9
     assert different["together"].auroc > 0.9
     assert {"largest_score", "energy"} <= set(same)
@@ -142,7 +142,7 @@ def test_colour(shape: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize(
     ("evolved", "digit", "message"),
     [
-        (random_images(SHAPE, 3), 1, "needs at least 10 images on either side: got 7 evolved ones"),
+        (random_images(SHAPE, 3), 1, "expected at least 10 images on either side, got 7 evolved images"),
         (random_images((8, 8, 1), 30), 1, r"expected uint8 images \[N, 9, 13, 1\], as the statistics are of"),
         (random_images(SHAPE, 30), 9, "digit=9: expected a class from 0 to 3 of the statistics"),
     ],
@@ -250,4 +250,4 @@ def test_real_training_images_pass_for_real() -> None:
     statistics, network = fooling.Statistics.load(BUNDLED), fooling.load_classifier()
     one, other = (data.images[data.labels == 3] for data in (train, test))
     found = plausibility(one[::20], other[::3], statistics, 3, network)
-    assert all(row.telling < 0.62 for row in found.values() if row.group != "together")
+    assert all(row.separability < 0.62 for row in found.values() if row.group != "together")

@@ -10,7 +10,7 @@ import pytest
 from conftest import random_dense, random_images, random_network, random_statistics
 from scipy.ndimage import gaussian_filter
 
-from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.classifiers.layers import layer_function, layer_shapes
 from fooling.classifiers.tiling import TiledClassifier, cut
 from fooling.kernels.jax import differentiable as jax_filters
@@ -30,7 +30,7 @@ PRIORS = [
 
 def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> ConvolutionalNetwork:
     random = np.random.default_rng(0)
-    tensors = sizes(shape, classes, 3, (3, 5), 6)
+    tensors = tensor_shapes(shape, classes, 3, (3, 5), 6)
     layers = {name: random.normal(size=size).astype(np.float32) / 2 for name, size in tensors.items()}
     return ConvolutionalNetwork(shape, tuple(f"class {k}" for k in range(classes)), layers)
 

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fooling.classifiers import open_classifier
-from fooling.classifiers.base import Classifier, ask
-from fooling.classifiers.checks import check_classifier, check_data
+from fooling.classifiers.accuracy import check_data
+from fooling.classifiers.base import Classifier, predict
+from fooling.classifiers.checks import check_classifier
 from fooling.commands.outcome import ProgressCallback
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
@@ -64,9 +65,6 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
     return results
 
 
-BATCH = 1024  # images a call
-
-
 def has_data(data: DataSettings) -> bool:
     """Whether real images are given."""
     return data.path is not None or data.kind != "auto"
@@ -117,7 +115,7 @@ def subsample(data: ImageSet, classes: Sequence[int], number: int, seed: int, le
 
 def predict_scores(classifier: Classifier, images: Bytes) -> Floats:
     """Scores [N, K] of images [N, H, W, C], a batch at a time."""
-    return np.concatenate([ask(classifier, images[lo : lo + BATCH]) for lo in range(0, len(images), BATCH)])
+    return predict(classifier, images)
 
 
 def accuracy_and_confidence(scores: Floats, labels: Ints) -> dict[str, Any]:

@@ -159,14 +159,14 @@ def compare_with_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
     data = job.settings.data
     if data.path is None and data.kind == "auto":
         return {}, ""
-    from fooling.classifiers.detection import MOST, of_class, plausibility, summary
+    from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
     from fooling.data import load_data
 
     classifier = job.objective.classifier
     try:
         wanted = job.prior_digit
         real = of_class(load_data(data.path, data.kind, "test"), wanted)
-        rows = plausibility(images[:MOST], real[:MOST], job.fitted, wanted, classifier)
+        rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, wanted, classifier)
     except UserError as error:  # of the data: the job is done
         return {"plausibility": None}, f"no plausibility in run.json: {error}"
     return {"plausibility": summary(rows)}, ""
@@ -255,9 +255,9 @@ def refuse_other_classes(settings: RunSettings, classifier: "Classifier", statis
         advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
         raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
     if settings.prior.digit is None:
-        from fooling.classifiers.checks import refuse_another_order
+        from fooling.classifiers.accuracy import check_class_order
 
-        refuse_another_order([str(one) for one in classifier.labels], [str(one) for one in statistics.labels], "statistics")
+        check_class_order([str(one) for one in classifier.labels], [str(one) for one in statistics.labels], "statistics")
 
 
 def get_statistics(settings: RunSettings) -> "Statistics":
