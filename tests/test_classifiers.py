@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from fooling import load_classifier
 from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_directly, convolve_by_patches, tensor_shapes
+from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, convolve_directly, tensor_shapes
 from fooling.classifiers.sigmoid import EXACT, LARGEST, quantize
 from fooling.classifiers.training import Training, confusion_matrix, shift_images, train_cnn, train_mlp
 from fooling.data import ImageSet, load_data
@@ -161,7 +161,8 @@ def test_training_images_move_both_ways_and_black_comes_in() -> None:
 def random_convolutions(shape: tuple[int, int, int], kernel: int = 3) -> ConvolutionalNetwork:
     random = np.random.default_rng(0)
     layers = {
-        name: random.normal(size=size).astype(np.float32) / 3 for name, size in tensor_shapes(shape, 4, kernel, (3, 5), 7).items()
+        name: random.normal(size=size).astype(np.float32) / 3
+        for name, size in tensor_shapes(shape, 4, kernel, (3, 5), 7).items()
     }
     return ConvolutionalNetwork(shape, ("a", "b", "c", "d"), layers, "random, for tests")
 
@@ -187,7 +188,8 @@ def test_convolutions_are_those_of_the_definition(shape: tuple[int, int, int], k
 def test_ways_to_convolve_agree() -> None:
     random = np.random.default_rng(0)
     images, kernels = random.random((2, 9, 13, 3), np.float32), random.random((4, 4, 3, 5), np.float32)
-    assert np.asarray(convolve_by_patches(images, kernels)) == pytest.approx(np.asarray(convolve_directly(images, kernels)), rel=1e-5)
+    direct = np.asarray(convolve_directly(images, kernels))
+    assert np.asarray(convolve_by_patches(images, kernels)) == pytest.approx(direct, rel=1e-5)
 
 
 def test_convolutional_file_round_trip_and_refusals(tmp_path: Path) -> None:

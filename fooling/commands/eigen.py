@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier
 from fooling.classifiers.accuracy import check_data
+from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import load_judge
-from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, make_unscaled, fit_pca, make_pca
+from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands import experiment
 from fooling.commands.inputs import classes_of, opened, predict_scores, real_images, subsample, to_bytes
 from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task

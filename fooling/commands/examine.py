@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from fooling.classifiers import open_classifier
-from fooling.classifiers.base import Classifier
 from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note, speeds
+from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.layers import layer_shapes, describe_layer
+from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table, written_whole
 from fooling.data import ImageSet, load_data
 from fooling.settings import load
