@@ -7,7 +7,7 @@ if __name__ == "__main__":  # before the imports below: --help and bad settings 
     sys.exit(import_module("fooling.commands").main(["run", *sys.argv[1:]]))
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
-from fooling.records import FEEDBACK, Record
+from fooling.plots import draw_pictures
+from fooling.records import Record
 from fooling.records.resume import open_folder
 from fooling.search.continuous import fit_to_picture
 from fooling.search.job import (
@@ -42,7 +43,7 @@ from fooling.search.result import Result, make_result, summary
 from fooling.search.state import Metrics
 from fooling.settings import load
 from fooling.settings.fields import user_path
-from fooling.settings.overrides import as_words
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -109,6 +110,15 @@ def prior_target_pairs(settings: RunSettings, classes: int, mismatched: bool) ->
     return [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(settings.prior.digit, b) for b in wanted]
 
 
+@dataclass(frozen=True)
+class Callbacks:
+    """Progress as three functions."""
+
+    observe: Callable[[Metrics], None]
+    note: Callable[[str], None]
+    stop_requested: Callable[[], bool]
+
+
 def run_job(
     job: Job,
     record: Record | None = None,
@@ -129,7 +139,7 @@ def run_job(
             tell(note)
         if record:
             record.write_run({**about, "status": "running"})
-        track = run_loop(engine, job.plan, record, watch, interrupted)
+        track = run_loop(engine, job.plan, record, Callbacks(watch, tell, interrupted))
         if not record:
             return make_result(track, track.images, job, None)
         files, (valued, counted) = record.save_images(track.images), counting(job)
@@ -148,16 +158,7 @@ def run_job(
             result = replace(result, front=record_front(record, result.front, valued.objective))
         about["valuation_evaluations"] = counted.evaluations
         record.write_run({**about, "status": "running", **summary(result, files)})
-        from fooling.plots.record import draw_pictures
-        from fooling.plots.success import draw_success
-
-        draw_pictures(record.folder)
-        if job.alone:
-            draw_success(record.folder)
-        if (record.folder / FEEDBACK).exists():
-            from fooling.plots.feedback import draw_feedback
-
-            draw_feedback(record.folder)
+        draw_pictures(record.folder, success=job.alone)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
     except (Interrupted, KeyboardInterrupt, SystemExit):

@@ -11,12 +11,13 @@ from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.classifiers import BuiltinClassifierSettings, ExternalSettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings, RunSettings
+from fooling.settings.schema import RunSettings
 
 # Loaders of built-in networks, by the format in a file's header: module:function (path, header, tensors) → Classifier.
 FORMATS = {
-    "fooling sigmoid network 1": "fooling.classifiers.sigmoid:load_sigmoid",
+    "fooling sigmoid network 1": "fooling.classifiers.dense:load_dense",
     "fooling dense network 1": "fooling.classifiers.dense:load_dense",
     "fooling convolutional network 1": "fooling.classifiers.cnn:load_convolutional",
     "fooling pca classifier 1": "fooling.classifiers.pca:load_pca",
@@ -77,13 +78,13 @@ def as_word(value: Any) -> str:
 
 
 def open_classifier(
-    settings: ClassifierSettings, hint: ShapeHint = lambda: (None, ()), threads: int | None = None
+    settings: BuiltinClassifierSettings | ExternalSettings, hint: ShapeHint = lambda: (None, ()), threads: int | None = None
 ) -> Classifier:
     """The classifier that the settings choose. Raises UserError.
 
     `hint` returns shape and class names of the data at hand, for an external model that does not declare its own. `threads` is
     the number for a local external model, by default all cores.
     """
-    if settings.name in CLASSIFIERS:
+    if isinstance(settings, BuiltinClassifierSettings):
         return CLASSIFIERS[settings.name](settings.path)
     return open_external(settings, hint, threads or os.cpu_count() or 1)

@@ -108,7 +108,7 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
 
 def measure_accuracies(settings: RunSettings, classifier: Classifier) -> tuple[Sequence[Accuracy], tuple[str, ...]]:
     """Accuracy on the data's test images where data are given, and notes about the data."""
-    if settings.data.path is None and settings.data.kind == "auto":
+    if not settings.data.given:
         return [], ()
     try:
         data = load_data(settings.data.path, settings.data.kind, "test")

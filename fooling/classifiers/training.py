@@ -10,8 +10,7 @@ from sklearn import metrics
 
 from fooling.classifiers.base import BATCH, Classifier, predict
 from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, forward, tensor_shapes
-from fooling.classifiers.dense import NONE, DenseNetwork, quantize_dense
-from fooling.classifiers.sigmoid import GRIDS, SigmoidNetwork, quantize
+from fooling.classifiers.dense import FRACTION_BITS, NONE, SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.reference.network import network_sums
@@ -39,7 +38,7 @@ class Training:
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None  # called with the mean loss of each epoch
 
 
-def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> SigmoidNetwork:
+def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> DenseNetwork:
     """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained in floats, then quantised."""
     import jax
 
@@ -63,7 +62,7 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
         return -(targets * jax.nn.log_sigmoid(logits) + (1 - targets) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
 
     trained = sgd(layers, error, data, training, key_order)
-    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, "sigmoid", SIGMOID, made=made)
 
 
 def train_dense(
@@ -98,7 +97,7 @@ def train_dense(
     trained = sgd(start, error, data, training, key_order)
     trained["weights1"] = trained["weights1"] * factor
     trained["bias1"] = trained["bias1"] - mean @ trained["weights1"]
-    return quantize_dense(trained, shape, data.classes, activation, made=made)
+    return quantize(trained, shape, data.classes, activation, made=made)
 
 
 def centring(data: ImageSet) -> tuple[npt.NDArray[np.float32], np.float32]:
@@ -212,7 +211,7 @@ def train_perceptron(data: ImageSet, training: Training, *, average: bool, made:
     label, learning_rate × image (0 … 1) is added to the label's weights and subtracted from those of the largest sum.
     `average`: the result is the mean of the weights after every image (Freund & Schapire 1999), not the last ones.
 
-    Scores are a softmax of the sums ÷ `divisor`, a temperature for which the mean gap between the largest and the second sum is
+    Scores are a softmax of the sums ÷ `temperature`, for which the mean gap between the largest and the second sum is
     5 on the training images (odds of 148 : 1). Scores do not depend on learning_rate, which only scales all weights. The batch
     and decay of `training` are not used. Raises UserError for weights that are too large or too small to quantise.
     """
@@ -221,13 +220,13 @@ def train_perceptron(data: ImageSet, training: Training, *, average: bool, made:
     if not np.isfinite(weights).all():
         raise UserError("the perceptron's weights are not finite; give a smaller learning_rate")
     layers = {"weights1": weights[:, :-1].T, "bias1": weights[:, -1]}
-    network = quantize_dense(layers, (height, width, channels), data.classes, made=made)
+    network = quantize(layers, (height, width, channels), data.classes, made=made)
     gap = mean_gap(network, data)
-    if network.lattice == GRIDS[-1] or not gap > 0:
+    if network.fraction_bits == FRACTION_BITS[-1] or not gap > 0:
         raise UserError(
             "the perceptron's weights are too small for the fixed-point grid; give a larger learning_rate or more epochs"
         )
-    return quantize_dense(layers, (height, width, channels), data.classes, divisor=gap / GAP, made=made)
+    return quantize(layers, (height, width, channels), data.classes, temperature=gap / GAP, made=made)
 
 
 def perceptron_weights(data: ImageSet, training: Training, average: bool) -> Floats:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.sigmoid import SigmoidNetwork
-from fooling.kernels.reference import annealing as reference_anneal
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.annealing import temperatures
-from fooling.kernels.reference.penalties import region_count, regional_counts, regions
+from fooling.classifiers.dense import SIGMOID, DenseNetwork
+from fooling.kernels import reference
+from fooling.kernels.reference.annealing import metropolis_accept, propose, shuffle_levels, temperatures
+from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regions
 from fooling.kernels.tables import TermTarget, bin_of_level, draw_guide
 from fooling.search.objective import Objective
 from fooling.search.state import State
@@ -19,11 +18,11 @@ from fooling.statistics.pca import PrincipalComponents
 from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
 if TYPE_CHECKING:
-    from fooling.kernels.numba.annealing import ChainState, CompiledObjective, ProposalParams
+    from fooling.kernels.numba.annealing_state import ChainState, CompiledObjective, ProposalParams
 
 Runs = npt.NDArray[np.uint32]
 
-# Terms that `numba_anneal` knows, in the order of its weights, and the names of their statistics in its `Chains`.
+# Terms that `kernels.numba.annealing` knows, in the order of its weights, and their statistics in `ChainState`.
 COMPILED = {"histogram": "counts", "variogram": "sums", "regional": "regions", "eigen": "parts"}
 
 
@@ -61,7 +60,7 @@ class ReferenceAnneal:
     def init(self, runs: Runs) -> State:
         """The first image of each chain: its target's grey levels in random order."""
         a, which = self.annealing, self.objective.which(runs)
-        images = reference_anneal.shuffled(a.counts[which], a.seed, runs, a.shape)
+        images = shuffle_levels(a.counts[which], a.seed, runs, a.shape)
         costs, scores = self.objective.cost(images, which, self.kernels)
         return State(0, runs, images[:, None], costs[:, None], scores[:, None], np.ones(len(runs), dtype=np.int64))
 
@@ -71,12 +70,12 @@ class ReferenceAnneal:
         images, costs, scores = state.images[:, 0].copy(), state.costs[:, 0].copy(), state.scores[:, 0].copy()
         changed = np.zeros(len(images), dtype=np.int64)
         for step, temperature in enumerate(a.temperatures(generation)):
-            proposals = reference_anneal.propose(images, a.tables[which], a.swap, a.seed, generation, step, state.runs)
+            proposals = propose(images, a.tables[which], a.swap, a.seed, generation, step, state.runs)
             fresh = (proposals != images).any(axis=(1, 2, 3))
             new, found = costs.copy(), scores.copy()
             if fresh.any():
                 new[fresh], found[fresh] = self.objective.cost(proposals[fresh], which[fresh], self.kernels)
-            taken = reference_anneal.metropolis_accept(new, costs, temperature, a.seed, generation, step, state.runs) & fresh
+            taken = metropolis_accept(new, costs, temperature, a.seed, generation, step, state.runs) & fresh
             images[taken], costs[taken], scores[taken] = proposals[taken], new[taken], found[taken]
             changed += fresh
         return State(generation, state.runs, images[:, None], costs[:, None], scores[:, None], changed)
@@ -88,12 +87,12 @@ class NumbaAnneal(ReferenceAnneal):
     def __init__(
         self, objective: Objective, annealing: AnnealingParams, threads: int | None = None, scoring: str = "difference"
     ) -> None:
-        from fooling.kernels.numba import penalties as numba_
+        from fooling.kernels import numba
         from fooling.search.genetic.delta import make_delta_terms
         from fooling.search.genetic.numba import cores
 
         super().__init__(objective, annealing)
-        self.kernels = numba_
+        self.kernels = numba
         self.threads, self.parts = threads or cores(), make_delta_terms(objective)
         self.pool = ThreadPoolExecutor(self.threads)
         slow = why_slow(objective) if scoring == "difference" else ()
@@ -108,14 +107,14 @@ class NumbaAnneal(ReferenceAnneal):
         goal = self.goal
         if goal is None:
             return super().step(state)
-        from fooling.kernels.numba import annealing as numba_anneal
+        from fooling.kernels.numba.annealing import anneal
 
         chains, walk = self.chains(state), self.walk(state.generation + 1)
         (height, width, _), n = self.annealing.shape, len(state.runs)
         size = max(1, -(-n // self.threads))
 
         def work(lo: int) -> None:
-            numba_anneal.anneal(chains, goal, walk, height, width, lo, min(lo + size, n))
+            anneal(chains, goal, walk, height, width, lo, min(lo + size, n))
 
         list(self.pool.map(work, range(0, n, size)))
         statistics: dict[str, npt.NDArray[Any]] = {"transposed": chains.transposed, "scores": chains.units}
@@ -132,7 +131,7 @@ class NumbaAnneal(ReferenceAnneal):
 
     def chains(self, state: State) -> "ChainState":
         """The chains of a state, as copies that can be changed; their statistics are counted where it has none."""
-        from fooling.kernels.numba.annealing import ChainState
+        from fooling.kernels.numba.annealing_state import ChainState
         from fooling.search.genetic.delta import measure
 
         n, channels = len(state.runs), self.annealing.shape[2]
@@ -142,7 +141,7 @@ class NumbaAnneal(ReferenceAnneal):
         own = {own: found.get(name, np.zeros(none[own], dtype=np.int64)) for name, own in COMPILED.items()}
         return ChainState(
             runs=state.runs,
-            which=self.objective.which(state.runs),
+            target_index=self.objective.which(state.runs),
             images=state.images.reshape(n, -1).copy(),
             transposed=found["transposed"],
             units=found["scores"],
@@ -154,7 +153,7 @@ class NumbaAnneal(ReferenceAnneal):
 
     def walk(self, generation: int) -> "ProposalParams":
         """How the chains go in a generation."""
-        from fooling.kernels.numba.annealing import ProposalParams
+        from fooling.kernels.numba.annealing_state import ProposalParams
 
         a = self.annealing
         return ProposalParams(a.tables, self.guides, a.swap, np.uint64(a.seed), generation, a.temperatures(generation))
@@ -163,7 +162,7 @@ class NumbaAnneal(ReferenceAnneal):
 def why_slow(objective: Objective) -> tuple[str, ...]:
     """What keeps chains from going by difference."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
-    if not isinstance(objective.classifier, SigmoidNetwork):
+    if not (isinstance(objective.classifier, DenseNetwork) and objective.classifier.output == SIGMOID):
         found.append("the classifier is not of mnist_mlp's kind")
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
@@ -172,11 +171,12 @@ def why_slow(objective: Objective) -> tuple[str, ...]:
 
 def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "CompiledObjective":
     """What the chains of a built-in network are scored by."""
-    from fooling.kernels.numba.annealing import CompiledObjective
+    from fooling.kernels.numba.annealing_state import CompiledObjective
     from fooling.kernels.numba.delta_penalties import padded_weights
-    from fooling.kernels.numba.sigmoid_network import padded_rest
+    from fooling.kernels.numba.network import padded_layer
 
     network: Any = objective.classifier
+    ((output, bias),) = network.later_layers
     found = objective.arguments or of_no_class(shape)
     bins, histogram = found["histogram"]
     variogram, _ = found["variogram"]
@@ -186,12 +186,12 @@ def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "CompiledObj
     return CompiledObjective(
         weights=np.array([objective.weights[name] for name in ("target", *COMPILED)]),
         digit=objective.digit,
-        free=objective.free,
+        margin=objective.free,
         bins=bins,
         histogram=histogram,
         places=np.full(histogram.targets.shape[2], float(shape[0] * shape[1])),
         variogram=variogram,
-        pairs=reference.pair_counts(shape, variogram.targets.shape[2] // 2).reshape(-1),
+        pairs=pair_counts(shape, variogram.targets.shape[2] // 2).reshape(-1),
         regional=regional,
         region=regions(shape[0], shape[1], grid),
         reach=reach,
@@ -200,11 +200,11 @@ def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "CompiledObj
         mean=mean,
         variance=variance,
         residual=float(residual),
-        eigen_free=free,
+        eigen_margin=free,
         network=padded_weights(network.linear_head[0]),
         scale=network.scale,
-        rest=padded_rest(network.weights2),
-        bias=network.bias2,
+        output=padded_layer(output),
+        bias=bias,
     )
 
 

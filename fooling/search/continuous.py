@@ -15,14 +15,13 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.tiling import MAX_TILES, TiledClassifier, tile_count
 from fooling.data.images import letterbox, rescale_around
 from fooling.errors import UserError
-from fooling.kernels.reference import operators
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference import operators, penalties
 from fooling.kernels.tables import Bytes, Floats, Ints
 from fooling.search.objective import Objective
 from fooling.search.state import AT_PASS, PASSES, State
 from fooling.settings.fields import user_path
-from fooling.settings.rules import GRADIENT
 from fooling.settings.schema import RunSettings
+from fooling.settings.searches import DreamSettings, GradientSettings
 
 Runs = npt.NDArray[np.uint32]
 FIRST, SHIFT = 0, 1  # what random numbers are for
@@ -96,8 +95,8 @@ def first_passages(
     Iteration; L2 norm, L2 distance from the start and standard deviation of pixels scaled to [0, 1], as Nguyen et al. (2015)
     log them. Pixels and start [R, H, W, C], scores [R, K].
     """
-    largest = scores.argmax(axis=1) == reference.target_classes(scores, digit)
-    sure = reference.confidence(scores, digit)
+    largest = scores.argmax(axis=1) == penalties.target_classes(scores, digit)
+    sure = penalties.confidence(scores, digit)
     levels = np.array([0.0, *map(float, PASSES[1:])], dtype=np.float32)
     now = largest[:, None] & (sure[:, None] >= levels)
     flat, apart = (array.reshape(len(array), -1).astype(np.float64) / 255 for array in (pixels, pixels - start))
@@ -124,12 +123,12 @@ def fit_to_picture(
 
     search = settings.search
     height, width, channels = (int(side) for side in classifier.input_shape)
-    image = search.image if search.name in GRADIENT else None
+    image = search.image if isinstance(search, GradientSettings) else None
     picture, shape = None, (height, width, channels)
-    if search.name == "dream" and image:
+    if isinstance(search, DreamSettings) and image:
         pixels, note = rescale_around(user_path(image), shape, search.size)
         picture, shape = Picture(pixels, note), pixels.shape
-    elif search.name == "dream" and search.size:
+    elif isinstance(search, DreamSettings) and search.size:
         factor = max(1.0, search.size / max(height, width))
         shape = round(height * factor), round(width * factor), channels
     elif image:

@@ -89,18 +89,18 @@ def with_detail(begun: Floats, pixels: Floats, sides: Side) -> Floats:
 
 def resized(pictures: Floats, sides: Side) -> Floats:
     """Pictures [R, H, W, C] scaled to other sides."""
-    from fooling.kernels.jax import differentiable as jax_filters
+    from fooling.kernels.jax import differentiable
 
-    return np.asarray(jax_filters.resized(pictures, *sides), dtype=np.float32)
+    return np.asarray(differentiable.resize(pictures, *sides), dtype=np.float32)
 
 
 def enlarged(pictures: Floats, zoom: float) -> Floats:
     """Pictures [R, H, W, C] enlarged by this share about their middle; what lies outside then is cut off."""
-    from fooling.kernels.jax import differentiable as jax_filters
+    from fooling.kernels.jax import differentiable
 
     if not zoom:
         return pictures
-    return np.asarray(np.clip(np.asarray(jax_filters.zoomed(pictures, 1 + zoom)), 0, 255), dtype=np.float32)
+    return np.asarray(np.clip(np.asarray(differentiable.zoom(pictures, 1 + zoom)), 0, 255), dtype=np.float32)
 
 
 def told(climb: DreamParams) -> str:

@@ -92,12 +92,12 @@ def step(
     import jax
     import jax.numpy as jnp
 
-    from fooling.kernels.jax.differentiable import blurred, gaussian_kernel, shifted
+    from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel, roll
 
     if blur:
-        pixels = blurred(pixels, gaussian_kernel(slope.blur_sd))
-    uphill = jax.grad(lambda seen: -loss(slope, seen, which, digit).sum())(shifted(pixels, shifts))
-    uphill = shifted(uphill, -shifts)
+        pixels = gaussian_blur(pixels, gaussian_kernel(slope.blur_sd))
+    uphill = jax.grad(lambda seen: -loss(slope, seen, which, digit).sum())(roll(pixels, shifts))
+    uphill = roll(uphill, -shifts)
     peaks = jnp.abs(uphill).max(axis=(1, 2, 3))
     uphill = uphill / jnp.where(peaks > 0, peaks, 1)[:, None, None, None]  # first, so that squares of small ones are not 0
     size = jnp.sqrt((uphill**2).mean(axis=(1, 2, 3), keepdims=True))
@@ -107,16 +107,16 @@ def step(
 
 def loss(slope: AscentObjective, pixels: Any, which: Any, digit: Any) -> Any:
     """What is climbed down, [B]: weight·(what is wanted of the classifier) + Σ weight·penalty + the total variation."""
-    from fooling.kernels.jax import differentiable as jax_smooth
+    from fooling.kernels.jax import differentiable
 
     total = slope.weight * (activation if slope.climb == "layer" else scores_climbed)(slope, pixels, digit)
     if slope.objective:
         objective = slope.objective.it
         for name in objective.penalties:
-            penalty = jax_smooth.PENALTIES[name](pixels, which, *objective.arguments[name])
+            penalty = differentiable.PENALTIES[name](pixels, which, *objective.arguments[name])
             total += objective.weights[name] * penalty
     if slope.total_variation:
-        total += slope.total_variation * jax_smooth.total_variation(pixels)
+        total += slope.total_variation * differentiable.total_variation(pixels)
     return total
 
 
@@ -124,12 +124,12 @@ def scores_climbed(slope: AscentObjective, pixels: Any, digit: Any) -> Any:
     """The target term, or its logarithmic twin, [B]; nothing where the target term is within what is free."""
     import jax.numpy as jnp
 
-    from fooling.kernels.jax import differentiable as jax_smooth
+    from fooling.kernels.jax import differentiable
 
     scores = scores_of(slope.classifier.it, pixels).astype(jnp.float32)
     own = target_class(scores, digit)
     apart = jnp.abs(scores - (np.arange(scores.shape[1]) == own[:, None])).sum(axis=1)
-    climbed = jax_smooth.binary_cross_entropy(scores, own) if slope.climb == "log" else apart
+    climbed = differentiable.binary_cross_entropy(scores, own) if slope.climb == "log" else apart
     return jnp.where(apart > slope.free, climbed, 0)
 
 
@@ -156,7 +156,7 @@ def activation(slope: AscentObjective, pixels: Any, digit: Any) -> Any:
 
 
 def target_class(scores: Any, digit: Any) -> Any:
-    """The wanted class of each image [B]: the given one, or (reference.ANY) that of the largest score."""
+    """The wanted class of each image [B]: the given one, or (tables.ANY) that of the largest score."""
     import jax.numpy as jnp
 
     return jnp.where(digit < 0, jnp.argmax(scores, axis=1), digit)

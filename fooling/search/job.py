@@ -12,14 +12,14 @@ from fooling.search import ENGINES
 from fooling.search.state import Engine
 from fooling.search.ways import WAYS
 from fooling.settings.fields import user_path
-from fooling.settings.rules import GRADIENT
 from fooling.settings.schema import RunSettings
+from fooling.settings.searches import AnnealSettings, DreamSettings, GaSettings, GradientSettings, ParetoSettings
 
 if TYPE_CHECKING:
     from fooling.classifiers.base import Classifier, CountingClassifier
     from fooling.classifiers.checks import ClassifierReport
-    from fooling.search.loop import StoppingCriteria
     from fooling.search.objective import Objective
+    from fooling.search.stopping import StoppingCriteria
     from fooling.statistics import Statistics
 
 Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the wanted one
@@ -104,13 +104,14 @@ def digits(settings: RunSettings, classes: int) -> list[int]:
 
 def make_plan(settings: RunSettings, digit: int) -> "StoppingCriteria":
     """When runs end. A control never stops before the end; a budget is never exceeded."""
-    from fooling.search.loop import StoppingCriteria
+    from fooling.search.stopping import StoppingCriteria
 
     search, budget = settings.search, settings.budget
-    first, each = {"anneal": (1, search.proposals), **dict.fromkeys(GRADIENT, (1, 1))}.get(
-        search.name, (search.population, search.population)
-    )
-    rounds = 1 + (search.again if search.name == "dream" else 0)
+    if isinstance(search, GaSettings | ParetoSettings):
+        first, each = search.population, search.population
+    else:
+        first, each = 1, search.proposals if isinstance(search, AnnealSettings) else 1
+    rounds = 1 + (search.again if isinstance(search, DreamSettings) else 0)
     last = search.generations * rounds
     return StoppingCriteria(
         runs=settings.runs,
@@ -120,7 +121,7 @@ def make_plan(settings: RunSettings, digit: int) -> "StoppingCriteria":
         stop="end" if settings.control else settings.stop,
         threshold=settings.threshold,
         tol=settings.tol,
-        returns=search.returns,
+        returns=search.returns if isinstance(search, GaSettings) else "best",
         digit=digit,
         whole=search.name == "pareto",
         round=search.generations if rounds > 1 else None,
@@ -157,7 +158,7 @@ def compare_with_real(job: Job, images: Any) -> tuple[dict[str, Any], str]:
     Against the test images of the class that the prior is of; at most 1000 on either side: no time to speak of.
     """
     data = job.settings.data
-    if data.path is None and data.kind == "auto":
+    if not data.given:
         return {}, ""
     from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
     from fooling.data import load_data
@@ -227,17 +228,18 @@ def get_classifier(settings: RunSettings, at_hand: "Callable[[], Statistics]") -
 def needs_statistics(settings: RunSettings) -> bool:
     """Whether statistics were given, or are asked for: by a term, an exemplar or a class of their own."""
     prior, data = settings.prior, settings.data
-    given = prior.statistics or data.path or data.kind != "auto"
+    given = prior.statistics or data.given
     weights = prior.weights.model_dump()
     terms = any(weight for name, weight in weights.items() if name != "target")
-    mean = settings.search.name in GRADIENT and settings.search.start == "mean" and settings.search.image is None
-    return bool(given or terms or prior.exemplar or prior.digit is not None or settings.search.draw == "bins" or mean)
+    search = settings.search
+    mean = isinstance(search, GradientSettings) and search.start == "mean" and search.image is None
+    return bool(given or terms or prior.exemplar or prior.digit is not None or search.draw == "bins" or mean)
 
 
 def draws(settings: RunSettings) -> bool:
     """Whether pixels are drawn from a class's grey levels, where there are statistics of it."""
     search = settings.search
-    return search.name not in GRADIENT or (search.image is None and search.start == "levels")
+    return not isinstance(search, GradientSettings) or (search.image is None and search.start == "levels")
 
 
 def fits(classifier: "Classifier", statistics: "Statistics") -> bool:
@@ -265,7 +267,7 @@ def get_statistics(settings: RunSettings) -> "Statistics":
     from fooling.statistics import BUNDLED, Statistics
 
     data, path = settings.data, settings.prior.statistics
-    if data.path or data.kind != "auto":
+    if data.given:
         from fooling.data import stream_data
 
         return Statistics.fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)

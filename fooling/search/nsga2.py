@@ -16,11 +16,8 @@ import numpy.typing as npt
 from deap import base, tools
 
 from fooling.classifiers.base import predict_batch
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels import reference as reference_kernels
-from fooling.kernels.numba import operators as numba_breeding
+from fooling.kernels import numba, reference
 from fooling.kernels.numba.selection import nsga2_selection
-from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.operators import breed, is_changed, start
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.search.genetic import GeneticParams, empty_state
@@ -86,7 +83,7 @@ class ReferencePareto:
     """engine=reference: children and terms as they are written down."""
 
     notes: tuple[str, ...] = ()
-    kernels: Any = reference_kernels
+    kernels: Any = reference
 
     def __init__(
         self, objective: Objective, breeding: GeneticParams, threads: int | None = None, scoring: str = "dense"
@@ -168,7 +165,7 @@ class ReferencePareto:
 class NumbaPareto(ReferencePareto):
     """engine=numba: the same, compiled, bred and scored on all cores; the tournaments are DEAP's."""
 
-    kernels = numba_kernels
+    kernels = numba
 
     def __init__(
         self, objective: Objective, breeding: GeneticParams, threads: int | None = None, scoring: str = "dense"
@@ -189,9 +186,9 @@ class NumbaPareto(ReferencePareto):
 
         def some(lo: int, hi: int) -> None:
             if generation == 0:
-                images[lo:hi] = numba_breeding.start(recipe, pixels, numbers[lo:hi])
+                images[lo:hi] = numba.start(recipe, pixels, numbers[lo:hi])
             else:
-                images[lo:hi], fresh[lo:hi] = numba_breeding.breed(recipe, numbers[lo:hi])
+                images[lo:hi], fresh[lo:hi] = numba.breed(recipe, numbers[lo:hi])
 
         self.engine.each_slice(some, 0, len(numbers))
         return images.reshape(runs, b.population, *b.shape), fresh.reshape(runs, -1).sum(axis=1)

@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
-from fooling.kernels import reference as reference_kernels
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels import reference
 from fooling.kernels.reference.operators import philox
 from fooling.kernels.tables import ANY, Bytes, Floats, Ints
 from fooling.search.prior import TermTargets, arguments
 from fooling.statistics import Statistics
 
-TERMS = ("target", *REFERENCE_PENALTIES)  # the order in which they are summed
+TERMS = ("target", *reference.PENALTIES)  # the order in which they are summed
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Objective:
     """cost = Σ weight·term of an image, to be minimised; every term is ≥ 0 and 0 is ideal."""
 
     classifier: Classifier
-    digit: int  # the wanted class, or reference.ANY
+    digit: int  # the wanted class, or tables.ANY
     weights: Mapping[str, float]  # of TERMS; a term of weight 0 is not computed in the search
     free: float  # the target term counts only above this
     arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its targets and switches; none: of no class
@@ -36,7 +34,7 @@ class Objective:
     @property
     def penalties(self) -> tuple[str, ...]:
         """The penalties that the search computes."""
-        return tuple(name for name in REFERENCE_PENALTIES if self.weights[name] > 0)
+        return tuple(name for name in reference.PENALTIES if self.weights[name] > 0)
 
     def which(self, runs: npt.NDArray[np.uint32]) -> Ints:
         """The number of each run's target, [R] → [R]: all targets in an order drawn from the seed, again and again.
@@ -48,7 +46,7 @@ class Objective:
         words = philox(0, np.arange(self.targets), 0, 0, self.seed, "exemplar")[:, 0]
         return np.argsort(words, kind="stable")[runs.astype(np.int64) % self.targets]
 
-    def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference_kernels) -> tuple[Floats, Floats]:
+    def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference) -> tuple[Floats, Floats]:
         """Cost [N] and scores [N, K] of images uint8 [N, H, W, C] with the targets `which` [N], by the kernels of an engine."""
         scores = predict_batch(self.classifier, images)
         terms = [kernels.target_term(scores, self.digit, self.free)]
@@ -67,7 +65,7 @@ class Objective:
         cost, scores = self.cost(images, which)
         terms = {"target": reference.target_term(scores, self.digit, self.free)}
         for name, found in self.arguments.items():
-            terms[name] = REFERENCE_PENALTIES[name](images, which, *found)
+            terms[name] = reference.PENALTIES[name](images, which, *found)
         return cost, terms, scores
 
 
@@ -101,7 +99,7 @@ def make_objective(
         check_fit(classifier, statistics, own, "digit" if prior_digit is None else "prior.digit")
     used = {name: float(weights.get(name, 0.0)) for name in TERMS}
     if own is None or statistics is None:
-        if exemplar or any(used[name] for name in REFERENCE_PENALTIES):
+        if exemplar or any(used[name] for name in reference.PENALTIES):
             raise UserError(f"digit={digit}: terms besides the target need a class whose statistics are wanted: prior.digit=…")
         return Objective(classifier, wanted, used, target_free, {})
     prior = TermTargets(

@@ -11,10 +11,10 @@ from fooling.classifiers.judges import predict_all
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import Floats
 from fooling.search.job import Job
-from fooling.search.loop import converged
 from fooling.search.pareto_front import ParetoFront, make_front
 from fooling.search.pareto_front import summary as front_summary
 from fooling.search.state import AT_PASS, COLUMNS, MILESTONES, PASSES, History
+from fooling.search.stopping import converged
 from fooling.search.weight_feedback import measure, totals
 
 

@@ -151,7 +151,7 @@ class History:
     def note(self, state: State, rank: int, evaluations: int, digit: int) -> None:
         """Takes the image of this rank of each run's selection as the run's image after so many evaluations.
 
-        Milestones are of the best image's confidence in the class `digit`, which may be reference.ANY.
+        Milestones are of the best image's confidence in the class `digit`, which may be tables.ANY.
         """
         runs = state.runs
         self.images[runs], self.costs[runs] = state.images[:, rank], state.costs[:, rank]

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from fooling.search.weight_feedback import FeedbackParams
 
 
+def search_of(job: "Job") -> Any:
+    """The settings of the job's search; each function below is for a search that has what it reads."""
+    return job.settings.search
+
+
 def level_distribution(job: "Job") -> Any:
     """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars.
 
@@ -27,7 +32,7 @@ def level_distribution(job: "Job") -> Any:
     """
 
     prior, statistics = job.settings.prior, job.statistics
-    bins = job.settings.search.draw == "bins"
+    bins = search_of(job).draw == "bins"
     if statistics is None:
         return np.full((1, job.objective.classifier.input_shape[2], LEVELS), 1 / LEVELS)
     if not job.has_prior:
@@ -44,7 +49,7 @@ def make_annealing_params(job: "Job") -> "AnnealingParams":
     """How chains walk."""
     from fooling.search.annealing import AnnealingParams
 
-    search, shape, levels = job.settings.search, job.objective.classifier.input_shape, level_distribution(job)
+    search, shape, levels = search_of(job), job.objective.classifier.input_shape, level_distribution(job)
     return AnnealingParams(
         shape=(shape[0], shape[1], shape[2]),
         proposals=search.proposals,
@@ -62,17 +67,17 @@ def make_genetic_params(job: "Job") -> "GeneticParams":
     """How children are made and kept."""
     from fooling.search.genetic import GeneticParams
 
-    search, shape = job.settings.search, job.objective.classifier.input_shape
+    search, shape = search_of(job), job.objective.classifier.input_shape
     return GeneticParams(
         shape=(shape[0], shape[1], shape[2]),
         population=search.population,
-        selected=search.selected,
+        selected=getattr(search, "selected", search.population),  # pareto keeps as many as it breeds
         tables=draw_table(level_distribution(job)),
         mixing=search.crossover != "none",
         mutate_factor=search.mutate_factor,
         min_rate=search.min_rate,
         swap=threshold_of(search.swaps, shape[0] * shape[1]),
-        elitism=search.elitism,
+        elitism=getattr(search, "elitism", True),
         seed=job.settings.seed,
         rates=make_operator_rates(job),
     )
@@ -87,7 +92,7 @@ def make_ascent_params(job: "Job") -> "AscentParams":
     """How gradients are climbed."""
     from fooling.search.gradient_ascent import AscentParams
 
-    search = job.settings.search
+    search = search_of(job)
     blur = search.blur_sd if search.blur_sd is not None else BLUR_SD if job.picture is None else 0.0
     window = getattr(job.objective.classifier, "window", None)
     jitter = search.jitter if search.jitter is not None else max(window[:2]) // 2 if window else 0
@@ -101,7 +106,7 @@ def make_dream_params(job: "Job") -> "DreamParams":
 
     from fooling.search.deep_dream import DreamParams
 
-    search, climb = job.settings.search, make_ascent_params(job)
+    search, climb = search_of(job), make_ascent_params(job)
     window = getattr(job.objective.classifier, "window", job.objective.classifier.input_shape)
     octaves = octave_sides(climb.start.shape, window, min(search.octaves, search.generations), search.octave_scale)
     return DreamParams(
@@ -127,14 +132,14 @@ def make_feedback_params(job: "Job") -> "FeedbackParams":
     """How a perceptron's weights are fed back."""
     from fooling.search.weight_feedback import FeedbackParams
 
-    return FeedbackParams(make_initialization(job), make_step_size(job), job.settings.search.losers)
+    return FeedbackParams(make_initialization(job), make_step_size(job), search_of(job).losers)
 
 
 def make_step_size(job: "Job") -> "StepSize":
     """How far a step goes."""
     from fooling.search.gradient_steps import StepSize
 
-    search = job.settings.search
+    search = search_of(job)
     usual = RATES[search.name][0 if job.picture is None else 1]
     return StepSize(usual if search.rate is None else search.rate, search.decay, search.ground)
 
@@ -144,7 +149,7 @@ def make_initialization(job: "Job") -> "Initialization":
 
     from fooling.search.continuous import Initialization
 
-    search, sides = job.settings.search, job.objective.classifier.input_shape
+    search, sides = search_of(job), job.objective.classifier.input_shape
     shape, image = (sides[0], sides[1], sides[2]), None
     even = np.full((1, shape[2], LEVELS), 1 / LEVELS)
     tables = draw_table(level_distribution(job) if search.start == "levels" else even)
@@ -171,7 +176,7 @@ WAYS = {
 def make_operator_rates(job: "Job") -> OperatorRates:
     """How often the further operators act, with the moves of those that do."""
 
-    search, shape = job.settings.search, job.objective.classifier.input_shape
+    search, shape = search_of(job), job.objective.classifier.input_shape
     places, pixels = shape[0] * shape[1], shape[0] * shape[1] * shape[2]
     share = {"uniform": search.rectangles, "rectangle": 1.0, "none": 0.0}[search.crossover]
     return OperatorRates(
@@ -179,8 +184,8 @@ def make_operator_rates(job: "Job") -> OperatorRates:
         gaussian=threshold_of(search.gaussians, pixels),
         polynomial=threshold_of(search.polynomials, pixels),
         blur=threshold_of(search.blurs, places),
-        gaussian_moves=gaussian_perturbations(search.gaussian_sd) if search.gaussians else NO_PERTURBATIONS,
-        polynomial_moves=polynomial_perturbations(search.polynomial_eta) if search.polynomials else NO_PERTURBATIONS,
+        gaussian_table=gaussian_perturbations(search.gaussian_sd) if search.gaussians else NO_PERTURBATIONS,
+        polynomial_table=polynomial_perturbations(search.polynomial_eta) if search.polynomials else NO_PERTURBATIONS,
     )
 
 

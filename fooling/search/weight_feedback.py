@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records import FEEDBACK, Record
 from fooling.search.continuous import ContinuousSearch, Initialization
@@ -46,7 +46,7 @@ class WeightFeedback(ContinuousSearch):
     def step(self, state: State) -> State:
         """One step of every run."""
         pixels, pace = state.carried["pixels"], self.feeding.pace
-        winners = reference.target_classes(state.scores[:, 0], self.objective.digit)
+        winners = penalties.target_classes(state.scores[:, 0], self.objective.digit)
         pixels = pixels + np.float32(pace.rate) * self.directions[winners]
         pixels = np.clip(pixels + np.float32(pace.decay) * (np.float32(pace.ground) - pixels), 0, 255)
         return self.looked(state.generation + 1, state.runs, pixels, {**state.carried, "pixels": pixels}, state.images[:, 0])

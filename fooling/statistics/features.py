@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fooling.kernels import numba
 from fooling.kernels.numba.pca import eigen_parts
-from fooling.kernels.numba.penalties import variogram_sums
 from fooling.kernels.reference.penalties import eigen_distances, pair_counts
 from fooling.kernels.tables import Bytes, Doubles
 from fooling.statistics.pca import PrincipalComponents, kernel_arguments
@@ -37,7 +37,7 @@ def greys(images: Bytes, _components: PrincipalComponents) -> Features:
 def lags(images: Bytes, _components: PrincipalComponents) -> Features:
     """Variogram: mean |I(p) − I(p + k)| along rows (x) and columns (y), k = 1…14 within the image, over all channels."""
     limit = min(LAGS, min(images.shape[1:3]) - 1)
-    sums = variogram_sums(np.ascontiguousarray(images), limit)
+    sums = numba.variogram_sums(np.ascontiguousarray(images), limit)
     means = (sums / pair_counts(images.shape[1:], limit)).mean(axis=1)
     return {f"variogram_{direction}_{k + 1}": means[:, axis, k] for axis, direction in enumerate("xy") for k in range(limit)}
 

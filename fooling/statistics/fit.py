@@ -8,12 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data import ImageSet, ImageStream, refuse_empty_classes
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.numba import penalties as numba_penalties
+from fooling.kernels import numba
 from fooling.kernels.numba.pca import eigen_parts
-from fooling.kernels.numba.regional import regional_parts
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.penalties import eigen_distances, regional_counts, regional_target
+from fooling.kernels.reference.penalties import eigen_distances, pair_counts, regional_counts, regional_target
 from fooling.kernels.tables import LEVELS, Bytes, Doubles, Ints, bin_of_level
 from fooling.statistics.pca import (
     ROOM,
@@ -81,9 +78,9 @@ def allocate(places: Ints, shape: tuple[int, int, int]) -> Exemplars:
 def update(sums: Accumulators, images: Bytes, labels: Ints) -> None:
     """Adds the next images [N, H, W, C] and their classes [N]."""
     images = np.ascontiguousarray(images)
-    levels = numba_penalties.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8))
-    differences = numba_penalties.variogram_sums(images, sums.differences.shape[3])
-    regional = regional_parts(images, sums.grid, sums.reach)
+    levels = numba.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8))
+    differences = numba.variogram_sums(images, sums.differences.shape[3])
+    regional = numba.regional_parts(images, sums.grid, sums.reach)
     for k in np.unique(labels):
         is_class = labels == k
         members = images[is_class]
@@ -156,7 +153,7 @@ def mean_arrays(sums: Accumulators, shape: tuple[int, int, int], bins: int) -> d
     levels = sums.levels / sums.levels.sum(axis=2, keepdims=True)
     histogram = np.zeros((*levels.shape[:2], bins))
     np.add.at(np.moveaxis(histogram, 2, 0), bin_of_level(bins), np.moveaxis(levels, 2, 0))
-    variogram = sums.differences / count[..., None] / reference.pair_counts(shape, sums.differences.shape[3])
+    variogram = sums.differences / count[..., None] / pair_counts(shape, sums.differences.shape[3])
     regional = sums.regional / count / regional_counts(shape, sums.grid, sums.reach)
     return {
         "levels": levels,
@@ -184,8 +181,8 @@ def describe(
     target_of_image = np.zeros(len(images), dtype=np.int64)
     energies = eigen_distances(eigen_parts(images, weights, centre, mean), variance, residual)
     return {
-        "levels": numba_penalties.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8)).astype(np.int32),
-        "sums": numba_penalties.variogram_sums(images, lags).astype(np.int32),
-        "regional": NUMBA_PENALTIES["regional"](images, target_of_image, grid, regional_target(regional)).astype(np.float64),
+        "levels": numba.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8)).astype(np.int32),
+        "sums": numba.variogram_sums(images, lags).astype(np.int32),
+        "regional": numba.PENALTIES["regional"](images, target_of_image, grid, regional_target(regional)).astype(np.float64),
         "eigen": np.stack(energies, axis=1),
     }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.errors import UserError
-from fooling.settings.schema import ClassifierSettings
+from fooling.settings.classifiers import ExternalSettings
 
 
 class AdapterRow(NamedTuple):
@@ -26,7 +26,7 @@ ADAPTERS = {
 }
 
 
-def open_external(settings: ClassifierSettings, hint: ShapeHint, threads: int) -> Classifier:
+def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:
     """The external model that the settings choose; `hint` describes the data at hand. Raises UserError."""
     row = ADAPTERS[settings.name]
     if row.package and find_spec(row.package) is None:

@@ -24,7 +24,7 @@ from fooling.classifiers.adapters.conversion import (
 from fooling.classifiers.base import ShapeHint, probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.settings.schema import ClassifierSettings
+from fooling.settings.classifiers import ExternalSettings
 
 BATCH_SIZE = 4096  # images a call, unless the model or classifier.batch_size says otherwise
 
@@ -134,7 +134,7 @@ class AdaptedClassifier:
         return replace(self, inputs=inputs)
 
 
-def adapt(model: Model, settings: ClassifierSettings, hint: ShapeHint) -> AdaptedClassifier:
+def adapt(model: Model, settings: ExternalSettings, hint: ShapeHint) -> AdaptedClassifier:
     """A model as a classifier, by the settings, by what the model declares, and by its output for a few images.
 
     Raises UserError where these contradict each other.
@@ -168,14 +168,14 @@ def check_preprocessing(inputs: Preprocessing, model: Model) -> None:
             raise UserError(f"{model.name}: {what}, by {inputs}; give classifier.scale=1, or a mean that fits")
 
 
-def choose_layout(model: Model, settings: ClassifierSettings) -> Layout:
+def choose_layout(model: Model, settings: ExternalSettings) -> Layout:
     """The layout of the settings, of the model, or the framework's usual one."""
     if settings.layout != "auto":
         return settings.layout
     return (layout_of(model.dims) if model.dims else None) or model.layout
 
 
-def choose_shape(model: Model, settings: ClassifierSettings, layout: Layout, hint: ShapeHint) -> Shape:
+def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint: ShapeHint) -> Shape:
     """The shape (H, W, C) of the settings, of the model, or of the data at hand. Raises UserError if the model takes others."""
     choice = settings.shape or (shape_in(model.dims, layout) if model.dims else None) or hint()[0]
     if not choice:
@@ -200,7 +200,7 @@ def agrees(side: int, known: int | None) -> bool:
     return known in (None, side)
 
 
-def choose_labels(model: Model, settings: ClassifierSettings, numbers: Any, output: Output, hint: ShapeHint) -> tuple[str, ...]:
+def choose_labels(model: Model, settings: ExternalSettings, numbers: Any, output: Output, hint: ShapeHint) -> tuple[str, ...]:
     """The class names of the settings, of the model, of the data at hand, or numbers."""
     labels = settings.labels or model.labels
     if output == "label":

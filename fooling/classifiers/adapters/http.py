@@ -14,7 +14,7 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
-from fooling.settings.schema import ClassifierSettings
+from fooling.settings.classifiers import HttpSettings
 
 ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
 FIRST_WAIT = 0.2  # seconds before the first retry; each further one waits twice as long …
@@ -43,7 +43,7 @@ class Answer(NamedTuple):
         return self.body[:1000].decode(errors="replace")
 
 
-def open_http(settings: ClassifierSettings, threads: int) -> Model:
+def open_http(settings: HttpSettings, threads: int) -> Model:
     """The model behind a URL. Its `predict` raises UserError without an answer, or for one that is no scores.
 
     Only a batch that the server calls too large is halved: other failures have been retried already.

@@ -8,8 +8,8 @@ import onnxruntime
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
+from fooling.settings.classifiers import OnnxSettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings
 
 TYPES = {
     "tensor(float)": np.float32,
@@ -24,7 +24,7 @@ SCORES = ("tensor(float)", "tensor(double)", "tensor(float16)")
 QUIET = 4  # onnxruntime's log level for fatal messages only: its errors come as exceptions
 
 
-def open_onnx(settings: ClassifierSettings, threads: int) -> Model:
+def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     """The model in a file, with what it declares about its input and outputs. Raises UserError."""
     path = user_path(settings.path or "")
     where = f"classifier.path={path}"

@@ -4,13 +4,13 @@ from typing import Any
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
+from fooling.settings.classifiers import PythonSettings
 from fooling.settings.fields import CRASHES, call_named, fingerprint
-from fooling.settings.schema import ClassifierSettings
 
 WHAT = "a function without arguments that returns a callable: float32 [N, …] → scores [N, classes]"
 
 
-def open_python(settings: ClassifierSettings, threads: int) -> Model:
+def open_python(settings: PythonSettings, threads: int) -> Model:
     """The callable that module:function returns. Raises UserError, also for any exception that the callable raises."""
     del threads
     name = settings.path or ""

@@ -10,8 +10,8 @@ import skops.io
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
 from fooling.errors import UserError, first_line
+from fooling.settings.classifiers import SklearnSettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings
 
 METHODS: tuple[tuple[str, Output], ...] = (
     ("predict_proba", "probability"),
@@ -20,7 +20,7 @@ METHODS: tuple[tuple[str, Output], ...] = (
 )
 
 
-def open_sklearn(settings: ClassifierSettings, threads: int) -> Model:
+def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
     """The estimator in a file: its probabilities, or its decision function, or else its labels. Raises UserError."""
     del threads
     path = user_path(settings.path or "")

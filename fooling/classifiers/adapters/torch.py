@@ -9,13 +9,13 @@ from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
+from fooling.settings.classifiers import TorchSettings
 from fooling.settings.fields import CRASHES, call_named, user_path
-from fooling.settings.schema import ClassifierSettings
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
 
 
-def open_torch(settings: ClassifierSettings, threads: int) -> Model:
+def open_torch(settings: TorchSettings, threads: int) -> Model:
     """The module that module:function returns, in evaluation mode, on a GPU if there is one. Raises UserError."""
     name = settings.path or ""
     where = f"classifier.path={name}"

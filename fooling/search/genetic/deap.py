@@ -16,7 +16,7 @@ from deap import base, tools
 
 from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
-from fooling.kernels.reference import operators as reference_breeding
+from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
 from fooling.records import LOGBOOK, Record
@@ -81,7 +81,7 @@ def make_toolbox(objective: Objective, breeding: GeneticParams) -> base.Toolbox:
     def mutate(one: Individual) -> tuple[Individual]:
         b, pixels = breeding, one.image.reshape(-1)
         table = b.tables[objective.which(np.array([one.run], dtype=np.uint32))[0]]
-        reference_breeding.mutate(pixels, b.shape, table, one.redraw, b.swap, b.rates, one.address)
+        operators.mutate(pixels, b.shape, table, one.redraw, b.swap, b.rates, one.address)
         one.become(pixels)
         return (one,)
 
@@ -151,7 +151,7 @@ class DeapEngine:
         with seeded(b.seed, run, generation):
             for number in range(b.population):
                 address = (number, generation, run, b.seed)
-                places = reference_breeding.pair(b.selected, b.mixing, address)
+                places = operators.pair(b.selected, b.mixing, address)
                 one, other = (self.call("clone", parents[place]) for place in places)
                 one.address, one.redraw = address, redraw
                 child, _ = self.call("mate", one, other)

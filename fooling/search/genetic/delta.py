@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.numba.delta_images import Changes, apply_changes, spread, transpose, transposed_update
-from fooling.kernels.numba.delta_penalties import STATISTICS, Statistic, network_statistic, padded_weights
+from fooling.kernels import numba
+from fooling.kernels.numba import DELTA_PENALTIES, delta_operators
+from fooling.kernels.numba.delta_images import Changes, apply_changes, fill_from_parents, transpose, transposed_update
+from fooling.kernels.numba.delta_penalties import DELTA_SCORES, Statistic, padded_weights
 from fooling.kernels.numba.operators import GenerationInputs
 from fooling.kernels.tables import Bytes, Flags, Floats, Ints
 from fooling.search.objective import Objective
@@ -36,7 +34,7 @@ class DeltaTerm:
     def in_full(self, images: Bytes, which: Ints) -> Array:
         """Its values of images [N, H, W, C], `which` [N] target being each's."""
         if self.statistic is None:
-            return NUMBA_PENALTIES[self.name](images, which, *self.arguments)
+            return numba.PENALTIES[self.name](images, which, *self.arguments)
         found = self.statistic.measure(images, *self.arguments)
         return self.statistic.value(found, images.shape[1:], which, *self.arguments)
 
@@ -46,9 +44,9 @@ def make_delta_terms(objective: Objective) -> list[DeltaTerm]:
     classifier, parts = objective.classifier, []
     if hasattr(classifier, "linear_head") and hasattr(classifier, "scores_of_sums"):
         weights, bias = classifier.linear_head
-        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba_kernels))
-        parts.append(DeltaTerm(SCORES, classifier.num_classes, network_statistic, arguments))
-    return parts + [DeltaTerm(name, 1, STATISTICS.get(name), objective.arguments[name]) for name in objective.penalties]
+        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba))
+        parts.append(DeltaTerm(SCORES, classifier.num_classes, DELTA_SCORES, arguments))
+    return parts + [DeltaTerm(name, 1, DELTA_PENALTIES.get(name), objective.arguments[name]) for name in objective.penalties]
 
 
 @dataclass(frozen=True)
@@ -75,21 +73,21 @@ class Candidates:
 
 
 def changed_children(recipe: GenerationInputs, parents: Parents, numbers: Ints, limit: int, shape: Shape) -> Candidates:
-    """The candidates of these numbers (see `numba_breeding`), as changes if there are at most `limit` of them.
+    """The candidates of these numbers (see `kernels.numba.operators`), as changes if there are at most `limit` of them.
 
     limit = −1: all children are whole. Those of generation 0 always are.
     """
-    which = recipe.which[numbers // recipe.stride] if len(recipe.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
+    which = recipe.target_index[numbers // recipe.stride] if len(recipe.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
     if recipe.generation == 0:
-        images, fresh = numba_breeding.start(recipe, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
+        images, fresh = numba.start(recipe, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
         nothing = Changes(parents.images, parents.images, NONE, np.zeros(1, np.int64), NONE.astype(np.int32), images[0, :0])
         rows, whole = np.full(len(numbers), -1, dtype=np.int64), np.arange(len(numbers))
         return Candidates(rows, which, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
-    found = numba_changes.changed_children(recipe, limit, numbers)
-    images, found.fresh[found.whole] = numba_breeding.breed(recipe, numbers[found.whole])
+    found = delta_operators.changed_children(recipe, limit, numbers)
+    images, found.is_new[found.whole] = numba.breed(recipe, numbers[found.whole])
     transposed = parents.statistics.get("transposed", parents.images)
     changes = Changes(parents.images, transposed, found.rows[found.changed], found.ends, found.pixels, found.levels)
-    return Candidates(found.rows, which, found.fresh, found.changed, changes, found.whole, images.reshape(-1, *shape))
+    return Candidates(found.rows, which, found.is_new, found.changed, changes, found.whole, images.reshape(-1, *shape))
 
 
 def evaluate(part: DeltaTerm, parents: Parents, these: Candidates) -> Floats:
@@ -117,7 +115,7 @@ def all_images(parents: Parents, these: Candidates, images: Bytes | None = None)
         return these.images
     if images is None:
         images = np.empty((len(these.rows), *these.images.shape[1:]), dtype=np.uint8)
-    spread(flat(images), parents.images, these.rows, these.whole, flat(these.images))
+    fill_from_parents(flat(images), parents.images, these.rows, these.whole, flat(these.images))
     apply_changes(flat(images), these.changed, these.changes)
     return images
 
@@ -150,7 +148,7 @@ def update_statistics(parts: list[DeltaTerm], parents: Parents, these: Candidate
 
 def gather(old: Array, these: Candidates, changed: Array, whole: Array, result: Array) -> None:
     """Writes `result` [n, …] from what the parents [Q, …], the changed [m, …] and the whole candidates [w, …] have."""
-    spread(flat(result), flat(old), these.rows, these.changed, flat(changed))
+    fill_from_parents(flat(result), flat(old), these.rows, these.changed, flat(changed))
     if len(these.whole):
         result[these.whole] = whole
 

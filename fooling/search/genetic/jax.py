@@ -17,9 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
-from fooling.kernels.jax import operators as jax_breeding
-from fooling.kernels.jax import penalties as jax_
+from fooling.kernels import jax as kernels
 from fooling.kernels.jax.operators import as_table
 from fooling.kernels.jax.philox import FAR
 from fooling.kernels.tables import Ints
@@ -228,7 +226,7 @@ class JaxEngine:
         b, tables = self.breeding, self.tables()
 
         def draw(run: Any, which: Any) -> Any:
-            return jax_breeding.start(of_run(tables, which), b.seed, run, b.population, b.shape)
+            return kernels.start(of_run(tables, which), b.seed, run, b.population, b.shape)
 
         children = jax.vmap(draw)(batch["runs"], batch["which"])
         changed = jnp.full(len(batch["runs"]), b.population, dtype=jnp.int32)
@@ -257,7 +255,7 @@ class JaxEngine:
 
         def breed(images: Any, redraw: Any, run: Any, which: Any) -> Any:
             table = of_run(tables, which)
-            return jax_breeding.breed(images, table, redraw, b.swap, b.mixing, b.seed, generation, run, b.population, b.rates)
+            return kernels.breed(images, table, redraw, b.swap, b.mixing, b.seed, generation, run, b.population, b.rates)
 
         children, fresh = jax.vmap(breed)(parents["images"], redraw, runs, which)
         changed = fresh.sum(axis=1, dtype=jnp.int32)
@@ -276,7 +274,7 @@ class JaxEngine:
         found = {"images": children, "costs": costs.reshape(size), "scores": scores.reshape(*size, -1)}
         if rivals:
             found = {name: jnp.concatenate([array, rivals[name]], axis=1) for name, array in found.items()}
-        best = jax.vmap(lambda costs: jax_breeding.truncation_selection(costs, self.breeding.selected))(found["costs"])
+        best = jax.vmap(lambda costs: kernels.truncation_selection(costs, self.breeding.selected))(found["costs"])
         kept = {name: jax.vmap(lambda array, best: array[best])(array, best) for name, array in found.items()}
         return {**kept, "changed": changed}
 
@@ -285,10 +283,10 @@ class JaxEngine:
 
         objective: Any = self.objective
         scores = objective.classifier.jax_fn(images).astype(jnp.float32)
-        terms = [jax_.target_term(scores, objective.digit, objective.free)]
-        terms += [JAX_PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
+        terms = [kernels.target_term(scores, objective.digit, objective.free)]
+        terms += [kernels.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
         weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
-        return jax_.weighted_sum(jnp.stack(terms, axis=1), weights), scores
+        return kernels.weighted_sum(jnp.stack(terms, axis=1), weights), scores
 
 
 PARENTS = ("images", "costs", "scores")  # what a generation hands on to the next

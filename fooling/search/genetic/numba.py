@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import predict_batch
-from fooling.kernels.numba import penalties as numba_
-from fooling.kernels.numba import selection as numba_selection
+from fooling.kernels import numba
 from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
 from fooling.kernels.tables import Bytes, Floats, Ints, draw_guide, log_survival
@@ -54,7 +53,7 @@ class Scored:
 
 @lru_cache(maxsize=2)
 def all_children(runs: int, population: int, stride: int) -> Ints:
-    """The numbers of all children of so many runs, see `numba_breeding`."""
+    """The numbers of all children of so many runs, see `kernels.numba.operators`."""
     return (np.arange(runs)[:, None] * stride + np.arange(population)).reshape(-1)
 
 
@@ -142,10 +141,10 @@ class NumbaEngine:
         """Selects the best children of runs lo…hi − 1, with elitism also of their parents, and writes them to `kept`."""
         b, n = self.breeding, self.breeding.population
         some, terms = slice(lo * n, hi * n), scored.terms[lo * n : hi * n]
-        terms[:, 0] = numba_.target_term(scored.scores[some], self.objective.digit, self.objective.free)
-        costs = numba_.weighted_sum(terms, self.weights).reshape(-1, n)
+        terms[:, 0] = numba.target_term(scored.scores[some], self.objective.digit, self.objective.free)
+        costs = numba.weighted_sum(terms, self.weights).reshape(-1, n)
         rivals = state.costs[lo:hi] if b.elitism else state.costs[lo:hi, :0]
-        best = numba_selection.truncation_selection(costs, rivals, b.selected)
+        best = numba.truncation_selection(costs, rivals, b.selected)
         these = changed_children(
             recipe, parents, (np.arange(lo, hi)[:, None] * recipe.stride + best).reshape(-1), self.limit, b.shape
         )
@@ -195,10 +194,10 @@ class NumbaEngine:
             parents=state.images.reshape(*state.images.shape[:2], int(np.prod(b.shape))),
             tables=b.tables,
             guides=self.guides,
-            which=self.objective.which(state.runs),
+            target_index=self.objective.which(state.runs),
             redraw=log_survivals(b.redraw_thresholds(state.costs)) if generation else np.zeros(0, dtype=np.uint64),
             swap=np.uint64(log_survival(b.swap)),
-            mixing=b.mixing,
+            has_crossover=b.mixing,
             seed=np.uint64(b.seed),
             generation=generation,
             runs=state.runs,
