@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier, ask
+from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels import reference as reference_kernels
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
@@ -51,7 +51,7 @@ class Objective:
 
     def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference_kernels) -> tuple[Floats, Floats]:
         """Cost [N] and scores [N, K] of images uint8 [N, H, W, C] with the targets `which` [N], by the kernels of an engine."""
-        scores = ask(self.classifier, images)
+        scores = predict_batch(self.classifier, images)
         terms = [kernels.target_term(scores, self.digit, self.free)]
         terms += [kernels.PENALTIES[name](images, which, *self.arguments[name]) for name in self.penalties]
         weights = np.array([self.weights[name] for name in ("target", *self.penalties)])

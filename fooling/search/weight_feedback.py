@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier, ask
+from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
@@ -85,7 +85,7 @@ class WeightFeedback(ContinuousSearch):
         arrays = {
             "frames": frames,
             "generations": saved["track_frame_generations"],
-            "scores": ask(classifier, frames),
+            "scores": predict_batch(classifier, frames),
             "weights": weights(classifier).reshape(-1, *self.params.initialization.shape),
         }
         record.save_arrays(FEEDBACK, arrays)

@@ -15,7 +15,6 @@ from fooling.data import ImageSet, load_data
 from fooling.plots.sheets import mean
 from fooling.records import read_image
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.fit import fit
 
 
 def test_correlation_by_hand() -> None:
@@ -55,7 +54,7 @@ def test_which_statistics() -> None:
     data = load_data(None, "sklearn")
     fitted = statistics_of(data, nothing)
     assert fitted is not None
-    assert fitted.fingerprint == fit(data).fingerprint
+    assert fitted.fingerprint == Statistics.fit(data).fingerprint
     assert is_of(fitted, data)
     changed = ImageSet(data.images.copy(), data.labels, data.classes, "made")
     changed.images[0, :4] = 255 - changed.images[0, :4]

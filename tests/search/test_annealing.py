@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images, random_network, random_statistics
+from fooling.search.ways import make_annealing_params
 from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
 
 import fooling
@@ -21,7 +22,6 @@ from fooling.search.genetic import delta as scoring
 from fooling.search.job import make_engine
 from fooling.search.objective import Objective, make_objective
 from fooling.search.state import State
-from fooling.search.ways import make_annealing_params
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics

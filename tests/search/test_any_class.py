@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
+from fooling.search.ways import make_genetic_params
 
 import fooling
 from fooling.classifiers import load_classifier
@@ -18,7 +19,6 @@ from fooling.run import prepare
 from fooling.search.annealing import make_goal
 from fooling.search.job import digits, make_plan
 from fooling.search.objective import TERMS, make_objective
-from fooling.search.ways import make_genetic_params
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import convolutional, random_images, random_network
+from fooling.search.ways import octave_sides
 from objectives import combined
 from PIL import Image
 
@@ -19,7 +20,6 @@ from fooling.run import prepare, run_job
 from fooling.search.deep_dream import enlarged, resized, with_detail
 from fooling.search.job import Job, make_engine
 from fooling.search.loop import Interrupted
-from fooling.search.ways import octave_sides
 from fooling.settings import dump, load
 from fooling.settings.schema import RunSettings
 

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import predict_batch
 from fooling.kernels import numba
 from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
@@ -195,7 +195,7 @@ class Generation:
         engine = self.engine
         images = np.empty((last - first, *engine.params.shape), dtype=np.uint8)
         engine.slices.map(lambda lo, hi: self.score(lo, hi, images[lo - first : hi - first]), first, last)
-        self.scored.scores[first:last] = ask(engine.objective.classifier, images)
+        self.scored.scores[first:last] = predict_batch(engine.objective.classifier, images)
 
     def score_and_select(self, lo: int, hi: int) -> None:
         """Scores the parents' penalties and the children of runs lo…hi − 1, and selects."""

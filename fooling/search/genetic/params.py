@@ -71,7 +71,8 @@ class GeneticParams:
 def schedule(settings: RunSettings) -> Schedule:
     """Every generation is a population."""
     search: Any = settings.search
-    size, returns = search.population, getattr(search, "returns", "best")
+    size = search.population
+    returns: Any = getattr(search, "returns", "best")
     return Schedule(size, size, search.generations, minimum_budget=size, returns=returns)
 
 
