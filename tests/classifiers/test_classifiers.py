@@ -118,7 +118,7 @@ def test_missing_file_and_unknown_name(tmp_path: Path) -> None:
         load_network(tmp_path / "none.safetensors")
     with pytest.raises(
         UserError,
-        match=r"classifier.*: expected one of cnn, digits_perceptron, http, .*vgg|vgg.*: expected one of cnn, digits_perceptron",
+        match=r"classifier.*: expected one of cnn, .*vgg|vgg.*: expected one of cnn, digits_perceptron",
     ):
         load_classifier("vgg")
 
