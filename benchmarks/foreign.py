@@ -2,7 +2,7 @@
 
 python benchmarks/foreign.py population=1000 threads=2 generations=100 runs=20 budget=40200 json=false
 
-The model is the bundled convolutional network (tests/foreign_models.py); it needs onnx and the extra [onnx]. First the share of
+The model is the bundled convolutional network (tests/models.py); it needs onnx and the extra [onnx]. First the share of
 the search's time that is spent within the model, prior=none; then, for every digit, how many of the runs reach a confidence of
 .9999 within the budget, and after how many evaluations.
 """
@@ -19,7 +19,7 @@ from measure import finish, table, words
 import fooling
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from foreign_models import write_onnx
+from models import write_onnx
 
 REPEATS = 3
 

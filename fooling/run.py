@@ -16,7 +16,8 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
-from fooling.records import FEEDBACK, Record
+from fooling.plots import draw_pictures
+from fooling.records import Record
 from fooling.records.resume import open_folder
 from fooling.search.job import Job, Pair, counting, describe, digits, evaluate, make_job, make_search
 from fooling.search.loaders import (
@@ -36,7 +37,7 @@ from fooling.search.result import Result, summary
 from fooling.search.state import Metrics
 from fooling.settings import load
 from fooling.settings.fields import user_path
-from fooling.settings.overrides import as_words
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -131,16 +132,7 @@ def run_job(
             result = replace(result, front=record_front(record, result.front, valued.objective))
         about["valuation_evaluations"] = counted.evaluations
         record.write_run({**about, "status": "running", **summary(result, files)})
-        from fooling.plots.record import draw_pictures
-        from fooling.plots.success import draw_success
-
-        draw_pictures(record.folder)
-        if job.alone:
-            draw_success(record.folder)
-        if (record.folder / FEEDBACK).exists():
-            from fooling.plots.feedback import draw_feedback
-
-            draw_feedback(record.folder)
+        draw_pictures(record.folder, success=job.alone)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
     except (Interrupted, KeyboardInterrupt, SystemExit):

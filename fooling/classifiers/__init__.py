@@ -14,8 +14,9 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.classifiers import BuiltinClassifierSettings
+from fooling.settings.classifiers import Classifier as Chosen
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings as Chosen
 from fooling.settings.schema import RunSettings
 
 # Kinds of built-in networks, by the format in a file's header.
@@ -85,6 +86,6 @@ def open_classifier(chosen: Chosen, like: ShapeHint = lambda: (None, ()), thread
     `like` tells shape and classes of the images at hand; it is asked where a foreign model does not say. `threads`: how many a
     model on this machine may take, by default all cores.
     """
-    if chosen.name in CLASSIFIERS:
+    if isinstance(chosen, BuiltinClassifierSettings):
         return CLASSIFIERS[chosen.name](chosen.path)
     return open_foreign(chosen, like, threads or os.cpu_count() or 1)

@@ -229,7 +229,7 @@ READ = {"probability": "probabilities", "logit": "logits (softmax)", "sigmoid": 
 def accuracy_rows(settings: RunSettings, classifier: Classifier) -> Sequence[Accuracy]:
     """How often it is right on the data's test images, where data are given, as stated and otherwise."""
     data = settings.data
-    if data.path is None and data.kind == "auto":
+    if not data.given:
         return []
 
     try:

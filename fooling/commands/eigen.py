@@ -16,8 +16,8 @@ from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
-from fooling.plots.eigen import EigenFigure, chart
-from fooling.settings.commands import EigenSettings
+from fooling.plots.eigen import FigureData, chart
+from fooling.settings.experiments import EigenSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
 
@@ -95,7 +95,7 @@ def perform(
     }
     return ExperimentResult(
         result=result,
-        picture=chart(result, EigenFigure(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
+        picture=chart(result, FigureData(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
         columns=["classifier", f"right of {len(test.images):,} test images", "95 %"],
         rows=[row(entry["name"] + components(entry), entry["accuracy"]) for entry in [*result["pca"], *found]],
         said=[

@@ -25,11 +25,11 @@ MOST = 10_000  # labelled images that are asked about
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(ExamineSettings, "examine", USAGE))
+        sys.stdout.write(help_text(ExamineSettings, "examine", USAGE, arguments))
         return 0
     settings = load(arguments, ExamineSettings, "examine")
 
-    data = load_data(settings.data.path, settings.data.kind, "test") if has_data(settings) else None
+    data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
     classifier = open_for(settings, data)
     found = check_classifier(classifier)
     rows = accuracies(classifier, data, MOST) if data else []
@@ -47,11 +47,6 @@ def main(arguments: list[str]) -> int:
     if not settings.quiet:
         show(settings, about, rows)
     return 0
-
-
-def has_data(settings: ExamineSettings) -> bool:
-    """Whether labelled images are given."""
-    return settings.data.path is not None or settings.data.kind != "auto"
 
 
 def open_for(settings: ExamineSettings, data: ImageSet | None) -> Classifier:

@@ -16,8 +16,7 @@ from rich.console import Console
 
 from fooling.commands.console import ProgressDisplay, show_results
 from fooling.errors import UserError
-from fooling.plots.record import draw_sweep
-from fooling.plots.success import draw_sweep_success
+from fooling.plots import draw_sweep
 from fooling.records import (
     CONFIG,
     PLAUSIBILITY,
@@ -203,9 +202,7 @@ def leave_sheet(parent: Path, jobs: list[Job], results: list[Result]) -> None:
     """A contact sheet over all jobs, and their success."""
 
     del results
-    names = [job.name for job in jobs]
-    draw_sweep(parent, names)
-    draw_sweep_success(parent, names)
+    draw_sweep(parent, [job.name for job in jobs])
 
 
 def clear_sweep(parent: Path) -> None:

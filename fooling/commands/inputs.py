@@ -19,7 +19,7 @@ from fooling.run import prepare, run_job
 from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import load
-from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.classifiers import Classifier as Chosen
 from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.fit import fit
@@ -68,14 +68,9 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
 BATCH = 1024  # images a call
 
 
-def has_data(data: DataSettings) -> bool:
-    """Whether real images are given."""
-    return data.path is not None or data.kind != "auto"
-
-
 def real_images(data: DataSettings, split: Split, command: str) -> ImageSet:
     """The images of a split of the data. Refuses to go on without."""
-    if not has_data(data):
+    if not data.given:
         advice = "give data.path=FOLDER (fooling data get mnist mnist, then data.path=mnist) or data.kind=sklearn"
         raise UserError(f"{command} needs real images: {advice}")
     return load_data(data.path, data.kind, split)

@@ -106,7 +106,7 @@ USAGE = "fooling matrix [digit=0,1,2] key=value …   (preset=mismatched unless 
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE, ("prior.digit",)))
+        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE, arguments, ("prior.digit",)))
         return 0
     settings = read(arguments)
 

@@ -21,7 +21,7 @@ USAGE = "fooling stats data.path=PATH key=value …"
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(StatsSettings, "stats", USAGE))
+        sys.stdout.write(help_text(StatsSettings, "stats", USAGE, arguments))
         return 0
     settings = load(arguments, StatsSettings, "stats")
 

@@ -48,7 +48,7 @@ class StoppingCriteria:
             stop="end" if settings.control else settings.stop,
             threshold=settings.threshold,
             tol=settings.tol,
-            returns=settings.search.returns,
+            returns=schedule.returns,
             digit=digit,
             whole=schedule.whole,
             round=schedule.round,

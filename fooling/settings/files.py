@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from fooling.errors import UserError
+from fooling.settings.tree import Tree
 
-Tree = dict[str, Any]
 BROKEN = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)  # what broken YAML may raise
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fooling.classifiers.adapters.adapter import AdaptedClassifier, ShapeHint, adapt
 from fooling.errors import UserError
-from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.classifiers import ExternalSettings as Chosen
 
 
 class Adapter(NamedTuple):

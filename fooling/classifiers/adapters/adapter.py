@@ -24,7 +24,7 @@ from fooling.classifiers.adapters.conversion import (
 from fooling.classifiers.base import probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.classifiers import ExternalSettings as Chosen
 
 ShapeHint = Callable[[], tuple[Shape | None, tuple[str, ...]]]  # shape and names of the classes of the images at hand
 LARGEST = 4096  # images a call, where nobody says how many

@@ -13,7 +13,7 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model, TooManyError
 from fooling.errors import UserError
-from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.classifiers import HttpSettings as Chosen
 
 ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
 FIRST_WAIT = 0.2  # seconds before the first repetition; each further one waits twice as long …

@@ -7,8 +7,8 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError
+from fooling.settings.classifiers import OnnxSettings as Chosen
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings as Chosen
 
 TYPES = {
     "tensor(float)": np.float32,

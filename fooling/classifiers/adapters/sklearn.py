@@ -9,8 +9,8 @@ import numpy as np
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
 from fooling.errors import UserError
+from fooling.settings.classifiers import SklearnSettings as Chosen
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings as Chosen
 
 
 def open_sklearn(chosen: Chosen, threads: int) -> Model:

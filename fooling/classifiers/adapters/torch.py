@@ -5,8 +5,8 @@ from typing import Any
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError
+from fooling.settings.classifiers import TorchSettings as Chosen
 from fooling.settings.fields import CRASHES, call_named, user_path
-from fooling.settings.schema import ClassifierSettings as Chosen
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
 

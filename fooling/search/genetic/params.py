@@ -41,13 +41,13 @@ class GeneticParams:
         return GeneticParams(
             shape=(height, width, channels),
             population=search.population,
-            selected=search.selected,
+            selected=getattr(search, "selected", search.population),  # NSGA-II keeps as many as it breeds
             tables=draw_table(level_distribution(settings, statistics, channels)),
             mixing=search.crossover != "none",
             mutate_factor=search.mutate_factor,
             min_rate=search.min_rate,
             swap=rate_of(search.swaps, height * width),
-            elitism=search.elitism,
+            elitism=getattr(search, "elitism", True),
             seed=settings.seed,
             rates=operator_rates(search, (height, width, channels)),
         )
@@ -71,7 +71,8 @@ class GeneticParams:
 def schedule(settings: RunSettings) -> Schedule:
     """Every generation is a population."""
     search: Any = settings.search
-    return Schedule(search.population, search.population, search.generations, minimum_budget=search.population)
+    returns = getattr(search, "returns", "best")  # a setting of ga alone
+    return Schedule(search.population, search.population, search.generations, search.population, returns)
 
 
 def operator_rates(search: Any, shape: tuple[int, int, int]) -> OperatorRates:

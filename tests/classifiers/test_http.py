@@ -1,0 +1,182 @@
+"""classifier=http against a server on loopback that misbehaves on purpose."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from servers import Answer, Server, scores, well
+
+from fooling.classifiers import load_classifier
+from fooling.classifiers.adapters import http as http_
+from fooling.commands import dispatch, guarded
+from fooling.errors import UserError
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setattr(http_, "FIRST_WAIT", 0.001)
+    monkeypatch.chdir(tmp_path)
+    server = Server()
+    yield server
+    server.stop()
+
+
+def load(server: Server, **settings: Any) -> Any:
+    return load_classifier("http", server.url, shape=(28, 28, 1), **settings)
+
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (7, 28, 28, 1), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("key", [*http_.ANSWERS, ""])
+def test_scores_are_those_of_the_server(server: Server, key: str) -> None:
+    if key:
+        server.answer = lambda number, images: well(images, key)
+    else:
+        server.answer = lambda number, images: (200, "application/json", json.dumps(scores(images).tolist()).encode())
+    found = load(server)
+    assert found(IMAGES) == pytest.approx(scores((IMAGES / 255).tolist()), abs=1e-6)
+    wanted, few = found(IMAGES), load(server, batch_size=3)
+    server.sizes.clear()
+    assert few(IMAGES) == pytest.approx(wanted)
+    assert server.sizes == [3, 3, 1]
+
+
+def test_a_server_is_fooled_with_one_command_though_it_stumbles(server: Server) -> None:
+    def stumble(number: int, images: list[Any]) -> tuple[int, str, bytes]:
+        return (503, "text/plain", b"too busy") if number % 3 == 0 else well(images)
+
+    server.answer = stumble
+    words = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=60", "out=r", "classifier=http"]
+    assert guarded(dispatch, [*words, f"classifier.path={server.url}"]) == 0
+    found = json.loads(Path("r/run.json").read_text())
+    assert found["converged"] == 2
+    assert found["reproducible"] in ("exact", "approximate")
+
+
+def test_a_server_that_dies_leaves_a_record_that_is_resumed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answer = lambda number, images: well(images) if number < 20 else (500, "text/html", b"<html>\n<h1>Oops</h1></html>")
+    words = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=25", "stop=end", "out=r"]
+    words += ["classifier=http", f"classifier.path={server.url}", "classifier.retries=1"]
+    assert guarded(dispatch, words) == 2
+    said = capsys.readouterr().err
+    assert "expected scores, got status 500: <html> <h1>Oops</h1></html> (2 calls)" in said
+    assert "resume=true" in said
+    assert json.loads(Path("r/run.json").read_text())["status"] == "failed"
+    server.answer = lambda number, images: well(images)
+    assert guarded(dispatch, [*words[:-1], "classifier.retries=5", "classifier.timeout=20", "resume=true"]) == 0
+    assert json.loads(Path("r/run.json").read_text())["evaluations"] == 2 * 20 * 26
+
+
+def test_a_server_that_dies_at_the_end_leaves_a_record_that_is_resumed(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=5", "stop=end", "out=r"]
+    words += ["classifier=http", f"classifier.path={server.url}", "classifier.retries=0"]
+    assert guarded(dispatch, words) == 0
+    last = len(server.sizes)
+    server.sizes.clear()
+    server.answer = lambda number, images: well(images) if number < last else (500, "text/plain", b"no")
+    assert guarded(dispatch, [*words, "overwrite=true"]) == 2
+    assert re.search(r"\(1 call\);.*resume=true", capsys.readouterr().err)
+    server.answer = lambda number, images: well(images)
+    assert guarded(dispatch, [*words, "resume=true"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "calls"),
+    [
+        (lambda n, images: (500, "text/plain", b"no"), r"got status 500: no \(3 calls\)", 3),
+        (lambda n, images: (404, "text/html", b"<html>where?</html>"), r"got status 404: <html>where\?</html> \(1 call\)", 1),
+        (
+            lambda n, images: (200, "text/html", b"<html>hello</html>"),
+            "expected JSON: .*; got text/html: <html>hello</html>",
+            1,
+        ),
+        (lambda n, images: (200, "application/json", b'{"error": "x"}'), "got an object with error", 1),
+        (lambda n, images: (200, "application/json", b"7"), "expected JSON: .*; got 7", 1),
+        (lambda n, images: (200, "application/json", b"[[1, 2], [3]]"), "rows of different lengths, or not of numbers", 1),
+        (lambda n, images: (200, "application/json", b'[["a", "b"]]'), "not of numbers", 1),
+        (lambda n, images: well(images[1:]), r"expected a row of scores for each of 5 images, got float64 \[4, 10\]", 1),
+        (lambda n, images: (200, "application/json", b"[" + b"[NaN, 1]," * 4 + b"[0, 1]]"), "not finite", 2),
+        (lambda n, images: (200, "application/json", b"[" + b"[null, 1]," * 4 + b"[0, 1]]"), "not finite", 2),
+    ],
+)
+def test_what_is_no_answer_is_told_in_a_line(server: Server, answer: Answer, said: str, calls: int) -> None:
+    from fooling.classifiers.checks import check_classifier
+
+    server.answer = answer
+    with pytest.raises(UserError, match=said) as told:
+        check_classifier(load(server, retries=2))
+    assert "\n" not in str(told.value)
+    assert len(server.sizes) == calls
+
+
+def test_a_slow_server_is_not_waited_for(server: Server) -> None:
+    def slow(number: int, images: list[Any]) -> tuple[int, str, bytes]:
+        time.sleep(0.3)
+        return well(images)
+
+    server.answer = slow
+    with pytest.raises(UserError, match=r"got no answer within 0.05 s; a longer classifier.timeout .* \(1 call\)"):
+        load(server, retries=0, timeout=0.05)
+
+
+def test_an_answer_that_trickles_is_not_waited_for(server: Server) -> None:
+    server.pause = 0.1  # the answer has some 1,100 bytes, and spaces before them
+    server.answer = lambda number, images: (200, "application/json", b" " * 100_000 + well(images)[2])
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"no answer within 0\.2 s"):
+        load(server, retries=0, timeout=0.2)
+    assert time.monotonic() - start < 5  # all of it would take ten seconds
+
+
+def test_a_batch_that_is_too_large_is_halved(server: Server) -> None:
+    server.answer = lambda number, images: well(images) if len(images) <= 60 else (413, "text/plain", b"too large")
+    images = np.random.default_rng(2).integers(0, 256, (300, 28, 28, 1), dtype=np.uint8)
+    found = load(server)
+    server.sizes.clear()
+    assert found(images) == pytest.approx(scores((images / 255).tolist()), abs=1e-6)
+    assert server.sizes == [256, 128, 64, 32, *[32] * 8, 12]
+    server.answer = lambda number, images: (413, "text/plain", b"too large")
+    with pytest.raises(UserError, match="expected scores of 1 images, got status 413: too large"):
+        found(images[:1])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"[" * 100_000, "expected JSON"), (b"[[1" + b"0" * 400 + b", 1]]", "not of numbers"), (b"[]", "row of scores")],
+)
+def test_hostile_answers(server: Server, body: bytes, said: str) -> None:
+    server.answer = lambda number, images: (200, "application/json", body)
+    with pytest.raises(UserError, match=said):
+        load(server)
+
+
+@pytest.mark.parametrize("url", ["http://..", "http://xn--/", "http://a b/"])
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(UserError, match="no connection"):
+        load_classifier("http", url, shape=(28, 28, 1), retries=0)
+
+
+def test_a_server_that_is_down_is_told(server: Server) -> None:
+    url = server.url.replace(str(server.server.server_port), "9")
+    with pytest.raises(UserError, match=r"no connection \(.*\); does the server run\? \(2 calls\)"):
+        load_classifier("http", url, shape=(28, 28, 1), retries=1)
+    with pytest.raises(UserError, match="expected the URL of a server, http://… or https://…"):
+        load_classifier("http", "localhost:80", shape=(28, 28, 1))
+
+
+def test_waits_grow_and_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(http_, "FIRST_WAIT", 0.2)
+    monkeypatch.setattr(http_.time, "sleep", waits.append)
+    server.answer = lambda number, images: (503, "text/plain", b"busy")
+    with pytest.raises(UserError, match="9 calls"):
+        load(server, retries=8)
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]

@@ -1,0 +1,136 @@
+"""`fooling data get mnist`, against a server on loopback."""
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from builders import DATA, needs_mnist
+
+from fooling.commands.data import main
+from fooling.data import download
+from fooling.errors import UserError
+
+CONTENT = {"train-images-idx3-ubyte.gz": b"images" * 99, "train-labels-idx1-ubyte.gz": b"labels" * 99}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serves /good/ (right), /wrong/ (other content), /large/ (much), /short/ (truncated); elsewhere 404. → its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            _, place, name = self.path.split("/")
+            bodies = {
+                "good": CONTENT.get(name, b""),
+                "wrong": b"something else",
+                "large": bytes(1 << 24),
+                "short": CONTENT.get(name, b""),
+            }
+            body = gzip.compress(bodies.get(place, b""))
+            self.send_response(200 if place in bodies else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[:-20] if place == "short" else body)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    known = {name: (hashlib.sha256(content).hexdigest(), len(content)) for name, content in CONTENT.items()}
+    monkeypatch.setattr(download, "MNIST_FILES", known)
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=served.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{served.server_port}"
+    served.shutdown()
+    thread.join()
+    served.server_close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_first_mirror_that_is_right_is_used(server: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    mirrors = [f"{server}/{place}" for place in ("missing", "wrong", "large", "short", "good")]
+    paths = download.get_mnist(tmp_path, mirrors, said.append)
+    assert [gzip.decompress(path.read_bytes()) for path in paths] == list(CONTENT.values())
+    assert names(tmp_path) == sorted(CONTENT)
+    assert all(line.endswith("/good") for line in said)
+
+
+def test_files_that_are_right_are_kept_and_others_replaced(server: str, tmp_path: Path) -> None:
+    first, second = (tmp_path / name for name in CONTENT)
+    first.write_bytes(gzip.compress(CONTENT[first.name]))
+    second.write_bytes(b"truncated")
+    said: list[str] = []
+    download.get_mnist(tmp_path, [f"{server}/good"], said.append)
+    assert said[0].endswith("already there")
+    assert gzip.decompress(second.read_bytes()) == CONTENT[second.name]
+
+
+@pytest.mark.parametrize("place", ["missing", "wrong", "large", "short"])
+def test_nothing_wrong_is_left(server: str, tmp_path: Path, place: str) -> None:
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte.gz: no mirror has it; http://127.0.0.1"):
+        download.get_mnist(tmp_path, [f"{server}/{place}"])
+    assert names(tmp_path) == []
+
+
+def test_every_mirror_and_its_reason_are_named(server: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        download.get_mnist(tmp_path, [f"{server}/{place}" for place in ("missing", "wrong", "large")])
+    said = str(caught.value)
+    assert "\n" not in said
+    for part in ("/missing/train-images-idx3-ubyte.gz: 404", "/wrong/", "got f41f3fa625ff…", "got a damaged or larger file"):
+        assert part in said
+
+
+def test_a_folder_that_cannot_be_written(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=r"expected a folder to write to, got: .*; give another folder"):
+            download.get_mnist(folder, [f"{server}/good"])
+
+    def forbidden(**place: object) -> None:
+        raise PermissionError(13, "Permission denied", str(place["dir"]))
+
+    monkeypatch.setattr(download.tempfile, "TemporaryFile", forbidden)
+    with pytest.raises(UserError, match="expected a folder to write to, got: Permission denied"):
+        download.get_mnist(tmp_path / "new", [f"{server}/good"])
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no mirror has it"):
+        download.get_mnist(tmp_path, ["http://127.0.0.1:9/"])
+
+
+def test_command(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "mnist", str(tmp_path / "new" / "folder"), f"mirror={server}/good"]) == 0
+    assert names(tmp_path / "new" / "folder") == sorted(CONTENT)
+    assert "use it with data.path=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["get"], "expected: fooling data get mnist DIR, got: fooling data get"),
+        (["get", "cifar", "x"], "unknown data set 'cifar': expected one of mnist"),
+        (["get", "mnist", ""], "DIR is empty"),
+        (["put", "mnist", "x"], "expected: fooling data get mnist DIR"),
+    ],
+)
+def test_refusals(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        main(words)
+
+
+@needs_mnist
+def test_mnist_itself_is_known_and_kept() -> None:
+    said: list[str] = []
+    paths = download.get_mnist(Path(DATA or ""), [], said.append)
+    assert [path.name for path in paths] == list(download.MNIST_FILES)
+    assert all(line.endswith("already there") for line in said)

@@ -1,0 +1,46 @@
+"""Every script of examples/ runs as a user runs it, in an empty folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PRINTED = {
+    "compare_priors": "regional, control",
+    "evolve_digit": "runs/threes/contact_sheet.png",
+    "gradient_ascent": "search=ascent: 3 evaluations",
+    "own_classifier": "evaluations until 0.99: [",
+    "own_statistics": "prior=variogram: confidence",
+    "repeat_record": "0003.png: equal",
+}
+
+
+def test_every_example_is_checked() -> None:
+    assert {path.stem for path in EXAMPLES} == set(PRINTED)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example(path: Path, tmp_path: Path) -> None:
+    scripts = Path(sys.executable).parent  # where the console script `fooling` is
+    environment = {
+        **os.environ,
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONIOENCODING": "utf-8",
+    }
+    command = [sys.executable, "-W", "error", str(path)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    assert PRINTED[path.stem] in done.stdout
+    assert "different" not in done.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_short(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 40
+    assert lines[0].startswith('"""')

@@ -1,0 +1,109 @@
+"""success.png: its curves by hand, what it says, and that it needs nothing but run.json."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fooling.plots.success import (
+    Curve,
+    draw_success,
+    draw_sweep_success,
+    footnote,
+    make_curve,
+    milestone_line,
+    milestones,
+    nearest_milestone,
+)
+from fooling.records import open_record, read_image
+
+LEVELS = ("0.9", "0.99", "0.999", "0.9999")
+
+
+def write_record(folder: Path, reached: list[list[int | None]], **changed: Any) -> dict[str, Any]:
+    """A folder with a run.json and nothing else: evaluations of each image to each milestone, of 900 or all it took."""
+    images = [{"evaluations": 900, "evaluations_to": dict(zip(LEVELS, one, strict=True))} for one in reached]
+    about = {"digit": 2, "prior": "none", "search": "ga", "control": False, "runs": len(images), "budget": None, "tol": None}
+    run = {**about, "evaluations_a_generation": 100, "stop": "end", "threshold": 0.999, "images": images, **changed}
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(run))
+    return run
+
+
+SOME: list[list[int | None]] = [[100, 200, 300, None], [100, 300, 300, None], [200, 300, None, None], [None] * 4]
+
+
+def test_runs_that_never_get_there_are_not_dropped(tmp_path: Path) -> None:
+    run = write_record(tmp_path / "r", SOME)
+    first, second, third, fourth = (make_curve(run, level, level, {}) for level in milestones(run))
+    assert first.steps(100) == ([100, 200, 900], [0.5, 0.75, 0.75])
+    assert second.steps(100) == ([100, 200, 300, 300, 900], [0, 0.25, 0.5, 0.75, 0.75])
+    assert third.steps(100) == ([100, 300, 300, 900], [0, 0.25, 0.5, 0.5])
+    assert fourth.steps(100) == ([100, 900], [0, 0])
+    assert [line.label for line in (first, fourth)] == ["0.9: 3 of 4", "0.9999: 0 of 4"]
+    assert Curve("a", [100, 100], 2, 100, {}).steps(100) == ([100, 100], [1, 1])
+
+
+def test_it_says_when_runs_stop_and_who_never_got_there(tmp_path: Path) -> None:
+    def words(run: dict[str, Any]) -> str:
+        return footnote(run, [make_curve(run, level, level, milestone_line(run, level, i)) for i, level in enumerate(LEVELS)])
+
+    run = write_record(tmp_path / "a", SOME)
+    assert words(run) == "Runs go on to their end. ×: the other runs never got there."
+    every = write_record(tmp_path / "b", [[100] * 4], stop="tol", tol=0.05)
+    assert words(every) == "A run stops once its cost is below 0.05."
+    early = write_record(tmp_path / "c", SOME, stop="threshold", threshold=0.99)
+    assert words(early) == (
+        "A run stops once it is ≥ 0.99 and that is its largest score. Dotted: runs stop before it. "
+        "×: the other runs never got there."
+    )
+    assert [milestone_line(early, level, 0)["linestyle"] for level in LEVELS] == ["-", "-", ":", ":"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "level"), [(0.5, "0.9"), (0.999, "0.999"), (0.9995, "0.9999"), (0.9999, "0.9999"), (1.0, "0.9999")]
+)
+def test_a_sweep_takes_the_nearest_milestone(tmp_path: Path, threshold: float, level: str) -> None:
+    assert nearest_milestone(write_record(tmp_path / "r", SOME, threshold=threshold)) == level
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"budget": 40_000, "stop": "threshold", "threshold": 0.99},
+        {"budget": 900, "evaluations_a_generation": 900, "digit": "any"},
+        {"evaluations_a_generation": 400, "control": True},
+    ],
+    ids=str,
+)
+def test_it_is_drawn_from_run_json_alone(tmp_path: Path, changed: dict[str, Any]) -> None:
+    write_record(tmp_path / "r", SOME, **changed)
+    draw_success(tmp_path / "r")
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {"run.json", "success.png"}
+    picture = read_image(tmp_path / "r" / "success.png")
+    colours = {tuple(pixel) for pixel in picture[..., :3].reshape(-1, 3).tolist()}
+    for i, level in enumerate(LEVELS[:3]):
+        colour = milestone_line(
+            {"stop": "end", "threshold": 1.0, "images": [{"evaluations_to": dict.fromkeys(LEVELS)}]}, level, i
+        )["color"]
+        assert tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) in colours, level
+
+
+def test_a_sweep_has_a_curve_a_class(tmp_path: Path) -> None:
+    names = [f"digit={k}" for k in range(12)]
+    for k, name in enumerate(names):
+        write_record(tmp_path / name, [[k * 10 + 100] * 4] * 3, digit=k)
+    draw_sweep_success(tmp_path, names[:2])
+    few = read_image(tmp_path / "success.png")
+    draw_sweep_success(tmp_path, names)
+    assert not np.array_equal(few, read_image(tmp_path / "success.png"))
+
+
+def test_a_record_that_is_replaced_loses_it(tmp_path: Path) -> None:
+    write_record(tmp_path / "r", SOME)
+    draw_success(tmp_path / "r")
+    open_record(tmp_path / "r", "", resume=False, overwrite=True).close()
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["config.yaml"]

@@ -1,0 +1,281 @@
+"""The record folder: its contents, resuming after an interruption or a crash at any write, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import random_network, random_statistics
+from PIL import Image
+
+from fooling.errors import UserError
+from fooling.records import Record, kind_of, load_checkpoint, open_record, read_image, read_run, status_of
+from fooling.records.files import write_atomically
+from fooling.records.resume import open_folder
+from fooling.run import prepare, run_job
+from fooling.search import loop
+from fooling.search.result import Result
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
+
+SHAPE = (9, 13, 1)
+WORDS = ["digit=1", "runs=3", "population=12", "generations=25", "tol=0.4", "stop=tol", "engine.threads=1"]
+
+
+def start(folder: Path, *words: str, shape: tuple[int, int, int] = SHAPE, interrupted: Any = lambda: False) -> Result:
+    chosen = {word.partition("=")[0]: word for word in [*WORDS, *words]}
+    settings = load([*chosen.values(), f"out={folder}"], RunSettings, "run")
+    (job,) = prepare(settings, random_network(shape), random_statistics(shape))
+    record = open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
+    try:
+        return run_job(job, record, interrupted=interrupted)
+    finally:
+        record.close()
+
+
+def images(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((folder / "images").iterdir())]
+
+
+def untimed(run: dict) -> dict:
+    return {key: value for key, value in run.items() if key not in ("seconds", "evaluations_per_second")}
+
+
+def lines(folder: Path) -> list[dict]:
+    return [untimed(json.loads(line)) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A record of a job that nothing disturbed."""
+    start(tmp_path / "whole")
+    return tmp_path / "whole"
+
+
+def test_what_the_folder_holds(whole: Path) -> None:
+    expected = "checkpoint.npz config.yaml contact_sheet.png evolution.webp images mean.png metrics.jsonl run.json success.png"
+    names = {path.name for path in whole.iterdir()} - {"mean_converged.png"}
+    assert names == set(expected.split())
+    run = read_run(whole)
+    assert (run["status"], run["digit"], run["seed"], run["reproducible"]) == ("done", 1, 0, "exact")
+    assert run["evaluations"] == sum(entry["evaluations"] for entry in run["images"])
+    assert run["converged"] == sum(entry["converged"] for entry in run["images"])
+    assert [entry["file"] for entry in run["images"]] == [f"images/{i:04d}.png" for i in range(3)]
+    assert set(run["images"][0]["evaluations_to"]) == {"0.9", "0.99", "0.999", "0.9999"}
+    plan = (run["runs"], run["budget"], run["evaluations_a_generation"], run["stop"], run["threshold"], run["tol"])
+    assert plan == (3, None, 12, "tol", 0.999, 0.4)
+
+
+def test_what_it_says_is_true_of_the_files(whole: Path) -> None:
+    network, run = random_network(SHAPE), read_run(whole)
+    settings = load([*WORDS], RunSettings, "run")
+    (job,) = prepare(settings, network, random_statistics(SHAPE))
+    for entry in run["images"]:
+        with Image.open(whole / entry["file"]) as picture:
+            assert (picture.mode, picture.format) == ("L", "PNG")
+            pixels = np.asarray(picture)[None, :, :, None]
+        scores = network(pixels)[0]
+        cost, terms, _ = job.objective.value(pixels)
+        assert entry["confidence"] == float(scores[1])
+        assert entry["predicted"] == int(scores.argmax())
+        assert entry["runner_up"] == int(np.where(np.arange(4) == 1, -1, scores).argmax())
+        assert entry["cost"] == float(cost[0])
+        assert entry["terms"] == {name: float(value[0]) for name, value in terms.items()}
+        assert entry["converged"] == (entry["cost"] < 0.4)
+
+
+def test_pictures(whole: Path) -> None:
+    all_images = np.stack([read_image(whole / entry["file"]) for entry in read_run(whole)["images"]])
+    assert np.array_equal(read_image(whole / "mean.png"), np.rint(all_images.mean(axis=0)).astype(np.uint8))
+    with Image.open(whole / "evolution.webp") as film:
+        frames = len((load_checkpoint(whole) or {})["track_frames"])
+        assert film.format == "WEBP"
+        assert 1 < film.n_frames <= frames  # equal neighbours may be one
+    with Image.open(whole / "contact_sheet.png") as sheet:
+        assert sheet.width > 3 * 84
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)])
+def test_other_shapes(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    result = start(tmp_path / "r", shape=shape)
+    assert np.array_equal(read_image(tmp_path / "r" / "images" / "0000.png"), result.images[0])
+    assert result.images.shape == (3, *shape)
+
+
+def test_the_same_settings_give_the_same_files(whole: Path, tmp_path: Path) -> None:
+    start(tmp_path / "again")
+    assert images(whole) == images(tmp_path / "again")
+    assert lines(whole) == lines(tmp_path / "again")
+    start(tmp_path / "other", "seed=1")
+    assert images(whole) != images(tmp_path / "other")
+
+
+# --- resuming ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), ("jax", 7), ("deap", 7)]
+)
+def test_resumed_equals_uninterrupted(tmp_path: Path, engine: str, stop_at: int) -> None:
+    words = ["stop=end", f"engine={engine}", "prior=none"] if engine != "numba" else ["stop=end"]
+    folder, asked = tmp_path / "r", iter(range(1, 1000))
+    with pytest.raises(loop.Interrupted):
+        start(folder, *words, interrupted=lambda: next(asked) >= stop_at)
+    assert status_of(folder) == "interrupted"
+    assert not (folder / "images").exists()
+    start(folder, *words, "resume=true")
+    start(tmp_path / "through", *words)
+    assert images(folder) == images(tmp_path / "through")
+    assert lines(folder) == lines(tmp_path / "through")
+    assert untimed(read_run(folder)) == untimed(read_run(tmp_path / "through"))
+
+
+class Crash(BaseException):
+    """As if the process had been killed."""
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Lets the write of this number, and all after it, fail as a kill would: before or after the rename."""
+    count = [0]
+    replace = Path.replace
+
+    def dying(self: Path, target: Any) -> Path:
+        count[0] += 1
+        if count[0] > number:
+            raise Crash
+        if count[0] == number and number % 2:
+            replace(self, target)
+            raise Crash
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", dying)
+
+
+@pytest.mark.parametrize("number", range(1, 20))
+def test_a_crash_at_any_write_can_be_resumed(whole: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    folder = tmp_path / "r"
+    for again in (number, 8):
+        with monkeypatch.context() as patch:
+            crash_at(patch, again)
+            with pytest.raises(Crash):
+                start(folder, "resume=true")
+        assert not kind_of(folder) or status_of(folder) != "done"
+    (folder / ".part-run.json").write_text("half")
+    start(folder, "resume=true")
+    assert images(folder) == images(whole)
+    assert lines(folder) == lines(whole)
+    assert untimed(read_run(folder)) == untimed(read_run(whole))
+    assert not list(folder.rglob(".part-*"))
+
+
+def test_half_a_line_of_metrics_is_mended(whole: Path, tmp_path: Path) -> None:
+    folder, asked = tmp_path / "r", iter(range(1, 1000))
+    with pytest.raises(loop.Interrupted):
+        start(folder, interrupted=lambda: next(asked) >= 5)
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"generation": 5, "eval')
+    start(folder, "resume=true")
+    assert lines(folder) == lines(whole)
+
+
+def test_a_failure_is_recorded(tmp_path: Path) -> None:
+    def fail() -> bool:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        start(tmp_path / "r", interrupted=fail)
+    assert read_run(tmp_path / "r")["status"] == "failed"
+    assert "No space left" in read_run(tmp_path / "r")["error"]
+
+
+@pytest.mark.parametrize("spoilt", ["other", "fewer", "ended"])
+def test_a_checkpoint_of_another_job_is_told(whole: Path, spoilt: str) -> None:
+    arrays = dict(load_checkpoint(whole) or {})
+    if spoilt == "other":
+        arrays = {"x": np.zeros(3)}
+    if spoilt == "fewer":
+        arrays = {name: array[:1] if name.startswith("track_") else array for name, array in arrays.items()}
+    if spoilt == "ended":
+        arrays["track_ended"] = ~arrays["track_ended"]
+    np.savez(whole / "checkpoint.npz", **arrays)
+    with pytest.raises(UserError, match=r"the checkpoint is not one of this .*overwrite=true starts the job anew"):
+        start(whole, "resume=true")
+
+
+def test_a_record_without_its_settings_is_not_resumed(whole: Path) -> None:
+    (whole / "config.yaml").unlink()
+    settings = load([*WORDS, "seed=9", f"out={whole}", "resume=true"], RunSettings, "run")
+    with pytest.raises(UserError, match=r"config\.yaml is missing, so which job was begun is unknown"):
+        open_folder(whole, settings, {})
+
+
+def test_old_metrics_go_when_there_is_no_checkpoint(whole: Path) -> None:
+    before = lines(whole)
+    (whole / "checkpoint.npz").unlink()
+    start(whole, "resume=true")
+    assert lines(whole) == before
+
+
+def test_a_damaged_checkpoint_is_told(whole: Path) -> None:
+    (whole / "checkpoint.npz").write_bytes(b"garbage")
+    with pytest.raises(UserError, match=r"not an .npz file of plain arrays.*overwrite=true starts the job anew"):
+        start(whole, "resume=true")
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_folder_is_not_overwritten(whole: Path) -> None:
+    before = images(whole)
+    with pytest.raises(UserError, match="holds a finished job; overwrite=true replaces it, or give another folder"):
+        start(whole, "seed=1")
+    assert images(whole) == before
+    (whole / "notes.txt").write_text("mine")
+    start(whole, "seed=1", "runs=2", "overwrite=true")
+    assert len(images(whole)) == 2
+    assert (whole / "notes.txt").read_text() == "mine"
+
+
+def test_an_unfinished_folder_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(loop.Interrupted):
+        start(tmp_path / "r", interrupted=lambda: True)
+    with pytest.raises(UserError, match=r"holds an unfinished job \(interrupted\); resume=true continues it, overwrite=true"):
+        start(tmp_path / "r")
+
+
+def test_other_peoples_folders_and_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    for word in ("overwrite=true", "resume=true", "overwrite=false"):
+        with pytest.raises(UserError, match="holds files that are no record of fooling"):
+            start(tmp_path, word)
+    with pytest.raises(UserError, match="expected a folder, got a file"):
+        start(tmp_path / "thesis.tex")
+    with pytest.raises(UserError, match=r"cannot write .*Not a directory|expected a folder"):
+        start(tmp_path / "thesis.tex" / "below")
+
+
+def test_two_jobs_cannot_share_a_folder(tmp_path: Path) -> None:
+    first = open_record(tmp_path / "r", "", resume=False, overwrite=False)
+    with pytest.raises(UserError, match="another process is writing to it"):
+        open_record(tmp_path / "r", "", resume=True, overwrite=False)
+    first.close()
+    open_record(tmp_path / "r", "", resume=True, overwrite=False).close()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match=r"cannot write .*run.json: No space left on device; make room"):
+        Record(tmp_path, None).write_run({"a": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_no_json_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Record(tmp_path, None).write_run({"a": float("nan")})
+    write_atomically(tmp_path / "x", b"1")
+    assert (tmp_path / "x").read_bytes() == b"1"

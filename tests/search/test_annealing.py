@@ -1,0 +1,252 @@
+"""search=anneal: its compiled chains against the reference, what proposals and acceptance do, and whole jobs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import random_images, random_network, random_statistics
+from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
+
+import fooling
+from fooling.errors import UserError
+from fooling.kernels.reference import annealing as reference_anneal
+from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
+from fooling.run import prepare
+from fooling.search.annealing import AnnealingParams, NumbaAnneal, ReferenceAnneal
+from fooling.search.genetic import delta as scoring
+from fooling.search.job import make_engine
+from fooling.search.objective import Objective, make_objective
+from fooling.search.state import State
+from fooling.search.ways import make_annealing_params
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
+from fooling.statistics import BUNDLED, Statistics
+
+RUNS = np.arange(5, dtype=np.uint32)
+
+
+@cache
+def fitted(shape: tuple[int, int, int]) -> Statistics:
+    return random_statistics(shape)
+
+
+def make(
+    shape: tuple[int, int, int], classifier: Any = None, weights: dict = ALL, **varied: Any
+) -> tuple[Objective, AnnealingParams]:
+    statistics = fitted(shape)
+    terms = {name: varied.pop(name) for name in PRIOR if name in varied}
+    network = random_network(shape, varied.pop("classes", 4), varied.pop("hidden", 12), varied.pop("network", 0))
+    wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
+    objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **terms)
+    levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
+    annealing = AnnealingParams(
+        shape=shape,
+        proposals=20,
+        last=4,
+        tables=draw_table(levels),
+        counts=exact_counts(levels, shape[0] * shape[1]),
+        swap=RATE_ONE // 2,
+        temperature=0.05,
+        cooling=2.0,
+        seed=3,
+    )
+    return objective, replace(annealing, **varied)
+
+
+def same(one: State, other: State) -> bool:
+    return all(np.array_equal(one.arrays()[name], other.arrays()[name]) for name in one.arrays())
+
+
+@pytest.mark.parametrize(
+    "varied",
+    [
+        {},
+        {"weights": WEIGHTS},
+        {"weights": {"target": 1.0}},
+        {"weights": {"target": 0.0, "variogram": 1.0}},
+        {"weights": {"target": 1.0, "eigen": 0.1}, "hinge": ("eigen",)},
+        {"weights": {"target": 1.0, "regional": 1.0}},
+        {"hinge": ("histogram", "variogram", "regional", "eigen")},
+        {"exemplar": True, "lag_weights": "spread"},
+        {"exemplar": True, "weights": WEIGHTS, "swap": 0},
+        {"weights": {"target": 2.0, "histogram": 0.5}, "bins": 256},
+        {"lags": 1, "bins": 1},
+        {"target_free": 0.9},
+        {"swap": RATE_ONE},
+        {"swap": 0},
+        {"temperature": 0.0},
+        {"cooling": 0.0, "last": 100},
+        {"seed": 2**64 - 1},
+        {"quirk_lag1": True},
+        ANY,
+        {**ANY_OF_1, "classes": 11, "hidden": 16},
+        {**ANY_OF_1, "target_free": 0.9, "scoring": "dense"},
+        {"classes": 2, "hidden": 1},
+        {"classes": 11, "hidden": 16},
+        {"classes": 17, "hidden": 35},
+        {"scoring": "dense"},
+        {"scoring": "dense", "exemplar": True, "classes": 7, "hidden": 5},
+    ],
+    ids=str,
+)
+def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
+    how = varied.get("scoring", "difference")
+    objective, annealing = make(shape, **{name: value for name, value in varied.items() if name != "scoring"})
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2, scoring=how)
+    assert (fast.goal is None) == (how == "dense" or "quirk_lag1" in varied)
+    assert bool(fast.notes) == ("quirk_lag1" in varied)
+    one, other = slow.init(RUNS), fast.init(RUNS)
+    for _ in range(2):
+        one, other = slow.step(one), fast.step(other)
+        assert same(one, other)
+        for name, array in other.statistics.items():
+            counted = scoring.measure(fast.parts, np.ascontiguousarray(other.images[:, 0]))
+            assert name not in counted or np.array_equal(array[:, 0], counted[name]), name
+
+
+def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
+    objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
+    slow_because = "chains are scored in full, which is slow; search=ga needs fewer evaluations"
+    assert fast.notes == (f"the classifier is not of mnist_mlp's kind: {slow_because}",)
+    assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
+
+
+def test_chains_depend_neither_on_threads_nor_on_other_chains() -> None:
+    objective, annealing = make((8, 8, 1))
+    many = np.arange(70, dtype=np.uint32)
+    one, three = NumbaAnneal(objective, annealing, threads=1), NumbaAnneal(objective, annealing, threads=3)
+    all_of_them, some = one.step(one.init(many)), three.step(three.init(many[60:65]))
+    assert same(all_of_them, three.step(three.init(many)))
+    assert np.array_equal(all_of_them.images[60:65], some.images)
+    assert np.array_equal(all_of_them.costs[60:65], some.costs)
+
+
+def test_a_chain_goes_on_without_its_statistics() -> None:
+    objective, annealing = make((8, 8, 1))
+    engine = NumbaAnneal(objective, annealing)
+    state = engine.step(engine.init(RUNS))
+    assert same(engine.step(state), engine.step(replace(state, statistics={})))
+
+
+def test_first_images_have_exactly_the_wanted_levels(shape: tuple[int, int, int]) -> None:
+    levels = random_statistics(shape).levels[:3]
+    counts = exact_counts(levels, shape[0] * shape[1])[[0, 1, 1, 2, 0]]
+    levels = levels[[0, 1, 1, 2, 0]]
+    assert (counts.sum(axis=2) == shape[0] * shape[1]).all()
+    assert np.abs(counts - levels * shape[0] * shape[1]).max() < 1
+    images = reference_anneal.shuffled(counts, 7, RUNS, shape)
+    for image, of_run in zip(images, counts, strict=True):
+        for channel in range(shape[2]):
+            assert np.array_equal(np.bincount(image[..., channel].reshape(-1), minlength=256), of_run[channel])
+    assert not np.array_equal(images[1], images[2])
+
+
+def test_swaps_keep_the_histogram_and_redraws_change_one_pixel() -> None:
+    shape, images = (8, 8, 3), random_images((8, 8, 3), 200)
+    runs = np.arange(len(images), dtype=np.uint32)
+    table = draw_table(np.full((len(runs), 3, 256), 1 / 256))
+    swapped = reference_anneal.propose(images, table, RATE_ONE, 1, 2, 3, runs)
+    apart = (swapped != images).any(axis=3).sum(axis=(1, 2))
+    assert set(apart.tolist()) <= {0, 2}
+    assert (apart == 2).mean() > 0.9
+    before, after = (np.sort(some.reshape(len(images), -1, 3), axis=1) for some in (images, swapped))
+    assert np.array_equal(before, after)
+    redrawn = reference_anneal.propose(images, table, 0, 1, 2, 3, runs)
+    assert ((redrawn != images).sum(axis=(1, 2, 3)) <= 1).all()
+    assert np.unique(np.argwhere(redrawn != images)[:, 1:], axis=0).shape[0] > np.prod(shape) / 2
+
+
+def test_acceptance_is_that_of_metropolis() -> None:
+    runs = np.arange(20_000, dtype=np.uint32)
+    old = np.zeros(len(runs), dtype=np.float32)
+    for rise, temperature in ((0.01, 0.01), (0.02, 0.01), (0.001, 0.01)):
+        new = np.full(len(runs), rise, dtype=np.float32)
+        taken = reference_anneal.metropolis_accept(new, old, temperature, 5, 1, 2, runs)
+        assert taken.mean() == pytest.approx(np.exp(-rise / temperature), abs=0.015)
+    assert reference_anneal.metropolis_accept(old, old, 0.0, 5, 1, 2, runs).all()
+    assert not reference_anneal.metropolis_accept(old + np.float32(1e-6), old, 0.0, 5, 1, 2, runs).any()
+
+
+def test_temperatures_fall_to_nothing() -> None:
+    all_of_them = np.concatenate([reference_anneal.temperatures(0.5, 2.0, g, 4, 10) for g in (1, 2, 3, 4)])
+    assert all_of_them == pytest.approx(0.5 * (1 - np.arange(40) / 40) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "levels"),
+    [
+        ([], lambda statistics: statistics.levels[None, 3]),
+        (["prior.digit=5"], lambda statistics: statistics.levels[None, 5]),
+        (["prior.exemplar=true"], lambda statistics: statistics.exemplar_levels[3].astype(float)),
+        (["draw=bins", "bins=6"], lambda statistics: levels_within_bins(statistics.bins(3, 6)[None])),
+    ],
+    ids=["class", "other class", "exemplars", "bins"],
+)
+def test_settings_reach_the_chains(words: list[str], levels: Callable[[Statistics], np.ndarray]) -> None:
+    chosen = ("temperature=0.07", "cooling=0.5", "proposals=37", "swap_share=0.25", "generations=9", "seed=11")
+    (job,) = prepare(load(["search=anneal", "digit=3", *chosen, *words], RunSettings, "run"))
+    way, wanted = make_annealing_params(job), levels(Statistics.load(BUNDLED))
+    assert (way.temperature, way.cooling, way.proposals, way.last, way.seed) == (0.07, 0.5, 37, 9, 11)
+    assert (way.swap, way.shape) == (RATE_ONE // 4, (28, 28, 1))
+    assert np.array_equal(way.tables, draw_table(wanted))
+    assert np.array_equal(way.counts, exact_counts(wanted, 784))
+    walk = make_engine(job).walk(4)
+    assert walk.temperatures == pytest.approx(0.07 * (1 - (3 * 37 + np.arange(37)) / (9 * 37)) ** 0.5)
+    assert (walk.swap, walk.seed, walk.generation) == (RATE_ONE // 4, 11, 4)
+    assert np.array_equal(walk.tables, way.tables)
+
+
+@pytest.mark.parametrize("how", ["difference", "dense"])
+def test_scoring_is_that_of_the_settings(how: str) -> None:
+    (job,) = prepare(load(["search=anneal", f"scoring={how}"], RunSettings, "run"))
+    assert (make_engine(job).goal is None) == (how == "dense")
+
+
+def test_each_setting_acts() -> None:
+    def evolve(**other: Any) -> np.ndarray:
+        words = {"search": "anneal", "runs": 2, "proposals": 60, "generations": 3, "temperature": 0.05, **other}
+        return fooling.evolve(**words).images
+
+    before = evolve()
+    for name, value in {"temperature": 0, "cooling": 0, "proposals": 61, "swap_share": 0.5, "seed": 1}.items():
+        assert not np.array_equal(evolve(**{name: value}), before), name
+    assert np.array_equal(evolve(scoring="dense"), before)
+
+
+def test_a_job_end_to_end(home: Path) -> None:
+    words = {"search": "anneal", "runs": 3, "proposals": 500, "generations": 6, "digit": 2}
+    whole = fooling.evolve(**words, out="whole")
+    assert whole.evaluations.tolist() == [3001] * 3
+    assert 0 < whole.changed.max() < 3001
+    assert whole.history["median_cost"][-1] < whole.history["median_cost"][0] / 2
+    assert (np.sort(whole.images.reshape(3, -1), axis=1) == np.sort(whole.images[0].reshape(-1))).all()
+    assert np.array_equal(fooling.evolve(**words, threads=1).images, whole.images)
+    slow = fooling.evolve(**{**words, "proposals": 20}, engine="reference")
+    assert np.array_equal(slow.images, fooling.evolve(**{**words, "proposals": 20}).images)
+
+
+def test_budget_is_never_exceeded() -> None:
+    words = {"search": "anneal", "runs": 2, "proposals": 100, "generations": 50}
+    assert fooling.evolve(**words, budget=450).evaluations.tolist() == [401, 401]
+    with pytest.raises(UserError, match=r"budget must be at least 1 \+ search.proposals \(101\), got 100"):
+        fooling.evolve(**words, budget=100)
+
+
+def test_there_is_no_worst_of_a_chain() -> None:
+    with pytest.raises(UserError, match=r"search=anneal needs search\.returns=best"):
+        fooling.evolve(search="anneal", returns="worst")
+
+
+def test_a_term_that_chains_do_not_know_is_scored_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fooling.search.annealing.COMPILED", {"histogram": "counts", "variogram": "sums"})
+    objective, annealing = make((8, 8, 1))
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
+    assert [note.partition(":")[0] for note in fast.notes] == [
+        f"the term {name} is not compiled for chains" for name in ("regional", "eigen")
+    ]
+    assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
