@@ -8,7 +8,7 @@ import numpy as np
 
 from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
+from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.run import prepare
 from fooling.search.job import make_search
@@ -42,34 +42,36 @@ class Constant:
         return np.full((len(images), 10), 0.1, dtype=np.float32)
 
 
-def of_width(hidden: int) -> SigmoidNetwork:
+def of_width(hidden: int) -> DenseNetwork:
     """The bundled network with fewer units, those that say most, or with each unit several times and its say divided."""
     base = load_network(ASSETS / "mnist_mlp.safetensors")
     times = max(1, hidden // len(base.bias1))
-    order = np.argsort(-np.abs(base.weights2).sum(axis=1), kind="stable")[: hidden // times]
+    ((output, bias),) = base.later_layers
+    order = np.argsort(-np.abs(output).sum(axis=1), kind="stable")[: hidden // times]
     units = np.tile(order, times)
     return replace(
         base,
         weights1=np.ascontiguousarray(base.weights1[:, units]),
         bias1=base.bias1[units],
-        weights2=base.weights2[units] / np.float32(times),
+        later_layers=((output[units] / np.float32(times), bias),),
     )
 
 
-def of_shape(shape: Shape) -> SigmoidNetwork:
+def of_shape(shape: Shape) -> DenseNetwork:
     """The bundled network for other images: its weights stretched to their size and spread over the channels."""
     base = load_network(ASSETS / "mnist_mlp.safetensors")
-    weights = base.weights1.reshape(28, 28, -1) * 2.0**-base.lattice
+    weights = base.weights1.reshape(28, 28, -1) * 2.0**-base.fraction_bits
     rows, columns = (np.arange(side) * 28 // side for side in shape[:2])
     stretched = weights[rows][:, columns] * (28 * 28 / np.prod(shape))
     layers = {
         "weights1": np.repeat(stretched[:, :, None], shape[2], axis=2).reshape(int(np.prod(shape)), -1),
-        "bias1": base.bias1 * 2.0**-base.lattice / 255,
-        "weights2": base.weights2,
-        "bias2": base.bias2,
+        "bias1": base.bias1 * 2.0**-base.fraction_bits / 255,
+        "weights2": base.later_layers[0][0],
+        "bias2": base.later_layers[0][1],
     }
     layers = {name: value.astype(np.float32) for name, value in layers.items()}
-    return quantize(layers, shape, base.labels, "the bundled network, stretched; for benchmarks")
+    made = "the bundled network, stretched; for benchmarks"
+    return quantize(layers, shape, base.labels, "sigmoid", SIGMOID, made=made)
 
 
 def clouds(shape: Shape, lags: int = 14, seed: int = 0) -> Statistics:

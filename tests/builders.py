@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
-from fooling.classifiers.dense import DenseNetwork, quantize_dense
+from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
 from fooling.classifiers.pca import Fitted, PcaClassifier, fit_pca, make_pca
-from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
 from fooling.data import ImageSet
 from fooling.kernels.tables import TermTarget
 from fooling.statistics import Statistics
@@ -34,7 +33,7 @@ def random_images(shape: tuple[int, int, int], number: int, seed: int = 0) -> np
     return np.concatenate([noise, extremes]).astype(np.uint8)
 
 
-def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 12, seed: int = 0) -> SigmoidNetwork:
+def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 12, seed: int = 0) -> DenseNetwork:
     random = np.random.default_rng(seed)
     pixels = int(np.prod(shape))
     layers = {
@@ -44,7 +43,8 @@ def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 
         "bias2": random.normal(size=classes),
     }
     layers = {name: value.astype(np.float32) for name, value in layers.items()}
-    return quantize(layers, shape, tuple(f"class {k}" for k in range(classes)), "random, for tests")
+    labels = tuple(f"class {k}" for k in range(classes))
+    return quantize(layers, shape, labels, "sigmoid", SIGMOID, made="random, for tests")
 
 
 def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
@@ -65,7 +65,11 @@ def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0,
 
 
 def random_dense(
-    shape: tuple[int, int, int], hidden: tuple[int, ...] = (12,), activation: str = "relu", classes: int = 4, divisor: float = 1
+    shape: tuple[int, int, int],
+    hidden: tuple[int, ...] = (12,),
+    activation: str = "relu",
+    classes: int = 4,
+    temperature: float = 1,
 ) -> DenseNetwork:
     random = np.random.default_rng(0)
     widths, layers = [int(np.prod(shape)), *hidden, classes], {}
@@ -73,7 +77,8 @@ def random_dense(
         layers[f"weights{i}"] = (random.normal(size=(widths[i - 1], widths[i])) * 3 / widths[i - 1] ** 0.5).astype(np.float32)
         layers[f"bias{i}"] = random.normal(size=widths[i]).astype(np.float32)
     labels = tuple(f"class {k}" for k in range(classes))
-    return quantize_dense(layers, shape, labels, activation if hidden else "none", divisor, "random, for tests")
+    settings = {"activation": activation if hidden else "none", "temperature": temperature}
+    return quantize(layers, shape, labels, **settings, made="random, for tests")
 
 
 def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> ConvolutionalNetwork:

@@ -7,7 +7,6 @@ from typing import Any
 
 from fooling.classifiers import cnn as convolutional
 from fooling.classifiers import dense, pca
-from fooling.classifiers import sigmoid as networks
 from fooling.classifiers.adapters import open_foreign
 from fooling.classifiers.adapters.adapter import ShapeHint
 from fooling.classifiers.base import Classifier
@@ -21,8 +20,8 @@ from fooling.settings.schema import RunSettings
 
 # Kinds of built-in networks, by the format in a file's header.
 FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]] = {
-    networks.FORMAT: networks.load_sigmoid,
-    dense.FORMAT: dense.load_dense,
+    dense.SIGMOID_FORMAT: dense.load_dense,
+    dense.SOFTMAX_FORMAT: dense.load_dense,
     convolutional.FORMAT: convolutional.load_convolutional,
     pca.FORMAT: pca.load_pca,
 }

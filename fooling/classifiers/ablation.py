@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
-from fooling.classifiers.dense import DenseNetwork
+from fooling.classifiers.dense import DenseNetwork, round_to_grid
 from fooling.classifiers.pca import PcaClassifier
-from fooling.classifiers.sigmoid import SigmoidNetwork, round_to_grid
 from fooling.errors import UserError
 from fooling.kernels.tables import Doubles
 from fooling.statistics.pca import EIGEN_ONE
@@ -94,39 +93,29 @@ ABLATIONS: dict[str, Callable[[Doubles, Doubles, np.random.Generator], Doubles]]
 # --- kinds of networks --------------------------------------------------------------------------------------------------
 def first_layer(network: Any) -> Doubles:
     """Weights [P, M] of a first layer on a lattice."""
-    return np.asarray(network.weights1 * 2.0**-network.lattice, dtype=np.float64)
+    return np.asarray(network.weights1 * 2.0**-network.fraction_bits, dtype=np.float64)
 
 
 def relaid(network: Any, weights: Any) -> dict[str, Any]:
     """Fields of a network whose first layer has these weights, on the finest lattice that is exact for them."""
-    lattice, first, bias = round_to_grid(weights, network.bias1 * 2.0**-network.lattice / 255)
-    return {"lattice": lattice, "weights1": first, "bias1": bias}
-
-
-def take_sigmoid(network: SigmoidNetwork) -> Layers:
-    """Hidden and output units."""
-    return {"weights1": first_layer(network), "weights2": network.weights2.astype(np.float64)}
-
-
-def put_sigmoid(network: SigmoidNetwork, layers: Layers) -> SigmoidNetwork:
-    """With other weights."""
-    fields = relaid(network, layers["weights1"]) if "weights1" in layers else {}
-    if "weights2" in layers:
-        fields["weights2"] = layers["weights2"].astype(np.float32)
-    return replace(network, **fields)
+    fraction_bits, first, bias = round_to_grid(weights, network.bias1 * 2.0**-network.fraction_bits / 255)
+    return {"fraction_bits": fraction_bits, "weights1": first, "bias1": bias}
 
 
 def take_dense(network: DenseNetwork) -> Layers:
     """Hidden and output units."""
-    rest = {f"weights{i}": weights.astype(np.float64) for i, (weights, _) in enumerate(network.rest, 2)}
+    rest = {f"weights{i}": weights.astype(np.float64) for i, (weights, _) in enumerate(network.later_layers, 2)}
     return {"weights1": first_layer(network), **rest}
 
 
 def put_dense(network: DenseNetwork, layers: Layers) -> DenseNetwork:
     """With other weights."""
     fields = relaid(network, layers["weights1"]) if "weights1" in layers else {}
-    new = [(layers.get(f"weights{i}", weights).astype(np.float32), bias) for i, (weights, bias) in enumerate(network.rest, 2)]
-    return replace(network, **fields, rest=tuple(new))
+    new = [
+        (layers.get(f"weights{i}", weights).astype(np.float32), bias)
+        for i, (weights, bias) in enumerate(network.later_layers, 2)
+    ]
+    return replace(network, **fields, later_layers=tuple(new))
 
 
 CONVOLUTIONAL = ("kernels1", "kernels2", "weights3", "weights4")
@@ -161,7 +150,6 @@ def put_pca(network: PcaClassifier, layers: Layers) -> PcaClassifier:
 
 
 KINDS: dict[type, NeuronAccess] = {
-    SigmoidNetwork: NeuronAccess("hidden and output units", take_sigmoid, put_sigmoid),
     DenseNetwork: NeuronAccess("hidden and output units", take_dense, put_dense),
     ConvolutionalNetwork: NeuronAccess(
         "feature maps of both convolutions, hidden and output units", take_convolutional, put_convolutional

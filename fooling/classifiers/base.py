@@ -9,7 +9,7 @@ from fooling.kernels.tables import Bytes, Floats
 
 
 class Classifier(Protocol):
-    """Batch of images in, scores out. Any object with this face can be fooled; see also `networks.SigmoidNetwork`.
+    """Batch of images in, scores out. Any object with this face can be fooled; see also `dense.DenseNetwork`.
 
     Optional: `logits(images) -> float32 [N, K]`, what the scores are made of; `fooling plausibility` looks at their energy.
     """

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork, by_patches, forward, sizes
-from fooling.classifiers.dense import NONE, DenseNetwork, quantize_dense
-from fooling.classifiers.sigmoid import GRIDS, SigmoidNetwork, quantize
+from fooling.classifiers.dense import FRACTION_BITS, NONE, SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.reference.network import network_sums
@@ -36,8 +35,8 @@ class Training:
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None  # hears the mean loss of each epoch
 
 
-def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> SigmoidNetwork:
-    """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained, then rounded to the lattice."""
+def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> DenseNetwork:
+    """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained, then rounded to the fixed-point grid."""
     import jax
 
     shape, classes = data.images.shape[1:], len(data.classes)
@@ -60,13 +59,13 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
         return -(wanted * jax.nn.log_sigmoid(logits) + (1 - wanted) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
 
     trained = sgd(layers, error, data, training, key_order)
-    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, "sigmoid", SIGMOID, made=made)
 
 
 def train_dense(
     data: ImageSet, training: Training, *, hidden: tuple[int, ...] = (), activation: str = NONE, made: str = ""
 ) -> DenseNetwork:
-    """Hidden layers of these widths, cross-entropy of a softmax; trained, then rounded to the lattice.
+    """Hidden layers of these widths, cross-entropy of a softmax; trained, then rounded to the fixed-point grid.
 
     Without hidden layers it is softmax regression, which starts from 0: its optimum is the same from anywhere. It is trained
     on images less their mean, which the first layer takes in afterwards; decay is of the weights that such images get.
@@ -95,7 +94,7 @@ def train_dense(
     trained = sgd(start, error, data, training, key_order)
     trained["weights1"] = trained["weights1"] * factor
     trained["bias1"] = trained["bias1"] - mean @ trained["weights1"]
-    return quantize_dense(trained, shape, data.classes, activation, made=made)
+    return quantize(trained, shape, data.classes, activation, made=made)
 
 
 def centre(data: ImageSet) -> tuple[npt.NDArray[np.float32], np.float32]:
@@ -205,13 +204,13 @@ BATCH = 1000  # images whose gaps are measured together
 
 
 def train_perceptron(data: ImageSet, training: Training, *, average: bool, made: str = "") -> DenseNetwork:
-    """One layer of K weighted sums, which the error correction rule trains; then rounded to the lattice.
+    """One layer of K weighted sums, which the error correction rule trains; then rounded to the fixed-point grid.
 
     Weights start at 0. Images come one by one, in an order drawn anew each epoch; where the largest sum is of another class
     than the wanted one, learning_rate times the image (0 … 1) is added to the wanted class's weights and subtracted from the
     other's. `average`: the result is the mean of the weights after every image (Freund & Schapire 1999), not the last ones.
 
-    Scores are a softmax of the sums ÷ `divisor`, which is chosen so that over the training images the mean gap between the
+    Scores are a softmax of the sums ÷ `temperature`, which is chosen so that over the training images the mean gap between the
     largest and the second sum becomes 5 (odds of 148 : 1): the order of the classes is the perceptron's, and as learning_rate
     is but a factor of all weights, scores do not depend on it. The batch and decay of `training` are not used.
     """
@@ -220,11 +219,12 @@ def train_perceptron(data: ImageSet, training: Training, *, average: bool, made:
     if not np.isfinite(weights).all():
         raise UserError("the perceptron's weights are not finite; give a smaller learning_rate")
     layers = {"weights1": weights[:, :-1].T, "bias1": weights[:, -1]}
-    network = quantize_dense(layers, (height, width, channels), data.classes, made=made)
+    network = quantize(layers, (height, width, channels), data.classes, made=made)
     gap = mean_gap(network, data)
-    if network.lattice == GRIDS[-1] or not gap > 0:
-        raise UserError("the perceptron's weights are too small for the lattice; give a larger learning_rate or more epochs")
-    return quantize_dense(layers, (height, width, channels), data.classes, divisor=gap / GAP, made=made)
+    if network.fraction_bits == FRACTION_BITS[-1] or not gap > 0:
+        advice = "give a larger learning_rate or more epochs"
+        raise UserError(f"the perceptron's weights are too small for the fixed-point grid; {advice}")
+    return quantize(layers, (height, width, channels), data.classes, temperature=gap / GAP, made=made)
 
 
 def corrected(data: ImageSet, training: Training, average: bool) -> Floats:

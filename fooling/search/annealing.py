@@ -1,6 +1,6 @@
 """search=anneal: simulated annealing (Kirkpatrick et al. 1983, "Optimization by Simulated Annealing").
 
-Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one, accepted by Metropolis's rule.
+Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one; the rule of Metropolis accepts.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +10,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.sigmoid import SigmoidNetwork
-from fooling.kernels.numba import annealing as numba_annealing
-from fooling.kernels.numba import penalties as numba_penalties
-from fooling.kernels.numba.annealing import ChainState, CompiledObjective, ProposalParams
+from fooling.classifiers.dense import SIGMOID, DenseNetwork
+from fooling.kernels import numba, reference
+from fooling.kernels.numba.annealing import anneal
+from fooling.kernels.numba.annealing_state import ChainState, CompiledObjective, ProposalParams
 from fooling.kernels.numba.delta_penalties import padded_weights
-from fooling.kernels.numba.sigmoid_network import padded_rest
-from fooling.kernels.reference import annealing as reference_annealing
-from fooling.kernels.reference import penalties as reference_penalties
-from fooling.kernels.reference.annealing import temperatures
-from fooling.kernels.reference.penalties import region_count, regional_counts, regions
+from fooling.kernels.numba.network import padded_layer
+from fooling.kernels.reference.annealing import metropolis_accept, propose, shuffle_levels, temperatures
+from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regions
 from fooling.kernels.tables import RATE_ONE, Bytes, TermTarget, bin_of_level, draw_guide, draw_table, exact_counts
 from fooling.search.genetic.delta import make_delta_terms, measure
 from fooling.search.objective import Objective
@@ -78,7 +76,7 @@ class ReferenceAnneal:
     """engine=reference: one proposal after the other, every term computed in full."""
 
     notes: tuple[str, ...] = ()
-    kernels: Any = reference_penalties
+    kernels: Any = reference
 
     def __init__(self, objective: Objective, params: AnnealingParams) -> None:
         self.objective, self.params = objective, params
@@ -104,7 +102,7 @@ class ReferenceAnneal:
     def init(self, runs: Runs) -> State:
         """The first image of each chain: its target's grey levels in random order."""
         p, which = self.params, self.objective.which(runs)
-        images = reference_annealing.shuffled(p.counts[which], p.seed, runs, p.shape)
+        images = shuffle_levels(p.counts[which], p.seed, runs, p.shape)
         costs, scores = self.objective.cost(images, which, self.kernels)
         return State(0, runs, images[:, None], costs[:, None], scores[:, None], np.ones(len(runs), dtype=np.int64))
 
@@ -114,14 +112,12 @@ class ReferenceAnneal:
         images, costs, scores = state.images[:, 0].copy(), state.costs[:, 0].copy(), state.scores[:, 0].copy()
         changed = np.zeros(len(images), dtype=np.int64)
         for step, temperature in enumerate(p.temperatures(generation)):
-            proposals = reference_annealing.propose(images, p.tables[which], p.swap, p.seed, generation, step, state.runs)
+            proposals = propose(images, p.tables[which], p.swap, p.seed, generation, step, state.runs)
             fresh = (proposals != images).any(axis=(1, 2, 3))
             new, new_scores = costs.copy(), scores.copy()
             if fresh.any():
                 new[fresh], new_scores[fresh] = self.objective.cost(proposals[fresh], which[fresh], self.kernels)
-            accepted = (
-                reference_annealing.metropolis_accept(new, costs, temperature, p.seed, generation, step, state.runs) & fresh
-            )
+            accepted = metropolis_accept(new, costs, temperature, p.seed, generation, step, state.runs) & fresh
             images[accepted], costs[accepted], scores[accepted] = proposals[accepted], new[accepted], new_scores[accepted]
             changed += fresh
         return State(generation, state.runs, images[:, None], costs[:, None], scores[:, None], changed)
@@ -130,7 +126,7 @@ class ReferenceAnneal:
 class NumbaAnneal(ReferenceAnneal):
     """engine=numba: compiled chains of a built-in network by delta evaluation, on all cores; others one proposal at a time."""
 
-    kernels = numba_penalties
+    kernels = numba
 
     def __init__(
         self, objective: Objective, params: AnnealingParams, threads: int | None = None, scoring: str = "difference"
@@ -168,7 +164,7 @@ class NumbaAnneal(ReferenceAnneal):
         size = max(1, -(-n // self.threads))
 
         def work(lo: int) -> None:
-            numba_annealing.anneal(chains, compiled, walk, height, width, lo, min(lo + size, n))
+            anneal(chains, compiled, walk, height, width, lo, min(lo + size, n))
 
         list(self.pool.map(work, range(0, n, size)))
         statistics: dict[str, npt.NDArray[Any]] = {"transposed": chains.transposed, "scores": chains.units}
@@ -192,7 +188,7 @@ class NumbaAnneal(ReferenceAnneal):
         terms = {field: found.get(name, np.zeros(empty[field], dtype=np.int64)) for name, field in COMPILED.items()}
         return ChainState(
             runs=state.runs,
-            which=self.objective.which(state.runs),
+            target_index=self.objective.which(state.runs),
             images=state.images.reshape(n, -1).copy(),
             transposed=found["transposed"],
             units=found["scores"],
@@ -211,7 +207,7 @@ class NumbaAnneal(ReferenceAnneal):
 def why_slow(objective: Objective) -> tuple[str, ...]:
     """Why the chains of an objective are not compiled."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
-    if not isinstance(objective.classifier, SigmoidNetwork):
+    if not (isinstance(objective.classifier, DenseNetwork) and objective.classifier.output == SIGMOID):
         found.append("the classifier is not of mnist_mlp's kind")
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
@@ -221,6 +217,7 @@ def why_slow(objective: Objective) -> tuple[str, ...]:
 def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> CompiledObjective:
     """The objective as the compiled chains of a built-in network take it."""
     network: Any = objective.classifier
+    ((output, bias),) = network.later_layers
     found = objective.arguments or zero_arguments(shape)
     bins, histogram = found["histogram"]
     variogram, _ = found["variogram"]
@@ -230,12 +227,12 @@ def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> Comp
     return CompiledObjective(
         weights=np.array([objective.weights[name] for name in ("target", *COMPILED)]),
         digit=objective.digit,
-        free=objective.free,
+        margin=objective.free,
         bins=bins,
         histogram=histogram,
         places=np.full(histogram.targets.shape[2], float(shape[0] * shape[1])),
         variogram=variogram,
-        pairs=reference_penalties.pair_counts(shape, variogram.targets.shape[2] // 2).reshape(-1),
+        pairs=pair_counts(shape, variogram.targets.shape[2] // 2).reshape(-1),
         regional=regional,
         region=regions(shape[0], shape[1], grid),
         reach=reach,
@@ -244,11 +241,11 @@ def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> Comp
         mean=mean,
         variance=variance,
         residual=float(residual),
-        eigen_free=free,
+        eigen_margin=free,
         network=padded_weights(network.linear_head[0]),
         scale=network.scale,
-        rest=padded_rest(network.weights2),
-        bias=network.bias2,
+        output=padded_layer(output),
+        bias=bias,
     )
 
 

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from fooling.data.images import letterbox
 from fooling.errors import UserError
-from fooling.kernels.reference import operators
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference import operators, penalties
 from fooling.kernels.tables import LEVELS, Bytes, Floats, Ints, draw_table
 from fooling.search.objective import Objective
 from fooling.search.prior import level_distribution
@@ -151,8 +150,8 @@ def first_passages(
     Iteration; L2 norm, L2 distance from the start and standard deviation of pixels scaled to [0, 1], as Nguyen et al. (2015)
     log them. Pixels and start [R, H, W, C], scores [R, K].
     """
-    largest = scores.argmax(axis=1) == reference.target_classes(scores, digit)
-    sure = reference.confidence(scores, digit)
+    largest = scores.argmax(axis=1) == penalties.target_classes(scores, digit)
+    sure = penalties.confidence(scores, digit)
     levels = np.array([0.0, *map(float, PASSES[1:])], dtype=np.float32)
     now = largest[:, None] & (sure[:, None] >= levels)
     flat, apart = (array.reshape(len(array), -1).astype(np.float64) / 255 for array in (pixels, pixels - start))

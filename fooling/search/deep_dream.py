@@ -158,14 +158,14 @@ def with_detail(begun: Floats, pixels: Floats, sides: Side) -> Floats:
 
 def resized(images: Floats, sides: Side) -> Floats:
     """Images [R, H, W, C] scaled to other sides."""
-    return np.asarray(differentiable.resized(images, *sides), dtype=np.float32)
+    return np.asarray(differentiable.resize(images, *sides), dtype=np.float32)
 
 
 def enlarged(images: Floats, zoom: float) -> Floats:
     """Images [R, H, W, C] enlarged by this share about their centre, and cropped to their size."""
     if not zoom:
         return images
-    return np.asarray(np.clip(np.asarray(differentiable.zoomed(images, 1 + zoom)), 0, 255), dtype=np.float32)
+    return np.asarray(np.clip(np.asarray(differentiable.zoom(images, 1 + zoom)), 0, 255), dtype=np.float32)
 
 
 def describe(params: DreamParams) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.layers import LOGITS, SCORES, layer_function
 from fooling.kernels.jax import differentiable
-from fooling.kernels.jax.differentiable import blurred, gaussian_kernel, shifted
+from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel, roll
 from fooling.kernels.tables import Floats, Ints
 from fooling.search.continuous import StepSize
 
@@ -89,9 +89,9 @@ def step(
 ) -> tuple[Any, Any]:
     """One step of a batch [B, H, W, C]; → it after the step, and its largest absolute gradients [B]."""
     if blur:
-        pixels = blurred(pixels, gaussian_kernel(ascent.blur_sd))
-    uphill = jax.grad(lambda seen: -loss(ascent, seen, which, digit).sum())(shifted(pixels, shifts))
-    uphill = shifted(uphill, -shifts)
+        pixels = gaussian_blur(pixels, gaussian_kernel(ascent.blur_sd))
+    uphill = jax.grad(lambda seen: -loss(ascent, seen, which, digit).sum())(roll(pixels, shifts))
+    uphill = roll(uphill, -shifts)
     peaks = jnp.abs(uphill).max(axis=(1, 2, 3))
     uphill = uphill / jnp.where(peaks > 0, peaks, 1)[:, None, None, None]  # first, so that squares of small ones are not 0
     size = jnp.sqrt((uphill**2).mean(axis=(1, 2, 3), keepdims=True))

@@ -11,11 +11,8 @@ import numpy as np
 from deap import base, tools
 
 from fooling.classifiers.base import ask
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels import reference as reference_kernels
-from fooling.kernels.numba import operators as numba_operators
+from fooling.kernels import numba, reference
 from fooling.kernels.numba.selection import nsga2_selection
-from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.operators import breed, is_changed, start
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records import FRONT
@@ -76,7 +73,7 @@ class ReferencePareto:
 
     notes: tuple[str, ...] = ()
     files = (FRONT,)
-    kernels: Any = reference_kernels
+    kernels: Any = reference
 
     def __init__(self, objective: Objective, params: GeneticParams) -> None:
         self.objective, self.params = objective, params
@@ -172,7 +169,7 @@ class ReferencePareto:
 class NumbaPareto(ReferencePareto):
     """engine=numba: the same, compiled, bred and scored on all cores; the tournaments are DEAP's."""
 
-    kernels = numba_kernels
+    kernels = numba
 
     def __init__(self, objective: Objective, params: GeneticParams, threads: int | None = None) -> None:
         super().__init__(objective, params)
@@ -202,9 +199,9 @@ class NumbaPareto(ReferencePareto):
 
         def some(lo: int, hi: int) -> None:
             if generation == 0:
-                images[lo:hi] = numba_operators.start(inputs, pixels, numbers[lo:hi])
+                images[lo:hi] = numba.start(inputs, pixels, numbers[lo:hi])
             else:
-                images[lo:hi], fresh[lo:hi] = numba_operators.breed(inputs, numbers[lo:hi])
+                images[lo:hi], fresh[lo:hi] = numba.breed(inputs, numbers[lo:hi])
 
         self.engine.slices.map(some, 0, len(numbers))
         return images.reshape(runs, p.population, *p.shape), fresh.reshape(runs, -1).sum(axis=1)

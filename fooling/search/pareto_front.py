@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.annealing import shuffled
+from fooling.kernels.reference import penalties
+from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, exact_counts
 from fooling.records import FRONT, FRONT_IMAGES, Record
 from fooling.search.objective import Objective
@@ -69,7 +69,7 @@ class ParetoFront:
 def distance(objective: Objective, terms: dict[str, Floats]) -> Floats:
     """The distance from the prior, Σ weight·term without the target: terms [N] each → [N]."""
     weights = np.array([objective.weights[name] for name in objective.penalties])
-    return reference.weighted_sum(np.stack([terms[name] for name in objective.penalties], axis=1), weights)
+    return penalties.weighted_sum(np.stack([terms[name] for name in objective.penalties], axis=1), weights)
 
 
 def make_front(objective: Objective, levels: Doubles, populations: Bytes) -> ParetoFront:
@@ -79,7 +79,7 @@ def make_front(objective: Objective, levels: Doubles, populations: Bytes) -> Par
     (the class's grey `levels` [C, 256] in a fixed order), averaged over the runs' targets.
     """
     shape = (populations.shape[2], populations.shape[3], populations.shape[4])
-    noise = shuffled(exact_counts(levels[None], shape[0] * shape[1]), 0, np.zeros(1, dtype=np.uint32), shape)
+    noise = shuffle_levels(exact_counts(levels[None], shape[0] * shape[1]), 0, np.zeros(1, dtype=np.uint32), shape)
     every = np.repeat(noise, objective.targets, axis=0)  # runs 0…T − 1 have all targets
     corner = WORST_TARGET, float(distance(objective, objective.value(every)[1]).mean())
     fronts = []
@@ -114,7 +114,7 @@ def rows(front: ParetoFront) -> list[Sequence[Any]]:
     numbers: dict[str, npt.NDArray[Any]] = {
         "target": front.target,
         "prior": front.prior,
-        "confidence": reference.confidence(front.scores, front.digit),
+        "confidence": penalties.confidence(front.scores, front.digit),
         "predicted": front.scores.argmax(axis=1),
         **others,
     }

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.penalties import regional_target
+from fooling.kernels.reference import PENALTIES
+from fooling.kernels.reference.penalties import pair_counts, regional_target, weighted_l1
 from fooling.kernels.tables import LEVELS, Bytes, Doubles, TermTarget, bin_of_level, levels_within_bins
 from fooling.settings.schema import PriorSettings, RunSettings
 from fooling.statistics import Statistics
@@ -61,7 +60,7 @@ def arguments(statistics: Statistics, prior: TermTargets) -> dict[str, tuple[Any
     }
     for name in set(prior.hinge) & {"histogram", "variogram", "regional"}:
         free = float(real_terms(statistics, prior.digit, found)[name].mean())
-        found[name] = tuple(part._replace(free=free) if isinstance(part, TermTarget) else part for part in found[name])
+        found[name] = tuple(part._replace(margin=free) if isinstance(part, TermTarget) else part for part in found[name])
     return found
 
 
@@ -109,7 +108,7 @@ def variograms(statistics: Statistics, prior: TermTargets) -> Doubles:
 def exemplar_variograms(statistics: Statistics, prior: TermTargets) -> Doubles:
     """Of each exemplar, [E, C, 2, L]."""
     sums = statistics.exemplar_sums[prior.digit][..., : prior.lags]
-    return np.asarray(sums / reference.pair_counts(tuple(statistics.shape), prior.lags), dtype=np.float64)
+    return np.asarray(sums / pair_counts(tuple(statistics.shape), prior.lags), dtype=np.float64)
 
 
 def lag_weights(statistics: Statistics, prior: TermTargets) -> Doubles:
@@ -127,12 +126,12 @@ def real_terms(statistics: Statistics, digit: int, found: dict[str, tuple[Any, .
     prior = TermTargets(digit, bins=found["histogram"][1].targets.shape[2], lags=found["variogram"][0].targets.shape[2] // 2)
     which, places = np.zeros(statistics.exemplars, dtype=np.int64), float(statistics.shape[0] * statistics.shape[1])
     sums = statistics.exemplar_sums[digit][..., : prior.lags].reshape(len(which), -1, 2 * prior.lags)
-    pairs = reference.pair_counts(tuple(statistics.shape), prior.lags).reshape(-1)
+    pairs = pair_counts(tuple(statistics.shape), prior.lags).reshape(-1)
     return {
-        "histogram": reference.distance(
+        "histogram": weighted_l1(
             binned(statistics, prior), np.full(prior.bins, places), which, found["histogram"][1], prior.bins
         ),
-        "variogram": reference.distance(sums, pairs, which, found["variogram"][0], prior.lags),
+        "variogram": weighted_l1(sums, pairs, which, found["variogram"][0], prior.lags),
         "regional": statistics.exemplar_regional[digit],
         "eigen": statistics.exemplar_eigen[digit].sum(axis=1),
     }
@@ -170,7 +169,7 @@ def percentiles(statistics: Statistics, digit: int, images: Bytes, lags: int = 1
     found = arguments(statistics, TermTargets(digit, lags=lags, bins=bins))
     which, real = np.zeros(len(images), dtype=np.int64), real_terms(statistics, digit, found)
     shares = {}
-    for name, penalty in REFERENCE_PENALTIES.items():
+    for name, penalty in PENALTIES.items():
         ordered = np.sort(np.asarray(real[name], dtype=np.float32))
         shares[name] = np.searchsorted(ordered, penalty(images, which, *found[name])) / len(ordered)
     return shares

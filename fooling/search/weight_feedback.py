@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, ask
 from fooling.errors import UserError
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records import FEEDBACK, FEEDBACK_FILM, FEEDBACK_PICTURE, Record
 from fooling.search.continuous import ContinuousSearch, Initialization, StepSize
@@ -67,7 +67,7 @@ class WeightFeedback(ContinuousSearch):
     def step(self, state: State) -> State:
         """One step of every run."""
         pixels, size = state.aux["pixels"], self.params.step_size
-        winners = reference.target_classes(state.scores[:, 0], self.objective.digit)
+        winners = penalties.target_classes(state.scores[:, 0], self.objective.digit)
         pixels = pixels + np.float32(size.rate) * self.directions[winners]
         pixels = np.clip(pixels + np.float32(size.decay) * (np.float32(size.ground) - pixels), 0, 255)
         return self.observe(state.generation + 1, state.runs, pixels, {**state.aux, "pixels": pixels}, state.images[:, 0])

@@ -34,10 +34,10 @@ def greys(images: Bytes, _eigen: PrincipalComponents) -> Features:
 
 def lags(images: Bytes, _eigen: PrincipalComponents) -> Features:
     """Mean |I(p) − I(p + k)| along rows (x) and columns (y), k = 1…14 as far as the image goes, mean over channels."""
-    from fooling.kernels.numba import penalties as numba_
+    from fooling.kernels import numba
 
     most = min(LAGS, min(images.shape[1:3]) - 1)
-    sums = numba_.variogram_sums(np.ascontiguousarray(images), most)
+    sums = numba.variogram_sums(np.ascontiguousarray(images), most)
     means = (sums / pair_counts(images.shape[1:], most)).mean(axis=1)
     return {f"variogram_{way}_{k + 1}": means[:, axis, k] for axis, way in enumerate("xy") for k in range(most)}
 

@@ -8,12 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data import ImageSet, ImageStream, refuse_empty_classes
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.numba import penalties as numba_
+from fooling.kernels import numba
 from fooling.kernels.numba.pca import eigen_parts
-from fooling.kernels.numba.regional import regional_parts
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.penalties import eigen_distances, regional_counts, regional_target
+from fooling.kernels.reference.penalties import eigen_distances, pair_counts, regional_counts, regional_target
 from fooling.kernels.tables import LEVELS, Bytes, Doubles, Ints, bin_of_level
 from fooling.statistics import Statistics
 from fooling.statistics.pca import (
@@ -83,9 +80,9 @@ def update(sums: Accumulators, images: Bytes, labels: Ints) -> None:
     """Takes in the next images [N, H, W, C] and their classes [N]."""
 
     images = np.ascontiguousarray(images)
-    levels = numba_.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8))
-    differences = numba_.variogram_sums(images, sums.differences.shape[3])
-    regional = regional_parts(images, sums.grid, sums.reach)
+    levels = numba.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8))
+    differences = numba.variogram_sums(images, sums.differences.shape[3])
+    regional = numba.regional_parts(images, sums.grid, sums.reach)
     for k in np.unique(labels):
         mine = labels == k
         own = images[mine]
@@ -140,7 +137,7 @@ def fit(
         update(sums, images, labels)
         watch("images", int(sums.seen.sum()), len(stream.labels))
     levels = sums.levels / sums.levels.sum(axis=2, keepdims=True)
-    means = sums.differences / count[:, None, None, None] / reference.pair_counts(shape, lags)
+    means = sums.differences / count[:, None, None, None] / pair_counts(shape, lags)
     histogram = np.zeros((*levels.shape[:2], bins))
     np.add.at(np.moveaxis(histogram, 2, 0), bin_of_level(bins), np.moveaxis(levels, 2, 0))
     regional = (sums.regional / count[:, None, None] / regional_counts(shape, grid, reach)).reshape(
@@ -187,8 +184,8 @@ def describe(
     weights, centre, mean, variance, residual, _ = arguments(eigen, 0.0)
     which = np.zeros(len(images), dtype=np.int64)
     return {
-        "levels": numba_.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8)).astype(np.int32),
-        "sums": numba_.variogram_sums(images, lags).astype(np.int32),
-        "regional": NUMBA_PENALTIES["regional"](images, which, grid, regional_target(regional)).astype(np.float64),
+        "levels": numba.histogram_counts(images, np.arange(LEVELS, dtype=np.uint8)).astype(np.int32),
+        "sums": numba.variogram_sums(images, lags).astype(np.int32),
+        "regional": numba.PENALTIES["regional"](images, which, grid, regional_target(regional)).astype(np.float64),
         "eigen": np.stack(eigen_distances(eigen_parts(images, weights, centre, mean), variance, residual), axis=1),
     }

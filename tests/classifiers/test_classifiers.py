@@ -17,7 +17,7 @@ from fooling import load_classifier
 from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork, by_library, by_patches, sizes
-from fooling.classifiers.sigmoid import EXACT, LARGEST, quantize
+from fooling.classifiers.dense import EXACT, LARGEST, quantize
 from fooling.classifiers.training import Training, confusion_matrix, momentum_update, train_cnn, train_mlp
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
@@ -52,15 +52,16 @@ def test_lattice_is_the_finest_that_is_exact() -> None:
 
 def test_weights_too_large_for_any_lattice_are_refused() -> None:
     layers = {"weights1": np.full((64, 2), 1e9), "bias1": np.zeros(2), "weights2": np.zeros((2, 2)), "bias2": np.zeros(2)}
-    with pytest.raises(UserError, match="too large for the lattice"):
-        quantize(layers, SHAPE, ("a", "b"), "")
+    with pytest.raises(UserError, match="too large for the"):
+        quantize(layers, SHAPE, ("a", "b"), "sigmoid", "sigmoid")
 
 
 def test_scores_are_those_of_the_float_network() -> None:
     network, images = random_network(SHAPE), random_images(SHAPE, 20)
-    w1, b1 = network.weights1 / 2.0**network.lattice, network.bias1 / 2.0**network.lattice / 255
+    w1, b1 = network.weights1 / 2.0**network.fraction_bits, network.bias1 / 2.0**network.fraction_bits / 255
     hidden = 1 / (1 + np.exp(-(images.reshape(len(images), -1) / 255 @ w1 + b1)))
-    expected = 1 / (1 + np.exp(-(hidden @ network.weights2.astype(float) + network.bias2)))
+    ((weights2, bias2),) = network.later_layers
+    expected = 1 / (1 + np.exp(-(hidden @ weights2.astype(float) + bias2)))
     assert network(images) == pytest.approx(expected, abs=2e-6)
 
 
@@ -75,9 +76,9 @@ def test_file_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["weights1", "bias1", "weights2", "bias2"])
 def test_fingerprint_knows_every_weight(name: str) -> None:
     network = random_network(SHAPE)
-    changed = getattr(network, name).copy()
-    changed.reshape(-1)[0] += 1
-    assert replace(network, **{name: changed}).fingerprint != network.fingerprint
+    before = network.fingerprint
+    network.tensors[name].reshape(-1)[0] += 1
+    assert replace(network).fingerprint != before
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff" * 100, b"\x08\0\0\0\0\0\0\0{}      "])
@@ -90,19 +91,21 @@ def test_files_that_are_no_network_are_refused(tmp_path: Path, content: bytes) -
 
 def test_other_tensors_are_refused(tmp_path: Path) -> None:
     network, path = random_network(SHAPE), tmp_path / "n.safetensors"
-    replace(network, weights2=np.full_like(network.weights2, np.nan)).save(path)
+    ((weights2, bias2),) = network.later_layers
+    replace(network, later_layers=((np.full_like(weights2, np.nan), bias2),)).save(path)
     with pytest.raises(UserError, match="tensor weights2 holds numbers that are not finite"):
         load_network(path)
-    replace(network, bias2=np.zeros(7, np.float32)).save(path)
+    replace(network, later_layers=((weights2, np.zeros(7, np.float32)),)).save(path)
     with pytest.raises(UserError, match=r"tensor bias2: expected float32 \[4\], got float32 \[7\]"):
         load_network(path)
     replace(network, weights1=np.full_like(network.weights1, 2000)).save(path)
     with pytest.raises(UserError, match="first-layer sums reach 2²⁴"):
         load_network(path)
-    replace(network, lattice=-2000).save(path)
+    replace(network, fraction_bits=-2000).save(path)
     with pytest.raises(UserError, match="its header is damaged"):
         load_network(path)
-    replace(network, weights1=network.weights1[:, :0], bias1=network.bias1[:0], weights2=network.weights2[:0]).save(path)
+    none = {"weights1": network.weights1[:, :0], "bias1": network.bias1[:0], "later_layers": ((weights2[:0], bias2),)}
+    replace(network, **none).save(path)
     with pytest.raises(UserError, match="tensor weights1: expected int16"):
         load_network(path)
     save_file({"x": np.zeros(3)}, path)

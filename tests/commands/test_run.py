@@ -17,7 +17,7 @@ import fooling
 from fooling.commands import COMMANDS, dispatch, guarded
 from fooling.commands.grid import clear_sweep
 from fooling.errors import UserError
-from fooling.kernels.numba.delta_penalties import STATISTICS
+from fooling.kernels.numba import DELTA_PENALTIES
 from fooling.records import read_image, read_run, status_of
 from fooling.records.files import locked
 from fooling.search.objective import TERMS
@@ -154,7 +154,7 @@ def test_a_term_that_is_scored_in_full_is_told_once(
 ) -> None:
     assert call("run", *QUICK, "out=fast") == 0
     assert "in full" not in capsys.readouterr().out
-    monkeypatch.delitem(STATISTICS, "histogram")
+    monkeypatch.delitem(DELTA_PENALTIES, "histogram")
     assert call("run", *QUICK, "out=slow") == 0
     note = "the term histogram has no update by difference: it is scored in full"
     assert capsys.readouterr().out.count(note) == 1
@@ -202,7 +202,7 @@ def test_evolve_is_the_command(home: Path) -> None:
 def test_a_record_of_an_object_does_not_say_that_it_was_the_bundled_one(home: Path) -> None:
     classifier = random_network((28, 28, 1), 10)
     fooling.evolve(classifier=classifier, runs=1, generations=1, out="r")
-    assert read_run(Path("r"))["classifier"] == "object SigmoidNetwork"
+    assert read_run(Path("r"))["classifier"] == "object DenseNetwork"
     assert call("run", "r/config.yaml") == 2
     with pytest.raises(UserError, match=r"statistics: expected fooling\.Statistics or a file's name, got int"):
         fooling.evolve(statistics=5)  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ import fooling
 from fooling import load_classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import DenseNetwork
-from fooling.classifiers.sigmoid import SigmoidNetwork
 from fooling.classifiers.training import GAP, Training, confusion_matrix, mean_gap, train_dense, train_perceptron
 from fooling.commands import dispatch, guarded
 from fooling.commands.train import TRAINERS
@@ -29,7 +28,7 @@ QUICK: dict[str, tuple[list[str], float, type]] = {
     "perceptron": (["epochs=2"], 0.85, DenseNetwork),
     "mlp": (["epochs=5", "hidden=20,15", "activation=relu"], 0.85, DenseNetwork),
     "cnn": (["epochs=12", "batch=50", "hidden=24", "channels=6,12", "kernel=3"], 0.85, ConvolutionalNetwork),
-    "mnist_mlp": (["epochs=12", "hidden=20", "batch=20"], 0.85, SigmoidNetwork),
+    "mnist_mlp": (["epochs=12", "hidden=20", "batch=20"], 0.85, DenseNetwork),
 }
 ONCE = Training(epochs=2, batch=50, learning_rate=0.5, decay=1e-4, seed=1)
 
@@ -120,10 +119,10 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
         (["channels=1,2"], "channels is not a setting of classifier=mnist_mlp, but of mnist_cnn, mnist_cnn2, cnn; got"),
         (["classifier=cnn", "hidden=5,6"], "hidden: classifier=cnn has one hidden layer, expected one number, got [5, 6]"),
         (["hidden=5,6"], "hidden: classifier=mnist_mlp has one hidden layer"),
-        (["classifier=perceptron", "learning_rate=1e-9"], "weights are too small for the lattice; give a larger learning_rate"),
+        (["classifier=perceptron", "learning_rate=1e-9"], "weights are too small for the .*; give a larger learning_rate"),
         (
             ["classifier=perceptron", "learning_rate=1e9"],
-            "too large for the lattice; train with more weight decay or a smaller",
+            "too large for the .*; train with more weight decay or a smaller",
         ),
         (["classifier=perceptron", "learning_rate=1e38"], "the perceptron's weights are not finite; give a smaller"),
     ],
@@ -180,7 +179,9 @@ def test_the_perceptron_follows_its_rule(average: bool) -> None:
             weights[found] -= 0.5 * pixels
         total += weights
     wanted = total / 60 if average else weights
-    assert network.weights1.T / 2.0**network.lattice == pytest.approx(wanted[:, :-1], abs=0.51 / 2.0**network.lattice)
+    assert network.weights1.T / 2.0**network.fraction_bits == pytest.approx(
+        wanted[:, :-1], abs=0.51 / 2.0**network.fraction_bits
+    )
     assert mean_gap(network, data) == pytest.approx(GAP, rel=1e-5)
     sums = data.images.reshape(60, -1) / 255 @ wanted[:, :-1].T + wanted[:, -1]
     assert (network(data.images).argmax(axis=1) == sums.argmax(axis=1)).mean() > 0.95
@@ -189,7 +190,7 @@ def test_the_perceptron_follows_its_rule(average: bool) -> None:
 def test_a_perceptrons_scores_do_not_depend_on_its_rate() -> None:
     data = few()
     one, four = (train_perceptron(data, replace(ONCE, learning_rate=rate), average=False) for rate in (0.5, 2.0))
-    assert four.divisor == pytest.approx(4 * one.divisor)
+    assert four.temperature == pytest.approx(4 * one.temperature)
     assert four(data.images) == pytest.approx(one(data.images), abs=1e-6)
 
 

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from objectives import PLAN, equal
 from objectives import small_search as make
 
-from fooling.kernels import tables
+from fooling.kernels import numba, tables
 from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.reference import operators as reference_breeding
-from fooling.kernels.reference.operators import OPERATORS, ORIGINAL, OperatorRates, breed
+from fooling.kernels.numba import delta_operators
+from fooling.kernels.reference import OPERATORS, operators
+from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 from fooling.run import prepare
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
@@ -31,16 +30,16 @@ from fooling.settings.schema import RunSettings
 
 ONE = tables.RATE_ONE
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "breeding.json").read_text())
-MOVES = {"gaussian_moves": gaussian_perturbations(30.0), "polynomial_moves": polynomial_perturbations(5)}
-ALL = OperatorRates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **MOVES)
+PERTURBATIONS = {"gaussian_table": gaussian_perturbations(30.0), "polynomial_table": polynomial_perturbations(5)}
+ALL = OperatorRates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **PERTURBATIONS)
 LESS = {"redraw": 0.003, "swap": 0.003, "population": 6}
 CASES = [
     {"rates": OperatorRates(rectangle=ONE)},
     {"rates": OperatorRates(rectangle=ONE // 3)},
-    {"rates": OperatorRates(gaussian=ONE // 100, **MOVES)},
-    {"rates": OperatorRates(gaussian=ONE // 6, gaussian_moves=gaussian_perturbations(0.8))},
-    {"rates": OperatorRates(polynomial=ONE // 100, **MOVES)},
-    {"rates": OperatorRates(polynomial=ONE // 6, polynomial_moves=polynomial_perturbations(100))},
+    {"rates": OperatorRates(gaussian=ONE // 100, **PERTURBATIONS)},
+    {"rates": OperatorRates(gaussian=ONE // 6, gaussian_table=gaussian_perturbations(0.8))},
+    {"rates": OperatorRates(polynomial=ONE // 100, **PERTURBATIONS)},
+    {"rates": OperatorRates(polynomial=ONE // 6, polynomial_table=polynomial_perturbations(100))},
     {"rates": OperatorRates(blur=ONE // 100)},
     {"rates": OperatorRates(blur=ONE // 2)},
     {"rates": ALL},
@@ -62,11 +61,11 @@ def breed_thrice(shape: tuple[int, int, int], limit: int, **varied: object) -> t
     """The reference's children, numba's, whole and by difference, and the share of these that were changes."""
     recipe, parents, expected = make_breeding(shape, **varied)
     before, numbers = parents.copy(), numbers_of(recipe)
-    whole, fresh = numba_breeding.breed(recipe, numbers)
-    found = numba_changes.changed_children(recipe, limit, numbers)
+    whole, fresh = numba.breed(recipe, numbers)
+    found = delta_operators.changed_children(recipe, limit, numbers)
     images = rebuild(recipe, found, len(numbers))
-    images[found.whole], found.fresh[found.whole] = whole[found.whole], fresh[found.whole]
-    assert np.array_equal(found.fresh, fresh)
+    images[found.whole], found.is_new[found.whole] = whole[found.whole], fresh[found.whole]
+    assert np.array_equal(found.is_new, fresh)
     assert np.array_equal(parents, before)
     return expected, whole.reshape(expected.shape), images.reshape(expected.shape), 1 - len(found.whole) / len(numbers)
 
@@ -117,10 +116,10 @@ def test_golden_children_of_all_operators(kernel: str) -> None:
     assert hashlib.sha256(children.tobytes()).hexdigest() == GOLDEN["operators"]
 
 
-@pytest.mark.parametrize("name", MOVES)
-def test_golden_moves(name: str) -> None:
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_golden_perturbations(name: str) -> None:
     """The tables are the same on every machine."""
-    assert hashlib.sha256(MOVES[name].astype("<u8").tobytes()).hexdigest() == GOLDEN[name]
+    assert hashlib.sha256(PERTURBATIONS[name].astype("<u8").tobytes()).hexdigest() == GOLDEN[name.replace("table", "moves")]
 
 
 @pytest.mark.parametrize("scoring", ["difference", "dense"])
@@ -193,7 +192,7 @@ def test_a_share_of_the_children_takes_rectangles() -> None:
 def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
     rate, sd, n = 0.1, 12.0, 200
     children = children_of(
-        flat_parents(level), OperatorRates(gaussian=int(rate * ONE), gaussian_moves=gaussian_perturbations(sd)), n
+        flat_parents(level), OperatorRates(gaussian=int(rate * ONE), gaussian_table=gaussian_perturbations(sd)), n
     )
     noise = children.astype(int) - level
     stays = math.erf(0.5 / sd / math.sqrt(2)) if level else 0.5 + math.erf(0.5 / sd / math.sqrt(2)) / 2
@@ -210,7 +209,7 @@ def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
 @pytest.mark.parametrize(("level", "eta"), [(128, 20), (5, 3)])
 def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> None:
     rate, table = 0.25, polynomial_perturbations(eta)
-    children = children_of(flat_parents(level), OperatorRates(polynomial=int(rate * ONE), polynomial_moves=table), 100)
+    children = children_of(flat_parents(level), OperatorRates(polynomial=int(rate * ONE), polynomial_table=table), 100)
     shares = rate * np.diff(table[level] / 2**32, prepend=0)
     shares[level] += 1 - rate
     found = np.bincount(children.reshape(-1), minlength=256) / children.size
@@ -221,7 +220,7 @@ def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> Non
 def test_blur_by_hand() -> None:
     image = np.zeros((3, 4, 2), np.uint8)
     image[0, 0] = 160, 80
-    reference_breeding.smoothing_mutation(image, ONE - 1, (0, 0, 0, 0))  # every place, one after the other
+    operators.smoothing_mutation(image, ONE - 1, (0, 0, 0, 0))  # every place, one after the other
     assert image[0, 0].tolist() == [90, 45]  # 9/16: what lies outside is as the corner
     assert image[0, 1].tolist() == [17, 8]  # 3/16 of what the corner is now: 16.9, 8.4
     assert image[1, 0].tolist() == [18, 9]  # 3/16 of the corner and 1/16 of its neighbour: 17.9, 8.9
@@ -251,7 +250,7 @@ def rates_of(**changed: object) -> OperatorRates:
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_table_names_what_is_there(name: str) -> None:
     operator = OPERATORS[name]
-    assert getattr(reference_breeding, operator.function.__name__) is operator.function
+    assert getattr(operators, operator.function.__name__) is operator.function
     assert f"search.{operator.setting}" in leaves(RunSettings)
     off = load(operator.off, RunSettings, "run").search
     assert getattr(off, operator.setting) in (0, "none")
@@ -269,8 +268,8 @@ def test_rates_follow_the_settings() -> None:
     assert rates_of() == ORIGINAL
     rates = rates_of(rectangles=0.25, gaussians=1, gaussian_sd=3, polynomials=2, polynomial_eta=7, blurs=4)
     assert rates[:4] == (ONE // 4, round(ONE / 784), round(2 * ONE / 784), round(4 * ONE / 784))
-    assert rates.gaussian_moves is gaussian_perturbations(3.0)
-    assert rates.polynomial_moves is polynomial_perturbations(7)
+    assert rates.gaussian_table is gaussian_perturbations(3.0)
+    assert rates.polynomial_table is polynomial_perturbations(7)
     assert rates_of(gaussians=1e9).gaussian == ONE // 2
     assert rates_of(crossover="rectangle").rectangle == ONE
     assert rates_of(crossover="none", rectangles=0.5).rectangle == 0

@@ -139,7 +139,7 @@ def test_first_images_have_exactly_the_wanted_levels(shape: tuple[int, int, int]
     levels = levels[[0, 1, 1, 2, 0]]
     assert (counts.sum(axis=2) == shape[0] * shape[1]).all()
     assert np.abs(counts - levels * shape[0] * shape[1]).max() < 1
-    images = reference_anneal.shuffled(counts, 7, RUNS, shape)
+    images = reference_anneal.shuffle_levels(counts, 7, RUNS, shape)
     for image, of_run in zip(images, counts, strict=True):
         for channel in range(shape[2]):
             assert np.array_equal(np.bincount(image[..., channel].reshape(-1), minlength=256), of_run[channel])

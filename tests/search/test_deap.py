@@ -37,8 +37,8 @@ QUICK = ("run", "engine=deap", "digit=2", "runs=2", "population=6", "selected=3"
         ANY,
         {**ANY_OF_1, "target_free": 0.1},
         {"exemplar": True, "weights": ALL, "mutate_factor": 0.1, "seed": 2**64 - 1},
-        {"rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0), blur=2**18)},
-        {"shape": (6, 7, 3), "rates": OperatorRates(polynomial=2**20, polynomial_moves=polynomial_perturbations(20))},
+        {"rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0), blur=2**18)},
+        {"shape": (6, 7, 3), "rates": OperatorRates(polynomial=2**20, polynomial_table=polynomial_perturbations(20))},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )

@@ -16,7 +16,7 @@ from PIL import Image
 import fooling
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
-from fooling.kernels.jax.differentiable import blurred, gaussian_kernel
+from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
 from fooling.records import open_record, read_image, read_run
 from fooling.run import prepare, run_job
 from fooling.search.continuous import first_passages
@@ -77,7 +77,7 @@ def test_decay_pulls_to_the_ground_and_black_and_white_bound() -> None:
 
 def test_blur_comes_before_the_slope() -> None:
     slope = slope_of(NETWORK, blur_sd=0.8)
-    softened = np.asarray(blurred(jnp.asarray(grey()), gaussian_kernel(0.8)))
+    softened = np.asarray(gaussian_blur(jnp.asarray(grey()), gaussian_kernel(0.8)))
     both, _ = take_step(slope, STEADY, grey(), WHICH, 1, NO_SHIFT, True)
     step, _ = take_step(slope, STEADY, softened, WHICH, 1, NO_SHIFT, False)
     assert both == pytest.approx(step, abs=1e-3)

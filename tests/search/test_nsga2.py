@@ -15,7 +15,7 @@ import fooling
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
 from fooling.kernels.numba.selection import nsga2_selection
-from fooling.kernels.reference.annealing import shuffled
+from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
 from fooling.records import open_record, read_image, read_images, read_run
 from fooling.run import prepare, run_job
@@ -150,7 +150,7 @@ def corner_of(job: Job) -> tuple[float, float]:
     """Sure of another class; and as far from the prior as noise of the class's grey levels, in the mean over all targets."""
     objective, (height, width, channels) = job.objective, job.objective.classifier.input_shape
     counts = exact_counts(job.statistics.levels[None, job.prior_digit], height * width)
-    noise = shuffled(counts, 0, np.zeros(1, dtype=np.uint32), (height, width, channels))
+    noise = shuffle_levels(counts, 0, np.zeros(1, dtype=np.uint32), (height, width, channels))
     _, terms, _ = objective.value(np.repeat(noise, objective.targets, axis=0))
     return 2.0, np.mean(sum(objective.weights[name] * terms[name].astype(float) for name in objective.penalties))
 

@@ -75,7 +75,7 @@ def test_a_hinge_is_the_mean_of_the_training_images(name: str) -> None:
         assert free == pytest.approx(np.maximum(term - term.mean(), 0), abs=1e-6)
     assert (free < term).any()
     for other in set(REFERENCE_PENALTIES) - {name}:
-        assert all(part.free == 0 for part in hinged[other] if isinstance(part, TermTarget))
+        assert all(part.margin == 0 for part in hinged[other] if isinstance(part, TermTarget))
 
 
 def test_terms_of_the_training_images() -> None:

@@ -14,7 +14,7 @@ from deap import base, tools
 
 from fooling.classifiers.base import Classifier, ask
 from fooling.errors import UserError
-from fooling.kernels.reference import operators as reference_operators
+from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
 from fooling.records import LOGBOOK, Record
@@ -82,7 +82,7 @@ def make_toolbox(objective: Objective, params: GeneticParams) -> base.Toolbox:
     def mutate(one: Individual) -> tuple[Individual]:
         p, pixels = params, one.image.reshape(-1)
         table = p.tables[objective.which(np.array([one.run], dtype=np.uint32))[0]]
-        reference_operators.mutate(pixels, p.shape, table, one.redraw, p.swap, p.rates, one.address)
+        operators.mutate(pixels, p.shape, table, one.redraw, p.swap, p.rates, one.address)
         one.become(pixels)
         return (one,)
 
@@ -162,7 +162,7 @@ class DeapEngine:
         with seeded(repr((p.seed, run, generation))):
             for number in range(p.population):
                 address = (number, generation, run, p.seed)
-                places = reference_operators.pair(p.selected, p.mixing, address)
+                places = operators.pair(p.selected, p.mixing, address)
                 one, other = (self.call("clone", parents[place]) for place in places)
                 one.address, one.redraw = address, redraw
                 child, _ = self.call("mate", one, other)

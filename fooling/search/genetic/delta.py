@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.numba import delta_operators
-from fooling.kernels.numba import operators as numba_operators
-from fooling.kernels.numba.delta_images import Changes, apply_changes, spread, transpose, transposed_update
-from fooling.kernels.numba.delta_penalties import STATISTICS, Statistic, network_statistic, padded_weights
+from fooling.kernels import numba
+from fooling.kernels.numba import DELTA_PENALTIES, delta_operators
+from fooling.kernels.numba.delta_images import Changes, apply_changes, fill_from_parents, transpose, transposed_update
+from fooling.kernels.numba.delta_penalties import DELTA_SCORES, Statistic, padded_weights
 from fooling.kernels.numba.operators import GenerationInputs
 from fooling.kernels.tables import Bytes, Flags, Floats, Ints
 from fooling.search.objective import Objective
@@ -39,7 +37,7 @@ class DeltaTerm:
     def in_full(self, images: Bytes, which: Ints) -> Array:
         """Its values of images [N, H, W, C] with the targets `which` [N]."""
         if self.statistic is None:
-            return NUMBA_PENALTIES[self.name](images, which, *self.arguments)
+            return numba.PENALTIES[self.name](images, which, *self.arguments)
         found = self.statistic.measure(images, *self.arguments)
         return self.statistic.value(found, images.shape[1:], which, *self.arguments)
 
@@ -49,9 +47,9 @@ def make_delta_terms(objective: Objective) -> list[DeltaTerm]:
     classifier, terms = objective.classifier, []
     if hasattr(classifier, "linear_head") and hasattr(classifier, "scores_of_sums"):
         weights, bias = classifier.linear_head
-        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba_kernels))
-        terms.append(DeltaTerm(SCORES, classifier.num_classes, network_statistic, arguments))
-    return terms + [DeltaTerm(name, 1, STATISTICS.get(name), objective.arguments[name]) for name in objective.penalties]
+        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba))
+        terms.append(DeltaTerm(SCORES, classifier.num_classes, DELTA_SCORES, arguments))
+    return terms + [DeltaTerm(name, 1, DELTA_PENALTIES.get(name), objective.arguments[name]) for name in objective.penalties]
 
 
 @dataclass(frozen=True)
@@ -82,17 +80,17 @@ def changed_children(inputs: GenerationInputs, parents: Parents, numbers: Ints, 
 
     limit = −1: all children are whole. Those of generation 0 always are.
     """
-    which = inputs.which[numbers // inputs.stride] if len(inputs.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
+    which = inputs.target_index[numbers // inputs.stride] if len(inputs.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
     if inputs.generation == 0:
-        images, fresh = numba_operators.start(inputs, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
+        images, fresh = numba.start(inputs, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
         nothing = Changes(parents.images, parents.images, NONE, np.zeros(1, np.int64), NONE.astype(np.int32), images[0, :0])
         rows, whole = np.full(len(numbers), -1, dtype=np.int64), np.arange(len(numbers))
         return Candidates(rows, which, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
     found = delta_operators.changed_children(inputs, limit, numbers)
-    images, found.fresh[found.whole] = numba_operators.breed(inputs, numbers[found.whole])
+    images, found.is_new[found.whole] = numba.breed(inputs, numbers[found.whole])
     transposed = parents.statistics.get("transposed", parents.images)
     changes = Changes(parents.images, transposed, found.rows[found.changed], found.ends, found.pixels, found.levels)
-    return Candidates(found.rows, which, found.fresh, found.changed, changes, found.whole, images.reshape(-1, *shape))
+    return Candidates(found.rows, which, found.is_new, found.changed, changes, found.whole, images.reshape(-1, *shape))
 
 
 def evaluate(term: DeltaTerm, parents: Parents, candidates: Candidates) -> Floats:
@@ -120,7 +118,7 @@ def all_images(parents: Parents, candidates: Candidates, images: Bytes | None = 
         return candidates.images
     if images is None:
         images = np.empty((len(candidates.rows), *candidates.images.shape[1:]), dtype=np.uint8)
-    spread(flat(images), parents.images, candidates.rows, candidates.whole, flat(candidates.images))
+    fill_from_parents(flat(images), parents.images, candidates.rows, candidates.whole, flat(candidates.images))
     apply_changes(flat(images), candidates.changed, candidates.changes)
     return images
 
@@ -153,7 +151,7 @@ def update_statistics(terms: list[DeltaTerm], parents: Parents, candidates: Cand
 
 def gather(old: Array, candidates: Candidates, changed: Array, whole: Array, result: Array) -> None:
     """Writes `result` [n, …] from what the parents [Q, …], the changed [m, …] and the whole candidates [w, …] have."""
-    spread(flat(result), flat(old), candidates.rows, candidates.changed, flat(changed))
+    fill_from_parents(flat(result), flat(old), candidates.rows, candidates.changed, flat(changed))
     if len(candidates.whole):
         result[candidates.whole] = whole
 

@@ -16,9 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
-from fooling.kernels.jax import operators as jax_operators
-from fooling.kernels.jax import penalties as jax_penalties
+from fooling.kernels import jax as kernels
 from fooling.kernels.jax.operators import as_table
 from fooling.kernels.jax.philox import FAR
 from fooling.kernels.tables import Bytes, Ints
@@ -187,7 +185,7 @@ class JaxEngine:
         p, tables = self.params, self.tables()
 
         def draw(run: Any, which: Any) -> Any:
-            return jax_operators.start(of_run(tables, which), p.seed, run, p.population, p.shape)
+            return kernels.start(of_run(tables, which), p.seed, run, p.population, p.shape)
 
         children = jax.vmap(draw)(batch["runs"], batch["which"])
         changed = jnp.full(len(batch["runs"]), p.population, dtype=jnp.int32)
@@ -214,7 +212,7 @@ class JaxEngine:
 
         def breed(images: Any, redraw: Any, run: Any, which: Any) -> Any:
             table = of_run(tables, which)
-            return jax_operators.breed(images, table, redraw, p.swap, p.mixing, p.seed, generation, run, p.population, p.rates)
+            return kernels.breed(images, table, redraw, p.swap, p.mixing, p.seed, generation, run, p.population, p.rates)
 
         children, fresh = jax.vmap(breed)(parents["images"], redraw, runs, which)
         changed = fresh.sum(axis=1, dtype=jnp.int32)
@@ -231,7 +229,7 @@ class JaxEngine:
         found = {"images": children, "costs": costs.reshape(size), "scores": scores.reshape(*size, -1)}
         if rivals:
             found = {name: jnp.concatenate([array, rivals[name]], axis=1) for name, array in found.items()}
-        best = jax.vmap(lambda costs: jax_operators.truncation_selection(costs, self.params.selected))(found["costs"])
+        best = jax.vmap(lambda costs: kernels.truncation_selection(costs, self.params.selected))(found["costs"])
         selected = {name: jax.vmap(lambda array, best: array[best])(array, best) for name, array in found.items()}
         return {**selected, "changed": changed}
 
@@ -239,10 +237,10 @@ class JaxEngine:
         """Cost [M] and scores [M, K] of images uint8 [M, H, W, C] with the targets `which` [M]."""
         objective: Any = self.objective
         scores = objective.classifier.jax_fn(images).astype(jnp.float32)
-        terms = [jax_penalties.target_term(scores, objective.digit, objective.free)]
-        terms += [JAX_PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
+        terms = [kernels.target_term(scores, objective.digit, objective.free)]
+        terms += [kernels.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
         weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
-        return jax_penalties.weighted_sum(jnp.stack(terms, axis=1), weights), scores
+        return kernels.weighted_sum(jnp.stack(terms, axis=1), weights), scores
 
 
 def of_run(tables: Any, which: Any) -> Any:

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import ask
-from fooling.kernels.numba import penalties as numba_penalties
+from fooling.kernels import numba
 from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
-from fooling.kernels.numba.selection import truncation_selection
 from fooling.kernels.tables import Bytes, Floats, Ints, draw_guide, log_survival
 from fooling.search.genetic.delta import (
     SCORES,
@@ -145,10 +144,10 @@ class NumbaEngine:
             parents=state.images.reshape(*state.images.shape[:2], int(np.prod(p.shape))),
             tables=p.tables,
             guides=self.guides,
-            which=self.objective.which(state.runs),
+            target_index=self.objective.which(state.runs),
             redraw=log_survivals(p.redraw_thresholds(state.costs)) if generation else np.zeros(0, dtype=np.uint64),
             swap=np.uint64(log_survival(p.swap)),
-            mixing=p.mixing,
+            has_crossover=p.mixing,
             seed=np.uint64(p.seed),
             generation=generation,
             runs=state.runs,
@@ -211,7 +210,7 @@ class Generation:
         p, n = engine.params, engine.params.population
         costs = self.costs(lo, hi)
         rivals = state.costs[lo:hi] if p.elitism else state.costs[lo:hi, :0]
-        best = truncation_selection(costs, rivals, p.selected)
+        best = numba.truncation_selection(costs, rivals, p.selected)
         self.write_images(lo, hi, best)
         scores = self.scored.scores[lo * n : hi * n].reshape(hi - lo, n, -1)
         is_child, runs = best < n, np.arange(hi - lo)[:, None]
@@ -228,8 +227,8 @@ class Generation:
         """Costs of the children of runs lo…hi − 1, [hi − lo, N]."""
         engine, n = self.engine, self.engine.params.population
         terms, scores = self.scored.terms[lo * n : hi * n], self.scored.scores[lo * n : hi * n]
-        terms[:, 0] = numba_penalties.target_term(scores, engine.objective.digit, engine.objective.free)
-        return numba_penalties.weighted_sum(terms, engine.weights).reshape(-1, n)
+        terms[:, 0] = numba.target_term(scores, engine.objective.digit, engine.objective.free)
+        return numba.weighted_sum(terms, engine.weights).reshape(-1, n)
 
     def write_images(self, lo: int, hi: int, best: Ints) -> None:
         """Writes the images and statistics of the selection `best` [hi − lo, S] of runs lo…hi − 1."""

@@ -71,7 +71,7 @@ class GeneticParams:
 def schedule(settings: RunSettings) -> Schedule:
     """Every generation is a population."""
     search: Any = settings.search
-    returns = getattr(search, "returns", "best")  # a setting of ga alone
+    returns: Any = getattr(search, "returns", "best")  # a setting of ga alone
     return Schedule(search.population, search.population, search.generations, search.population, returns)
 
 
@@ -84,8 +84,8 @@ def operator_rates(search: Any, shape: tuple[int, int, int]) -> OperatorRates:
         gaussian=rate_of(search.gaussians, pixels),
         polynomial=rate_of(search.polynomials, pixels),
         blur=rate_of(search.blurs, places),
-        gaussian_moves=gaussian_perturbations(search.gaussian_sd) if search.gaussians else NO_PERTURBATIONS,
-        polynomial_moves=polynomial_perturbations(search.polynomial_eta) if search.polynomials else NO_PERTURBATIONS,
+        gaussian_table=gaussian_perturbations(search.gaussian_sd) if search.gaussians else NO_PERTURBATIONS,
+        polynomial_table=polynomial_perturbations(search.polynomial_eta) if search.polynomials else NO_PERTURBATIONS,
     )
 
 
