@@ -16,7 +16,6 @@ from fooling.search.protocol import Search
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
-from fooling.statistics.fit import fit
 
 # Problem 2015: the operators of 2015, lags and axes right, the histogram in the cost, no stopping.
 OPERATORS_2015 = (
@@ -83,7 +82,7 @@ def clouds(shape: Shape, lags: int = 14, seed: int = 0) -> Statistics:
             pictures = pictures + np.roll(pictures, 1, axis=axis)
     pictures = np.clip(pictures / pictures.std() * 100, 0, 255).astype(np.uint8)
     data = ImageSet(pictures, np.arange(40) % 10, tuple(map(str, range(10))), "clouds")
-    return fit(data, bins=10, lags=min(lags, min(shape[:2]) - 1))
+    return Statistics.fit(data, bins=10, lags=min(lags, min(shape[:2]) - 1))
 
 
 # name → (settings, classifier, statistics); None: the bundled ones

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
-from fooling.classifiers.pca import Fitted, PcaClassifier, fit_pca, make_pca
+from fooling.classifiers.pca import ComponentSets, PcaClassifier, fit_pca, make_pca
 from fooling.data import ImageSet
 from fooling.kernels.tables import TermTarget
 from fooling.statistics import Statistics
-from fooling.statistics.fit import fit
-from fooling.statistics.pca import arguments, fit_components
+from fooling.statistics.pca import fit_components, kernel_arguments
 
 ROOT = Path(__file__).parent.parent
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
@@ -50,12 +49,12 @@ def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 
 def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
     images = random_images(shape, 10 * classes, seed)
     labels = np.arange(len(images)) % classes
-    return fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
+    return Statistics.fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
 
 
 def random_eigen(shape: tuple[int, int, int], components: int, free: float) -> tuple:
     """Arguments of the eigen term, fitted to a few images."""
-    return arguments(fit_components(random_images(shape, components + 4), components), free)
+    return kernel_arguments(fit_components(random_images(shape, components + 4), components), free)
 
 
 def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0, scale: float = 1.0) -> TermTarget:
@@ -83,13 +82,13 @@ def random_dense(
 
 def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> ConvolutionalNetwork:
     random = np.random.default_rng(0)
-    tensors = sizes(shape, classes, 3, (3, 5), 6)
+    tensors = tensor_shapes(shape, classes, 3, (3, 5), 6)
     layers = {name: random.normal(size=size).astype(np.float32) / 2 for name, size in tensors.items()}
     return ConvolutionalNetwork(shape, tuple(f"class {k}" for k in range(classes)), layers)
 
 
 @cache
-def fitted(shape: tuple[int, int, int], components: int) -> tuple[Fitted, ImageSet]:
+def fitted(shape: tuple[int, int, int], components: int) -> tuple[ComponentSets, ImageSet]:
     images = random_images(shape, 56)
     labels = np.arange(len(images)) % 4
     images[labels == 2, 1:3, 1:4] = 255  # else classes of noise are alike

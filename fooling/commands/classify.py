@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier, ask, probes
+from fooling.classifiers.base import Classifier, predict_batch, probes
 from fooling.commands import experiment
 from fooling.commands.inputs import opened, os_errors
 from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
@@ -78,7 +78,7 @@ def figure_data(drawings: Sequence[Drawing], ways: Sequence[str]) -> FigureData:
 
 def usual_threshold(classifier: Classifier) -> float:
     """The threshold where none is given."""
-    sums = ask(classifier, probes(classifier.input_shape)).sum(axis=1)
+    sums = predict_batch(classifier, probes(classifier.input_shape)).sum(axis=1)
     return THRESHOLD_OF_SUM if bool((np.abs(sums - 1) < 1e-3).all()) else THRESHOLD
 
 
@@ -90,7 +90,7 @@ def image_of(drawing: Drawing, way: str, classifier: Classifier) -> Bytes:
 
 def reading(classifier: Classifier, image: Bytes, threshold: float) -> dict[str, Any]:
     """What a classifier says of one image [H, W, C]."""
-    scores = ask(classifier, image[None])[0]
+    scores = predict_batch(classifier, image[None])[0]
     best = int(scores.argmax())
     return {
         "read": best,

@@ -9,7 +9,7 @@ import numpy as np
 from fooling.classifiers import CLASSIFIERS
 from fooling.classifiers.ablation import ablate, neuron_access, neurons_of
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.detection import LEAST
+from fooling.classifiers.detection import MIN_IMAGES
 from fooling.commands import experiment
 from fooling.commands.inputs import (
     accuracy_and_confidence,
@@ -68,8 +68,8 @@ def prepare(settings: DamageSettings) -> Task:
     doses = doses_of(settings, sum(layers.values()))
     train = real_images(settings.data, "train", "fooling damage") if test else None
     real = subsample(test, classes, settings.images, settings.seed) if test else None
-    if real and len(real.labels) < LEAST:
-        raise UserError(f"{real.source}: expected at least {LEAST} test images, got {len(real.labels)}")
+    if real and len(real.labels) < MIN_IMAGES:
+        raise UserError(f"{real.source}: expected at least {MIN_IMAGES} test images, got {len(real.labels)}")
     return lambda watch: perform(settings, network, doses, real, statistics_of(train, watch), watch)
 
 

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fooling.classifiers import open_classifier
-from fooling.classifiers.base import Classifier, ask
-from fooling.classifiers.checks import check_classifier, check_data
+from fooling.classifiers.accuracy import check_data
+from fooling.classifiers.base import Classifier, predict
+from fooling.classifiers.checks import check_classifier
 from fooling.commands.outcome import ProgressCallback
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
@@ -19,10 +20,9 @@ from fooling.run import prepare, run_job
 from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import load
-from fooling.settings.classifiers import Classifier as Chosen
+from fooling.settings.classifiers import AnyClassifierSettings as Chosen
 from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.fit import fit
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import mean_image
 
@@ -32,7 +32,7 @@ def statistics_of(data: ImageSet | None, watch: ProgressCallback) -> Statistics 
     if data is None:
         return None
     bundled = Statistics.load(BUNDLED)
-    return bundled if is_of(bundled, data) else fit(data, watch=watch)
+    return bundled if is_of(bundled, data) else Statistics.fit(data, watch=watch)
 
 
 def is_of(statistics: Statistics, data: ImageSet) -> bool:
@@ -63,9 +63,6 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
         watch(what, 100 * number, 100 * len(jobs))
         results.append(run_job(job, None, hear))
     return results
-
-
-BATCH = 1024  # images a call
 
 
 def real_images(data: DataSettings, split: Split, command: str) -> ImageSet:
@@ -113,7 +110,7 @@ def subsample(data: ImageSet, classes: Sequence[int], number: int, seed: int, le
 
 def predict_scores(classifier: Classifier, images: Bytes) -> Floats:
     """Scores [N, K] of images [N, H, W, C], a batch at a time."""
-    return np.concatenate([ask(classifier, images[lo : lo + BATCH]) for lo in range(0, len(images), BATCH)])
+    return predict(classifier, images)
 
 
 def accuracy_and_confidence(scores: Floats, labels: Ints) -> dict[str, Any]:

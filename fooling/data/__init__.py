@@ -43,6 +43,7 @@ class ImageSet:
     labels: Labels  # [N], 0 … K − 1
     classes: tuple[str, ...]  # K names
     source: str  # where they came from, in a word
+    notes: tuple[str, ...] = ()  # conversions of image files, for the user
 
     def stream(self) -> ImageStream:
         """The same images, piece by piece."""

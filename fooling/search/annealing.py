@@ -1,6 +1,7 @@
 """search=anneal: simulated annealing (Kirkpatrick et al. 1983, "Optimization by Simulated Annealing").
 
-Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one; the rule of Metropolis accepts.
+Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one, and Metropolis's rule
+accepts it or not.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from fooling.search.stopping import StoppingCriteria
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 from fooling.statistics.pca import PrincipalComponents
-from fooling.statistics.pca import arguments as eigen_arguments
+from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
 # Terms that the compiled chains have, in the order of their weights, and the names of their statistics in `ChainState`.
 COMPILED = {"histogram": "counts", "variogram": "sums", "regional": "regions", "eigen": "parts"}

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from fooling.classifiers import open_classifier
+from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import refuse_another_order
-from fooling.classifiers.detection import MOST, of_class, plausibility, summary
+from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.tiling import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import load_data, stream_data
 from fooling.errors import UserError
@@ -18,14 +18,13 @@ from fooling.search.protocol import StartImage, part_of
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.fit import fit
 
 
 def get_statistics(settings: RunSettings) -> Statistics:
     """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST."""
     data, path = settings.data, settings.prior.statistics
-    if data.path or data.kind != "auto":
-        return fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
+    if data.given:
+        return Statistics.fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
     return Statistics.load(user_path(path) if path else BUNDLED)
 
 
@@ -71,7 +70,7 @@ def statistics_use(settings: RunSettings) -> Literal["levels", "mean", "none"]:
 def needs_statistics(settings: RunSettings) -> bool:
     """Whether the settings name statistics or data, or need them for a term, an exemplar, a class or the first images."""
     prior, data, search = settings.prior, settings.data, settings.search
-    named = prior.statistics or data.path or data.kind != "auto"
+    named = prior.statistics or data.given
     terms = any(weight for name, weight in prior.weights.model_dump().items() if name != "target")
     drawn = search.draw == "bins" or statistics_use(settings) == "mean"
     return bool(named or terms or prior.exemplar or prior.digit is not None or drawn)
@@ -97,13 +96,13 @@ def refuse_other_classes(settings: RunSettings, classifier: Classifier, statisti
         advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
         raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
     if settings.prior.digit is None:
-        refuse_another_order([str(name) for name in classifier.labels], [str(name) for name in statistics.labels], "statistics")
+        check_class_order([str(name) for name in classifier.labels], [str(name) for name in statistics.labels], "statistics")
 
 
 def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     """The key `plausibility` of run.json where data are given, or a note why there is none.
 
-    Against the test images of the class of the term targets; at most MOST on either side, which takes no time to speak of.
+    Against the test images of the class of the term targets; at most MAX_IMAGES on either side, which takes no time to speak of.
     """
     data = job.settings.data
     if data.path is None and data.kind == "auto":
@@ -112,7 +111,7 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     try:
         digit = job.prior_digit
         real = of_class(load_data(data.path, data.kind, "test"), digit)
-        rows = plausibility(images[:MOST], real[:MOST], job.fitted, digit, classifier)
+        rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
     except UserError as error:  # of the data: the job is done
         return {"plausibility": None}, f"no plausibility in run.json: {error}"
     return {"plausibility": summary(rows)}, ""

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from deap import base, tools
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import predict_batch
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.operators import breed, is_changed, start
@@ -162,7 +162,7 @@ class ReferencePareto:
 
     def value(self, images: Bytes, which: Ints) -> tuple[Floats, Floats]:
         """Terms [N, T] and scores [N, K] of images [N, H, W, C] with the targets `which` [N]."""
-        scores = ask(self.objective.classifier, images)
+        scores = predict_batch(self.objective.classifier, images)
         return self.terms(images, which, scores), scores
 
 
@@ -218,7 +218,7 @@ class NumbaPareto(ReferencePareto):
 
         self.engine.slices.map(some, 0, len(images))
         for lo in range(0, len(images) if self.engine.external else 0, EXTERNAL_BATCH):
-            scores[lo : lo + EXTERNAL_BATCH] = ask(self.objective.classifier, images[lo : lo + EXTERNAL_BATCH])
+            scores[lo : lo + EXTERNAL_BATCH] = predict_batch(self.objective.classifier, images[lo : lo + EXTERNAL_BATCH])
         terms[:, 0] = reference.target_term(scores, self.objective.digit, self.objective.free)
         return terms, scores
 

@@ -12,7 +12,7 @@ from fooling.kernels.reference.penalties import pair_counts, regional_target, we
 from fooling.kernels.tables import LEVELS, Bytes, Doubles, TermTarget, bin_of_level, levels_within_bins
 from fooling.settings.schema import PriorSettings, RunSettings
 from fooling.statistics import Statistics
-from fooling.statistics.pca import arguments as eigen_arguments
+from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
 LEAST_SPREAD = 1 / 255  # a standard deviation below one grey level is taken as one
 

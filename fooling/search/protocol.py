@@ -21,7 +21,7 @@ class Schedule:
     population: int  # … and in each later one
     last: int  # the last generation, if there is no budget
     minimum_budget: int  # evaluations of a run
-    returns: Literal["best", "worst"] = "best"  # of the last selection, for a run that went to the end
+    returns: Literal["best", "worst"] = "best"  # of the last selection, for a run that reaches its end
     whole: bool = False  # whether a run returns all of its last selection
     round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier, ask
+from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
@@ -85,7 +85,7 @@ class WeightFeedback(ContinuousSearch):
         arrays = {
             "frames": frames,
             "generations": saved["track_frame_generations"],
-            "scores": ask(classifier, frames),
+            "scores": predict_batch(classifier, frames),
             "weights": weights(classifier).reshape(-1, *self.params.initialization.shape),
         }
         record.save_arrays(FEEDBACK, arrays)
@@ -93,7 +93,7 @@ class WeightFeedback(ContinuousSearch):
 
 def weights(classifier: Any) -> Doubles:
     """The weights of a classifier of a single layer, [K, P]. Raises UserError for any other."""
-    if getattr(classifier, "rest", None) != ():
+    if getattr(classifier, "later_layers", None) != ():
         what = type(classifier).__name__
         raise UserError(
             f"search=feedback feeds the weights of a single layer back, and the classifier ({what}) is none; it takes "

@@ -15,7 +15,7 @@ import fooling
 from fooling.classifiers import FORMATS, load_network
 from fooling.classifiers.ablation import ABLATIONS, KINDS, ablate, neuron_access, neurons_of
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.classifiers.dense import EXACT, LARGEST
 from fooling.errors import UserError
 
@@ -24,7 +24,7 @@ SHAPE = (8, 8, 1)
 
 def convolutional() -> ConvolutionalNetwork:
     random = np.random.default_rng(0)
-    made = {name: random.normal(size=size).astype(np.float32) for name, size in sizes(SHAPE, 4, 3, (5, 6), 9).items()}
+    made = {name: random.normal(size=size).astype(np.float32) for name, size in tensor_shapes(SHAPE, 4, 3, (5, 6), 9).items()}
     return ConvolutionalNetwork(SHAPE, ("a", "b", "c", "d"), made)
 
 
@@ -133,12 +133,12 @@ def test_saved_and_used_like_any_other(name: str, tmp_path: Path) -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(UserError, match="neurons=17: the network has 16 neurons"):
+    with pytest.raises(UserError, match="neurons=17: expected at most 16"):
         ablate(random_network(SHAPE), 17, "zero", np.random.default_rng(0))
 
     class Foreign:
         pass
 
-    said = r"the weights of this classifier \(Foreign\) are out of reach; networks that can be damaged: mnist_mlp"
+    said = r"expected a built-in network \(mnist_mlp, .*got Foreign"
     with pytest.raises(UserError, match=said):
         neurons_of(Foreign())  # type: ignore[arg-type]

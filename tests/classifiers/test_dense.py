@@ -175,8 +175,6 @@ def test_engines_step_as_the_reference(shape: tuple[int, int, int], words: dict[
 
 @pytest.mark.parametrize("name", ["softmax", "perceptron", "mlp", "cnn"])
 def test_kinds_without_bundled_weights_say_what_they_need(name: str) -> None:
-    message = (
-        rf"^classifier={name} has no bundled weights: it needs classifier.path=FILE, .* `fooling train classifier={name} …`"
-    )
+    message = rf"^classifier={name}: expected classifier.path=FILE, .* `fooling train classifier={name} …`"
     with pytest.raises(UserError, match=message):
         load_classifier(name)

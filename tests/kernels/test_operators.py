@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders import ROOT
+from fooling.search.ways import make_operator_rates
 from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,9 +24,8 @@ from fooling.run import prepare
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
 from fooling.search.loop import run_loop
-from fooling.search.ways import make_operator_rates
 from fooling.settings import load
-from fooling.settings.overrides import leaves
+from fooling.settings.names import leaves
 from fooling.settings.schema import RunSettings
 
 ONE = tables.RATE_ONE

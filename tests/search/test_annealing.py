@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images, random_network, random_statistics
+from fooling.search.ways import make_annealing_params
 from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
 
 import fooling
@@ -21,7 +22,6 @@ from fooling.search.genetic import delta as scoring
 from fooling.search.job import make_engine
 from fooling.search.objective import Objective, make_objective
 from fooling.search.state import State
-from fooling.search.ways import make_annealing_params
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
@@ -233,7 +233,7 @@ def test_a_job_end_to_end(home: Path) -> None:
 def test_budget_is_never_exceeded() -> None:
     words = {"search": "anneal", "runs": 2, "proposals": 100, "generations": 50}
     assert fooling.evolve(**words, budget=450).evaluations.tolist() == [401, 401]
-    with pytest.raises(UserError, match=r"budget must be at least 1 \+ search.proposals \(101\), got 100"):
+    with pytest.raises(UserError, match=r"budget: expected at least 1 \+ search.proposals \(101\), got 100"):
         fooling.evolve(**words, budget=100)
 
 

@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
+from fooling.search.ways import make_genetic_params
 
 import fooling
 from fooling.classifiers import load_classifier
@@ -18,7 +19,6 @@ from fooling.run import prepare
 from fooling.search.annealing import make_goal
 from fooling.search.job import digits, make_plan
 from fooling.search.objective import TERMS, make_objective
-from fooling.search.ways import make_genetic_params
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
@@ -33,14 +33,14 @@ def call(*words: str) -> int:
 @pytest.mark.parametrize(
     "words",
     [
-        ["prior=none"],
+        ["prior=none", "population=20"],
         ["prior=none", "search=anneal", "proposals=400", "generations=2"],
-        ["prior=variogram", "prior.digit=7", "search=pareto", "generations=15", "threshold=0.9"],
+        ["prior=variogram", "prior.digit=7", "search=pareto", "population=20", "generations=15", "threshold=0.9"],
     ],
     ids=["ga", "anneal", "pareto"],
 )
 def test_the_record_says_what_each_image_got_to(home: Path, words: list[str]) -> None:
-    result = fooling.evolve("digit=any", *words, "runs=6", "population=20", "judges=mnist_mlp2", out="r")
+    result = fooling.evolve("digit=any", *words, "runs=6", "judges=mnist_mlp2", out="r")
     run = read_run(Path("r"))
     scores = load_classifier()(read_images(Path("r"), [entry["file"] for entry in run["images"]]))
     assert (run["digit"], result.digit) == ("any", "any")

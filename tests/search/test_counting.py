@@ -47,7 +47,7 @@ class SingleLayer(Counting):
 def make(folder: Path, *words: str) -> tuple[Job, Counting, Counting]:
     """A job, its classifier and its judge."""
     classifier, judge = SingleLayer() if "search=feedback" in words else Counting(), Counting(1)
-    settings = load([*QUICK, *words, f"out={folder}"], RunSettings, "run")
+    settings = load([*QUICK, *words, f"out={folder}"], RunSettings, "run", partial=True)
     (job,) = prepare(settings, classifier, random_statistics(SHAPE), judges={"judge": judge})
     return job, classifier, judge
 

@@ -153,7 +153,7 @@ def test_the_cost_may_be_the_users() -> None:
         (["engine.toolbox=math:pi"], "a function that takes a toolbox; TypeError: 'float' object is not callable"),
         (["engine.toolbox=math:floor"], "engine.toolbox=math:floor: expected module:function"),
         (["engine.toolbox=test_deap:fails"], "a function that takes a toolbox; KeyError: 'no'"),
-        (["engine=numba", "engine.toolbox=math:floor"], "engine.toolbox is of engine=deap, got engine=numba"),
+        (["engine=numba", "engine.toolbox=math:floor"], "engine.toolbox: expected engine=deap, got engine=numba"),
     ],
     ids=str,
 )

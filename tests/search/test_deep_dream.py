@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import convolutional, random_images, random_network
+from fooling.search.ways import octave_sides
 from objectives import combined
 from PIL import Image
 
@@ -19,7 +20,6 @@ from fooling.run import prepare, run_job
 from fooling.search.deep_dream import enlarged, resized, with_detail
 from fooling.search.job import Job, make_engine
 from fooling.search.loop import Interrupted
-from fooling.search.ways import octave_sides
 from fooling.settings import dump, load
 from fooling.settings.schema import RunSettings
 
@@ -170,13 +170,13 @@ def test_a_network_without_logits_dreams_of_its_score() -> None:
         ("layer=conv2 channel=32", "search.channel=32: layer conv2 has channels 0 … 31"),
         ("layer=dense3 neuron=96", "search.neuron=96: layer dense3 has unit 0 … 95; expected 1 of them"),
         ("layer=conv2 neuron=3", "layer conv2 has row 0 … 13, column 0 … 13, channel 0 … 31; expected 3 of them"),
-        ("channel=2", "search.channel and search.neuron need search.layer=…"),
-        ("layer=conv1 channel=2 neuron=1,1,1", "search.channel and search.neuron exclude each other"),
-        ("control=true", "control=true leaves the classifier out"),
-        ("layer=conv1 neuron=x", "search.neuron.0 must be a whole number, got x"),
-        ("octave_scale=1", "search.octave_scale must be more than 1"),
-        ("again=-1", "search.again must be 0 or more, got -1"),
-        ("size=1", "search.size must be 2 or more, got 1"),
+        ("channel=2", "search.layer: expected a layer for search.channel or search.neuron, got null"),
+        ("layer=conv1 channel=2 neuron=1,1,1", "search.channel: expected a channel or search.neuron, got both"),
+        ("control=true", "control: expected control=false, got true"),
+        ("layer=conv1 neuron=x", "search.neuron: expected a whole number, got x"),
+        ("octave_scale=1", "search.octave_scale: expected more than 1"),
+        ("again=-1", "search.again: expected 0 or more, got -1"),
+        ("size=1", "search.size: expected 2 or more, got 1"),
         ("size=4000", "search=dream: 4000×4000 pixels take 81,225 windows of 28×28, at most 4,096 are looked through; "),
         ("image=nowhere.png", "search.image=nowhere.png: no such file"),
     ],

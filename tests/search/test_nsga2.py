@@ -210,11 +210,11 @@ def test_budget_is_kept() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["prior=none"], "prior=none has no term besides the target; take one of prior=eigen, exemplar, histogram"),
-        (["control=true"], "control=true leaves the classifier out"),
-        (["weights.target=0"], "prior.weights.target=0 leaves the classifier out"),
-        (["population=3"], "needs search.population=4 or more, got 3"),
-        (["returns=worst"], "search=pareto needs search.returns=best"),
+        (["prior=none"], "got prior=none; choose one of prior=eigen, exemplar, histogram"),
+        (["control=true"], "got control=true, which disables it"),
+        (["weights.target=0"], "got prior.weights.target=0, which disables it"),
+        (["population=3"], "search.population: expected 4 or more, got 3"),
+        (["returns=worst"], "search.returns: expected search=ga, got search=pareto"),
     ],
     ids=str,
 )

@@ -85,9 +85,9 @@ def test_statistics_of_another_size_are_refused() -> None:
 
 def test_more_lags_than_fitted_are_refused() -> None:
     from fooling.data import ImageSet
-    from fooling.statistics.fit import fit
+    from fooling.statistics import Statistics
 
     images = random_images(SHAPE, 8)
-    few = fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)
+    few = Statistics.fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)
     with pytest.raises(UserError, match=r"prior.lags=8: the statistics hold lags 1…3; fit them with lags=8"):
         make_objective(random_network(SHAPE), few, digit=1, weights=WEIGHTS)

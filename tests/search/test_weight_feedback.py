@@ -107,7 +107,7 @@ def test_networks_of_several_layers_are_refused(home: Path, capsys: pytest.Captu
 def test_hidden_layers_and_controls_are_refused() -> None:
     with pytest.raises(UserError, match=r"\(DenseNetwork\) is none"):
         engine_of(classifier=random_dense(SHAPE, (5,)))
-    with pytest.raises(UserError, match="control=true leaves the classifier out"):
+    with pytest.raises(UserError, match="control: expected control=false, got true"):
         load(["search=feedback", "control=true"], RunSettings, "run")
-    with pytest.raises(UserError, match=r"search\.blur_sd is of search=ascent and dream, got search=feedback"):
+    with pytest.raises(UserError, match=r"search\.blur_sd: expected search=ascent or dream, got search=feedback"):
         load(["search=feedback", "blur_sd=1"], RunSettings, "run")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from deap import base, tools
 
-from fooling.classifiers.base import Classifier, ask
+from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
@@ -187,7 +187,7 @@ class DeapEngine:
             one.fitness.values = values
         if any(not len(one.scores) for one in everyone):  # of an evaluate that is not ours
             for one, scores in zip(
-                everyone, ask(self.objective.classifier, np.stack([one.image for one in everyone])), strict=True
+                everyone, predict_batch(self.objective.classifier, np.stack([one.image for one in everyone])), strict=True
             ):
                 one.scores = scores
         for row, population in enumerate(populations):

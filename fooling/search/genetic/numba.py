@@ -10,10 +10,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import ask
+from fooling.classifiers.base import predict_batch
 from fooling.kernels import numba
 from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
+from fooling.kernels.numba.selection import truncation_selection
 from fooling.kernels.tables import Bytes, Floats, Ints, draw_guide, log_survival
 from fooling.search.genetic.delta import (
     SCORES,
@@ -194,7 +195,7 @@ class Generation:
         engine = self.engine
         images = np.empty((last - first, *engine.params.shape), dtype=np.uint8)
         engine.slices.map(lambda lo, hi: self.score(lo, hi, images[lo - first : hi - first]), first, last)
-        self.scored.scores[first:last] = ask(engine.objective.classifier, images)
+        self.scored.scores[first:last] = predict_batch(engine.objective.classifier, images)
 
     def score_and_select(self, lo: int, hi: int) -> None:
         """Scores the parents' penalties and the children of runs lo…hi − 1, and selects."""
@@ -210,7 +211,7 @@ class Generation:
         p, n = engine.params, engine.params.population
         costs = self.costs(lo, hi)
         rivals = state.costs[lo:hi] if p.elitism else state.costs[lo:hi, :0]
-        best = numba.truncation_selection(costs, rivals, p.selected)
+        best = truncation_selection(costs, rivals, p.selected)
         self.write_images(lo, hi, best)
         scores = self.scored.scores[lo * n : hi * n].reshape(hi - lo, n, -1)
         is_child, runs = best < n, np.arange(hi - lo)[:, None]

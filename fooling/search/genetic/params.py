@@ -71,8 +71,9 @@ class GeneticParams:
 def schedule(settings: RunSettings) -> Schedule:
     """Every generation is a population."""
     search: Any = settings.search
-    returns: Any = getattr(search, "returns", "best")  # a setting of ga alone
-    return Schedule(search.population, search.population, search.generations, search.population, returns)
+    size = search.population
+    returns: Any = getattr(search, "returns", "best")
+    return Schedule(size, size, search.generations, minimum_budget=size, returns=returns)
 
 
 def operator_rates(search: Any, shape: tuple[int, int, int]) -> OperatorRates:
