@@ -156,7 +156,7 @@ def test_a_term_that_is_scored_in_full_is_told_once(
     assert "in full" not in capsys.readouterr().out
     monkeypatch.delitem(DELTA_PENALTIES, "histogram")
     assert call("run", *QUICK, "out=slow") == 0
-    note = "the term histogram has no update by difference: it is scored in full"
+    note = "the term histogram has no delta evaluation: it is scored in full"
     assert capsys.readouterr().out.count(note) == 1
     assert read_run(Path("slow"))["notes"] == [note]
     assert read_run(Path("fast"))["notes"] == []

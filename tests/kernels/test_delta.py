@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from builders import random_eigen, random_images, random_network, random_statistics, random_wanted
 from generations import make_breeding, numbers_of, rebuild
-from objectives import ALL, Foreign, equal
+from objectives import ALL, Foreign, equal, objective_of
 from objectives import small_search as make
 
 from fooling.kernels import numba, reference, tables
@@ -18,10 +18,9 @@ from fooling.kernels.numba.delta_variogram import variogram_update
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.reference.operators import is_changed
 from fooling.kernels.reference.penalties import region_count
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic import delta as scoring
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.objective import make_objective
+from fooling.search.genetic.reference import ReferenceEngine
 
 CASES = [
     {},
@@ -165,7 +164,7 @@ def test_nothing_drifts_in_ten_thousand_generations(varied: dict) -> None:
     for _ in range(10_000):
         state = engine.step(state)
     images = state.images.reshape(-1, 8, 8, 1)
-    for name, counted in scoring.measure(engine.parts, images).items():
+    for name, counted in scoring.measure(engine.terms, images).items():
         assert np.array_equal(state.statistics[name].reshape(counted.shape), counted), name
     cost, _, scores = objective.value(images)
     assert np.array_equal(cost, state.costs.reshape(-1))
@@ -190,7 +189,7 @@ def test_a_term_without_a_statistic_is_scored_in_full(missing: str, monkeypatch:
     objective, breeding = make((9, 13, 1), weights=ALL, swap=0, mutate_factor=0.2)
     monkeypatch.delitem(DELTA_PENALTIES, missing)
     engine, reference_engine = NumbaEngine(objective, breeding, threads=2), ReferenceEngine(objective, breeding)
-    assert engine.notes == (f"the term {missing} has no update by difference: it is scored in full",)
+    assert engine.notes == (f"the term {missing} has no delta evaluation: it is scored in full",)
     state = reference_engine.init(np.arange(2, dtype=np.uint32))
     for _ in range(3):
         following = reference_engine.step(state)
@@ -204,7 +203,7 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
     foreign = Foreign(shape)
     objective = replace(objective, classifier=foreign)
     engine = NumbaEngine(objective, breeding, threads=2)
-    assert engine.notes == ("the classifier has no linear first layer: it is asked about whole images",)
+    assert engine.notes == ("the classifier has no linear first layer: it scores whole images",)
     state = engine.init(np.arange(3, dtype=np.uint32))
     for _ in range(4):
         state = engine.step(state)
@@ -219,6 +218,6 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
 )
 def test_terms_of_weight_0_cost_nothing(weights: dict) -> None:
     shape = (8, 8, 1)
-    objective = make_objective(random_network(shape), random_statistics(shape), digit=1, weights=weights)
+    objective = objective_of(random_network(shape), random_statistics(shape), digit=1, weights=weights)
     parts = [part.name for part in scoring.make_delta_terms(objective)]
     assert parts == ["scores", *(name for name in DELTA_PENALTIES if weights.get(name))]

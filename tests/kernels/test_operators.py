@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders import ROOT
-from fooling.search.ways import make_operator_rates
 from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +20,9 @@ from fooling.kernels.numba import delta_operators
 from fooling.kernels.reference import OPERATORS, operators
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 from fooling.run import prepare
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.genetic.params import operator_rates
+from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
 from fooling.settings import load
 from fooling.settings.names import leaves
@@ -244,7 +244,7 @@ def test_blur_brings_neighbours_nearer_within_their_range(shape: tuple[int, int,
 def rates_of(**changed: object) -> OperatorRates:
     chosen = {"rectangles": 0, "gaussians": 0, "polynomials": 0, "blurs": 0, **changed}
     (job,) = prepare(load([f"{name}={value}" for name, value in chosen.items()], RunSettings, "run"))
-    return make_operator_rates(job)
+    return operator_rates(job.settings.search, (28, 28, 1))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
