@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SHAPES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairwise import pairwise
 from test_difference import rebuild
 from test_engines import PLAN, equal, make
 from test_kernels import LEVELS, make_breeding, numbers_of
@@ -44,7 +46,7 @@ CASES = [
     {"rates": OperatorRates(blur=ONE // 100)},
     {"rates": OperatorRates(blur=ONE // 2)},
     {"rates": ALL},
-    {"rates": ALL, "mixing": False},
+    {"rates": ALL, "has_crossover": False},
     {"rates": ALL, "selected": 1},
     {"rates": ALL, "selected": 20, "population": 30},
     {"rates": ALL, "seed": 2**64 - 1, "generation": 123_456, "runs": (999, 2, 2**31)},
@@ -52,8 +54,10 @@ CASES = [
 ]
 
 
-def case_name(varied: dict) -> str:
+def case_name(varied: object) -> str:
     """A case in a few words: its tables are long."""
+    if not isinstance(varied, dict):
+        return str(varied)
     rates = [f"{name}={rate}" for name, rate in varied["rates"]._asdict().items() if isinstance(rate, int) and rate]
     return " ".join([*rates, *(f"{name}={value}" for name, value in varied.items() if name != "rates")])
 
@@ -74,8 +78,7 @@ def breed_thrice(shape: tuple[int, int, int], limit: int, **varied: object) -> t
 # --- equal in every engine --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alike", [0.0, 0.98])
-@pytest.mark.parametrize("varied", CASES, ids=case_name)
+@pytest.mark.parametrize(("shape", "varied", "alike"), pairwise(SHAPES, CASES, [0.0, 0.98], name=case_name))
 def test_children_equal_the_reference(shape: tuple[int, int, int], varied: dict, alike: float) -> None:
     expected, whole, changed, _ = breed_thrice(shape, math.prod(shape), alike=alike, **{**LESS, **varied})
     assert np.array_equal(whole, expected)
@@ -260,7 +263,7 @@ def test_the_table_names_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_documentation_has_every_operator(name: str) -> None:
-    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    page = (ROOT / "docs" / "guides" / "searches.md").read_text()
     (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
     assert f"`{OPERATORS[name].setting}`" in row
 

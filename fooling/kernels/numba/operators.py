@@ -3,8 +3,7 @@
 Candidates are numbered: number r·stride + c is child c of run r, or its parent c − N from c = N on (stride ≥ N + S). Kernels
 take any list of numbers, so that threads share the work without sharing an output.
 
-`delta_mutations` repeats the event loops of the mutations on lists of changes. One body for both was slower: a whole child
-as a list of changes of a copy takes MEASURED.
+`delta_mutations` repeats the event loops of the mutations on lists of changes. They are kept apart for speed.
 """
 
 from typing import NamedTuple
