@@ -18,7 +18,7 @@ def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, populati
     none = {
         "redraw": np.zeros(len(runs), np.uint64),
         "swap": np.uint64(0),
-        "mixing": True,
+        "has_crossover": True,
         "seed": np.uint64(0),
         "generation": 0,
     }

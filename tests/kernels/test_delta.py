@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import random_eigen, random_images, random_network, random_statistics, random_wanted
+from builders import SHAPES, random_eigen, random_images, random_network, random_statistics, random_wanted
 from generations import make_breeding, numbers_of, rebuild
 from objectives import ALL, Foreign, equal, objective_of
 from objectives import small_search as make
+from pairwise import pairwise
 
 from fooling.kernels import numba, reference, tables
 from fooling.kernels.numba import DELTA_PENALTIES, delta_images, delta_operators
@@ -28,7 +29,7 @@ CASES = [
     {"alike": 0.98, "redraw": 0.0, "swap": 0.0},
     {"alike": 0.98, "redraw": 0.5},
     {"alike": 0.98, "swap": 0.5},
-    {"alike": 0.9, "mixing": False},
+    {"alike": 0.9, "has_crossover": False},
     {"alike": 1.0, "redraw": 0.002, "swap": 0.0},
     {"alike": 0.98, "selected": 1},
     {"alike": 0.98, "selected": 2},
@@ -38,8 +39,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("limit", [-1, 0, 5, 1000])
-@pytest.mark.parametrize("varied", CASES, ids=str)
+@pytest.mark.parametrize(("shape", "varied", "limit"), pairwise(SHAPES, CASES, [-1, 0, 5, 1000]))
 def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, limit: int) -> None:
     recipe, parents, expected = make_breeding(shape, **varied)
     limit = min(limit, math.prod(shape))
@@ -50,7 +50,7 @@ def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, li
     images[found.whole], found.is_new[found.whole] = whole, fresh
     assert np.array_equal(images.reshape(expected.shape), expected)
     assert np.all(np.diff(found.ends) <= max(limit, 0))
-    mixing, seed = varied.get("mixing", True), varied.get("seed", 7)
+    mixing, seed = varied.get("has_crossover", True), varied.get("seed", 7)
     expected_new = is_changed(expected, parents, mixing, seed, recipe.generation, recipe.runs)
     assert np.array_equal(found.is_new, expected_new.reshape(-1))
     if limit < 0:
@@ -110,12 +110,12 @@ def arguments_of(name: str, shape: tuple[int, int, int], lags: int, bins: int, q
     }[name]()
 
 
-@pytest.mark.parametrize("each", [0, 1, 2, 7, 60])
-@pytest.mark.parametrize(("lags", "bins", "quirk"), [(7, 10, False), (7, 10, True), (1, 1, False), (3, 256, True)])
-@pytest.mark.parametrize("name", DELTA_PENALTIES)
-def test_updates_equal_counting_anew(
-    shape: tuple[int, int, int], name: str, lags: int, bins: int, quirk: bool, each: int
-) -> None:
+SIZES = [(7, 10, False), (7, 10, True), (1, 1, False), (3, 256, True)]  # lags, bins, quirk
+
+
+@pytest.mark.parametrize(("shape", "name", "sizes", "each"), pairwise(SHAPES, list(DELTA_PENALTIES), SIZES, [0, 1, 2, 7, 60]))
+def test_updates_equal_counting_anew(shape: tuple[int, int, int], name: str, sizes: tuple[int, int, bool], each: int) -> None:
+    lags, bins, quirk = sizes
     changes, children = some_changes(shape, each)
     arguments, statistic = arguments_of(name, shape, lags, bins, quirk), DELTA_PENALTIES[name]
     before = statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
