@@ -207,7 +207,7 @@ def test_scores_that_are_not_finite_are_told(bad: float) -> None:
             return scores
 
     objective, breeding = make((8, 8, 1))
-    with pytest.raises(UserError, match="scores of 1 of 36 images are not finite"):
+    with pytest.raises(UserError, match="1 of 36 images"):
         run_loop(NumbaEngine(replace(objective, classifier=Broken((8, 8, 1))), breeding), PLAN)
 
 
