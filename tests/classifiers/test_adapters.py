@@ -214,7 +214,7 @@ def test_labels_alone_are_refused_by_a_search_and_examined(here: Path, capsys: p
         "def make():\n    return lambda inputs: inputs.reshape(len(inputs), -1).argmax(axis=1) % 10\n"
     )
     words = ["classifier=python", "classifier.path=labels:make"]
-    assert "a search needs scores" in refused(capsys, "digit=4", *words)
+    assert "expected class scores, got labels only" in refused(capsys, "digit=4", *words)
     assert guarded(dispatch, ["examine", *words]) == 0
     assert "labels only" in capsys.readouterr().out
 
@@ -471,7 +471,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["classifier=onnx"], "classifier=onnx needs classifier.path=FILE.onnx"),
+        (["classifier=onnx"], "classifier.path: expected FILE.onnx"),
         (["classifier=onnx", "classifier.path=none.onnx"], "none.onnx: no such file; expected an ONNX model"),
         (["classifier=onnx", "classifier.path=short.onnx"], "expected an ONNX model, onnxruntime cannot read it"),
         (["classifier=onnx", "classifier.path=mask.onnx"], "expected a model with one input, got 2"),
@@ -487,8 +487,8 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         ([*LENET, "output=label"], "expected a label an image, got float32 [5, 10]"),
         ([*LENET, "labels=a,b"], "10 scores an image, but classifier.labels are 2"),
         ([*LENET, "mean=1,2"], "classifier.mean must be one number"),
-        ([*LENET, "scale=1/0"], "classifier.scale must be a number, got 1/0"),
-        ([*LENET, "batch_size=0"], "classifier.batch_size must be auto"),
+        ([*LENET, "scale=1/0"], "classifier.scale: expected a number, got 1/0"),
+        ([*LENET, "batch_size=0"], "classifier.batch_size: expected auto"),
         (["classifier=onnx", "classifier.path=fixed.onnx", "batch_size=9"], "takes exactly 7 images a call"),
         ([*LENET, "data.kind=sklearn"], "the data's are (8, 8, 1)"),
         ([*LENET, "engine=jax"], "has no jax_fn"),
@@ -499,13 +499,13 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         (["classifier=python", "classifier.path=none:f"], "ModuleNotFoundError: No module named 'none'"),
         (["classifier=python", "classifier.path=math"], "expected module:function"),
         (["classifier=python", "classifier.path=os:getcwd"], "it returned str"),
-        (["scale=0.5"], "classifier.scale is of foreign classifiers (onnx, sklearn, torch, python, http)"),
-        (["classifier.weights=x"], "classifier.weights is of"),
+        (["scale=0.5"], "classifier.scale: expected an external model (onnx, sklearn, torch, python, http)"),
+        (["classifier.weights=x"], "classifier.weights: expected an external model (torch)"),
         (
             [*LENET, "classifier.weights=x"],
-            "classifier.weights is of classifier=torch",
+            "classifier.weights: expected classifier=torch",
         ),
-        (["classifier=python", "classifier.path=a:b", "output_name=x"], "classifier.output_name is of classifier=onnx"),
+        (["classifier=python", "classifier.path=a:b", "output_name=x"], "classifier.output_name: expected classifier=onnx"),
     ],
 )
 def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
@@ -555,7 +555,10 @@ def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
 ) -> None:
     (here / "wide.py").write_text(WIDE)
     words = ["classifier=python", "classifier.path=wide:make", "classifier.shape=12,10,3", "digit=25", "threshold=0.95"]
-    found = run(*words, f"search={search}", *(["proposals=30"] if search == "anneal" else []))
+    size = {"ga": "population=40", "anneal": "proposals=30"}[search]
+    base = [word for word in SEARCH if word != "population=40"]
+    assert guarded(dispatch, [*base, *words, f"search={search}", size]) == 0
+    found = json.loads(Path("r/run.json").read_text())
     assert found["converged"] == 2
     assert found["statistics_fingerprint"] is None
     assert any("pixels are drawn from all grey levels evenly" in note for note in found["notes"])
