@@ -252,8 +252,8 @@ def test_files_may_stand_as_a_setting_and_many_are_drawn_in_part(home: Path) -> 
         (["blank.png"], "blank.png: expected ink on a plain ground, got a blank picture"),
         (["nan.tif"], "nan.tif: holds numbers that are not finite"),
         (["wide.png"], "wide.png: expected at most 16384 pixels a side, got 20000×1"),
-        (["two.png", "threshold=0"], "threshold must be more than 0, got 0"),
-        (["two.png", "centre=no"], "centre must be true or false, got no"),
+        (["two.png", "threshold=0"], "threshold: expected more than 0, got 0"),
+        (["two.png", "centre=no"], "centre: expected true or false, got no"),
     ],
     ids=str,
 )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images
-from datasets import WRITERS, mixed, write_fractions, write_gz, write_npz, write_pictures
+from datasets import WRITERS, mixed, write_fortran, write_fractions, write_gz, write_npz, write_pictures
 from PIL import Image
 
 from fooling.data import ImageSet, load_data, npz, readers, stream_data
@@ -179,7 +179,7 @@ def test_fortran_order_that_does_not_fit_in_memory_is_refused(tmp_path: Path, mo
     images, labels = mixed((8, 8, 1))
     path = write_fortran(tmp_path / "set", images, labels)
     monkeypatch.setattr(npz, "MAX_FORTRAN", images.size * 2 - 1)
-    with pytest.raises(UserError, match="Fortran order.*save it in C order"):
+    with pytest.raises(UserError, match=r"Fortran order.*save it in C order"):
         load_data(str(path))
     monkeypatch.setattr(npz, "MAX_FORTRAN", images.size * 2)
     assert len(load_data(str(path), split="all").images) == len(images)
