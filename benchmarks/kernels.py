@@ -27,7 +27,7 @@ def kernels(images: int = 2000, changes: int = 2) -> dict[str, tuple[Kernel, Ker
     engine = problem("2015")
     runs = np.arange(images // 100, dtype=np.uint32)
     state = engine.init(runs)
-    recipe = engine.recipe(state, 1)
+    recipe = engine.inputs(state, 1)
     numbers = (np.arange(len(runs))[:, None] * recipe.stride + np.arange(100)).reshape(-1)
     children, _ = numba.breed(recipe, numbers)
     batch = children.reshape(-1, *SHAPE)
@@ -61,7 +61,7 @@ def breeding_kernels(engine: Any, state: Any, recipe: Any, numbers: np.ndarray) 
     late = state
     for _ in range(60):
         late = engine.step(late)
-    recipe_late, b = engine.recipe(late, 61), engine.breeding
+    recipe_late, b = engine.inputs(late, 61), engine.params
     redraw = b.redraw_thresholds(state.costs)[:1]
     return {
         "start": (

@@ -11,8 +11,8 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.run import prepare
-from fooling.search.job import make_engine
-from fooling.search.state import Engine
+from fooling.search.job import make_search
+from fooling.search.protocol import Search
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -96,26 +96,26 @@ PROBLEMS: dict[str, tuple[tuple[str, ...], Callable[[], Classifier] | None, Call
 }
 
 
-def problem(name: str, *words: str) -> Engine:
+def problem(name: str, *words: str) -> Search:
     """An engine that is ready to run a problem; `words` are settings."""
     settings, classifier, statistics = PROBLEMS[name]
     return engine([*settings, *words], classifier and classifier(), statistics and statistics())
 
 
-def engine(words: list[str], classifier: Any = None, statistics: Any = None) -> Engine:
+def engine(words: list[str], classifier: Any = None, statistics: Any = None) -> Search:
     """An engine for a job of one digit; later words win."""
     chosen = {word.partition("=")[0]: word for word in words}
     (job,) = prepare(load(list(chosen.values()), RunSettings, "run"), classifier, statistics)
-    return make_engine(job)
+    return make_search(job)
 
 
-def of_size(side: int, *words: str, lags: int = 14) -> Engine:
+def of_size(side: int, *words: str, lags: int = 14) -> Search:
     """Problem 2015 on square grey images of another size."""
     shape = (side, side, 1)
     return engine([*OPERATORS_2015, *words, f"lags={lags}"], of_shape(shape), clouds(shape, lags))
 
 
-def compile_kernels(of: Engine) -> None:
+def compile_kernels(of: Search) -> None:
     """A few generations of two runs: children both whole and by difference."""
     state = of.init(np.arange(2, dtype=np.uint32))
     for _ in range(3):

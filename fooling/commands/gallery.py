@@ -17,10 +17,10 @@ from fooling.plots.captions import percent
 from fooling.plots.gallery import draw_gallery
 from fooling.records.files import read_json, write_json
 from fooling.run import prepare, run_job
+from fooling.search.gradient_ascent import BLUR_SD
 from fooling.search.job import Job, digits
 from fooling.search.result import Result
 from fooling.search.state import MILESTONES
-from fooling.search.ways import BLUR_SD
 from fooling.settings import load, validate
 from fooling.settings.commands import GallerySettings
 from fooling.settings.help import help_text

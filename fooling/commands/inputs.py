@@ -20,7 +20,7 @@ from fooling.run import prepare, run_job
 from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import load
-from fooling.settings.classifiers import Classifier as Chosen
+from fooling.settings.classifiers import AnyClassifierSettings as Chosen
 from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.intervals import proportion_with_ci
@@ -55,7 +55,7 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
     """Runs the jobs one after the other; `watch` hears of their generations."""
     results = []
     for number, job in enumerate(jobs):
-        last = max(1, job.plan.last)
+        last = max(1, job.criteria.last)
 
         def hear(row: dict[str, float], number: int = number, last: int = last) -> None:
             watch(what, number * 100 + min(99, int(100 * row["generation"] / last)), 100 * len(jobs))

@@ -20,7 +20,8 @@ from fooling.plots.captions import percent
 from fooling.plots.ladder import draw_ladder
 from fooling.records.files import read_json, write_json
 from fooling.run import prepare, run_job
-from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
+from fooling.search.job import Job, Pair, digits
+from fooling.search.loaders import get_classifier, get_statistics
 from fooling.search.prior import percentiles
 from fooling.search.result import Result
 from fooling.settings import load, validate

@@ -26,7 +26,7 @@ from fooling.kernels.tables import Bytes, Doubles
 from fooling.plots.mean import FigureData, Quartiles, chart
 from fooling.plots.sheets import mean
 from fooling.records.files import png
-from fooling.search.job import fits
+from fooling.search.loaders import fits
 from fooling.search.result import Result
 from fooling.settings.experiments import MeanSettings
 from fooling.statistics import BUNDLED, Statistics

@@ -17,7 +17,8 @@ from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
 from fooling.records import CONFIG, PLAUSIBILITY, SWEEP, kind_of, read_images, read_run, status_of
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
-from fooling.search.job import get_classifier, get_statistics, prior_class
+from fooling.search.job import prior_class
+from fooling.search.loaders import get_classifier, get_statistics
 from fooling.settings import load
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path

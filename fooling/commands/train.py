@@ -19,8 +19,8 @@ from fooling.records.files import write_json
 from fooling.settings import load
 from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
+from fooling.settings.files import format_value
 from fooling.settings.help import help_text
-from fooling.settings.messages import shown
 
 SUMMARY = "train a built-in network on a data set"
 USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
@@ -127,7 +127,9 @@ def check(settings: TrainSettings) -> None:
             raise UserError(f"classifier={name} needs {setting}, got null; leave it out for the default")
         if setting not in kind.own and value is not None:
             having = ", ".join(other for other in TRAINERS if setting in TRAINERS[other].own)
-            raise UserError(f"{setting} is not a setting of classifier={name}, but of {having}; got {setting}={shown(value)}")
+            raise UserError(
+                f"{setting} is not a setting of classifier={name}, but of {having}; got {setting}={format_value(value)}"
+            )
     if kind.train in (sigmoid_network, convolutions):
         one_layer(settings)
 
@@ -141,7 +143,7 @@ def widths(settings: TrainSettings) -> tuple[int, ...]:
 def one_layer(settings: TrainSettings) -> int:
     """The units of the only hidden layer."""
     if len(widths(settings)) != 1:
-        name, got = settings.classifier.name, shown(settings.hidden)
+        name, got = settings.classifier.name, format_value(settings.hidden)
         raise UserError(f"hidden: classifier={name} has one hidden layer, expected one number, got {got}; mlp takes several")
     return widths(settings)[0]
 
@@ -170,7 +172,7 @@ def words(settings: TrainSettings) -> str:
     own = [name for name in SOME if name in TRAINERS[settings.classifier.name].own]
     names = ["epochs", "learning_rate", "seed", *own, *(["shift"] if settings.shift else [])]
     values = {"classifier": settings.classifier.name, **{name: getattr(settings, name) for name in names}}
-    return " ".join(f"{key}={shown(value).strip('[]').replace(', ', ',')}" for key, value in values.items())
+    return " ".join(f"{key}={format_value(value).strip('[]').replace(', ', ',')}" for key, value in values.items())
 
 
 def summary(settings: TrainSettings, network: Any, counts: Any, train: ImageSet) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from fooling.errors import UserError
 from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Floats
 from fooling.records import Record
-from fooling.search.state import COLUMNS, Engine, History, Metrics, State, is_filmed, is_logged
+from fooling.search.protocol import Search
+from fooling.search.state import COLUMNS, History, Metrics, State, is_filmed, is_logged
 from fooling.search.stopping import StoppingCriteria, converged, ended_runs
 
 CHECKPOINT_SECONDS = 10.0
@@ -52,7 +53,7 @@ class Silent:
 SILENT: Progress = Silent()
 
 
-def run_loop(search: Engine, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT) -> History:
+def run_loop(search: Search, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT) -> History:
     """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
 
     Raises Interrupted once `progress` requests a stop.
@@ -93,7 +94,7 @@ def run_loop(search: Engine, criteria: StoppingCriteria, record: Record | None =
 
 
 def restore(saved: Mapping[str, npt.NDArray[Any]], criteria: StoppingCriteria) -> tuple[History, State]:
-    """What a checkpoint holds. Raises UserError if it is not one of this job."""
+    """History and state in a checkpoint. Raises UserError if it is of another job."""
     advice = "overwrite=true starts the job anew"
     try:
         history, state = History.restore(saved), State.restore(saved)
@@ -111,19 +112,19 @@ def restore(saved: Mapping[str, npt.NDArray[Any]], criteria: StoppingCriteria) -
 
 
 def observe(history: History, criteria: StoppingCriteria, state: State, previous: State) -> State:
-    """Takes note of a generation; gives back the state without the runs that end with it."""
+    """Adds a generation to the history; → the state without the runs that end with it."""
     if not np.isfinite(state.costs).all():
         raise UserError(f"generation {state.generation}: the costs of a whole population are not finite numbers")
     evaluations = criteria.first + state.generation * criteria.population
     last = state.generation >= criteria.last
-    if last and criteria.returns == "worst":  # the 2015 program never looks at its last children
-        history.note(previous, -1, evaluations, criteria.digit)
+    if last and criteria.returns == "worst":  # the 2015 program does not evaluate its last children
+        history.observe(previous, -1, evaluations, criteria.digit)
     else:
-        history.note(state, 0, evaluations, criteria.digit)
+        history.observe(state, 0, evaluations, criteria.digit)
     history.changed[state.runs] += state.changed
     ends = np.ones(len(state.runs), dtype=np.bool_) if last else ended_runs(criteria, state)
     history.end(state, ends)
-    return state.only(~ends)
+    return state.select_runs(~ends)
 
 
 class Clock:
@@ -151,7 +152,7 @@ class Clock:
 
 
 def log(history: History, criteria: StoppingCriteria, generation: int, clock: Clock, record: Record | None) -> Metrics:
-    """The generation's line of metrics; it is written, and the film goes on, where the schedule says so."""
+    """The generation's metrics; some generations are also written to the record and filmed."""
     evaluations, seconds = int(history.evaluations.sum()), clock.seconds()
     row: Metrics = {
         "generation": generation,

@@ -5,9 +5,12 @@ from typing import Literal
 
 import numpy as np
 
+from fooling.errors import UserError
 from fooling.kernels.reference.penalties import confidence, target_classes
 from fooling.kernels.tables import Flags, Floats
+from fooling.search import load_search
 from fooling.search.state import State
+from fooling.settings.schema import RunSettings
 
 SETTLED = 10  # generations in which no pixel's grey level changes, until a run is settled
 
@@ -28,6 +31,29 @@ class StoppingCriteria:
     whole: bool = False  # whether a run returns all of its last selection
     round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
 
+    @staticmethod
+    def from_settings(settings: RunSettings, digit: int) -> "StoppingCriteria":
+        """The criteria for runs with the target class `digit`. A control runs to the end; a budget is never exceeded."""
+        schedule = load_search(settings.search.name, settings.engine.name).schedule(settings)
+        last, budget = schedule.last, settings.budget
+        if budget is not None:
+            if budget < schedule.minimum_budget:
+                raise UserError(f"budget: expected at least {schedule.minimum_budget}, got {budget}")
+            last = min(last, (budget - schedule.first) // schedule.population)
+        return StoppingCriteria(
+            runs=settings.runs,
+            first=schedule.first,
+            population=schedule.population,
+            last=last,
+            stop="end" if settings.control else settings.stop,
+            threshold=settings.threshold,
+            tol=settings.tol,
+            returns=schedule.returns,
+            digit=digit,
+            whole=schedule.whole,
+            round=schedule.round,
+        )
+
 
 def ended_runs(criteria: StoppingCriteria, state: State) -> Flags:
     """Which runs of the state meet the criterion `stop`, [R]."""
@@ -35,8 +61,8 @@ def ended_runs(criteria: StoppingCriteria, state: State) -> Flags:
         return np.asarray(state.costs[:, 0] < criteria.tol)
     if criteria.stop == "threshold":
         return success(state.scores[:, 0], criteria.digit, criteria.threshold)
-    if criteria.stop == "settled" and "still" in state.carried:
-        return np.asarray(state.carried["still"] >= SETTLED)
+    if criteria.stop == "settled" and "still" in state.aux:
+        return np.asarray(state.aux["still"] >= SETTLED)
     return np.zeros(len(state.runs), dtype=np.bool_)
 
 

@@ -124,7 +124,7 @@ class HttpSettings(ExternalSettings):
     retries: Int = Field(ge=0, le=100, description="repetitions of a failed call, after 0.2 s, 0.4 s, 0.8 s, …")
 
 
-Classifier = Annotated[
+AnyClassifierSettings = Annotated[
     BuiltinClassifierSettings | OnnxSettings | SklearnSettings | TorchSettings | PythonSettings | HttpSettings,
     Field(discriminator="name"),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fooling.settings.classifiers import Classifier
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import Bool, Float, Int, NamedDigits, Names, SettingsModel, Text
 from fooling.settings.schema import DataSettings, RunSettings
 
@@ -63,7 +63,7 @@ class PlausibilitySettings(SettingsModel):
 class ExamineSettings(SettingsModel):
     """Settings of `fooling examine`."""
 
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     data: DataSettings
     layers: Bool = Field(description="also list the layers that search=dream can maximise")
     out: Text | None = Field(description="file to write the results to, .json; null = none")

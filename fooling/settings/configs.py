@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.settings.files import read_yaml
+from fooling.settings.files import format_value, read_yaml
 from fooling.settings.tree import Tree, merge
 
 GROUPS = ("search", "engine", "classifier", "prior")  # folders of configs/ whose files choose a part of the job
@@ -34,8 +34,12 @@ def summary(group: str, name: str) -> str:
     return first.lstrip("# ")
 
 
+@cache
 def defaults(name: str) -> Tree:
-    """What configs/{name}.yaml sets, over the file that it `extends`, or `only` over some of that file's keys."""
+    """What configs/{name}.yaml sets, over the file that it `extends`, or `only` over some of that file's keys.
+
+    Each file is read once; nobody changes the tree.
+    """
     tree = read_yaml(configs_folder() / f"{name}.yaml")
     extended, only = tree.pop("extends", None), tree.pop("only", None)
     below = defaults(extended) if extended else {}
@@ -51,7 +55,6 @@ def check_choice(group: str, name: Any) -> None:
     """Raises UserError for a choice that has no file, with the nearest that has."""
     known = choices(group)
     if name not in known:
-        got = "null" if name is None else name
         near = get_close_matches(str(name), known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"{group}: expected one of {', '.join(known)}, got {got}{hint}")
+        raise UserError(f"{group}: expected one of {', '.join(known)}, got {format_value(name)}{hint}")

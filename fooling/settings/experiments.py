@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fooling.settings.classifiers import Classifier
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.configs import choices
 from fooling.settings.fields import (
     Bool,
@@ -96,7 +96,7 @@ class EigenSettings(ExperimentSettings):
     digit: NamedDigits = Field(description=f"classes whose own components are plotted: {DIGIT}")
     shown: Int = Field(ge=1, le=20, description="components in each row of the figure")
     judges: Names = Field(description="networks whose accuracy is compared; names or files, [a,b]")
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     data: DataSettings
 
 
@@ -108,7 +108,7 @@ class MeanSettings(ExperimentSettings):
     runs: Int = Field(ge=2, le=100_000, description="images per class and prior (N)")
     priors: Annotated[Names, AfterValidator(check_priors)] = Field(description="priors to evolve with, [none,eigen], or all")
     generations: Int | None = Field(ge=1, description="maximum generations of each search; null = those of each prior")
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     data: DataSettings
 
 
@@ -120,7 +120,7 @@ class ClassifySettings(ExperimentSettings):
     threshold: Float | None = Field(
         gt=0, le=1, description="an image is rejected if its largest score is below; null = 0.5, or 0.9 if scores sum to 1"
     )
-    classifier: Classifier
+    classifier: AnyClassifierSettings
 
 
 class BorderSettings(ExperimentSettings):
@@ -136,7 +136,7 @@ class BorderSettings(ExperimentSettings):
     threshold: Float = Field(
         gt=0, le=1, description="only images are used that are classified correctly in place, at this confidence or more"
     )
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     data: DataSettings
 
 
@@ -156,7 +156,7 @@ class ScrambleSettings(ExperimentSettings):
         description="what replaces it: uniform = any grey level; histogram = the class's grey levels; other = the same "
         "place in an image of another class"
     )
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     data: DataSettings
 
 
@@ -185,5 +185,5 @@ class DamageSettings(ExperimentSettings):
     pictured: Int = Field(
         ge=0, le=10_000, description="images per class that each plotted network evolves, before and after; 0 = none"
     )
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     data: DataSettings

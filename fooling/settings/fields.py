@@ -16,7 +16,7 @@ CRASHES = (Exception, SystemExit)  # what other people's code may raise, except 
 class SettingsModel(BaseModel):
     """Settings are frozen; unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # deferred: --help starts 40 ms earlier
 
 
 # --- scalars ----------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def parse_digits(value: Any, words: tuple[str, ...] = ("all", "any")) -> Any:
     if isinstance(value, str) and value in words:
         return value
     if not values or None in indices or len(set(indices)) < len(indices):
-        raise ValueError(f"a class index from 0 on, different ones such as 0,1,2, {' or '.join(words)}")
+        raise ValueError(f"a class index from 0 on, a list of different ones such as 0,1,2, or {' or '.join(words)}")
     return tuple(indices) if isinstance(value, list | tuple) else indices[0]
 
 

@@ -1,8 +1,8 @@
-"""Records of version 0.1.0 and before: their config.yaml holds the settings of every search and classifier.
+"""Records made before each search and each kind of classifier had its own class of settings.
 
-Until then one class held the settings of all searches, and one those of all classifiers, so each record also lists settings
+Then one class held the settings of all searches, and one those of all classifiers, so such a config.yaml also lists settings
 that its search or classifier does not have, nearly always at their defaults. Such a setting is left out when a file is read or
-compared; with any other value it is refused like in a new file.
+compared; with any other value it is refused as in a new file.
 """
 
 from typing import Any

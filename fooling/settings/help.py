@@ -9,25 +9,25 @@ from pydantic import BaseModel
 
 from fooling.errors import UserError
 from fooling.settings.configs import GROUPS, PRESET, choices, summary
-from fooling.settings.messages import shown
-from fooling.settings.names import leaves, members
+from fooling.settings.files import format_value
+from fooling.settings.names import leaves_of, members
 from fooling.settings.overrides import collect
 from fooling.settings.tree import Tree, flat
 
 WIDTH = 112
 INDENT = " " * 6
 MANY = 10  # choices that are still listed behind the =
-HELP_WORDS = ("--help", "-h", "help")
+UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
 SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
     "Stopping": ("budget", "threshold", "tol", "stop"),
     "Output": ("out", "resume", "overwrite", "quiet"),
 }
-TITLES = {
+TITLES = {  # groups, in the order of the help
     "classifier": "Classifier",
+    "search": "Search",
     "prior": "Prior: how much the images must resemble the training set",
     "prior.weights": "Prior: weights of the terms; 0 leaves a term out",
     "data": "Data",
-    "search": "Search",
     "engine": "Engine",
 }
 
@@ -41,12 +41,12 @@ def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str
     tree = defaults_in_force(model, root, words)
     chosen = {group: tree[group]["name"] for group in GROUPS if isinstance(tree.get(group), dict) and "name" in tree[group]}
     values = dict(flat(tree))
-    known = {name: field for name, field in leaves(model, chosen).items() if name not in hidden}
+    known = {name: field for name, field in leaves_of(model, chosen).items() if name not in hidden}
     lines = [f"usage: {usage}", "", "Write settings as key=value; the unique last part of a name is enough: population=200."]
     for title, names in sections(known, chosen):
         lines += ["", f"{title}:"]
         for name in names:
-            lines.append(f"  {name.removesuffix('.name')}={kind(name, known[name])}, default {shown(values.get(name))}")
+            lines.append(f"  {name.removesuffix('.name')}={kind(name, known[name])}, default {format_value(values.get(name))}")
             lines += textwrap.wrap(known[name].description, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     for group in (*GROUPS, PRESET):
         if {group, f"{group}.name"} & known.keys():
@@ -55,9 +55,12 @@ def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str
 
 
 def defaults_in_force(model: type[BaseModel], root: str, words: Sequence[str]) -> Tree:
-    """The tree that these words lead to; that of no words if they are wrong, so that help is always given."""
+    """The tree that these words lead to; that of no words if they are wrong, so that help is always given.
+
+    Words that are no settings, such as the pictures of `fooling classify`, do not matter.
+    """
     try:
-        return collect([word for word in words if word not in HELP_WORDS], model, root, partial=True)
+        return collect([word for word in words if "=" in word or word.endswith((".yaml", ".yml"))], model, root, partial=True)
     except UserError:
         return collect([], model, root)
 
@@ -66,13 +69,13 @@ def sections(known: Collection[str], chosen: Tree) -> Iterator[tuple[str, list[s
     """Titles, each with the names of its settings."""
     of_section = {name: title for title, names in SECTIONS.items() for name in names}
     top = [name for name in known if "." not in name]
-    groups = list(dict.fromkeys(name.rpartition(".")[0] for name in known if "." in name))
+    groups = {name.rpartition(".")[0] for name in known if "." in name}
     for title in ("Settings", "Stopping"):
         names = [name for name in top if of_section.get(name, "Settings") == title]
         yield from [(title, names)] if names else []
-    for group in groups:
-        having = f" (these are the settings of {group}={chosen[group]})" if group in ("search", "classifier") else ""
-        yield f"{TITLES.get(group, group)}{having}", [name for name in known if name.rpartition(".")[0] == group]
+    for group in (group for group in TITLES if group in groups):
+        having = f" ({group}={chosen[group]}; others: {group}=NAME --help)" if group in UNIONS and group in chosen else ""
+        yield f"{TITLES[group]}{having}", [name for name in known if name.rpartition(".")[0] == group]
     output = [name for name in top if of_section.get(name) == "Output"]
     yield from [("Output", output)] if output else []
 

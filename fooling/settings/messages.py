@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fooling.settings.classifiers import ExternalSettings
+from fooling.settings.files import format_value
 from fooling.settings.names import models, owners, tags
 
 # What pydantic expected, by its type of error; braces name entries of its context.
@@ -45,7 +46,7 @@ def sentence(error: Any, model: type[BaseModel]) -> str:
         return foreign(path[0], path[-1], tag, model)
     if error["type"] == "value_error" and len(path) < 2 and kinds:  # of a whole group: a rule, which is a sentence already
         return str(error["ctx"]["error"])
-    got = "nothing" if error["type"] == "missing" else shown(error["input"])
+    got = "nothing" if error["type"] == "missing" else format_value(error["input"])
     expected = EXPECTED.get(error["type"], "something else").format(**error.get("ctx", {}))
     expected = str(error["ctx"]["error"]) if error["type"] == "value_error" else expected
     return f"{'.'.join(path)}: expected {expected}, got {got}"
@@ -62,13 +63,3 @@ def foreign(group: str, name: str, choice: str, model: type[BaseModel]) -> str:
         expected = f"an external model ({', '.join(having)})"
         return f"classifier.{name}: expected {expected}, got classifier={choice}, which has built-in preprocessing"
     return f"{group}.{name}: expected {expected}, got {group}={choice}, which does not have it"
-
-
-def shown(value: Any) -> str:
-    """A value as one would type it."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(shown, value))}]"
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    text = str(value)
-    return text if text.isprintable() else repr(text)

@@ -4,6 +4,7 @@ import types
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import yaml
@@ -37,21 +38,28 @@ def tags(model: type[BaseModel]) -> tuple[str, ...]:
     return typing.get_args(field.annotation) if field and typing.get_origin(field.annotation) is typing.Literal else ()
 
 
-def leaves(model: type[BaseModel], chosen: Mapping[str, Any] | None = None, prefix: str = "") -> dict[str, Any]:
-    """Every setting of a model by its full name, with pydantic's description of it.
-
-    Of a union's classes all, or only that of `chosen[group]`.
-    """
+@cache
+def leaves(model: type[BaseModel]) -> Mapping[str, Any]:
+    """Every setting of a model by its full name, with pydantic's description of it; of a union those of all its classes."""
     found: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         kinds = models(field.annotation)
-        if chosen and name in chosen and len(kinds) > 1:
-            kinds = [kind for kind in kinds if chosen[name] in tags(kind)]
         for kind in kinds:
-            for leaf, about in leaves(kind, None, f"{prefix}{name}.").items():
-                found.setdefault(leaf, about)
+            for leaf, about in leaves(kind).items():
+                found.setdefault(f"{name}.{leaf}", about)
         if not kinds:
-            found[prefix + name] = field
+            found[name] = field
+    return found
+
+
+def leaves_of(model: type[BaseModel], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, but of a union only those of the class for the choice `chosen[group]`."""
+    found = dict(leaves(model))
+    for group, choice in chosen.items():
+        for kind in models(model.model_fields[group].annotation):
+            if choice in tags(kind):
+                found = {name: field for name, field in found.items() if not name.startswith(f"{group}.")}
+                found |= {f"{group}.{leaf}": field for leaf, field in leaves(kind).items()}
     return found
 
 
@@ -75,7 +83,7 @@ def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
     if ends:
         raise UserError(f"{where}{key}: expected a longer name, one of {' or '.join(ends)}, got {key!r}")
     groups = [name.removesuffix(".name") for name in known if name.endswith(".name")]
-    short = {name.rsplit(".", 1)[-1]: name for name in reversed(known) if not name.endswith(".name")}
+    short = {name.rsplit(".", 1)[-1]: name for name in reversed(list(known)) if not name.endswith(".name")}
     near = get_close_matches(key, [*known, *short, *groups], 1, 0.5)
     hint = f"did you mean {short.get(near[0], near[0])}? " if near else ""
     raise UserError(f"{where}unknown setting {key!r}: {hint}({HELP})")

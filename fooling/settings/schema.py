@@ -4,10 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fooling.settings.classifiers import Classifier
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import Bool, Digits, Float, Int, Names, Seed, SettingsModel, Text, names_to_list
 from fooling.settings.rules import run_errors
-from fooling.settings.searches import Search
+from fooling.settings.searches import AnySearchSettings
 
 TermName = Literal["histogram", "variogram", "regional", "eigen"]
 
@@ -103,10 +103,10 @@ class RunSettings(SettingsModel):
     quiet: Bool = Field(description="print errors only")
     judges: Names = Field(description="held-out classifiers that evaluate the finished images; names or files, [a,b]")
     preset: Text | None = Field(description="a file that sets several of these")
-    classifier: Classifier
+    classifier: AnyClassifierSettings
     prior: PriorSettings
     data: DataSettings
-    search: Search
+    search: AnySearchSettings
     engine: EngineSettings
 
     @model_validator(mode="after")

@@ -70,6 +70,7 @@ class AnnealSettings(SearchSettings):
 class GradientSettings(SearchSettings):
     """Searches that keep real-valued pixels; one generation is one step."""
 
+    generations: Int = Field(ge=1, le=100_000_000, description="number of steps")
     start: Literal["noise", "levels", "mean", "grey"] = Field(
         description="initial image: uniform noise, noise of the class's grey levels, the training set's mean image, mid-grey"
     )
@@ -142,7 +143,7 @@ class FeedbackSettings(GradientSettings):
     losers: Float = Field(ge=0, le=1, description="lateral inhibition: share of the other units' weights that is subtracted")
 
 
-Search = Annotated[
+AnySearchSettings = Annotated[
     GaSettings | AnnealSettings | ParetoSettings | AscentSettings | DreamSettings | FeedbackSettings,
     Field(discriminator="name"),
 ]

@@ -20,9 +20,9 @@ from fooling.classifiers.dense import DenseNetwork
 from fooling.errors import UserError
 from fooling.kernels import numba, reference
 from fooling.kernels.reference.network import exponential, softmax
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.jax import JaxEngine
 from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.genetic.reference import ReferenceEngine
 
 SHAPE = (8, 8, 1)
 NETWORKS: list[dict[str, Any]] = [
@@ -175,8 +175,6 @@ def test_engines_step_as_the_reference(shape: tuple[int, int, int], words: dict[
 
 @pytest.mark.parametrize("name", ["softmax", "perceptron", "mlp", "cnn"])
 def test_kinds_without_bundled_weights_say_what_they_need(name: str) -> None:
-    message = (
-        rf"^classifier={name}: expected classifier.path=FILE, .* `fooling train classifier={name} …`"
-    )
+    message = rf"^classifier={name}: expected classifier.path=FILE, .* `fooling train classifier={name} …`"
     with pytest.raises(UserError, match=message):
         load_classifier(name)

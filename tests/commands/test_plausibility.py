@@ -223,7 +223,7 @@ def test_a_sweep_is_compared_job_by_job(small: Path) -> None:
         (["data.kind=sklearn"], "expected a record folder as the first word"),
         (["nowhere"], "nowhere: no such folder"),
         (["empty"], "holds no record of fooling"),
-        (["r", "split=some"], "split must be one of"),
+        (["r", "split=some"], "split: expected one of"),
         (["half"], "holds no finished job (interrupted)"),
         (["sweep"], "sweep.json: a damaged file; expected the folders of its jobs"),
         (["r", "data.path=empty"], "empty"),

@@ -20,7 +20,7 @@ from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import confusion_chart
 from fooling.records.files import read_json
-from fooling.settings.overrides import choices
+from fooling.settings.configs import choices
 
 # Words for a quick training of each kind, and the test accuracy that it must reach; of random weights it is about 0.1.
 QUICK: dict[str, tuple[list[str], float, type]] = {
@@ -103,13 +103,13 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
     ("words", "message"),
     [
         (["classifier=onnx"], "classifier=onnx: is not trained here; expected one of mnist_mlp, "),
-        (["classifier=mlp", "hidden=0"], "hidden must be a whole number from 1 to 4096, or at most 16 of them"),
-        (["classifier=mlp", "hidden=100,0"], "such as 100,50; got [100, 0]"),
-        (["classifier=mlp", "hidden=[]"], "hidden must be a whole number from 1 to 4096"),
-        (["classifier=mlp", "hidden=many"], "such as 100,50; got many"),
+        (["classifier=mlp", "hidden=0"], "hidden: expected a whole number from 1 to 4096, or at most 16 of them"),
+        (["classifier=mlp", "hidden=100,0"], "such as 100,50, got [100, 0]"),
+        (["classifier=mlp", "hidden=[]"], "hidden: expected a whole number from 1 to 4096"),
+        (["classifier=mlp", "hidden=many"], "such as 100,50, got many"),
         (["classifier=mlp", "hidden=5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5"], "at most 16 of them"),
         (["classifier=mlp", "hidden=null"], "classifier=mlp needs hidden, got null"),
-        (["classifier=mlp", "activation=foo"], "activation must be one of 'sigmoid' or 'relu', got foo"),
+        (["classifier=mlp", "activation=foo"], "activation: expected one of 'sigmoid' or 'relu', got foo"),
         (["classifier=softmax", "hidden=5"], "hidden is not a setting of classifier=softmax, but of mnist_mlp, "),
         (["classifier=perceptron", "decay=0.1"], "decay is not a setting of classifier=perceptron, but of "),
         (
