@@ -51,7 +51,7 @@ def idx_pieces(path: Path, dimensions: tuple[int, ...], number: int) -> Iterator
 
 
 def read_header(path: Path, content: BinaryIO, dimensions: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape in the header: two bytes 0, the type (8 = unsigned byte), the number of dimensions, each as big-endian uint32.
+    """The shape in the header: two bytes 0, the type (8 = unsigned byte), the number of sides, each side as big-endian uint32.
 
     Raises UserError for another header, and for a size of 0.
     """

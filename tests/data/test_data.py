@@ -373,4 +373,4 @@ def test_pictures_that_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_home_that_is_nobodys(tmp_path: Path) -> None:
-    assert "~nobody-there/x: no such user's home folder" in refused(Path("~nobody-there/x"))
+    assert "~nobody-there/x: expected an existing user's home folder" in refused(Path("~nobody-there/x"))
