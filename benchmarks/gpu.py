@@ -18,9 +18,8 @@ from measure import finish, table, words
 from problems import OPERATORS_2015, engine
 
 from fooling.errors import UserError
-from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
-from fooling.kernels.jax import operators as jax_breeding
-from fooling.kernels.reference.operators import OPERATORS
+from fooling.kernels.jax import PENALTIES, operators
+from fooling.kernels.reference import OPERATORS
 from fooling.search.genetic.jax import JaxEngine
 from fooling.search.genetic.reference import ReferenceEngine
 
@@ -104,7 +103,7 @@ def parts(ours: JaxEngine, runs: int) -> dict[str, float]:
 
     def breed(parents: Any, redraw: Any, numbers: Any, generation: Any) -> Any:
         def one(images: Any, redraw: Any, run: Any) -> Any:
-            return jax_breeding.breed(
+            return operators.breed(
                 images, table_of_run, redraw, b.swap, b.mixing, b.seed, generation, run, b.population, b.rates
             )[0]
 
@@ -117,7 +116,7 @@ def parts(ours: JaxEngine, runs: int) -> dict[str, float]:
 
     for name in objective.penalties:
         found[name] = timed(
-            lambda images, which, name=name: JAX_PENALTIES[name](images, which, *objective.arguments[name]), children, which
+            lambda images, which, name=name: PENALTIES[name](images, which, *objective.arguments[name]), children, which
         )
     found["all"] = timed(ours.cost, children, which) + found["breeding"]
     return {**found, "children": len(children)}

@@ -72,7 +72,12 @@ def test_imports_are_absolute_and_real() -> None:
     relative = [
         name for name, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level
     ]
-    typing_only = [name for name in TREES if "TYPE_CHECKING" in (structure.PACKAGE / name).read_text(encoding="utf-8")]
+    typing_only = [
+        name
+        for name in TREES
+        if name != "__init__.py"  # the package's own face types its lazy names; nothing imports it
+        and "TYPE_CHECKING" in (structure.PACKAGE / name).read_text(encoding="utf-8")
+    ]
     assert (relative, typing_only) == ([], [])
 
 

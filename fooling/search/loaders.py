@@ -102,7 +102,7 @@ def refuse_other_classes(settings: RunSettings, classifier: Classifier, statisti
 def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     """The key `plausibility` of run.json where data are given, or a note why there is none.
 
-    Against the test images of the class of the term targets; at most MAX_IMAGES on either side, which takes no time to speak of.
+    Against the test images of the class of the term targets; at most MAX_IMAGES on either side, which takes little time.
     """
     data = job.settings.data
     if data.path is None and data.kind == "auto":

@@ -10,16 +10,14 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
-from fooling.kernels import reference as reference_kernels
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels import reference
 from fooling.kernels.reference.operators import philox
 from fooling.kernels.tables import ANY, Bytes, Floats, Ints
 from fooling.search.prior import TermTargets, arguments
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
-TERMS = ("target", *REFERENCE_PENALTIES)  # the order in which they are summed
+TERMS = ("target", *reference.PENALTIES)  # the order in which they are summed
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Objective:
     @property
     def penalties(self) -> tuple[str, ...]:
         """The penalties that the search computes."""
-        return tuple(name for name in REFERENCE_PENALTIES if self.weights[name] > 0)
+        return tuple(name for name in reference.PENALTIES if self.weights[name] > 0)
 
     def which(self, runs: npt.NDArray[np.uint32]) -> Ints:
         """The number of each run's target, [R] → [R]: all targets in an order drawn from the seed, again and again.
@@ -49,7 +47,7 @@ class Objective:
         words = philox(0, np.arange(self.targets), 0, 0, self.seed, "exemplar")[:, 0]
         return np.argsort(words, kind="stable")[runs.astype(np.int64) % self.targets]
 
-    def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference_kernels) -> tuple[Floats, Floats]:
+    def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference) -> tuple[Floats, Floats]:
         """Cost [N] and scores [N, K] of images uint8 [N, H, W, C] with the targets `which` [N], by the kernels of an engine."""
         scores = predict_batch(self.classifier, images)
         terms = [kernels.target_term(scores, self.digit, self.free)]
@@ -68,7 +66,7 @@ class Objective:
         cost, scores = self.cost(images, which)
         terms = {"target": reference.target_term(scores, self.digit, self.free)}
         for name, found in self.arguments.items():
-            terms[name] = REFERENCE_PENALTIES[name](images, which, *found)
+            terms[name] = reference.PENALTIES[name](images, which, *found)
         return cost, terms, scores
 
 
@@ -95,7 +93,7 @@ def make_objective(
         check_fit(classifier, statistics, targets, digit)
     used = {name: float(weights.get(name, 0.0)) for name in TERMS}
     if targets is None or statistics is None:
-        if (targets and targets.exemplar) or any(used[name] for name in REFERENCE_PENALTIES):
+        if (targets and targets.exemplar) or any(used[name] for name in reference.PENALTIES):
             raise UserError(f"digit={digit}: terms besides the target need the statistics of a class: prior.digit=…")
         return Objective(classifier, target, used, target_free, {})
     targets = replace(targets, lags=min(targets.lags, min(classifier.input_shape[:2]) - 1))

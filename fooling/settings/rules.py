@@ -8,6 +8,7 @@ from fooling.settings.searches import (
     DreamSettings,
     FeedbackSettings,
     GaSettings,
+    GeneticSettings,
     GradientSettings,
     ParetoSettings,
 )
@@ -55,8 +56,10 @@ def budget_errors(settings: Any) -> list[str]:
         least, what = search.proposals + 1, "1 + search.proposals"
     elif isinstance(search, GradientSettings):
         least, what = 2, "2"
-    else:
+    elif isinstance(search, GeneticSettings):
         least, what = search.population, "search.population"
+    else:
+        return []  # the search's own schedule says, see `StoppingCriteria`
     if settings.budget is None or settings.budget >= least:
         return []
     return [f"budget: expected at least {what} ({least}), got {settings.budget}"]

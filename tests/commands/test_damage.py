@@ -15,7 +15,7 @@ from fooling.commands import dispatch, guarded
 from fooling.commands.damage import answer, asked_of, detector, doses_of, evenly_spaced, spread
 from fooling.errors import UserError
 from fooling.settings import load
-from fooling.settings.commands import DamageSettings
+from fooling.settings.experiments import DamageSettings
 from fooling.statistics.intervals import auroc
 
 QUICK = ["images=40", "runs=2", "repeats=3", "pictured=0", "digit=3,4", "quiet=true"]

@@ -156,7 +156,7 @@ def test_a_term_that_is_scored_in_full_is_told_once(
     assert "in full" not in capsys.readouterr().out
     monkeypatch.delitem(DELTA_PENALTIES, "histogram")
     assert call("run", *QUICK, "out=slow") == 0
-    note = "the term histogram has no update by difference: it is scored in full"
+    note = "the term histogram has no delta evaluation: it is scored in full"
     assert capsys.readouterr().out.count(note) == 1
     assert read_run(Path("slow"))["notes"] == [note]
     assert read_run(Path("fast"))["notes"] == []
@@ -356,7 +356,7 @@ def test_resuming_with_other_weights_is_refused(home: Path, capsys: pytest.Captu
         (["classifier.path=junk"], "classifier.path=junk: cannot be read as safetensors"),
         (["classifier.path=none"], "classifier.path=none: no such file"),
         (["data.path=none"], "data.path=none: no such file or folder"),
-        (["data.kind=npz"], "data.kind=npz needs data.path"),
+        (["data.kind=npz"], "expected a path for data.kind=npz"),
         (["out=junk"], "out=junk: expected a folder, got a file"),
         (["out=junk/below"], "cannot write junk/below: Not a directory"),
         (["out=/proc/fooling"], "cannot write /proc/fooling"),
@@ -381,8 +381,13 @@ def test_refusals_leave_nothing_behind(home: Path, capsys: pytest.CaptureFixture
     [
         (["rum"], "unknown command 'rum': did you mean 'run'?"),
         (["digit=2"], "unknown command 'digit=2': fooling run digit=2 is the main job"),
+<<<<<<< HEAD
+        (["train"], "data.path: expected a folder of IDX files"),
+        (["stats", "bins=0", "data.kind=sklearn"], "bins must be 1 or more, got 0"),
+=======
         (["train"], "data.path is not set"),
         (["stats", "bins=0", "data.kind=sklearn"], "bins: expected 1 or more, got 0"),
+>>>>>>> main
         (["stats", "data.path=missing"], "data.path=missing: no such file or folder"),
         (["stats", "data.kind=sklearn", "out=no/where.npz"], "the folder no does not exist"),
         (["stats", "data.kind=sklearn", "out=."], "expected a file's name, got a folder"),

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import random_eigen, random_images, random_network, random_statistics, random_wanted
+from builders import SHAPES, random_eigen, random_images, random_network, random_statistics, random_wanted
 from generations import make_breeding, numbers_of, rebuild
-from objectives import ALL, Foreign, equal
+from objectives import ALL, Foreign, equal, objective_of
 from objectives import small_search as make
+from pairwise import pairwise
 
 from fooling.kernels import numba, reference, tables
 from fooling.kernels.numba import DELTA_PENALTIES, delta_images, delta_operators
@@ -18,10 +19,9 @@ from fooling.kernels.numba.delta_variogram import variogram_update
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.reference.operators import is_changed
 from fooling.kernels.reference.penalties import region_count
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic import delta as scoring
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.objective import make_objective
+from fooling.search.genetic.reference import ReferenceEngine
 
 CASES = [
     {},
@@ -29,7 +29,7 @@ CASES = [
     {"alike": 0.98, "redraw": 0.0, "swap": 0.0},
     {"alike": 0.98, "redraw": 0.5},
     {"alike": 0.98, "swap": 0.5},
-    {"alike": 0.9, "mixing": False},
+    {"alike": 0.9, "has_crossover": False},
     {"alike": 1.0, "redraw": 0.002, "swap": 0.0},
     {"alike": 0.98, "selected": 1},
     {"alike": 0.98, "selected": 2},
@@ -39,8 +39,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("limit", [-1, 0, 5, 1000])
-@pytest.mark.parametrize("varied", CASES, ids=str)
+@pytest.mark.parametrize(("shape", "varied", "limit"), pairwise(SHAPES, CASES, [-1, 0, 5, 1000]))
 def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, limit: int) -> None:
     recipe, parents, expected = make_breeding(shape, **varied)
     limit = min(limit, math.prod(shape))
@@ -51,7 +50,7 @@ def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, li
     images[found.whole], found.is_new[found.whole] = whole, fresh
     assert np.array_equal(images.reshape(expected.shape), expected)
     assert np.all(np.diff(found.ends) <= max(limit, 0))
-    mixing, seed = varied.get("mixing", True), varied.get("seed", 7)
+    mixing, seed = varied.get("has_crossover", True), varied.get("seed", 7)
     expected_new = is_changed(expected, parents, mixing, seed, recipe.generation, recipe.runs)
     assert np.array_equal(found.is_new, expected_new.reshape(-1))
     if limit < 0:
@@ -111,12 +110,12 @@ def arguments_of(name: str, shape: tuple[int, int, int], lags: int, bins: int, q
     }[name]()
 
 
-@pytest.mark.parametrize("each", [0, 1, 2, 7, 60])
-@pytest.mark.parametrize(("lags", "bins", "quirk"), [(7, 10, False), (7, 10, True), (1, 1, False), (3, 256, True)])
-@pytest.mark.parametrize("name", DELTA_PENALTIES)
-def test_updates_equal_counting_anew(
-    shape: tuple[int, int, int], name: str, lags: int, bins: int, quirk: bool, each: int
-) -> None:
+SIZES = [(7, 10, False), (7, 10, True), (1, 1, False), (3, 256, True)]  # lags, bins, quirk
+
+
+@pytest.mark.parametrize(("shape", "name", "sizes", "each"), pairwise(SHAPES, list(DELTA_PENALTIES), SIZES, [0, 1, 2, 7, 60]))
+def test_updates_equal_counting_anew(shape: tuple[int, int, int], name: str, sizes: tuple[int, int, bool], each: int) -> None:
+    lags, bins, quirk = sizes
     changes, children = some_changes(shape, each)
     arguments, statistic = arguments_of(name, shape, lags, bins, quirk), DELTA_PENALTIES[name]
     before = statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
@@ -165,7 +164,7 @@ def test_nothing_drifts_in_ten_thousand_generations(varied: dict) -> None:
     for _ in range(10_000):
         state = engine.step(state)
     images = state.images.reshape(-1, 8, 8, 1)
-    for name, counted in scoring.measure(engine.parts, images).items():
+    for name, counted in scoring.measure(engine.terms, images).items():
         assert np.array_equal(state.statistics[name].reshape(counted.shape), counted), name
     cost, _, scores = objective.value(images)
     assert np.array_equal(cost, state.costs.reshape(-1))
@@ -190,7 +189,7 @@ def test_a_term_without_a_statistic_is_scored_in_full(missing: str, monkeypatch:
     objective, breeding = make((9, 13, 1), weights=ALL, swap=0, mutate_factor=0.2)
     monkeypatch.delitem(DELTA_PENALTIES, missing)
     engine, reference_engine = NumbaEngine(objective, breeding, threads=2), ReferenceEngine(objective, breeding)
-    assert engine.notes == (f"the term {missing} has no update by difference: it is scored in full",)
+    assert engine.notes == (f"the term {missing} has no delta evaluation: it is scored in full",)
     state = reference_engine.init(np.arange(2, dtype=np.uint32))
     for _ in range(3):
         following = reference_engine.step(state)
@@ -204,7 +203,7 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
     foreign = Foreign(shape)
     objective = replace(objective, classifier=foreign)
     engine = NumbaEngine(objective, breeding, threads=2)
-    assert engine.notes == ("the classifier has no linear first layer: it is asked about whole images",)
+    assert engine.notes == ("the classifier has no linear first layer: it scores whole images",)
     state = engine.init(np.arange(3, dtype=np.uint32))
     for _ in range(4):
         state = engine.step(state)
@@ -219,6 +218,6 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
 )
 def test_terms_of_weight_0_cost_nothing(weights: dict) -> None:
     shape = (8, 8, 1)
-    objective = make_objective(random_network(shape), random_statistics(shape), digit=1, weights=weights)
+    objective = objective_of(random_network(shape), random_statistics(shape), digit=1, weights=weights)
     parts = [part.name for part in scoring.make_delta_terms(objective)]
     assert parts == ["scores", *(name for name in DELTA_PENALTIES if weights.get(name))]

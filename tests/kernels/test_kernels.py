@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import ROOT, random_images, random_network, random_wanted
+from builders import ROOT, SHAPES, random_images, random_network, random_wanted
 from generations import LEVELS, breed_both, in_turn, make_start, two_tables
 from numba import njit
+from pairwise import pairwise
 
 from fooling.kernels import COMMON, jax, numba, reference, tables
 from fooling.kernels.numba import philox
-from fooling.kernels.reference import breed, penalties, start, truncation_selection
+from fooling.kernels.reference import penalties
 from fooling.kernels.reference.network import network_sums, sigmoid
-from fooling.kernels.reference.operators import philox_rounds
+from fooling.kernels.reference.operators import breed, philox_rounds, start, truncation_selection
 from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regional_target, regions
 from fooling.kernels.tables import ANY, TermTarget
 
@@ -79,29 +80,28 @@ def test_start_equals_the_reference(shape: tuple[int, int, int], seed: int) -> N
     assert np.array_equal(make_start(shape, seed, runs, 3, cuts=(2, 7)), expected)
 
 
-@pytest.mark.parametrize(
-    "varied",
-    [
-        {},
-        {"redraw": 0.0},
-        {"redraw": 0.5},
-        {"redraw": 1e-4},
-        {"swap": 0.0},
-        {"swap": 0.5},
-        {"mixing": False},
-        {"seed": 2**64 - 1},
-        {"generation": 0},
-        {"generation": 123_456},
-        {"runs": (0,)},
-        {"runs": (999, 2, 2**31)},
-        {"population": 1},
-        {"population": 17, "cuts": (1, 20)},
-        {"selected": 1},
-        {"selected": 2},
-        {"selected": 9},
-    ],
-    ids=str,
-)
+CASES = [
+    {},
+    {"redraw": 0.0},
+    {"redraw": 0.5},
+    {"redraw": 1e-4},
+    {"swap": 0.0},
+    {"swap": 0.5},
+    {"has_crossover": False},
+    {"seed": 2**64 - 1},
+    {"generation": 0},
+    {"generation": 123_456},
+    {"runs": (0,)},
+    {"runs": (999, 2, 2**31)},
+    {"population": 1},
+    {"population": 17, "cuts": (1, 20)},
+    {"selected": 1},
+    {"selected": 2},
+    {"selected": 9},
+]
+
+
+@pytest.mark.parametrize(("shape", "varied"), pairwise(SHAPES, CASES))
 def test_children_equal_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
     parents, expected, children = breed_both(shape, **varied)
     assert np.array_equal(children, expected)

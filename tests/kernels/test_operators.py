@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import ROOT
-from fooling.search.ways import make_operator_rates
+from builders import ROOT, SHAPES
 from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from objectives import PLAN, equal
 from objectives import small_search as make
+from pairwise import pairwise
 
 from fooling.kernels import numba, tables
 from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
@@ -21,8 +21,9 @@ from fooling.kernels.numba import delta_operators
 from fooling.kernels.reference import OPERATORS, operators
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 from fooling.run import prepare
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.genetic.params import operator_rates
+from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
 from fooling.settings import load
 from fooling.settings.names import leaves
@@ -43,7 +44,7 @@ CASES = [
     {"rates": OperatorRates(blur=ONE // 100)},
     {"rates": OperatorRates(blur=ONE // 2)},
     {"rates": ALL},
-    {"rates": ALL, "mixing": False},
+    {"rates": ALL, "has_crossover": False},
     {"rates": ALL, "selected": 1},
     {"rates": ALL, "selected": 20, "population": 30},
     {"rates": ALL, "seed": 2**64 - 1, "generation": 123_456, "runs": (999, 2, 2**31)},
@@ -51,8 +52,10 @@ CASES = [
 ]
 
 
-def case_name(varied: dict) -> str:
+def case_name(varied: object) -> str:
     """A case in a few words: its tables are long."""
+    if not isinstance(varied, dict):
+        return str(varied)
     rates = [f"{name}={rate}" for name, rate in varied["rates"]._asdict().items() if isinstance(rate, int) and rate]
     return " ".join([*rates, *(f"{name}={value}" for name, value in varied.items() if name != "rates")])
 
@@ -73,8 +76,7 @@ def breed_thrice(shape: tuple[int, int, int], limit: int, **varied: object) -> t
 # --- equal in every engine --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alike", [0.0, 0.98])
-@pytest.mark.parametrize("varied", CASES, ids=case_name)
+@pytest.mark.parametrize(("shape", "varied", "alike"), pairwise(SHAPES, CASES, [0.0, 0.98], name=case_name))
 def test_children_equal_the_reference(shape: tuple[int, int, int], varied: dict, alike: float) -> None:
     expected, whole, changed, _ = breed_thrice(shape, math.prod(shape), alike=alike, **{**LESS, **varied})
     assert np.array_equal(whole, expected)
@@ -244,7 +246,7 @@ def test_blur_brings_neighbours_nearer_within_their_range(shape: tuple[int, int,
 def rates_of(**changed: object) -> OperatorRates:
     chosen = {"rectangles": 0, "gaussians": 0, "polynomials": 0, "blurs": 0, **changed}
     (job,) = prepare(load([f"{name}={value}" for name, value in chosen.items()], RunSettings, "run"))
-    return make_operator_rates(job)
+    return operator_rates(job.settings.search, (28, 28, 1))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -259,9 +261,9 @@ def test_the_table_names_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_documentation_has_every_operator(name: str) -> None:
-    page = (ROOT / "docs" / "how-it-works.md").read_text()
-    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
-    assert f"`{OPERATORS[name].setting}`" in row
+    page = (ROOT / "docs" / "guides" / "searches.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")]
+    assert any(f"`{OPERATORS[name].setting}" in row[2] for row in rows)  # the column of settings
 
 
 def test_rates_follow_the_settings() -> None:

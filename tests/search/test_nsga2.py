@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
-from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
+from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal, objective_of
 
 import fooling
 from fooling.commands import dispatch, guarded
@@ -19,11 +19,11 @@ from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
 from fooling.records import open_record, read_image, read_images, read_run
 from fooling.run import prepare, run_job
-from fooling.search.genetic import GeneticParams
+from fooling.search.genetic.params import GeneticParams
 from fooling.search.job import Job
 from fooling.search.loop import Interrupted
 from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select
-from fooling.search.objective import Objective, make_objective
+from fooling.search.objective import Objective
 from fooling.search.pareto_front import hypervolume, nondominated
 from fooling.settings import dump, load
 from fooling.settings.schema import RunSettings
@@ -37,7 +37,7 @@ def make(shape: tuple[int, int, int], classifier: Any = None, **varied: Any) -> 
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
     network = random_network(shape, seed=varied.pop("network", 0))
-    objective = make_objective(classifier or network, statistics, weights=WEIGHTS, **wanted, **terms)
+    objective = objective_of(classifier or network, statistics, weights=WEIGHTS, **wanted, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
     rates = {"mutate_factor": 1.0, "min_rate": 0.001, "swap": 2**16, "elitism": True, "seed": 3, "mixing": True, **varied}
     return objective, GeneticParams(shape=shape, population=13, selected=4, tables=draw_table(levels), **rates)

@@ -38,7 +38,7 @@ def dense_scores(sums: Floats, scale: np.float32, layers: Layers, relu: bool, so
     """Scores [N, K] of first-layer sums [N, M]; see `reference.dense_scores`.
 
     One hidden layer of sigmoid units and sigmoid outputs, as of mnist_mlp, has a kernel without the packing of layers, which
-    costs 20 µs a call.
+    takes 6 of 31 µs for 100 images.
     """
     if len(layers) == 1 and not relu and not softmax_output:
         return sigmoid_scores(sums, scale, *layers[0])

