@@ -15,12 +15,12 @@ from fooling.kernels import numba, reference
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.operators import breed, is_changed, start
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
-from fooling.records import FRONT
 from fooling.search.genetic import params as genetic
 from fooling.search.genetic.delta import SCORES
 from fooling.search.genetic.numba import EXTERNAL_BATCH, NumbaEngine, all_children
 from fooling.search.genetic.params import GeneticParams, empty_state
 from fooling.search.objective import Objective
+from fooling.search.pareto_front import FRONT, FRONT_IMAGES
 from fooling.search.protocol import Schedule
 from fooling.search.seeding import seeded
 from fooling.search.state import Runs, State
@@ -72,7 +72,7 @@ class ReferencePareto:
     """engine=reference: children and terms by the reference kernels."""
 
     notes: tuple[str, ...] = ()
-    files = (FRONT,)
+    files = (FRONT, FRONT_IMAGES)
     kernels: Any = reference
 
     def __init__(self, objective: Objective, params: GeneticParams) -> None:
