@@ -44,7 +44,7 @@ class Timed:
 def time_shares(path: str, chosen: dict[str, Any]) -> list[dict[str, float]]:
     """Seconds of a search of one population, and of its classifier; the first repetition also compiles and is left out."""
     from fooling.run import prepare
-    from fooling.search.job import make_engine
+    from fooling.search.job import make_search
     from fooling.settings import load
     from fooling.settings.schema import RunSettings
 
@@ -56,7 +56,7 @@ def time_shares(path: str, chosen: dict[str, Any]) -> list[dict[str, float]]:
     object.__setattr__(job.objective, "classifier", timed)
     found = []
     for _ in range(REPEATS + 1):
-        engine, timed.seconds = make_engine(job), 0.0
+        engine, timed.seconds = make_search(job), 0.0
         start = time.perf_counter()
         state = engine.init(np.arange(1, dtype=np.uint32))
         for _ in range(chosen["generations"]):

@@ -18,11 +18,10 @@ from measure import finish, table, words
 from problems import OPERATORS_2015, engine
 
 from fooling.errors import UserError
-from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
-from fooling.kernels.jax import operators as jax_breeding
-from fooling.kernels.reference.operators import OPERATORS
-from fooling.search.genetic import ReferenceEngine
+from fooling.kernels.jax import PENALTIES, operators
+from fooling.kernels.reference import OPERATORS
 from fooling.search.genetic.jax import JaxEngine
+from fooling.search.genetic.reference import ReferenceEngine
 
 Row = dict[str, Any]
 NETWORKS = {"mnist_mlp": 2 * (784 * 100 + 100 * 10), "mnist_cnn": 0}  # additions and multiplications an image; 0: asked
@@ -41,7 +40,7 @@ def check(network: str, generations: int = 2) -> Row:
     on = [word for operator in OPERATORS.values() for word in operator.on[:1]]
     ours = of(network, "population=50", "weights.regional=0.5", "weights.eigen=0.001", *dict.fromkeys(on))
     ours.longest = 1
-    wanted = ReferenceEngine(ours.objective, ours.breeding)
+    wanted = ReferenceEngine(ours.objective, ours.params)
     runs = np.arange(2, dtype=np.uint32)
     state = wanted.init(runs)
     pairs = [(ours.init(runs), state)]
@@ -57,7 +56,7 @@ def check(network: str, generations: int = 2) -> Row:
 def rate(ours: JaxEngine, runs: int, seconds: float) -> Row:
     """Evaluations a second after the first block, compilation and initialisation left out."""
     state = ours.step(ours.init(np.arange(runs, dtype=np.uint32)))
-    ahead = ours.size(runs).generations
+    ahead = ours.plan(runs).generations
     for _ in range(ahead - 1):
         state = ours.step(state)
     generations, started = 0, time.perf_counter()
@@ -65,7 +64,7 @@ def rate(ours: JaxEngine, runs: int, seconds: float) -> Row:
         state = ours.step(state)
         generations += 1
     spent = time.perf_counter() - started
-    return {"rate": generations * runs * ours.breeding.population / spent, "generations": generations, "block": ahead}
+    return {"rate": generations * runs * ours.params.population / spent, "generations": generations, "block": ahead}
 
 
 def peak(seconds: float = 1.0) -> tuple[int, float]:
@@ -88,23 +87,23 @@ def operations(ours: JaxEngine, network: str) -> float:
     """Floating-point operations of the network, an image; of a convolutional one as the compiler counts them."""
     if NETWORKS[network]:
         return NETWORKS[network]
-    images = jax.ShapeDtypeStruct((128, *ours.breeding.shape), np.uint8)
+    images = jax.ShapeDtypeStruct((128, *ours.params.shape), np.uint8)
     counted = jax.jit(ours.objective.classifier.jax_fn).lower(images).compile().cost_analysis()  # type: ignore[attr-defined]
     return float(counted["flops"]) / 128 if counted else float("nan")
 
 
 def parts(ours: JaxEngine, runs: int) -> dict[str, float]:
     """Milliseconds of breeding, of the network and of each term for one batch, each compiled alone: the median of nine."""
-    b, tables, objective = ours.breeding, ours.tables(), ours.objective
+    b, tables, objective = ours.params, ours.tables(), ours.objective
     state = ours.init(np.arange(runs, dtype=np.uint32))
-    number = min(runs, ours.size(runs).runs)
+    number = min(runs, ours.plan(runs).runs)
     parents, numbers = jnp.asarray(state.images[:number]), jnp.arange(number, dtype=jnp.uint32)
     redraw = jnp.asarray(b.redraw_thresholds(state.costs[:number]))
     table_of_run = type(tables)(tables.shares[0], tables.top[0])
 
     def breed(parents: Any, redraw: Any, numbers: Any, generation: Any) -> Any:
         def one(images: Any, redraw: Any, run: Any) -> Any:
-            return jax_breeding.breed(
+            return operators.breed(
                 images, table_of_run, redraw, b.swap, b.mixing, b.seed, generation, run, b.population, b.rates
             )[0]
 
@@ -117,7 +116,7 @@ def parts(ours: JaxEngine, runs: int) -> dict[str, float]:
 
     for name in objective.penalties:
         found[name] = timed(
-            lambda images, which, name=name: JAX_PENALTIES[name](images, which, *objective.arguments[name]), children, which
+            lambda images, which, name=name: PENALTIES[name](images, which, *objective.arguments[name]), children, which
         )
     found["all"] = timed(ours.cost, children, which) + found["breeding"]
     return {**found, "children": len(children)}

@@ -13,13 +13,9 @@ from measure import finish, table, words
 from problems import problem
 from threadpoolctl import threadpool_limits
 
-from fooling.kernels.numba import delta_images as numba_children
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.numba import selection
-from fooling.kernels.numba.delta_images import Changes
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference.operators import breed, start, truncation_selection
+from fooling.kernels import numba, reference
+from fooling.kernels.numba.delta_images import Changes, transpose
+from fooling.kernels.numba.delta_operators import changed_children
 from fooling.search.genetic.delta import SCORES, make_delta_terms
 
 SHAPE = (28, 28, 1)
@@ -31,16 +27,16 @@ def kernels(images: int = 2000, changes: int = 2) -> dict[str, tuple[Kernel, Ker
     engine = problem("2015")
     runs = np.arange(images // 100, dtype=np.uint32)
     state = engine.init(runs)
-    recipe = engine.recipe(state, 1)
+    recipe = engine.inputs(state, 1)
     numbers = (np.arange(len(runs))[:, None] * recipe.stride + np.arange(100)).reshape(-1)
-    children, _ = numba_breeding.breed(recipe, numbers)
+    children, _ = numba.breed(recipe, numbers)
     batch = children.reshape(-1, *SHAPE)
     some = slice(0, max(1, images // 100))  # the reference is slow
     found = dict(breeding_kernels(engine, state, recipe, numbers))
     for part in (part for part in make_delta_terms(engine.objective) if part.statistic):
         statistic, name = part.statistic, part.name
         changed, counts = changes_of(batch, changes), statistic.measure(batch, *part.arguments)
-        exact = engine.objective.classifier if name == SCORES else REFERENCE_PENALTIES[name]
+        exact = engine.objective.classifier if name == SCORES else reference.PENALTIES[name]
         arguments = () if name == SCORES else part.arguments
         found[f"{name}, in full"] = (
             lambda part=part: part.in_full(batch),
@@ -54,8 +50,8 @@ def kernels(images: int = 2000, changes: int = 2) -> dict[str, tuple[Kernel, Ker
         )
     costs = np.random.default_rng(0).random((len(runs), 100), dtype=np.float32)
     found["select 5 of 100"] = (
-        lambda: selection.truncation_selection(costs, costs[:, :0], 5),
-        lambda: truncation_selection(costs, 5),
+        lambda: numba.truncation_selection(costs, costs[:, :0], 5),
+        lambda: reference.truncation_selection(costs, 5),
     )
     return found
 
@@ -65,18 +61,20 @@ def breeding_kernels(engine: Any, state: Any, recipe: Any, numbers: np.ndarray) 
     late = state
     for _ in range(60):
         late = engine.step(late)
-    recipe_late, b = engine.recipe(late, 61), engine.breeding
+    recipe_late, b = engine.inputs(late, 61), engine.params
     redraw = b.redraw_thresholds(state.costs)[:1]
     return {
         "start": (
-            lambda: numba_breeding.start(recipe, 784, numbers),
-            lambda: start(b.tables, 0, state.runs[:1], len(numbers) // 100, SHAPE),
+            lambda: numba.start(recipe, 784, numbers),
+            lambda: reference.start(b.tables, 0, state.runs[:1], len(numbers) // 100, SHAPE),
         ),
         "breed": (
-            lambda: numba_breeding.breed(recipe, numbers),
-            lambda: breed(state.images[:1], b.tables, redraw, b.swap, True, 0, 1, state.runs[:1], len(numbers) // 100),
+            lambda: numba.breed(recipe, numbers),
+            lambda: reference.breed(
+                state.images[:1], b.tables, redraw, b.swap, True, 0, 1, state.runs[:1], len(numbers) // 100
+            ),
         ),
-        "find changes, generation 61": (lambda: numba_changes.changed_children(recipe_late, engine.limit, numbers), None),
+        "find changes, generation 61": (lambda: changed_children(recipe_late, engine.limit, numbers), None),
     }
 
 
@@ -85,7 +83,7 @@ def changes_of(batch: np.ndarray, each: int) -> Changes:
     random, n = np.random.default_rng(0), len(batch)
     pixels = np.concatenate([random.choice(784, each, replace=False) for _ in range(n)]).astype(np.int32)
     levels, rows = random.integers(0, 256, n * each, dtype=np.uint8), np.arange(n)
-    transposed = numba_children.transpose(batch)
+    transposed = transpose(batch)
     return Changes(batch.reshape(n, -1), transposed, rows, np.arange(n + 1) * each, pixels, levels)
 
 

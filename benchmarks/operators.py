@@ -14,7 +14,7 @@ from measure import finish, table, words
 from quality import spread
 
 import fooling
-from fooling.kernels.reference.operators import OPERATORS
+from fooling.kernels.reference import OPERATORS
 from fooling.search.objective import TERMS
 from fooling.settings import load
 from fooling.settings.schema import RunSettings

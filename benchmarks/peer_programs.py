@@ -25,12 +25,11 @@ class Fitness:
 
     def __init__(self, objective: Any, levels: Floats) -> None:
         network = objective.classifier
-        unit = np.float32(2.0**-network.lattice)
+        unit = np.float32(2.0**-network.fraction_bits)
         self.layers = (
             network.weights1.astype(np.float32) * unit,
             network.bias1.astype(np.float32) * unit / np.float32(255),
-            network.weights2,
-            network.bias2,
+            *network.later_layers[0],
         )
         self.wanted = np.eye(network.num_classes, dtype=np.float32)[objective.digit]
         self.histogram = objective.arguments["histogram"][1].targets[0, 0].astype(np.float32)

@@ -8,15 +8,14 @@ import numpy as np
 
 from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
+from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.run import prepare
-from fooling.search.job import make_engine
-from fooling.search.state import Engine
+from fooling.search.job import make_search
+from fooling.search.protocol import Search
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
-from fooling.statistics.fit import fit
 
 # Problem 2015: the operators of 2015, lags and axes right, the histogram in the cost, no stopping.
 OPERATORS_2015 = (
@@ -42,34 +41,36 @@ class Constant:
         return np.full((len(images), 10), 0.1, dtype=np.float32)
 
 
-def of_width(hidden: int) -> SigmoidNetwork:
+def of_width(hidden: int) -> DenseNetwork:
     """The bundled network with fewer units, those that say most, or with each unit several times and its say divided."""
     base = load_network(ASSETS / "mnist_mlp.safetensors")
     times = max(1, hidden // len(base.bias1))
-    order = np.argsort(-np.abs(base.weights2).sum(axis=1), kind="stable")[: hidden // times]
+    ((output, bias),) = base.later_layers
+    order = np.argsort(-np.abs(output).sum(axis=1), kind="stable")[: hidden // times]
     units = np.tile(order, times)
     return replace(
         base,
         weights1=np.ascontiguousarray(base.weights1[:, units]),
         bias1=base.bias1[units],
-        weights2=base.weights2[units] / np.float32(times),
+        later_layers=((output[units] / np.float32(times), bias),),
     )
 
 
-def of_shape(shape: Shape) -> SigmoidNetwork:
+def of_shape(shape: Shape) -> DenseNetwork:
     """The bundled network for other images: its weights stretched to their size and spread over the channels."""
     base = load_network(ASSETS / "mnist_mlp.safetensors")
-    weights = base.weights1.reshape(28, 28, -1) * 2.0**-base.lattice
+    weights = base.weights1.reshape(28, 28, -1) * 2.0**-base.fraction_bits
     rows, columns = (np.arange(side) * 28 // side for side in shape[:2])
     stretched = weights[rows][:, columns] * (28 * 28 / np.prod(shape))
     layers = {
         "weights1": np.repeat(stretched[:, :, None], shape[2], axis=2).reshape(int(np.prod(shape)), -1),
-        "bias1": base.bias1 * 2.0**-base.lattice / 255,
-        "weights2": base.weights2,
-        "bias2": base.bias2,
+        "bias1": base.bias1 * 2.0**-base.fraction_bits / 255,
+        "weights2": base.later_layers[0][0],
+        "bias2": base.later_layers[0][1],
     }
     layers = {name: value.astype(np.float32) for name, value in layers.items()}
-    return quantize(layers, shape, base.labels, "the bundled network, stretched; for benchmarks")
+    made = "the bundled network, stretched; for benchmarks"
+    return quantize(layers, shape, base.labels, "sigmoid", SIGMOID, made=made)
 
 
 def clouds(shape: Shape, lags: int = 14, seed: int = 0) -> Statistics:
@@ -81,7 +82,7 @@ def clouds(shape: Shape, lags: int = 14, seed: int = 0) -> Statistics:
             pictures = pictures + np.roll(pictures, 1, axis=axis)
     pictures = np.clip(pictures / pictures.std() * 100, 0, 255).astype(np.uint8)
     data = ImageSet(pictures, np.arange(40) % 10, tuple(map(str, range(10))), "clouds")
-    return fit(data, bins=10, lags=min(lags, min(shape[:2]) - 1))
+    return Statistics.fit(data, bins=10, lags=min(lags, min(shape[:2]) - 1))
 
 
 # name → (settings, classifier, statistics); None: the bundled ones
@@ -95,26 +96,26 @@ PROBLEMS: dict[str, tuple[tuple[str, ...], Callable[[], Classifier] | None, Call
 }
 
 
-def problem(name: str, *words: str) -> Engine:
+def problem(name: str, *words: str) -> Search:
     """An engine that is ready to run a problem; `words` are settings."""
     settings, classifier, statistics = PROBLEMS[name]
     return engine([*settings, *words], classifier and classifier(), statistics and statistics())
 
 
-def engine(words: list[str], classifier: Any = None, statistics: Any = None) -> Engine:
+def engine(words: list[str], classifier: Any = None, statistics: Any = None) -> Search:
     """An engine for a job of one digit; later words win."""
     chosen = {word.partition("=")[0]: word for word in words}
     (job,) = prepare(load(list(chosen.values()), RunSettings, "run"), classifier, statistics)
-    return make_engine(job)
+    return make_search(job)
 
 
-def of_size(side: int, *words: str, lags: int = 14) -> Engine:
+def of_size(side: int, *words: str, lags: int = 14) -> Search:
     """Problem 2015 on square grey images of another size."""
     shape = (side, side, 1)
     return engine([*OPERATORS_2015, *words, f"lags={lags}"], of_shape(shape), clouds(shape, lags))
 
 
-def compile_kernels(of: Engine) -> None:
+def compile_kernels(of: Search) -> None:
     """A few generations of two runs: children both whole and by difference."""
     state = of.init(np.arange(2, dtype=np.uint32))
     for _ in range(3):

@@ -18,7 +18,7 @@ from measure import finish, table, words
 import fooling
 from fooling.commands.matrix import summary
 from fooling.data import ImageSet, load_data
-from fooling.kernels.numba import penalties as numba_
+from fooling.kernels import numba
 from fooling.run import prepare, run_job
 from fooling.settings import load
 from fooling.settings.commands import MatrixSettings
@@ -82,7 +82,7 @@ def variogram(digit: int, test: ImageSet, size: Row) -> Row:
     found = fooling.evolve(digit=digit, prior="variogram", **size)
     (job,) = prepare(load([f"digit={digit}", "prior=variogram"], RunSettings, "run"))
     images = of_class(test, digit)
-    real = numba_.variogram_term(images, np.zeros(len(images), np.int64), *job.objective.arguments["variogram"])
+    real = numba.variogram_term(images, np.zeros(len(images), np.int64), *job.objective.arguments["variogram"])
     least = float(np.quantile(real, 0.05))
     return {
         "≥ .999 and below real 5 %": share((found.confidence >= 0.999) & (found.terms["variogram"] < least)),

@@ -28,7 +28,7 @@ def measure(engine: Any, runs: int) -> dict[str, float]:
         state = engine.step(state)
         changed += int(state.changed.sum())
     end = time.perf_counter()
-    each = runs * engine.breeding.population
+    each = runs * engine.params.population
     return {
         "first": (middle - start) / (each * (FROM + 1)) * 1e6,
         "later": (end - middle) / (each * (TO - FROM)) * 1e6,

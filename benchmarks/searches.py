@@ -82,7 +82,7 @@ def same_network(digit: int, runs: int, data: str) -> tuple[list[Row], list[np.n
         row["variogram"] = 100 * float(np.median(percentiles(statistics, digit, result.images)["variogram"]))
         if real is not None:
             simple = [one for one in plausibility(result.images, real, statistics, digit).values() if one.group != "together"]
-            row["telling"], row["simple"] = sum(one.telling >= TELLING for one in simple), len(simple)
+            row["telling"], row["simple"] = sum(one.separability >= TELLING for one in simple), len(simple)
         rows.append(row)
         shown.append(typical(result))
         print(row, flush=True)

@@ -1,5 +1,13 @@
-"""The one error that a user sees as a line of text, and how every command shows it."""
+"""The one error that a user sees as a line of text, and messages of other libraries shortened to a line."""
 
 
 class UserError(ValueError):
     """Bad input: says what was expected, what was got and what to do. Shown without a traceback, exit code 2."""
+
+
+def first_line(message: BaseException | str, limit: int = 200) -> str:
+    """The beginning of a message on one line, without unprintable characters; of an error without a message, its name."""
+    text = " ".join(str(message).split())
+    if not text:
+        return "nothing" if isinstance(message, str) else type(message).__name__
+    return "".join(letter for letter in text[:limit] if letter.isprintable())

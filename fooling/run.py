@@ -7,7 +7,7 @@ if __name__ == "__main__":  # before the imports below: --help and bad settings 
     sys.exit(import_module("fooling.commands").main(["run", *sys.argv[1:]]))
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,33 +16,28 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
-from fooling.records import FEEDBACK, Record
+from fooling.plots import draw_pictures
+from fooling.records import Record
 from fooling.records.resume import open_folder
-from fooling.search.continuous import fit_to_picture
-from fooling.search.job import (
-    Job,
-    Pair,
+from fooling.search.job import Job, Pair, counting, describe, digits, evaluate, make_job, make_search
+from fooling.search.loaders import (
     compare_with_real,
-    counting,
-    describe,
-    digits,
     draws,
+    fit_to_start_image,
     fits,
     get_classifier,
     get_statistics,
-    make_engine,
-    make_plan,
     needs_statistics,
     refuse_other_classes,
 )
 from fooling.search.loop import RESUME_HINT, Interrupted, run_loop
-from fooling.search.objective import make_objective
 from fooling.search.pareto_front import record_front
-from fooling.search.result import Result, make_result, summary
+from fooling.search.protocol import part_of
+from fooling.search.result import Result, summary
 from fooling.search.state import Metrics
 from fooling.settings import load
 from fooling.settings.fields import user_path
-from fooling.settings.overrides import as_words
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -63,41 +58,22 @@ def prepare(
     at_hand = cache(lambda: statistics or get_statistics(settings))
     classifier = classifier or get_classifier(settings, at_hand)
     looked, judges = report_on(settings, classifier), load_judges(settings.judges, classifier) if judges is None else judges
-    classifier, judges, picture = fit_to_picture(settings, classifier, judges)
-    notes = list(looked.notes) + ([picture.note] if picture else [])
+    classifier, judges, start = fit_to_start_image(settings, classifier, judges)
+    notes = list(looked.notes) + ([start.note] if start.note else [])
     if statistics or needs_statistics(settings) or fits(classifier, at_hand()):
         statistics = at_hand()
         refuse_other_classes(settings, classifier, statistics)
     else:
         notes += ["no statistics of such images: pixels are drawn from all grey levels evenly"] if draws(settings) else []
     looked = replace(looked, notes=tuple(notes))
-    prior, weights = settings.prior, settings.prior.weights.model_dump()
-    if settings.control:
-        weights["target"] = 0.0
     jobs = []
     alone = not (settings.sweeps or mismatched or pairs)
     for prior_digit, digit in pairs or prior_target_pairs(settings, classifier.num_classes, mismatched):
-        objective = make_objective(
-            classifier,
-            statistics,
-            digit=digit,
-            weights=weights,
-            prior_digit=prior_digit,
-            lags=prior.lags,
-            bins=prior.bins,
-            hinge=prior.hinge,
-            exemplar=prior.exemplar,
-            lag_weights=prior.lag_weights,
-            target_free=prior.target_free,
-            quirk_lag1=prior.quirk_lag1,
-            quirk_axes=prior.quirk_axes,
-            seed=settings.seed,
-        )
-        own = prior.model_copy(update={"digit": prior_digit})
-        one = settings.model_copy(update={"digit": digit, "prior": own})
-        pixels = picture.pixels if picture else None
-        jobs.append(Job(one, objective, statistics, make_plan(one, objective.digit), judges, looked, pixels, alone))
-    make_engine(jobs[0])  # which refuses what it lacks, before anything is written
+        prior = settings.prior.model_copy(update={"digit": prior_digit})
+        one = settings.model_copy(update={"digit": digit, "prior": prior})
+        job = make_job(one, classifier, statistics, judges, looked, start.pixels)
+        jobs.append(replace(job, alone=alone))
+    make_search(jobs[0])  # which refuses what it lacks, before anything is written
     return jobs
 
 
@@ -107,6 +83,15 @@ def prior_target_pairs(settings: RunSettings, classes: int, mismatched: bool) ->
         return [(settings.prior.digit, "any")]
     wanted = digits(settings, classes)
     return [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(settings.prior.digit, b) for b in wanted]
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Progress as three functions."""
+
+    observe: Callable[[Metrics], None]
+    note: Callable[[str], None]
+    stop_requested: Callable[[], bool]
 
 
 def run_job(
@@ -123,20 +108,19 @@ def run_job(
 
     about = describe(job)
     try:
-        engine = make_engine(job)
-        about["notes"] = [*job.looked.notes, *engine.notes]
+        search = make_search(job)
+        about["notes"] = [*job.report.notes, *search.notes]
         for note in about["notes"]:
             tell(note)
         if record:
             record.write_run({**about, "status": "running"})
-        track = run_loop(engine, job.plan, record, watch, interrupted)
+        track = run_loop(search, job.criteria, record, Callbacks(watch, tell, interrupted))
         if not record:
-            return make_result(track, track.images, job, None)
+            return evaluate(job, track, track.images)
         files, (valued, counted) = record.save_images(track.images), counting(job)
         try:
-            if hasattr(engine, "leave"):
-                engine.leave(record, valued.objective.classifier)
-            result = make_result(track, record.read_images(files), valued, str(record.folder))
+            part_of(search, "save_extras")(record, valued.objective.classifier)
+            result = evaluate(valued, track, record.read_images(files), str(record.folder))
         except UserError as error:  # of a foreign classifier
             raise UserError(f"{error}{RESUME_HINT}") from error
         found, note = compare_with_real(valued, result.images)
@@ -148,16 +132,7 @@ def run_job(
             result = replace(result, front=record_front(record, result.front, valued.objective))
         about["valuation_evaluations"] = counted.evaluations
         record.write_run({**about, "status": "running", **summary(result, files)})
-        from fooling.plots.record import draw_pictures
-        from fooling.plots.success import draw_success
-
-        draw_pictures(record.folder)
-        if job.alone:
-            draw_success(record.folder)
-        if (record.folder / FEEDBACK).exists():
-            from fooling.plots.feedback import draw_feedback
-
-            draw_feedback(record.folder)
+        draw_pictures(record.folder, success=job.alone)
         record.write_run({**about, "status": "done", **summary(result, files)})
         return result
     except (Interrupted, KeyboardInterrupt, SystemExit):

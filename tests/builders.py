@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fooling.classifiers.cnn import ConvolutionalNetwork, sizes
-from fooling.classifiers.dense import DenseNetwork, quantize_dense
-from fooling.classifiers.pca import Fitted, PcaClassifier, fit_pca, make_pca
-from fooling.classifiers.sigmoid import SigmoidNetwork, quantize
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
+from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
+from fooling.classifiers.pca import ComponentSets, PcaClassifier, fit_pca, make_pca
 from fooling.data import ImageSet
 from fooling.kernels.tables import TermTarget
 from fooling.statistics import Statistics
-from fooling.statistics.fit import fit
-from fooling.statistics.pca import arguments, fit_components
+from fooling.statistics.pca import fit_components, kernel_arguments
 
 ROOT = Path(__file__).parent.parent
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
@@ -34,7 +32,7 @@ def random_images(shape: tuple[int, int, int], number: int, seed: int = 0) -> np
     return np.concatenate([noise, extremes]).astype(np.uint8)
 
 
-def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 12, seed: int = 0) -> SigmoidNetwork:
+def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 12, seed: int = 0) -> DenseNetwork:
     random = np.random.default_rng(seed)
     pixels = int(np.prod(shape))
     layers = {
@@ -44,18 +42,19 @@ def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 
         "bias2": random.normal(size=classes),
     }
     layers = {name: value.astype(np.float32) for name, value in layers.items()}
-    return quantize(layers, shape, tuple(f"class {k}" for k in range(classes)), "random, for tests")
+    labels = tuple(f"class {k}" for k in range(classes))
+    return quantize(layers, shape, labels, "sigmoid", SIGMOID, made="random, for tests")
 
 
 def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
     images = random_images(shape, 10 * classes, seed)
     labels = np.arange(len(images)) % classes
-    return fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
+    return Statistics.fit(ImageSet(images, labels, tuple(f"class {k}" for k in range(classes)), "random, for tests"))
 
 
 def random_eigen(shape: tuple[int, int, int], components: int, free: float) -> tuple:
     """Arguments of the eigen term, fitted to a few images."""
-    return arguments(fit_components(random_images(shape, components + 4), components), free)
+    return kernel_arguments(fit_components(random_images(shape, components + 4), components), free)
 
 
 def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0, scale: float = 1.0) -> TermTarget:
@@ -65,7 +64,11 @@ def random_wanted(channels: int, size: int, targets: int = 1, free: float = 0.0,
 
 
 def random_dense(
-    shape: tuple[int, int, int], hidden: tuple[int, ...] = (12,), activation: str = "relu", classes: int = 4, divisor: float = 1
+    shape: tuple[int, int, int],
+    hidden: tuple[int, ...] = (12,),
+    activation: str = "relu",
+    classes: int = 4,
+    temperature: float = 1,
 ) -> DenseNetwork:
     random = np.random.default_rng(0)
     widths, layers = [int(np.prod(shape)), *hidden, classes], {}
@@ -73,18 +76,19 @@ def random_dense(
         layers[f"weights{i}"] = (random.normal(size=(widths[i - 1], widths[i])) * 3 / widths[i - 1] ** 0.5).astype(np.float32)
         layers[f"bias{i}"] = random.normal(size=widths[i]).astype(np.float32)
     labels = tuple(f"class {k}" for k in range(classes))
-    return quantize_dense(layers, shape, labels, activation if hidden else "none", divisor, "random, for tests")
+    settings = {"activation": activation if hidden else "none", "temperature": temperature}
+    return quantize(layers, shape, labels, **settings, made="random, for tests")
 
 
 def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> ConvolutionalNetwork:
     random = np.random.default_rng(0)
-    tensors = sizes(shape, classes, 3, (3, 5), 6)
+    tensors = tensor_shapes(shape, classes, 3, (3, 5), 6)
     layers = {name: random.normal(size=size).astype(np.float32) / 2 for name, size in tensors.items()}
     return ConvolutionalNetwork(shape, tuple(f"class {k}" for k in range(classes)), layers)
 
 
 @cache
-def fitted(shape: tuple[int, int, int], components: int) -> tuple[Fitted, ImageSet]:
+def fitted(shape: tuple[int, int, int], components: int) -> tuple[ComponentSets, ImageSet]:
     images = random_images(shape, 56)
     labels = np.arange(len(images)) % 4
     images[labels == 2, 1:3, 1:4] = 255  # else classes of noise are alike

@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 
-from fooling.kernels import tables
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.numba import philox as numba_words
-from fooling.kernels.numba.operators import GenerationInputs
+from fooling.kernels import numba, tables
+from fooling.kernels.numba import delta_operators, philox
+from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
@@ -19,7 +17,7 @@ def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, populati
     none = {
         "redraw": np.zeros(len(runs), np.uint64),
         "swap": np.uint64(0),
-        "mixing": True,
+        "has_crossover": True,
         "seed": np.uint64(0),
         "generation": 0,
     }
@@ -28,7 +26,7 @@ def make_recipe(two: np.ndarray, runs: np.ndarray, parents: np.ndarray, populati
         parents=parents,
         tables=two,
         guides=tables.draw_guide(two),
-        which=in_turn(runs),
+        target_index=in_turn(runs),
         runs=runs,
         population=population,
         stride=stride,
@@ -57,7 +55,7 @@ def make_start(
     recipe = make_recipe(
         two_tables(shape[2]), runs, np.empty((len(runs), 0, pixels), np.uint8), population, seed=np.uint64(seed)
     )
-    parts = [numba_breeding.start(recipe, pixels, part) for part in np.split(numbers_of(recipe), cuts)]
+    parts = [numba.start(recipe, pixels, part) for part in np.split(numbers_of(recipe), cuts)]
     return np.concatenate(parts).reshape(len(runs), population, *shape)
 
 
@@ -66,7 +64,7 @@ def make_breeding(
     *,
     redraw: float = 0.01,
     swap: float = 0.01,
-    mixing: bool = True,
+    has_crossover: bool = True,
     seed: int = 7,
     generation: int = 3,
     runs: tuple[int, ...] = (0, 5),
@@ -83,19 +81,21 @@ def make_breeding(
     parents = np.where(same, parents[:, :1], parents)
     thresholds = np.array([tables.rate_threshold(redraw / (r + 1)) for r in range(len(runs))], dtype=np.uint32)
     swaps = tables.rate_threshold(swap)
-    expected = breed(parents, two[in_turn(numbers)], thresholds, swaps, mixing, seed, generation, numbers, population, rates)
+    expected = breed(
+        parents, two[in_turn(numbers)], thresholds, swaps, has_crossover, seed, generation, numbers, population, rates
+    )
     recipe = make_recipe(
         two,
         numbers,
         parents.reshape(len(runs), selected, -1),
         population,
-        redraw=numba_words.log_survivals(thresholds),
+        redraw=philox.log_survivals(thresholds),
         swap=np.uint64(tables.log_survival(swaps)),
-        mixing=mixing,
+        has_crossover=has_crossover,
         seed=np.uint64(seed),
         generation=generation,
         width=shape[1],
-        operators=numba_breeding.operators(rates),
+        operators=operators(rates),
     )
     return recipe, parents, expected
 
@@ -105,11 +105,11 @@ def breed_both(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parents, the reference's children and numba's."""
     recipe, parents, expected = make_breeding(shape, **varied)
-    parts = [numba_breeding.breed(recipe, part)[0] for part in np.split(numbers_of(recipe), cuts)]
+    parts = [numba.breed(recipe, part)[0] for part in np.split(numbers_of(recipe), cuts)]
     return parents, expected, np.concatenate(parts).reshape(expected.shape)
 
 
-def rebuild(recipe: numba_breeding.GenerationInputs, found: numba_changes.ChangedPixels, n: int) -> np.ndarray:
+def rebuild(recipe: GenerationInputs, found: delta_operators.ChangedPixels, n: int) -> np.ndarray:
     """Images of the candidates; those that are to be bred whole are left black."""
     flat = recipe.parents.reshape(-1, recipe.parents.shape[2])
     images = flat[found.rows].copy()

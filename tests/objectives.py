@@ -7,10 +7,11 @@ import numpy as np
 from builders import random_network, random_statistics
 
 from fooling.kernels.tables import draw_table
-from fooling.search.genetic import GeneticParams
-from fooling.search.loop import StoppingCriteria
+from fooling.search.genetic.params import GeneticParams
 from fooling.search.objective import Objective, make_objective
+from fooling.search.prior import TermTargets
 from fooling.search.state import State
+from fooling.search.stopping import StoppingCriteria
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
 ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost
@@ -22,6 +23,16 @@ ANY_OF_1 = {"digit": "any", "prior_digit": 1, "network": 3}
 PLAN = StoppingCriteria(runs=3, first=12, population=12, last=6, stop="end", threshold=0.999, tol=None, returns="best", digit=1)
 
 
+def objective_of(
+    classifier: Any, statistics: Any, *, digit: Any = 1, prior_digit: int | None = None, weights: dict = WEIGHTS, **varied: Any
+) -> Objective:
+    """An objective; `varied` are target_free, seed and fields of TermTargets."""
+    of_class = digit if prior_digit is None else prior_digit
+    given = {name: varied.pop(name) for name in ("target_free", "seed") if name in varied}
+    targets = None if of_class == "any" else TermTargets(digit=of_class, **varied)
+    return make_objective(classifier, statistics, targets, digit=digit, weights=weights, **given)
+
+
 def small_search(
     shape: tuple[int, int, int], classifier: Any = None, weights: dict = WEIGHTS, **varied: Any
 ) -> tuple[Objective, GeneticParams]:
@@ -29,7 +40,7 @@ def small_search(
     quirks = {name: varied.pop(name) for name in PRIOR if name in varied}
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
     network = random_network(shape, seed=varied.pop("network", 0))
-    objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **quirks)
+    objective = objective_of(classifier or network, statistics, weights=weights, **wanted, **quirks)
     breeding = GeneticParams(
         shape=shape,
         population=12,

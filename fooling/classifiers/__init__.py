@@ -1,90 +1,90 @@
-"""Classifiers by name. A new adapter is one file in this folder and one row here."""
+"""Classifiers: built-in networks, their training and files, adapters to external models, checks, held-out classifiers."""
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers import cnn as convolutional
-from fooling.classifiers import dense, pca
-from fooling.classifiers import sigmoid as networks
-from fooling.classifiers.adapters import open_foreign
-from fooling.classifiers.adapters.adapter import ShapeHint
-from fooling.classifiers.base import Classifier
+from fooling.classifiers.adapters import open_external
+from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.classifiers import BuiltinClassifierSettings, ExternalSettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import ClassifierSettings as Chosen
 from fooling.settings.schema import RunSettings
 
-# Kinds of built-in networks, by the format in a file's header.
-FORMATS: dict[str, Callable[[Path, dict[str, str], dict[str, Any]], Classifier]] = {
-    networks.FORMAT: networks.load_sigmoid,
-    dense.FORMAT: dense.load_dense,
-    convolutional.FORMAT: convolutional.load_convolutional,
-    pca.FORMAT: pca.load_pca,
+# Loaders of built-in networks, by the format in a file's header: module:function (path, header, tensors) → Classifier.
+FORMATS = {
+    "fooling sigmoid network 1": "fooling.classifiers.dense:load_dense",
+    "fooling dense network 1": "fooling.classifiers.dense:load_dense",
+    "fooling convolutional network 1": "fooling.classifiers.cnn:load_convolutional",
+    "fooling pca classifier 1": "fooling.classifiers.pca:load_pca",
 }
 ASSETS = Path(__file__).parent / "weights"
 
 
 def load_network(path: Path) -> Classifier:
-    """Reads a network that `fooling train` wrote; a file that is none is refused with what was expected."""
-    about, tensors = read(path)
-    if about.get("format") not in FORMATS:
-        raise UserError(f"classifier.path={path}: {HINT}, got format {about.get('format')!r}")
-    return FORMATS[about["format"]](path, about, tensors)
+    """Reads a network that `fooling train` or `fooling eigen` wrote. Raises UserError for any other file."""
+    header, tensors = read(path)
+    if header.get("format") not in FORMATS:
+        raise UserError(f"classifier.path={path}: {HINT}, got format {header.get('format')!r}")
+    module, _, function = FORMATS[header["format"]].partition(":")
+    network: Classifier = getattr(import_module(module), function)(path, header, tensors)
+    return network
 
 
 def bundled(name: str) -> Callable[[str | None], Classifier]:
-    """Loads a network from a given file, by default the bundled one of this name."""
+    """A loader of a network file, by default of the bundled network of this name."""
     return lambda path: load_network(user_path(path) if path else ASSETS / f"{name}.safetensors")
 
 
-def yours(name: str, command: str = "train") -> Callable[[str | None], Classifier]:
-    """Loads a network of a kind of which none is bundled, and which a command of ours writes."""
+def trained(name: str, command: str = "train") -> Callable[[str | None], Classifier]:
+    """A loader of a kind of network that is not bundled, but written by a command."""
 
-    def load(path: str | None) -> Classifier:
+    def load_file(path: str | None) -> Classifier:
         if not path:
-            made = f"`fooling train classifier={name} …`" if command == "train" else f"`fooling {command}`"
+            source = f"`fooling train classifier={name} …`" if command == "train" else f"`fooling {command}`"
             raise UserError(
-                f"classifier={name} has no bundled weights: it needs classifier.path=FILE, a network that {made} wrote"
+                f"classifier={name}: expected classifier.path=FILE, as no weights are bundled; write one with {source}"
             )
         return load_network(user_path(path))
 
-    return load
+    return load_file
 
 
 BUNDLED = ("mnist_mlp", "mnist_mlp2", "mnist_cnn", "mnist_cnn2", "digits_perceptron")
 CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
     **{name: bundled(name) for name in BUNDLED},
-    **{name: yours(name) for name in ("softmax", "perceptron", "mlp", "cnn")},
-    "pca": yours("pca", "eigen"),
+    **{name: trained(name) for name in ("softmax", "perceptron", "mlp", "cnn")},
+    "pca": trained("pca", "eigen"),
 }
 
 
 def load_classifier(name: str = "mnist_mlp", path: str | None = None, **settings: Any) -> Classifier:
-    """A classifier by name: a built-in network, with weights from `path` or the bundled ones, or a foreign one at `path`.
+    """A classifier by name: a built-in network, with weights from `path` or the bundled ones, or an external model at `path`.
 
     `settings` are those of the group `classifier` (layout, scale, mean, std, output, …). Raises UserError.
     """
-
     words = [f"classifier={name}", *([f"classifier.path={path}"] if path else [])]
     words += [f"classifier.{key}={as_word(value)}" for key, value in settings.items()]
     return open_classifier(load(words, RunSettings, "run").classifier)
 
 
 def as_word(value: Any) -> str:
-    """A value as the command line has it."""
+    """A value as it is written on the command line."""
     return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
-def open_classifier(chosen: Chosen, like: ShapeHint = lambda: (None, ()), threads: int | None = None) -> Classifier:
+def open_classifier(
+    settings: BuiltinClassifierSettings | ExternalSettings, hint: ShapeHint = lambda: (None, ()), threads: int | None = None
+) -> Classifier:
     """The classifier that the settings choose. Raises UserError.
 
-    `like` tells shape and classes of the images at hand; it is asked where a foreign model does not say. `threads`: how many a
-    model on this machine may take, by default all cores.
+    `hint` returns shape and class names of the data at hand, for an external model that does not declare its own. `threads` is
+    the number for a local external model, by default all cores.
     """
-    if chosen.name in CLASSIFIERS:
-        return CLASSIFIERS[chosen.name](chosen.path)
-    return open_foreign(chosen, like, threads or os.cpu_count() or 1)
+    if isinstance(settings, BuiltinClassifierSettings):
+        return CLASSIFIERS[settings.name](settings.path)
+    return open_external(settings, hint, threads or os.cpu_count() or 1)

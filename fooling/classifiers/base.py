@@ -1,5 +1,6 @@
-"""A classifier that counts: what an examination and a valuation cost, beside what the search counts itself."""
+"""What a classifier is, and how images are scored: one batch, or any number of images in batches."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -7,35 +8,50 @@ import numpy as np
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 
+BATCH = 1024  # images a call, wherever a batch has no size of its own
+SLACK = 1e-5  # by which rounding may lift a score above 1
+
+ShapeHint = Callable[[], tuple[tuple[int, int, int] | None, tuple[str, ...]]]  # (H, W, C) and class names of the data at hand
+
 
 class Classifier(Protocol):
-    """Batch of images in, scores out. Any object with this face can be fooled; see also `networks.SigmoidNetwork`.
+    """The model under test: batch of images in, scores out. Any object with these five parts can be attacked.
 
-    Optional: `logits(images) -> float32 [N, K]`, what the scores are made of; `fooling plausibility` looks at their energy.
+    The scores of an image must depend on nothing but the image: not on the batch it comes in, not on its place there. `checks`
+    measures this; run.json says `reproducible: exact` or `approximate`.
+
+    Optional parts, each of which some feature uses where it exists:
+
+    - `logits(images) -> float32 [N, K]`: the numbers whose softmax or sigmoid the scores are; for the energy detector.
+    - `jax_fn(images) -> float32 [N, K]`: the scores as a pure JAX function; for engine=jax and the gradient searches.
+    - `jax_layers(images) -> {name: [N, …]}`: the activations of the layers, in order; for search=dream, see `layers`.
+    - `linear_head`: weights float32 [P, M] and bias [M] of a first layer on a fixed-point grid; for delta evaluation.
+    - `gradient(images, weights) -> [N, H, W, C]`: gradient of Σ weights·score by the pixels, for models that are not in JAX.
+    - `features(images) -> [N, F]`: activations before the last layer, for detectors.
     """
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of the images that it takes."""
+        """(H, W, C) of the images, C = 1 or 3."""
 
     @property
     def num_classes(self) -> int:
-        """K, the number of scores an image."""
+        """K, the number of scores per image, at least 2."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name for each class, K in all."""
+        """The names of the K classes."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights, in hexadecimal: tells in a record which classifier was fooled."""
+        """SHA-256 of the weights, in hexadecimal. A record names the classifier by it."""
 
     def __call__(self, images: Bytes) -> Floats:
-        """Scores float32 [N, K] in [0, 1] of images uint8 [N, H, W, C]; they need not sum to 1."""
+        """Scores float32 [N, K] in [0, 1] of images uint8 [N, H, W, C]. They need not sum to 1."""
 
 
 class CountingClassifier:
-    """A classifier that counts the images that it is shown; all else is the classifier's own."""
+    """A classifier that counts the images that are scored. All other attributes are those of the wrapped classifier."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier, self.evaluations = classifier, 0
@@ -46,41 +62,50 @@ class CountingClassifier:
         return self.classifier(images)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.classifier, name)
-        return self.counting(found) if name == "logits" else found
+        attribute = getattr(self.classifier, name)
+        return self.count_calls(attribute) if name == "logits" else attribute
 
-    def counting(self, logits: Any) -> Any:
-        """`logits` of the classifier, which sees the images too."""
+    def count_calls(self, logits: Callable[[Bytes], Any]) -> Callable[[Bytes], Any]:
+        """`logits` of the classifier: its images count too."""
 
-        def counted(images: Bytes) -> Any:
+        def counting_logits(images: Bytes) -> Any:
             self.evaluations += len(images)
             return logits(images)
 
-        return counted
+        return counting_logits
 
 
 def probes(shape: tuple[int, ...]) -> Bytes:
-    """Five images to ask about: black, white, and three of noise."""
+    """Five test images uint8 [5, *shape]: black, white and three of noise, always the same."""
     noise = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
     return np.concatenate([np.zeros((1, *shape), np.uint8), np.full((1, *shape), 255, np.uint8), noise])
 
 
-def ask(classifier: Classifier, images: Bytes) -> Floats:
-    """The classifier's scores, float32 [N, K], after checking that they are such."""
+def predict(classifier: Classifier, images: Bytes) -> Floats:
+    """Checked scores float32 [N, K] of any number of images uint8 [N, H, W, C], at most `BATCH` of them a call.
+
+    Raises UserError where the classifier's output is no such scores.
+    """
+    parts = [predict_batch(classifier, images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+    return np.concatenate(parts) if parts else np.empty((0, classifier.num_classes), dtype=np.float32)
+
+
+def predict_batch(classifier: Classifier, images: Bytes) -> Floats:
+    """The same in a single call, for searches, whose populations are batches already."""
     expected = (len(images), classifier.num_classes)
-    shown = images.view()
-    shown.flags.writeable = False  # what is scored must not change
-    answer = classifier(shown)
+    read_only = images.view()
+    read_only.flags.writeable = False  # a classifier must not change the images that are recorded
+    output = classifier(read_only)
     try:
-        scores = np.asarray(answer)
+        scores = np.asarray(output)
     except ValueError as error:
         raise UserError(f"classifier: expected float scores {list(expected)}, got no array ({error})") from error
     if scores.shape != expected or scores.dtype.kind != "f":
         raise UserError(f"classifier: expected float scores {list(expected)}, got {scores.dtype} {list(scores.shape)}")
     if not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores).all(axis=1)).sum())
-        raise UserError(f"classifier: scores of {bad} of {len(images)} images are not finite numbers (NaN or infinite)")
-    if scores.min() < 0 or scores.max() > 1.00001:
+        count = int((~np.isfinite(scores).all(axis=1)).sum())
+        raise UserError(f"classifier: expected finite scores, got NaN or infinity for {count} of {len(images)} images")
+    if scores.size and (scores.min() < 0 or scores.max() > 1 + SLACK):
         low, high = float(scores.min()), float(scores.max())
         raise UserError(f"classifier: expected scores in [0, 1], got {low:.4g} … {high:.4g}; logits need a softmax first")
     return np.ascontiguousarray(scores, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The built-in convolutional network, of the class of LeNet-5 (LeCun et al. 1998), in JAX."""
+"""The built-in convolutional network, similar to LeNet-5 (LeCun et al. 1998), in JAX."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from fooling.classifiers.serialization import check_sizes, read_face, write
 from fooling.errors import UserError
@@ -17,12 +18,12 @@ from fooling.kernels.tables import Bytes, Floats
 Layers = dict[str, Any]
 FORMAT = "fooling convolutional network 1"
 TENSORS = ("kernels1", "bias1", "kernels2", "bias2", "weights3", "bias3", "weights4", "bias4")
-BATCHES = (1, 16, 128, 1024)  # images a call: each size is compiled once, smaller batches are filled up
+BATCHES = (1, 16, 128, 1024)  # images a call: each size is compiled once, smaller batches are padded
 
 
 @dataclass(frozen=True)
 class ConvolutionalNetwork:
-    """A classifier: two convolutions, each with ReLU and 2×2 maxima, a hidden layer of ReLU, a softmax of K classes."""
+    """A classifier: two convolutions, each with ReLU and 2×2 max pooling, a hidden ReLU layer, a softmax of K classes."""
 
     input_shape: tuple[int, int, int]
     labels: tuple[str, ...]
@@ -50,11 +51,11 @@ class ConvolutionalNetwork:
         return lambda images: jax.nn.softmax(forward(self.layers, images), axis=1)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
-        """What each layer makes of images [N, H, W, C] of grey levels, by its name: a pure function of JAX; see `layers.py`."""
+        """Activations of each layer for images [N, H, W, C] of grey levels, by name, in pure JAX; see `layers`."""
         import jax
 
-        found = activations(self.layers, images)
-        return {**found, "scores": jax.nn.softmax(found["logits"], axis=1)}
+        values = activations(self.layers, images)
+        return {**values, "scores": jax.nn.softmax(values["logits"], axis=1)}
 
     @cached_property
     def compiled(self) -> Callable[[Any], Any]:
@@ -69,15 +70,13 @@ class ConvolutionalNetwork:
     def batch_logits(self, images: Bytes) -> Floats:
         """The same for at most as many as the largest batch."""
         size = next(size for size in BATCHES if size >= len(images))
-        filled = np.zeros((size, *self.input_shape), dtype=np.uint8)
-        filled[: len(images)] = images
-        return np.asarray(self.compiled(filled))[: len(images)]
+        padded = np.zeros((size, *self.input_shape), dtype=np.uint8)
+        padded[: len(images)] = images
+        return np.asarray(self.compiled(padded))[: len(images)]
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K], which sum to 1."""
-        logits = self.logits(images)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+        return np.asarray(softmax(self.logits(images), axis=1), dtype=np.float32)
 
     def save(self, path: Path) -> None:
         """Writes a .safetensors file that `load_convolutional` reads."""
@@ -93,37 +92,37 @@ def compiled_forward() -> Callable[[Layers, Any], Any]:
 
 
 def forward(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> Any:
-    """Logits [N, K] of images [N, H, W, C] of grey levels 0…255; `convolve` is how, by default `by_library`."""
+    """Logits [N, K] of images [N, H, W, C] of grey levels 0…255; `convolve` is `convolve_directly` by default."""
     return activations(layers, images, convolve)["logits"]
 
 
 def activations(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> dict[str, Any]:
-    """What every layer makes of images, [N, …] each, in their order: sums before the ReLU (conv, dense), after it, maxima."""
+    """Activations [N, …] of every layer, in order: sums before the ReLU (conv, dense), after it (relu), max pooling (pool)."""
     import jax
     import jax.numpy as jnp
 
-    x, found = images.astype(jnp.float32) / 255, {}
+    x, values = images.astype(jnp.float32) / 255, {}
     for i in (1, 2):
-        found[f"conv{i}"] = (convolve or by_library)(x, layers[f"kernels{i}"]) + layers[f"bias{i}"]
-        found[f"relu{i}"] = x = jax.nn.relu(found[f"conv{i}"])
+        values[f"conv{i}"] = (convolve or convolve_directly)(x, layers[f"kernels{i}"]) + layers[f"bias{i}"]
+        values[f"relu{i}"] = x = jax.nn.relu(values[f"conv{i}"])
         n, height, width, channels = x.shape
         squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(n, height // 2, 2, width // 2, 2, channels)
-        found[f"pool{i}"] = x = squares.max(axis=(2, 4))
-    found["dense3"] = x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"]
-    found["relu3"] = jax.nn.relu(found["dense3"])
-    found["logits"] = found["relu3"] @ layers["weights4"] + layers["bias4"]
-    return found
+        values[f"pool{i}"] = x = squares.max(axis=(2, 4))
+    values["dense3"] = x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"]
+    values["relu3"] = jax.nn.relu(values["dense3"])
+    values["logits"] = values["relu3"] @ layers["weights4"] + layers["bias4"]
+    return values
 
 
-def by_library(x: Any, kernels: Any) -> Any:
-    """Convolution of [N, H, W, in] with [k, k, in, out] → [N, H, W, out], black around."""
+def convolve_directly(x: Any, kernels: Any) -> Any:
+    """Convolution of [N, H, W, in] with [k, k, in, out] → [N, H, W, out], padded with black."""
     import jax
 
     return jax.lax.conv_general_dilated(x, kernels, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-def by_patches(x: Any, kernels: Any) -> Any:
-    """The same as one product of matrices: in a compiled loop on a CPU a step of training takes 32 instead of 363 ms."""
+def convolve_by_patches(x: Any, kernels: Any) -> Any:
+    """The same as one matrix product: in a compiled loop on a CPU a training step takes 32 instead of 363 ms."""
     import jax.numpy as jnp
 
     side, (height, width) = len(kernels), x.shape[1:3]
@@ -133,8 +132,10 @@ def by_patches(x: Any, kernels: Any) -> Any:
     return jnp.concatenate(patches, axis=3) @ kernels.reshape(-1, kernels.shape[3])
 
 
-def sizes(shape: tuple[int, int, int], classes: int, kernel: int, channels: tuple[int, int], hidden: int) -> dict[str, Any]:
-    """The shape of each tensor."""
+def tensor_shapes(
+    shape: tuple[int, int, int], classes: int, kernel: int, channels: tuple[int, int], hidden: int
+) -> dict[str, Any]:
+    """The shape of each tensor of a network."""
     first, second = channels
     inputs = (shape[0] // 4) * (shape[1] // 4) * second
     return {
@@ -150,13 +151,13 @@ def sizes(shape: tuple[int, int, int], classes: int, kernel: int, channels: tupl
 
 
 def load_convolutional(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> ConvolutionalNetwork:
-    """The network of a file's header and tensors; what cannot be one is refused."""
+    """The network in a file's header and tensors. Raises UserError for what cannot be one."""
     shape, labels = read_face(path, about)
     if min(shape[:2]) < 4:
-        raise UserError(f"classifier.path={path}: its header is damaged (input_shape); two maxima need 4×4 pixels")
+        raise UserError(f"classifier.path={path}: its header is damaged (input_shape); two poolings need 4×4 pixels")
     if tensors.keys() == set(TENSORS) and all(tensors[name].ndim for name in TENSORS):
         kernel, channels = len(tensors["kernels1"]), (len(tensors["bias1"]), len(tensors["bias2"]))
-        expected = sizes(shape, len(labels), kernel, channels, len(tensors["bias3"]))
+        expected = tensor_shapes(shape, len(labels), kernel, channels, len(tensors["bias3"]))
     else:
         expected = dict.fromkeys(TENSORS, ())
     check_sizes(path, tensors, {name: (np.float32, size) for name, size in expected.items()})

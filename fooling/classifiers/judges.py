@@ -1,51 +1,50 @@
-"""Judges: classifiers that take no part in the search and are asked afterwards what they see."""
+"""Held-out classifiers (`judges=`): they take no part in the search and evaluate the finished images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from fooling.classifiers import BUNDLED, load_classifier, load_network
-from fooling.classifiers.base import Classifier, ask
+from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.checks import check_classifier
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.fields import user_path
 
-BATCH = 1024  # images a call
-
 
 def load_judges(names: Sequence[str], classifier: Classifier) -> dict[str, Classifier]:
-    """Judges by name, bundled classifiers or files of `fooling train`, for what `classifier` sees. Raises UserError."""
+    """Held-out classifiers by name: bundled ones or files of `fooling train`.
+
+    Raises UserError for one that is `classifier` itself, that is named twice, or whose images or classes differ.
+    """
     judges: dict[str, Classifier] = {}
     for name in names:
-        judge = one_judge(name)
+        judge = load_judge(name)
         if judge.fingerprint == classifier.fingerprint:
             others = ",".join(other for other in names if other != name) or "[]"
-            advice = f"a judge takes no part in the search; leave it out: judges={others}"
-            raise UserError(f"judges: {name} is the classifier that is to be fooled; {advice}")
-        same = [other for other, known in judges.items() if known.fingerprint == judge.fingerprint]
-        if same or name in judges:
-            raise UserError(f"judges: {name} is the same network as {(same or [name])[0]}; name each once")
-        check_sight(name, judge, classifier)
+            advice = f"a held-out classifier takes no part in the search; leave it out: judges={others}"
+            raise UserError(f"judges: expected others than the attacked classifier, got {name}, which is the same; {advice}")
+        equal = [other for other, known in judges.items() if known.fingerprint == judge.fingerprint]
+        if equal or name in judges:
+            raise UserError(f"judges: {name} is the same network as {(equal or [name])[0]}; name each once")
+        check_judge(name, judge, classifier)
         judges[name] = judge
     return judges
 
 
-def check_sight(name: str, judge: Classifier, classifier: Classifier) -> None:
-    """Refuses a judge of other images or classes, or one that fails the examination."""
+def check_judge(name: str, judge: Classifier, classifier: Classifier) -> None:
+    """Raises UserError for a held-out classifier of other images or classes, and for one that fails the checks."""
     if tuple(judge.input_shape) != tuple(classifier.input_shape) or judge.num_classes != classifier.num_classes:
-        sees, wanted = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
-        advice = "give one that was trained on its data, or judges=[]"
-        raise UserError(f"judges: {name} takes {sees}, the classifier {wanted}; {advice}")
+        takes, expected = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
+        advice = "give one that was trained on the same data, or judges=[]"
+        raise UserError(f"judges: {name} takes {takes}, the attacked classifier {expected}; {advice}")
     try:
         check_classifier(judge)
     except UserError as error:
         raise UserError(f"judges: {name}: {error}") from error
 
 
-def one_judge(name: str) -> Classifier:
-    """A judge by name or file."""
+def load_judge(name: str) -> Classifier:
+    """A held-out classifier by name or file."""
     if name in BUNDLED:
         return load_classifier(name)
     if Path(name).suffix == ".safetensors":
@@ -53,10 +52,9 @@ def one_judge(name: str) -> Classifier:
             return load_network(user_path(name))
         except UserError as error:
             raise UserError(str(error).replace("classifier.path=", "judges: ")) from error
-    raise UserError(f"judges: expected of {', '.join(BUNDLED)} or a file of `fooling train` (.safetensors), got {name}")
+    raise UserError(f"judges: expected one of {', '.join(BUNDLED)} or a .safetensors file of `fooling train`, got {name}")
 
 
 def predict_all(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Floats]:
-    """The scores [N, K] that each judge gives to images [N, H, W, C]."""
-    starts = range(0, len(images), BATCH)
-    return {name: np.concatenate([ask(judge, images[lo : lo + BATCH]) for lo in starts]) for name, judge in judges.items()}
+    """The scores [N, K] that each held-out classifier gives to images uint8 [N, H, W, C]."""
+    return {name: predict(judge, images) for name, judge in judges.items()}

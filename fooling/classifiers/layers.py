@@ -1,8 +1,8 @@
-"""The layers of a classifier, for searches that raise one of them.
+"""The layers of a classifier, for activation maximisation (search=dream).
 
-A classifier has them if it has `jax_layers(images) -> {name: [N, …]}`, a pure function in JAX from images [N, H, W, C] of
-grey levels, whole or real numbers, to what each layer makes of them, in their order; the last axis are channels or units.
-The built-in networks do. The last layer is `scores`: the one that a classifier with `jax_fn` alone has.
+A classifier may have `jax_layers(images) -> {name: [N, …]}`, a pure JAX function from images [N, H, W, C] of grey levels, whole
+or real numbers, to the activations of each layer, in order; the last axis is channels or units. The built-in networks have it.
+The last layer is `scores`, the only one of a classifier that has `jax_fn` alone.
 """
 
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from typing import Any
 import numpy as np
 
 SCORES = "scores"  # the last layer
-LOGITS = "logits"  # what the output of a class is, where there is such a layer
+LOGITS = "logits"  # the layer before the scores, where there is one
 
-# What a layer is, by the first letters of its name.
-WHAT = {
+# Descriptions of layers, by the first letters of their names.
+DESCRIPTIONS = {
     "conv": "weighted sums of a convolution, before the ReLU",
     "dense": "weighted sums of a dense layer, before its units",
-    "relu": "what the ReLU leaves of them",
+    "relu": "the same after the ReLU",
     "sigmoid": "hidden units",
-    "pool": "maxima of 2×2 places",
-    LOGITS: "what the scores are made of, one a class",
-    SCORES: "scores, one a class",
+    "pool": "2×2 max pooling",
+    LOGITS: "inputs of the softmax or sigmoids, one per class",
+    SCORES: "scores, one per class",
 }
 
 
 def layer_function(classifier: Any) -> Callable[[Any], dict[str, Any]]:
-    """The function from images to layers of a classifier that has `jax_fn`."""
+    """The JAX function from images to layers of a classifier that has `jax_fn`."""
 
     def layers(images: Any) -> dict[str, Any]:
-        found = classifier.jax_layers(images) if hasattr(classifier, "jax_layers") else {}
-        return found if SCORES in found else {**found, SCORES: classifier.jax_fn(images)}
+        named = classifier.jax_layers(images) if hasattr(classifier, "jax_layers") else {}
+        return named if SCORES in named else {**named, SCORES: classifier.jax_fn(images)}
 
     return layers
 
@@ -41,19 +41,19 @@ def layer_shapes(classifier: Any) -> dict[str, tuple[int, ...]]:
         return {}
     import jax
 
-    classifier = getattr(classifier, "inner", classifier)  # what looks through windows
-    names: list[str] = []  # in their order: what comes back is sorted
+    classifier = getattr(classifier, "inner", classifier)  # of a TiledClassifier
+    names: list[str] = []  # in order: eval_shape sorts its result by name
 
-    def told(images: Any) -> dict[str, Any]:
-        found = layer_function(classifier)(images)
-        names.extend(found)
-        return found
+    def noting_names(images: Any) -> dict[str, Any]:
+        named = layer_function(classifier)(images)
+        names.extend(named)
+        return named
 
     described: Any = jax.ShapeDtypeStruct
-    shapes = jax.eval_shape(told, described((1, *classifier.input_shape), np.float32))
+    shapes = jax.eval_shape(noting_names, described((1, *classifier.input_shape), np.float32))
     return {name: tuple(int(side) for side in shapes[name].shape[1:]) for name in names}
 
 
-def what_is(name: str) -> str:
-    """What a layer of this name is, as far as its name tells."""
-    return next((what for start, what in WHAT.items() if name.startswith(start)), "")
+def describe_layer(name: str) -> str:
+    """The kind of a layer by its name, '' if unknown."""
+    return next((description for start, description in DESCRIPTIONS.items() if name.startswith(start)), "")

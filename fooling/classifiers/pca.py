@@ -1,7 +1,7 @@
-"""Principal components instead of a network: what came before them, and a yardstick for them (Turk & Pentland 1991).
+"""PCA classifiers, a baseline for networks (Turk & Pentland 1991).
 
-Two ways to tell classes apart by eigen-images: `means`, the class whose mean lies nearest among the projections on k
-eigen-images of the whole set; `residual`, the class whose own k eigen-images leave the least of the image.
+Two methods: `means` chooses the class whose mean is nearest among the projections on k principal components of the whole set;
+`residual` the class whose k components leave the least energy of the image.
 """
 
 import hashlib
@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
+from fooling.classifiers.base import BATCH
 from fooling.classifiers.dense import read_temperature
 from fooling.classifiers.serialization import check_sizes, read_face, write
 from fooling.data import ImageSet, refuse_empty_classes
@@ -33,17 +35,16 @@ from fooling.statistics.pca import (
 FORMAT = "fooling pca classifier 1"
 METHODS = ("means", "residual")
 HINT = "expected one written by `fooling eigen`"
-BATCH = 1000  # images that are projected together
 UNIT = 1.0 / (255 * MEAN_ONE * EIGEN_ONE)  # of projections, of pixels on [0, 1]
 
 
 @dataclass(frozen=True)
 class PcaClassifier:
-    """A classifier: scores are a softmax of −distance² ÷ divisor, of pixels on [0, 1]. They sum to 1.
+    """A classifier: scores are a softmax of −distance² ÷ divisor, of pixels in [0, 1]. They sum to 1.
 
-    Means and eigen-images are whole numbers, as in `Statistics`: projections and energies are then exact in float64, in any
-    order, so an image's scores do not depend on the batch. `means` has one mean and one set of eigen-images (S = 1), and
-    `centres`, the classes' means among the projections; `residual` has a mean and a set for each class (S = K).
+    Means and components are integers, as in `Statistics`. Projections and energies are then exact in float64, in any order, so
+    scores do not depend on the batch. `means` has one mean, one set of components (S = 1) and `centres`, the projections of
+    the classes' means; `residual` has a mean and a set for each class (S = K).
     """
 
     input_shape: tuple[int, int, int]
@@ -52,7 +53,7 @@ class PcaClassifier:
     mean: npt.NDArray[np.int32]  # [S, P], in units of 1/256 grey level
     eigen: npt.NDArray[np.int16]  # [S, k, P], in units of 2⁻¹²
     centres: Floats  # [K, k] of projections, pixels on [0, 1]; [0, k] of method=residual
-    divisor: float = 1.0  # what distances² are divided by, above 0
+    divisor: float = 1.0  # temperature: distances² are divided by it, above 0
     made: str = ""  # how it was made, and its accuracy
 
     @property
@@ -67,7 +68,7 @@ class PcaClassifier:
 
     @cached_property
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """What is stored."""
+        """The arrays of a file."""
         return {"mean": self.mean, "eigen": self.eigen, "centres": self.centres}
 
     @cached_property
@@ -80,7 +81,7 @@ class PcaClassifier:
 
     @cached_property
     def columns(self) -> tuple[Doubles, Doubles]:
-        """Means and eigen-images side by side, [P, S + S·k], and each column times the means, [S, 1 + k]: for one product."""
+        """Means and components side by side, [P, S + S·k], and the product of each column and the means, [S, 1 + k]."""
         sets = len(self.mean)
         eigen, mean = self.eigen.astype(np.float64), self.mean.astype(np.float64)
         side_by_side = np.concatenate([mean, eigen.reshape(sets * self.components, -1)]).T
@@ -93,16 +94,16 @@ class PcaClassifier:
         return np.concatenate(parts) if parts else np.empty((0, self.num_classes))
 
     def batch_distances(self, images: Bytes) -> Doubles:
-        """The same of a few: products and sums of whole numbers below 2⁵³, then one computation an image."""
+        """The same for one batch: products and sums of integers below 2⁵³, then one fixed computation per image."""
         grey, sets = images.reshape(len(images), -1).astype(np.float64), len(self.mean)
         side_by_side, at_mean = self.columns
-        found = grey @ side_by_side
-        along = found[:, sets:].reshape(len(grey), sets, self.components) * MEAN_ONE - at_mean[:, 1:]
+        inner = grey @ side_by_side
+        along = inner[:, sets:].reshape(len(grey), sets, self.components) * MEAN_ONE - at_mean[:, 1:]
         projections = along * UNIT  # [N, S, k]
         if self.method == "means":
             return np.asarray(((projections - self.centres) ** 2).sum(axis=2))
         squares = (grey * grey).sum(axis=1)[:, None] * MEAN_ONE**2
-        energy = (squares - 2 * MEAN_ONE * found[:, :sets] + at_mean[:, 0]) / (255.0 * MEAN_ONE) ** 2
+        energy = (squares - 2 * MEAN_ONE * inner[:, :sets] + at_mean[:, 0]) / (255.0 * MEAN_ONE) ** 2
         return np.asarray(energy - (projections**2).sum(axis=2))
 
     def logits(self, images: Bytes) -> Floats:
@@ -111,9 +112,7 @@ class PcaClassifier:
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
-        z = self.distances(images) / -self.divisor
-        powers = np.exp(z - z.max(axis=1, keepdims=True, initial=-np.inf))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+        return np.asarray(softmax(self.distances(images) / -self.divisor, axis=1), dtype=np.float32)
 
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
@@ -126,10 +125,10 @@ class PcaClassifier:
         divisor, centres, residual = np.float32(self.divisor), self.centres, self.method == "residual"
 
         def scores(images: Any) -> Any:
-            apart = images.reshape(len(images), 1, -1).astype(jnp.float32) / 255 - mean  # [N, S, P]
-            projections = jnp.einsum("nsp,skp->nsk", apart, eigen, precision="highest")
+            centred = images.reshape(len(images), 1, -1).astype(jnp.float32) / 255 - mean  # [N, S, P]
+            projections = jnp.einsum("nsp,skp->nsk", centred, eigen, precision="highest")
             distances = (
-                (apart**2).sum(axis=2) - (projections**2).sum(axis=2)
+                (centred**2).sum(axis=2) - (projections**2).sum(axis=2)
                 if residual
                 else ((projections - centres) ** 2).sum(axis=2)
             )
@@ -144,7 +143,7 @@ class PcaClassifier:
 
 
 def load_pca(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> PcaClassifier:
-    """The classifier of a file's header and tensors; what cannot be one is refused."""
+    """The classifier in a file's header and tensors. Raises UserError for what cannot be one."""
     shape, labels = read_face(path, about)
     method, divisor = about.get("method", ""), read_temperature(path, about)
     if method not in METHODS:
@@ -164,43 +163,45 @@ def load_pca(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> PcaC
     return PcaClassifier(shape, labels, method, tensors["mean"], tensors["eigen"], tensors["centres"], divisor, made)
 
 
-GAP = 5.0  # what the mean gap between the smallest and the second distance of a training image is worth, in logits
-SCALED = 10_000  # training images, evenly spaced, whose gaps are measured
+GAP = 5.0  # mean gap in logits between the smallest and the second distance over the training images
+MAX_IMAGES = 10_000  # training images, evenly spaced, whose gaps are measured
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Eigen-images of a set of images, of all of it and of each class; as many as were asked for and as there are."""
+class ComponentSets:
+    """Principal components of a whole data set and of each class."""
 
     whole: PrincipalComponents
     classes: list[PrincipalComponents]  # K
-    centres: Doubles  # [K, M], means of the classes among the projections on those of the whole set, pixels on [0, 1]
+    centres: Doubles  # [K, M], projections of the classes' means on the components of the whole set
 
 
-def fit_pca(data: ImageSet, components: int, watch: Callable[[str, int, int], None] = lambda what, done, total: None) -> Fitted:
-    """Fits eigen-images: at most `components`, at most the pixels, and at most the images less one."""
+def fit_pca(
+    data: ImageSet, components: int, watch: Callable[[str, int, int], None] = lambda what, done, total: None
+) -> ComponentSets:
+    """Fits at most `components` principal components, at most the pixels and at most the images − 1 of each class."""
     count = refuse_empty_classes(data)
     if count.min() < 2:
-        few = data.classes[int(count.argmin())]
-        raise UserError(f"class {few} has one image in {data.source}; eigen-images need at least two of each class")
+        smallest = data.classes[int(count.argmin())]
+        raise UserError(f"{data.source}: expected at least two images of each class, got one of class {smallest}")
     classes, parts = len(data.classes), []
     for k in range(classes):
-        watch("eigen-images", k, classes + 1)
+        watch("principal components", k, classes + 1)
         images = np.ascontiguousarray(data.images[data.labels == k])
-        parts.append(fit_components(images, most(components, images)))
-    watch("eigen-images", classes, classes + 1)
-    whole = fit_whole(data.images, most(components, data.images))
-    apart = np.stack([part.mean for part in parts]).astype(np.float64) - whole.mean
-    return Fitted(whole, parts, apart @ whole.images.T.astype(np.float64) * UNIT)
+        parts.append(fit_components(images, component_count(components, images)))
+    watch("principal components", classes, classes + 1)
+    whole = fit_whole(data.images, component_count(components, data.images))
+    centred = np.stack([part.mean for part in parts]).astype(np.float64) - whole.mean
+    return ComponentSets(whole, parts, centred @ whole.images.T.astype(np.float64) * UNIT)
 
 
-def most(components: int, images: Bytes) -> int:
-    """How many eigen-images there are, if at most so many are wanted."""
-    return min(components, int(np.prod(images.shape[1:])), len(images) - 1)
+def component_count(limit: int, images: Bytes) -> int:
+    """The number of components that images [N, H, W, C] determine, at most `limit`."""
+    return min(limit, int(np.prod(images.shape[1:])), len(images) - 1)
 
 
 def fit_whole(images: Bytes, components: int) -> PrincipalComponents:
-    """`fit_eigen` of many images, their products summed up batch by batch."""
+    """`fit_components` of many images, their products summed batch by batch."""
     flat = images.reshape(len(images), -1)
     if flat.shape[1] > DIRECT:
         return fit_components(images, components)
@@ -211,30 +212,30 @@ def fit_whole(images: Bytes, components: int) -> PrincipalComponents:
     return components_of_sums(mean_image(total, len(flat)), total, pairs, len(flat), components)
 
 
-def bare_pca(fitted: Fitted, data: ImageSet, method: str, components: int) -> PcaClassifier:
-    """The PCA classifier of a method with k components, at most as many as there are, its divisor still 1."""
+def make_unscaled(fitted: ComponentSets, data: ImageSet, method: str, components: int) -> PcaClassifier:
+    """The PCA classifier of a method with at most `components` components and divisor 1."""
     sets = [fitted.whole] if method == "means" else fitted.classes
-    kept = min(components, *(len(one.images) for one in sets), len(sets[0].images))
+    k = min(components, *(len(one.images) for one in sets), len(sets[0].images))
     height, width, channels = data.images.shape[1:]
     return PcaClassifier(
         (height, width, channels),
         data.classes,
         method,
         np.stack([one.mean for one in sets]),
-        np.stack([one.images[:kept] for one in sets]),
-        (fitted.centres[:, :kept] if method == "means" else np.empty((0, kept))).astype(np.float32),
+        np.stack([one.images[:k] for one in sets]),
+        (fitted.centres[:, :k] if method == "means" else np.empty((0, k))).astype(np.float32),
     )
 
 
-def make_pca(fitted: Fitted, data: ImageSet, method: str, components: int) -> PcaClassifier:
-    """The same with its divisor: over the training images the mean gap between the smallest and the second distance² is 5.
+def make_pca(fitted: ComponentSets, data: ImageSet, method: str, components: int) -> PcaClassifier:
+    """The same with a divisor for which the mean gap between the smallest and the second distance² is 5 on the training images.
 
-    That is in logits, odds of 148 : 1, as of a perceptron: distances have no unit of certainty of their own.
+    A gap of 5 in logits is odds of 148 : 1. Distances need a temperature, as they say nothing about certainty.
     """
-    first = bare_pca(fitted, data, method, components)
-    few = data.images[np.linspace(0, len(data.images) - 1, min(len(data.images), SCALED)).astype(int)]
-    nearest = np.sort(first.distances(few), axis=1)
+    unscaled = make_unscaled(fitted, data, method, components)
+    images = data.images[np.linspace(0, len(data.images) - 1, min(len(data.images), MAX_IMAGES)).astype(int)]
+    nearest = np.sort(unscaled.distances(images), axis=1)
     gap = float((nearest[:, 1] - nearest[:, 0]).mean())
     if not gap > 0:
-        raise UserError(f"{data.source}: eigen-images do not tell its classes apart; give another data set")
-    return replace(first, divisor=gap / GAP)
+        raise UserError(f"{data.source}: expected classes that principal components separate; give other data")
+    return replace(unscaled, divisor=gap / GAP)

@@ -1,10 +1,12 @@
-"""Files of built-in networks: safetensors, with what they are in the header. Nothing is ever unpickled."""
+"""Files of built-in networks: safetensors with a descriptive header. Nothing is ever unpickled."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from fooling.errors import UserError
 
@@ -21,16 +23,12 @@ def write(
     tensors: dict[str, Any],
 ) -> None:
     """Writes a .safetensors file; `kind` is its format, `more` goes into the header."""
-    from safetensors.numpy import save
-
     about = {"format": kind, "input_shape": json.dumps(shape), "labels": json.dumps(labels), "made": made, **more}
     path.write_bytes(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, about))
 
 
 def read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """The header's notes and the tensors."""
-    from safetensors import SafetensorError, safe_open
-
+    """The header and the tensors. Raises UserError for a file that cannot be read."""
     if not path.is_file():
         raise UserError(f"classifier.path={path}: no such file; {HINT}")
     try:
@@ -54,14 +52,14 @@ def read_face(path: Path, about: dict[str, str]) -> tuple[tuple[int, int, int], 
 
 
 def check_sizes(path: Path, tensors: dict[str, Any], expected: dict[str, tuple[Any, tuple[int, ...]]]) -> None:
-    """Refuses tensors that are missing, of another type or shape than expected {name: (type, shape)}, or not finite."""
+    """Raises UserError for missing tensors, for another type or shape than expected {name: (type, shape)}, and for NaN."""
     if tensors.keys() != expected.keys():
         names, got = ", ".join(expected), ", ".join(sorted(tensors))
         raise UserError(f"classifier.path={path}: expected tensors {names}, got {got}")
     for name, (dtype, shape) in expected.items():
         tensor = tensors[name]
         if tensor.dtype != dtype or tensor.shape != shape:
-            got, wanted = f"{tensor.dtype} {list(tensor.shape)}", f"{np.dtype(dtype)} {list(shape)}"
-            raise UserError(f"classifier.path={path}: tensor {name}: expected {wanted}, got {got}")
+            got, needed = f"{tensor.dtype} {list(tensor.shape)}", f"{np.dtype(dtype)} {list(shape)}"
+            raise UserError(f"classifier.path={path}: tensor {name}: expected {needed}, got {got}")
         if not np.isfinite(tensor).all():
             raise UserError(f"classifier.path={path}: tensor {name} holds numbers that are not finite")

@@ -1,4 +1,4 @@
-"""Training of the built-in networks, in JAX: stochastic gradient descent with momentum, the rate falling along a cosine."""
+"""Training of the built-in networks in JAX: SGD with momentum and a cosine schedule, and the perceptron rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import metrics
 
-from fooling.classifiers.base import Classifier
-from fooling.classifiers.cnn import ConvolutionalNetwork, by_patches, forward, sizes
-from fooling.classifiers.dense import NONE, DenseNetwork, quantize_dense
-from fooling.classifiers.sigmoid import GRIDS, SigmoidNetwork, quantize
+from fooling.classifiers.base import BATCH, Classifier, predict
+from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, forward, tensor_shapes
+from fooling.classifiers.dense import FRACTION_BITS, NONE, SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.reference.network import network_sums
@@ -18,26 +18,28 @@ from fooling.kernels.tables import Floats
 
 Layers = dict[str, Any]
 MOMENTUM = 0.9
-ENERGY = 25.0  # mean square length that centred images get: one learning_rate fits any size and brightness
-GAINS = {"sigmoid": 1.0, "relu": 2.0}  # variance of a dense network's first weights times a layer's inputs
-START = 0.25  # and of its first layer's sums, times that. With 50 and 1, ReLU of two layers died at batch=20
+ENERGY = 25.0  # mean squared length of centred images: one learning_rate then fits any size and brightness
+GAINS = {"sigmoid": 1.0, "relu": 2.0}  # initial variance of a dense network's weights × inputs of the layer
+START = (
+    0.25  # factor of the initial variance of the first layer's sums; with 1 (and ENERGY 50) two ReLU layers died at batch=20
+)
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained."""
+    """Hyperparameters of a training."""
 
     epochs: int
-    batch: int  # images a step
+    batch: int  # images per step
     learning_rate: float  # at the start; falls to 0 along a quarter of a cosine
     decay: float  # L2 weight decay of the weights (not the biases)
     seed: int
-    shift: int = 0  # training images are moved by up to so many pixels, in each direction at random
-    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None  # hears the mean loss of each epoch
+    shift: int = 0  # augmentation: images move at random by up to so many pixels in each direction
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None  # called with the mean loss of each epoch
 
 
-def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> SigmoidNetwork:
-    """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained, then rounded to the lattice."""
+def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> DenseNetwork:
+    """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained in floats, then quantised."""
     import jax
 
     shape, classes = data.images.shape[1:], len(data.classes)
@@ -53,23 +55,23 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
         gain=1.0,
     )
 
-    def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
+    def error(layers: Layers, pixels: Any, targets: Any) -> Any:
         hidden = jax.nn.sigmoid(pixels.reshape(len(pixels), -1) / 255 @ layers["weights1"] + layers["bias1"])
         logits = hidden @ layers["weights2"] + layers["bias2"]
-        # cross-entropy of K independent sigmoids: −Σ w·log σ(z) + (1 − w)·log σ(−z)
-        return -(wanted * jax.nn.log_sigmoid(logits) + (1 - wanted) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
+        # cross-entropy of K independent sigmoids: −Σ t·log σ(z) + (1 − t)·log σ(−z)
+        return -(targets * jax.nn.log_sigmoid(logits) + (1 - targets) * jax.nn.log_sigmoid(-logits)).sum(axis=1).mean()
 
     trained = sgd(layers, error, data, training, key_order)
-    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, made)
+    return quantize(trained, (shape[0], shape[1], shape[2]), data.classes, "sigmoid", SIGMOID, made=made)
 
 
 def train_dense(
     data: ImageSet, training: Training, *, hidden: tuple[int, ...] = (), activation: str = NONE, made: str = ""
 ) -> DenseNetwork:
-    """Hidden layers of these widths, cross-entropy of a softmax; trained, then rounded to the lattice.
+    """Hidden layers of these widths, cross-entropy of a softmax; trained in floats, then quantised.
 
-    Without hidden layers it is softmax regression, which starts from 0: its optimum is the same from anywhere. It is trained
-    on images less their mean, which the first layer takes in afterwards; decay is of the weights that such images get.
+    Without hidden layers it is softmax regression, whose weights start at 0 (the problem is convex). Training images are
+    centred and scaled; the first layer absorbs both afterwards. Weight decay acts on the weights of the centred images.
     """
     import jax
 
@@ -83,27 +85,27 @@ def train_dense(
     if hidden:
         start = init_weights(key_start, sizes, GAINS[activation])
         start["weights1"] *= (START * widths[0] / ENERGY) ** 0.5
-    mean, factor = centre(data)
+    mean, factor = centring(data)
     act = jax.nn.relu if activation == "relu" else jax.nn.sigmoid
 
-    def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
+    def error(layers: Layers, pixels: Any, targets: Any) -> Any:
         z = (pixels.reshape(len(pixels), -1) / 255 - mean) * factor @ layers["weights1"] + layers["bias1"]
         for i in range(2, depth + 1):
             z = act(z) @ layers[f"weights{i}"] + layers[f"bias{i}"]
-        return -(wanted * jax.nn.log_softmax(z)).sum(axis=1).mean()
+        return -(targets * jax.nn.log_softmax(z)).sum(axis=1).mean()
 
     trained = sgd(start, error, data, training, key_order)
     trained["weights1"] = trained["weights1"] * factor
     trained["bias1"] = trained["bias1"] - mean @ trained["weights1"]
-    return quantize_dense(trained, shape, data.classes, activation, made=made)
+    return quantize(trained, shape, data.classes, activation, made=made)
 
 
-def centre(data: ImageSet) -> tuple[npt.NDArray[np.float32], np.float32]:
-    """The mean image [P], 0 … 1, and what images less it are multiplied by to have the mean square length ENERGY."""
+def centring(data: ImageSet) -> tuple[npt.NDArray[np.float32], np.float32]:
+    """The mean image [P], 0 … 1, and the factor that gives centred images the mean squared length ENERGY."""
     flat, square = data.images.reshape(len(data.images), -1), 0.0
     mean = np.asarray(flat.mean(axis=0, dtype=np.float64) / 255, dtype=np.float32)
-    for lo in range(0, len(flat), 1000):
-        square += float(((flat[lo : lo + 1000] / np.float32(255) - mean) ** 2).sum(dtype=np.float64))
+    for first in range(0, len(flat), 1000):  # the size of these batches is part of the result
+        square += float(((flat[first : first + 1000] / np.float32(255) - mean) ** 2).sum(dtype=np.float64))
     return mean, np.float32((ENERGY / max(square / len(flat), 1e-6)) ** 0.5)
 
 
@@ -116,10 +118,10 @@ def train_cnn(
     height, width, depth = data.images.shape[1:]
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
     shape = (height, width, depth)
-    layers = init_weights(key_start, sizes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
+    layers = init_weights(key_start, tensor_shapes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
 
-    def error(layers: Layers, pixels: Any, wanted: Any) -> Any:
-        return -(wanted * jax.nn.log_softmax(forward(layers, pixels, by_patches))).sum(axis=1).mean()
+    def error(layers: Layers, pixels: Any, targets: Any) -> Any:
+        return -(targets * jax.nn.log_softmax(forward(layers, pixels, convolve_by_patches))).sum(axis=1).mean()
 
     return ConvolutionalNetwork(shape, data.classes, sgd(layers, error, data, training, key_order), made)
 
@@ -139,9 +141,9 @@ def init_weights(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> La
 def sgd(
     layers: Layers, error: Callable[[Layers, Any, Any], Any], data: ImageSet, training: Training, key: Any
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Layers after training; `error(layers, pixels [B, H, W, C] of 0…255, wanted [B, K])` is the mean over a batch.
+    """Layers after training; `error(layers, pixels [B, H, W, C] of 0…255, targets [B, K])` is the mean over a batch.
 
-    Raises UserError where the loss is no longer finite.
+    Raises UserError when the loss is no longer finite.
     """
     import jax
     import jax.numpy as jnp
@@ -150,16 +152,16 @@ def sgd(
     weights = [name for name, layer in layers.items() if layer.ndim > 1]
     steps, batch = max(1, len(images) // training.batch), training.batch
 
-    def loss(layers: Layers, picked: Any, key: Any) -> Any:
-        pixels = momentum_update(images[picked], training.shift, key).astype(jnp.float32)
+    def loss(layers: Layers, places: Any, key: Any) -> Any:
+        pixels = shift_images(images[places], training.shift, key).astype(jnp.float32)
         decay = 0.5 * training.decay * sum((layers[name] ** 2).sum() for name in weights)
-        return error(layers, pixels, jax.nn.one_hot(labels[picked], classes)) + decay
+        return error(layers, pixels, jax.nn.one_hot(labels[places], classes)) + decay
 
     def step(carry: tuple[Layers, Layers], at: tuple[Any, Any, Any]) -> tuple[tuple[Layers, Layers], Any]:
         layers, velocity = carry
-        picked, rate, key = at
-        value, slope = jax.value_and_grad(loss)(layers, picked, key)
-        velocity = {name: MOMENTUM * velocity[name] - rate * slope[name] for name in layers}
+        places, rate, key = at
+        value, gradient = jax.value_and_grad(loss)(layers, places, key)
+        velocity = {name: MOMENTUM * velocity[name] - rate * gradient[name] for name in layers}
         return ({name: layers[name] + velocity[name] for name in layers}, velocity), value
 
     @jax.jit
@@ -175,59 +177,59 @@ def sgd(
         carry, mean_loss = run_epoch(carry, jax.random.fold_in(key, epoch), epoch)
         training.on_epoch(epoch + 1, float(mean_loss))
         if not np.isfinite(mean_loss):
-            raise UserError(f"epoch {epoch + 1}: the loss is {float(mean_loss)}; give a smaller learning_rate")
+            raise UserError(f"epoch {epoch + 1}: expected a finite loss, got {float(mean_loss)}; give a smaller learning_rate")
     return {name: np.asarray(value) for name, value in carry[0].items()}
 
 
-def momentum_update(images: Any, shift: int, key: Any) -> Any:
-    """Images [B, H, W, C], each moved by −shift…shift pixels in both directions; black comes in."""
+def shift_images(images: Any, shift: int, key: Any) -> Any:
+    """Images [B, H, W, C], each moved at random by −shift … shift pixels in both directions, padded with black."""
     import jax
     import jax.numpy as jnp
 
     if not shift:
         return images
-    wide = jnp.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
+    padded = jnp.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     corners = jax.random.randint(key, (len(images), 2), 0, 2 * shift + 1)
-    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), images.shape[1:]))(wide, corners)
+    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), images.shape[1:]))(padded, corners)
 
 
 def confusion_matrix(network: Classifier, data: ImageSet) -> npt.NDArray[np.int64]:
     """Counts [K, K]: row = label, column = the class with the largest score."""
-    predicted = np.concatenate([network(data.images[i : i + 1000]).argmax(axis=1) for i in range(0, len(data.images), 1000)])
-    counts = np.zeros((network.num_classes, network.num_classes), dtype=np.int64)
-    np.add.at(counts, (data.labels, predicted), 1)
-    return counts
+    predicted = predict(network, data.images).argmax(axis=1)
+    counts = metrics.confusion_matrix(data.labels, predicted, labels=range(network.num_classes))
+    return np.asarray(counts, dtype=np.int64)
 
 
-Carry = tuple[Any, Any]  # weights [K, P + 1], and the sum of all corrections, each times the share of the training before it
-GAP = 5.0  # what the mean gap between the largest and the second sum of a training image is worth, in logits
-BATCH = 1000  # images whose gaps are measured together
+Carry = tuple[Any, Any]  # weights [K, P + 1], and the sum of all corrections, each × the fraction of the training before it
+GAP = 5.0  # mean gap in logits between the largest and the second sum over the training images
 
 
 def train_perceptron(data: ImageSet, training: Training, *, average: bool, made: str = "") -> DenseNetwork:
-    """One layer of K weighted sums, which the error correction rule trains; then rounded to the lattice.
+    """One layer of K weighted sums, trained by the perceptron rule (Rosenblatt 1958), then quantised.
 
-    Weights start at 0. Images come one by one, in an order drawn anew each epoch; where the largest sum is of another class
-    than the wanted one, learning_rate times the image (0 … 1) is added to the wanted class's weights and subtracted from the
-    other's. `average`: the result is the mean of the weights after every image (Freund & Schapire 1999), not the last ones.
+    Weights start at 0. Images come one by one, in a new random order each epoch. Where the largest sum is not that of the
+    label, learning_rate × image (0 … 1) is added to the label's weights and subtracted from those of the largest sum.
+    `average`: the result is the mean of the weights after every image (Freund & Schapire 1999), not the last ones.
 
-    Scores are a softmax of the sums ÷ `divisor`, which is chosen so that over the training images the mean gap between the
-    largest and the second sum becomes 5 (odds of 148 : 1): the order of the classes is the perceptron's, and as learning_rate
-    is but a factor of all weights, scores do not depend on it. The batch and decay of `training` are not used.
+    Scores are a softmax of the sums ÷ `temperature`, for which the mean gap between the largest and the second sum is
+    5 on the training images (odds of 148 : 1). Scores do not depend on learning_rate, which only scales all weights. The batch
+    and decay of `training` are not used. Raises UserError for weights that are too large or too small to quantise.
     """
     height, width, channels = data.images.shape[1:]
-    weights = corrected(data, training, average)
+    weights = perceptron_weights(data, training, average)
     if not np.isfinite(weights).all():
         raise UserError("the perceptron's weights are not finite; give a smaller learning_rate")
     layers = {"weights1": weights[:, :-1].T, "bias1": weights[:, -1]}
-    network = quantize_dense(layers, (height, width, channels), data.classes, made=made)
+    network = quantize(layers, (height, width, channels), data.classes, made=made)
     gap = mean_gap(network, data)
-    if network.lattice == GRIDS[-1] or not gap > 0:
-        raise UserError("the perceptron's weights are too small for the lattice; give a larger learning_rate or more epochs")
-    return quantize_dense(layers, (height, width, channels), data.classes, divisor=gap / GAP, made=made)
+    if network.fraction_bits == FRACTION_BITS[-1] or not gap > 0:
+        raise UserError(
+            "the perceptron's weights are too small for the fixed-point grid; give a larger learning_rate or more epochs"
+        )
+    return quantize(layers, (height, width, channels), data.classes, temperature=gap / GAP, made=made)
 
 
-def corrected(data: ImageSet, training: Training, average: bool) -> Floats:
+def perceptron_weights(data: ImageSet, training: Training, average: bool) -> Floats:
     """Weights [K, P + 1] after training, the bias last."""
     import jax
     import jax.numpy as jnp
@@ -237,37 +239,37 @@ def corrected(data: ImageSet, training: Training, average: bool) -> Floats:
 
     def correct(carry: Carry, at: tuple[Any, Any, Any]) -> tuple[Carry, Any]:
         weights, early = carry
-        picked, before, key = at
-        image = momentum_update(images[picked][None], training.shift, key)[0].reshape(-1) / jnp.float32(255)
-        pixels, wanted = jnp.append(image, jnp.float32(1)), labels[picked]
-        found = (weights @ pixels).argmax()
-        step = jnp.where(found == wanted, 0, training.learning_rate) * pixels
-        weights = weights.at[wanted].add(step).at[found].add(-step)
+        place, before, key = at
+        image = shift_images(images[place][None], training.shift, key)[0].reshape(-1) / jnp.float32(255)
+        pixels, label = jnp.append(image, jnp.float32(1)), labels[place]
+        predicted = (weights @ pixels).argmax()
+        step = jnp.where(predicted == label, 0, training.learning_rate) * pixels
+        weights = weights.at[label].add(step).at[predicted].add(-step)
         if average:
-            early = early.at[wanted].add(before * step).at[found].add(-before * step)
-        return (weights, early), found != wanted
+            early = early.at[label].add(before * step).at[predicted].add(-before * step)
+        return (weights, early), predicted != label
 
     @jax.jit
     def run_epoch(carry: Carry, key: Any, epoch: Any) -> tuple[Carry, Any]:
-        key_order, key_moves = jax.random.split(key)
+        key_order, key_shift = jax.random.split(key)
         before = (epoch + jnp.arange(number) / number) / training.epochs
-        moves = jax.random.split(key_moves, number)
-        carry, mistakes = jax.lax.scan(correct, carry, (jax.random.permutation(key_order, number), before, moves))
+        shift_keys = jax.random.split(key_shift, number)
+        carry, mistakes = jax.lax.scan(correct, carry, (jax.random.permutation(key_order, number), before, shift_keys))
         return carry, mistakes.mean()
 
-    nothing = jnp.zeros((len(data.classes), int(np.prod(images.shape[1:])) + 1), dtype=jnp.float32)
-    carry: Carry = (nothing, nothing)
+    zeros = jnp.zeros((len(data.classes), int(np.prod(images.shape[1:])) + 1), dtype=jnp.float32)
+    carry: Carry = (zeros, zeros)
     for epoch in range(training.epochs):
         carry, mistakes = run_epoch(carry, jax.random.fold_in(key, epoch), epoch)
         training.on_epoch(epoch + 1, float(mistakes))
     weights, early = carry
-    return np.asarray(weights - early)  # a correction after the share s of the training has been there for 1 − s of it
+    return np.asarray(weights - early)  # a correction after a fraction s of the training acts for 1 − s of it
 
 
 def mean_gap(network: DenseNetwork, data: ImageSet) -> float:
-    """The mean over the images of the largest minus the second of the logits."""
+    """Mean gap between the largest and the second logit over the images."""
     total = 0.0
-    for lo in range(0, len(data.images), BATCH):
-        sums = np.sort(network_sums(data.images[lo : lo + BATCH], *network.linear_head), axis=1)
+    for first in range(0, len(data.images), BATCH):
+        sums = np.sort(network_sums(data.images[first : first + BATCH], *network.linear_head), axis=1)
         total += float((sums[:, -1].astype(np.float64) - sums[:, -2]).sum())
     return total / len(data.images) * float(network.scale)

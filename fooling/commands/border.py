@@ -22,8 +22,8 @@ from fooling.data import ImageSet
 from fooling.data.images import rescale, translate
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.plots.border import BorderFigure, chart
-from fooling.settings.commands import BorderSettings
+from fooling.plots.border import Example, FigureData, chart
+from fooling.settings.experiments import BorderSettings
 from fooling.statistics.intervals import proportion_with_ci
 
 WAYS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # down, right
@@ -147,19 +147,17 @@ def first_below(found: dict[str, list[dict[str, Any]]], level: float) -> dict[st
     return {name: min(distances, default=None) for name, distances in below.items()}
 
 
-def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], classifier: Classifier) -> BorderFigure:
+def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], classifier: Classifier) -> FigureData:
     """A digit at a few places to the right and at a few scales, with what it is read as."""
 
-    def strip(values: Sequence[float], change: Callable[[Any], Bytes]) -> list[tuple[float, Bytes, str]]:
+    def strip(values: Sequence[float], change: Callable[[Any], Bytes]) -> list[Example]:
         few = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(EXAMPLES, len(values))).round().astype(int))]
         images = np.concatenate([change(value) for value in few])
         scores = predict_scores(classifier, images)
-        said = [f"{classifier.labels[int(row.argmax())]}, {row.max():.0%}" for row in scores]
-        return list(zip(few, images, said, strict=True))
+        labels = [classifier.labels[int(row.argmax())] for row in scores]
+        return [Example(*one) for one in zip(few, images, labels, scores.max(axis=1).tolist(), strict=True)]
 
-    return BorderFigure(
-        strip(offsets, lambda d: translate(image[None], 0, d)), strip(scales, lambda s: rescale(image[None], s))
-    )
+    return FigureData(strip(offsets, lambda d: translate(image[None], 0, d)), strip(scales, lambda s: rescale(image[None], s)))
 
 
 def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

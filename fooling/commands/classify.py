@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier, ask, probes
+from fooling.classifiers.base import Classifier, predict_batch, probes
 from fooling.commands import experiment
 from fooling.commands.inputs import opened, os_errors
 from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data.drawings import Drawing, read_drawing
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
+from fooling.plots.classify import PREPARATIONS, FigureData, answer, chart, steps_taken
 from fooling.records.files import png
 from fooling.settings import validate
-from fooling.settings.commands import ClassifySettings
+from fooling.settings.experiments import ClassifySettings
 from fooling.settings.fields import user_path
 from fooling.settings.overrides import collect
 
@@ -38,8 +39,6 @@ def perform(
     settings: ClassifySettings, classifier: Classifier, drawings: Sequence[Drawing], watch: ProgressCallback
 ) -> ExperimentResult:
     """Asks the classifier about each picture."""
-    from fooling.plots.classify import WAYS, chart, in_words, verdict
-
     threshold = settings.threshold or usual_threshold(classifier)
     ways = ("plain", "fitted") if settings.centre else ("plain",)
     pictures, shown = [], {}
@@ -63,17 +62,23 @@ def perform(
     }
     return ExperimentResult(
         result=result,
-        picture=chart(result, drawings),
-        columns=["picture", *(WAYS[way] for way in ways)],
-        rows=[[entry["file"], *(verdict(entry[way]) for way in ways)] for entry in pictures],
-        said=[*(in_words(entry, ways) for entry in pictures), f"rejected: no score reaches the threshold of {threshold:g}"],
+        picture=chart(result, figure_data(drawings, ways)),
+        columns=["picture", *(PREPARATIONS[way] for way in ways)],
+        rows=[[entry["file"], *(answer(entry[way]) for way in ways)] for entry in pictures],
+        said=[*(steps_taken(entry, ways) for entry in pictures), f"rejected: no score reaches the threshold of {threshold:g}"],
         files=shown,
     )
 
 
+def figure_data(drawings: Sequence[Drawing], ways: Sequence[str]) -> FigureData:
+    """The images of the picture."""
+    prepared = {way: [getattr(drawing, way)[:, :, None] for drawing in drawings] for way in ways}
+    return FigureData([drawing.original[:, :, None] for drawing in drawings], prepared)
+
+
 def usual_threshold(classifier: Classifier) -> float:
     """The threshold where none is given."""
-    sums = ask(classifier, probes(classifier.input_shape)).sum(axis=1)
+    sums = predict_batch(classifier, probes(classifier.input_shape)).sum(axis=1)
     return THRESHOLD_OF_SUM if bool((np.abs(sums - 1) < 1e-3).all()) else THRESHOLD
 
 
@@ -85,7 +90,7 @@ def image_of(drawing: Drawing, way: str, classifier: Classifier) -> Bytes:
 
 def reading(classifier: Classifier, image: Bytes, threshold: float) -> dict[str, Any]:
     """What a classifier says of one image [H, W, C]."""
-    scores = ask(classifier, image[None])[0]
+    scores = predict_batch(classifier, image[None])[0]
     best = int(scores.argmax())
     return {
         "read": best,

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from fooling.errors import UserError
-from fooling.plots.sheets import percent
+from fooling.plots.captions import percent
 from fooling.records.files import os_errors
 from fooling.search.result import Result, read_as
 from fooling.search.state import PASSES, Metrics

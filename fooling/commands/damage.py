@@ -9,13 +9,12 @@ import numpy as np
 from fooling.classifiers import CLASSIFIERS
 from fooling.classifiers.ablation import ablate, neuron_access, neurons_of
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.detection import LEAST
+from fooling.classifiers.detection import MIN_IMAGES
 from fooling.commands import experiment
 from fooling.commands.inputs import (
     accuracy_and_confidence,
     classes_of,
     evolve,
-    has_data,
     make_jobs,
     opened,
     os_errors,
@@ -29,14 +28,22 @@ from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
-from fooling.plots.damage import Baseline, chart
+from fooling.plots.damage import EvolvedImages, chart
 from fooling.search.job import Job
 from fooling.search.result import Result
-from fooling.settings.commands import DamageSettings
+from fooling.settings.experiments import DamageSettings
 from fooling.statistics import Statistics
 from fooling.statistics.intervals import auroc, auroc_ci
 
 PICTURED = 3  # damaged networks that the picture shows, at most
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is evolved against one network, a result for each class."""
+
+    name: str  # of the network
+    results: Sequence[Result]
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,14 @@ def prepare(settings: DamageSettings) -> Task:
     if chosen.name not in CLASSIFIERS:
         said = f"classifier={chosen.name} is a foreign model, whose weights are out of reach"
         raise UserError(f"fooling damage: {said}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
-    test = real_images(settings.data, "test", "fooling damage") if has_data(settings.data) else None
+    test = real_images(settings.data, "test", "fooling damage") if settings.data.given else None
     network = opened(chosen, test)
     layers, classes = neurons_of(network), classes_of(settings.digit, network.num_classes)
     doses = doses_of(settings, sum(layers.values()))
     train = real_images(settings.data, "train", "fooling damage") if test else None
     real = subsample(test, classes, settings.images, settings.seed) if test else None
-    if real and len(real.labels) < LEAST:
-        raise UserError(f"{real.source}: expected at least {LEAST} test images, got {len(real.labels)}")
+    if real and len(real.labels) < MIN_IMAGES:
+        raise UserError(f"{real.source}: expected at least {MIN_IMAGES} test images, got {len(real.labels)}")
     return lambda watch: perform(settings, network, doses, real, statistics_of(train, watch), watch)
 
 
@@ -127,7 +134,9 @@ def perform(
         "networks": {str(n): f"damaged-{n}.safetensors" for n in counts},
     }
     files = {f"damaged-{n}.safetensors": to_bytes(networks[n][0]) for n in counts}
-    return ExperimentResult(result, chart(result, before), *table(result), said=in_words(result), files=files)
+    return ExperimentResult(
+        result, chart(result, [figure_data(one) for one in before]), *table(result), said=in_words(result), files=files
+    )
 
 
 # --- networks and images ------------------------------------------------------------------------------------------------
@@ -200,6 +209,12 @@ def detector(evolved: Sequence[dict[str, Any]], real: Sequence[dict[str, Any]]) 
         "of_one": spread([auroc(one, other) for one, other in zip(ours, theirs, strict=True)]),
         "median_fall": {"evolved": float(np.median(ours.mean(axis=0))), "real": float(np.median(theirs.mean(axis=0)))},
     }
+
+
+def figure_data(before: Baseline) -> EvolvedImages:
+    """The images of a network in the picture."""
+    images, confidences = [one.images for one in before.results], [float(one.confidence[0]) for one in before.results]
+    return EvolvedImages(before.name, images, confidences)
 
 
 def what_evolved(before: Baseline) -> dict[str, Any]:

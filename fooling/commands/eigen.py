@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import check_data
-from fooling.classifiers.judges import one_judge
-from fooling.classifiers.pca import METHODS, Fitted, PcaClassifier, bare_pca, fit_pca, make_pca
+from fooling.classifiers.judges import load_judge
+from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands import experiment
 from fooling.commands.inputs import classes_of, opened, predict_scores, real_images, subsample, to_bytes
 from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
-from fooling.plots.eigen import EigenFigure, chart
-from fooling.settings.commands import EigenSettings
+from fooling.plots.eigen import FigureData, chart
+from fooling.settings.experiments import EigenSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
 
@@ -38,7 +38,7 @@ def open_networks(settings: EigenSettings, test: ImageSet) -> tuple[dict[str, Cl
     found: dict[str, Classifier] = {}
     left_out = []
     for name in dict.fromkeys([settings.classifier.name, *settings.judges]):
-        network = opened(settings.classifier, None) if name == settings.classifier.name else one_judge(name)
+        network = opened(settings.classifier, None) if name == settings.classifier.name else load_judge(name)
         try:
             check_data(network, test)
         except UserError as error:
@@ -95,7 +95,7 @@ def perform(
     }
     return ExperimentResult(
         result=result,
-        picture=chart(result, EigenFigure(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
+        picture=chart(result, FigureData(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
         columns=["classifier", f"right of {len(test.images):,} test images", "95 %"],
         rows=[row(entry["name"] + components(entry), entry["accuracy"]) for entry in [*result["pca"], *found]],
         said=[
@@ -122,13 +122,13 @@ def right(classifier: Classifier, test: ImageSet) -> dict[str, Any]:
     )
 
 
-def step_of(fitted: Fitted, train: ImageSet, test: ImageSet, k: int) -> dict[str, Any]:
+def step_of(fitted: ComponentSets, train: ImageSet, test: ImageSet, k: int) -> dict[str, Any]:
     """What k eigen-images explain, and how right the PCA classifiers are with them; None where a class has fewer."""
     found: dict[str, Any] = {"k": k, "explained": explained(fitted.whole)[k - 1]}
     enough = min(len(part.images) for part in fitted.classes) >= k
     for method in METHODS:
         is_there = enough or method == "means"
-        classifier = bare_pca(fitted, train, method, k) if is_there else None
+        classifier = make_unscaled(fitted, train, method, k) if is_there else None
         found[method] = None if classifier is None else nearest(classifier, test)
     return found
 

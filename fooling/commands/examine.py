@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from fooling.classifiers import open_classifier
+from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note, speeds
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import Accuracy, accuracies, better, check_classifier, speeds
-from fooling.classifiers.layers import layer_shapes, what_is
+from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table, written_whole
 from fooling.data import ImageSet, load_data
 from fooling.settings import load
@@ -25,20 +26,20 @@ MOST = 10_000  # labelled images that are asked about
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(ExamineSettings, "examine", USAGE))
+        sys.stdout.write(help_text(ExamineSettings, "examine", USAGE, arguments))
         return 0
     settings = load(arguments, ExamineSettings, "examine")
 
-    data = load_data(settings.data.path, settings.data.kind, "test") if has_data(settings) else None
+    data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
     classifier = open_for(settings, data)
     found = check_classifier(classifier)
     rows = accuracies(classifier, data, MOST) if data else []
     rates = speeds(classifier)
     about = {**describe(classifier), **asdict(found), "images_per_second": {str(size): round(r) for size, r in rates.items()}}
     if data:
-        about["accuracy_of"] = len(rows[0].right)
-        about["accuracy"] = [{"way": row.way, "settings": row.settings, "share": row.share} for row in rows]
-        about["note"] = better(rows)
+        about["accuracy_of"] = len(rows[0].is_correct)
+        about["accuracy"] = [{"way": row.preprocessing, "settings": row.settings, "share": row.share} for row in rows]
+        about["note"] = preprocessing_note(rows)
     if settings.layers:
         about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
@@ -47,11 +48,6 @@ def main(arguments: list[str]) -> int:
     if not settings.quiet:
         show(settings, about, rows)
     return 0
-
-
-def has_data(settings: ExamineSettings) -> bool:
-    """Whether labelled images are given."""
-    return settings.data.path is not None or settings.data.kind != "auto"
 
 
 def open_for(settings: ExamineSettings, data: ImageSet | None) -> Classifier:
@@ -91,8 +87,8 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy])
     print_table(["images a call", "images/s"], [[f"{int(size):,}", f"{r:,}"] for size, r in about["images_per_second"].items()])
     if rows:
         print()
-        found = [[row.way, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
-        print_table(["shown", "settings", f"right of {len(rows[0].right):,}"], found, left=2)
+        found = [[row.preprocessing, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
+        print_table(["shown", "settings", f"right of {len(rows[0].is_correct):,}"], found, left=2)
     if settings.layers:
         show_layers(about["layers"])
     if about.get("note"):
@@ -108,7 +104,7 @@ def show_layers(layers: dict[str, list[int]]) -> None:
     if not layers:
         print("layers       none that can be raised: search=dream needs jax_fn, a function of JAX from images to scores")
         return
-    rows = [[name, " × ".join(map(str, shape)), what_is(name)] for name, shape in layers.items()]
+    rows = [[name, " × ".join(map(str, shape)), describe_layer(name)] for name, shape in layers.items()]
     print_table(["layer", "size", "what it is"], rows, left=3)
 
 

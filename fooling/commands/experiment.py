@@ -17,7 +17,7 @@ from fooling.records import CONFIG, EXPERIMENT, kind_of, versions
 from fooling.records.files import TEMPORARY, fresh_folder, locked, os_errors, read_json, write_atomically, write_json
 from fooling.records.resume import RUNS
 from fooling.settings import dump, load
-from fooling.settings.commands import ExperimentSettings
+from fooling.settings.experiments import ExperimentSettings
 from fooling.settings.fields import user_path
 from fooling.settings.help import help_text
 
@@ -40,7 +40,7 @@ class Experiment(NamedTuple):
 def main(experiment: Experiment, arguments: Sequence[str], read: Callable[[Sequence[str]], Any] | None = None) -> int:
     """The command: → exit code. `read` makes settings of the words where more than key=value may stand there."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(experiment.model, experiment.name, experiment.usage))
+        sys.stdout.write(help_text(experiment.model, experiment.name, experiment.usage, arguments))
         return 0
     settings: Any = read(arguments) if read else load(arguments, experiment.model, experiment.name)
     run(experiment, settings)

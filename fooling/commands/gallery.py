@@ -13,19 +13,19 @@ from rich.console import Console
 from fooling.commands.console import show_table
 from fooling.commands.grid import Command, run_all
 from fooling.commands.ladder import median_confidence_image
+from fooling.plots.captions import percent
 from fooling.plots.gallery import draw_gallery
-from fooling.plots.sheets import percent
 from fooling.records.files import read_json, write_json
 from fooling.run import prepare, run_job
+from fooling.search.gradient_ascent import BLUR_SD
 from fooling.search.job import Job, digits
 from fooling.search.result import Result
 from fooling.search.state import MILESTONES
-from fooling.search.ways import BLUR_SD
 from fooling.settings import load, validate
 from fooling.settings.commands import GallerySettings
 from fooling.settings.help import help_text
-from fooling.settings.rules import CLIMBING
 from fooling.settings.schema import RunSettings
+from fooling.settings.searches import ClimbingSettings
 from fooling.statistics.intervals import proportion_with_ci
 
 SURE = MILESTONES.index(0.99)
@@ -35,7 +35,7 @@ ALL = "all"  # the only row of a search that does not blur
 def gallery_jobs(settings: GallerySettings) -> list[Job]:
     """The jobs, row by row."""
     own = validate(settings.model_dump(), RunSettings)
-    if settings.search.name not in CLIMBING:
+    if not isinstance(settings.search, ClimbingSettings):
         return named(own, ALL)
     sds = dict.fromkeys((0.0, settings.search.blur_sd if settings.search.blur_sd is not None else BLUR_SD))
     return [job for sd in sds for job in named(with_blur(own, sd), f"blur_sd={sd:g}")]
@@ -92,7 +92,7 @@ USAGE = "fooling gallery search=ascent [digit=0,1,2] key=value …"
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(GallerySettings, "gallery", USAGE))
+        sys.stdout.write(help_text(GallerySettings, "gallery", USAGE, arguments))
         return 0
     settings = load(arguments, GallerySettings, "gallery")
 

@@ -16,8 +16,7 @@ from rich.console import Console
 
 from fooling.commands.console import ProgressDisplay, show_results
 from fooling.errors import UserError
-from fooling.plots.record import draw_sweep
-from fooling.plots.success import draw_sweep_success
+from fooling.plots import draw_sweep
 from fooling.records import (
     CONFIG,
     PLAUSIBILITY,
@@ -35,9 +34,9 @@ from fooling.records import (
 )
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
 from fooling.records.resume import check_same, choose_folder, open_folder
-from fooling.search.job import Job
+from fooling.search.job import Job, evaluate
 from fooling.search.loop import Interrupted, restore
-from fooling.search.result import Result, make_result
+from fooling.search.result import Result
 from fooling.search.state import Metrics
 from fooling.settings import dump
 from fooling.settings.schema import RunSettings
@@ -144,7 +143,7 @@ def run_one(job: Job, folder: Path, *, jobs: list[Job], run_job: RunJob, console
     record = open_folder(folder, job.settings, job.fingerprints)
     title, place = titles(job, jobs, folder)
     try:
-        with ProgressDisplay(console, title, job.plan.runs, job.plan.last, job.settings.quiet, place) as display:
+        with ProgressDisplay(console, title, job.criteria.runs, job.criteria.last, job.settings.quiet, place) as display:
             return run_job(job, record, display.watch, signals.asked, display.tell)
     finally:
         record.close()
@@ -159,7 +158,7 @@ def titles(job: Job, jobs: list[Job], folder: Path) -> tuple[str, str]:
         return row if first else "", f"{number}/{len(jobs)}  {row}, digit {job.digit}"
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
     prior = settings.prior.name + (f" of {settings.prior.digit}" if settings.prior.digit is not None else "")
-    return f"digit {job.digit}: {job.plan.runs} runs, prior {prior}, classifier {classifier} → {folder}", ""
+    return f"digit {job.digit}: {job.criteria.runs} runs, prior {prior}, classifier {classifier} → {folder}", ""
 
 
 def check_command(folder: Path, command: str) -> None:
@@ -203,9 +202,7 @@ def leave_sheet(parent: Path, jobs: list[Job], results: list[Result]) -> None:
     """A contact sheet over all jobs, and their success."""
 
     del results
-    names = [job.name for job in jobs]
-    draw_sweep(parent, names)
-    draw_sweep_success(parent, names)
+    draw_sweep(parent, [job.name for job in jobs])
 
 
 def clear_sweep(parent: Path) -> None:
@@ -227,8 +224,8 @@ def run_or_reread(job: Job, folder: Path, resume: bool, one: RunOne) -> Result:
         return one(job, folder)
 
     check_same(folder, dump(job.settings), job.fingerprints)
-    track, _ = restore(saved, job.plan)
-    return make_result(track, read_images(folder, image_names(len(track.images))), job, str(folder))
+    track, _ = restore(saved, job.criteria)
+    return evaluate(job, track, read_images(folder, image_names(len(track.images))), str(folder))
 
 
 def entry(parent: Path, name: str) -> dict[str, Any]:

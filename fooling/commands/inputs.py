@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fooling.classifiers import open_classifier
-from fooling.classifiers.base import Classifier, ask
-from fooling.classifiers.checks import check_classifier, check_data
+from fooling.classifiers.accuracy import check_data
+from fooling.classifiers.base import Classifier, predict
+from fooling.classifiers.checks import check_classifier
 from fooling.commands.outcome import ProgressCallback
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
@@ -19,10 +20,9 @@ from fooling.run import prepare, run_job
 from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import load
-from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.classifiers import AnyClassifierSettings as Chosen
 from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.fit import fit
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import mean_image
 
@@ -32,7 +32,7 @@ def statistics_of(data: ImageSet | None, watch: ProgressCallback) -> Statistics 
     if data is None:
         return None
     bundled = Statistics.load(BUNDLED)
-    return bundled if is_of(bundled, data) else fit(data, watch=watch)
+    return bundled if is_of(bundled, data) else Statistics.fit(data, watch=watch)
 
 
 def is_of(statistics: Statistics, data: ImageSet) -> bool:
@@ -55,7 +55,7 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
     """Runs the jobs one after the other; `watch` hears of their generations."""
     results = []
     for number, job in enumerate(jobs):
-        last = max(1, job.plan.last)
+        last = max(1, job.criteria.last)
 
         def hear(row: dict[str, float], number: int = number, last: int = last) -> None:
             watch(what, number * 100 + min(99, int(100 * row["generation"] / last)), 100 * len(jobs))
@@ -65,17 +65,9 @@ def evolve(jobs: Sequence[Job], watch: ProgressCallback, what: str) -> list[Resu
     return results
 
 
-BATCH = 1024  # images a call
-
-
-def has_data(data: DataSettings) -> bool:
-    """Whether real images are given."""
-    return data.path is not None or data.kind != "auto"
-
-
 def real_images(data: DataSettings, split: Split, command: str) -> ImageSet:
     """The images of a split of the data. Refuses to go on without."""
-    if not has_data(data):
+    if not data.given:
         advice = "give data.path=FOLDER (fooling data get mnist mnist, then data.path=mnist) or data.kind=sklearn"
         raise UserError(f"{command} needs real images: {advice}")
     return load_data(data.path, data.kind, split)
@@ -118,7 +110,7 @@ def subsample(data: ImageSet, classes: Sequence[int], number: int, seed: int, le
 
 def predict_scores(classifier: Classifier, images: Bytes) -> Floats:
     """Scores [N, K] of images [N, H, W, C], a batch at a time."""
-    return np.concatenate([ask(classifier, images[lo : lo + BATCH]) for lo in range(0, len(images), BATCH)])
+    return predict(classifier, images)
 
 
 def accuracy_and_confidence(scores: Floats, labels: Ints) -> dict[str, Any]:

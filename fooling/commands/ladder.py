@@ -16,18 +16,20 @@ from fooling.classifiers.judges import load_judges
 from fooling.commands.console import show_table
 from fooling.commands.grid import Command, run_all
 from fooling.errors import UserError
+from fooling.plots.captions import percent
 from fooling.plots.ladder import draw_ladder
-from fooling.plots.sheets import percent
 from fooling.records.files import read_json, write_json
 from fooling.run import prepare, run_job
-from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
+from fooling.search.job import Job, Pair, digits
+from fooling.search.loaders import get_classifier, get_statistics
 from fooling.search.prior import percentiles
 from fooling.search.result import Result
 from fooling.settings import load, validate
 from fooling.settings.commands import LadderSettings
 from fooling.settings.help import help_text
-from fooling.settings.overrides import flat, merge, read_words
+from fooling.settings.overrides import read_words
 from fooling.settings.schema import RunSettings
+from fooling.settings.tree import flat, merge
 from fooling.statistics.intervals import mean_pairwise_distance, proportion_with_ci
 
 RUNGS = ("none", "histogram", "variogram", "exemplar", "regional", "eigen")  # priors, the weakest first
@@ -176,10 +178,10 @@ OURS = {
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(LadderSettings, "ladder", USAGE, OURS))
+        sys.stdout.write(help_text(LadderSettings, "ladder", USAGE, arguments, OURS))
         return 0
     said = given(arguments)
-    settings = load(arguments, LadderSettings, "ladder")
+    settings = load(arguments, LadderSettings, "ladder", partial=True)  # one rung may have a setting that another lacks
 
     arms = chosen("arms", settings.arms, list(ARMS))
     rungs = {name: rung(arguments, name) for name in chosen("rungs", settings.rungs, RUNGS)}
@@ -207,7 +209,7 @@ def given(arguments: list[str]) -> list[str]:
 
 def rung(arguments: list[str], name: str) -> RunSettings:
     """The settings of a rung: those of the main job with this prior, whose file may choose search, budget, threshold, stop."""
-    whole = load([*arguments, f"prior={name}"], LadderSettings, "ladder")
+    whole = load([*arguments, f"prior={name}"], LadderSettings, "ladder", partial=True)
     return validate(whole.model_dump(include=set(RunSettings.model_fields)), RunSettings)
 
 

@@ -47,7 +47,7 @@ def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[
 def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
     """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of network and judges."""
     prior_digit = job.prior_digit
-    fools = fooled(result, prior_digit, job.plan.threshold, judges)
+    fools = fooled(result, prior_digit, job.criteria.threshold, judges)
     also = np.logical_and.reduce([fools, *(result.judges[name].argmax(axis=1) == result.digit for name in transfer)])
     sure = np.min([result.confidence, *(result.judges[name][:, prior_digit] for name in judges)], axis=0)
     best = int(np.argmax(fools + sure / 2))
@@ -73,7 +73,7 @@ def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
         "judges": judges,
         "transfer": transfer,
         "control": jobs[0].settings.control,
-        "threshold": jobs[0].plan.threshold,
+        "threshold": jobs[0].criteria.threshold,
         "sure": SURE,
         "pairs_fooled": proportion_with_ci(sum(entry["fooled"] > 0 for entry in pairs), len(pairs)),
         "images_fooled": proportion_with_ci(fools, images),
@@ -106,7 +106,7 @@ USAGE = "fooling matrix [digit=0,1,2] key=value …   (preset=mismatched unless 
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE, ("prior.digit",)))
+        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE, arguments, ("prior.digit",)))
         return 0
     settings = read(arguments)
 

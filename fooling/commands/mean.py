@@ -1,6 +1,7 @@
 """The mean of N evolved images of each class beside the mean of N real ones, and how it sharpens with N."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from fooling.commands import experiment
 from fooling.commands.inputs import (
     classes_of,
     evolve,
-    has_data,
     make_jobs,
     opened,
     os_errors,
@@ -23,21 +23,31 @@ from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
-from fooling.plots.mean import SHOWN, ImagesByClass, chart, over_classes, whole_mean
+from fooling.plots.mean import FigureData, Quartiles, chart
 from fooling.plots.sheets import mean
 from fooling.records.files import png
-from fooling.search.job import fits
+from fooling.search.loaders import fits
 from fooling.search.result import Result
-from fooling.settings.commands import MeanSettings
+from fooling.settings.experiments import MeanSettings
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.pca import MEAN_ONE
 
+SHOWN = (1, 10)  # N of the mean images in the picture, besides all
 NUMBERS = (1, 2, 5)  # times 1, 10, 100, …: the N of the curves
+
+
+@dataclass(frozen=True)
+class ImagesByClass:
+    """Images of each class from one source."""
+
+    name: str  # of the prior, or real
+    images: Sequence[Bytes]  # [N, H, W, C] of each class; empty for the bundled statistics, which hold only means
+    means: Sequence[Doubles]  # [H, W, C] of each class: of all N, or of all real images there are
 
 
 def prepare(settings: MeanSettings) -> Task:
     """Opens the classifier and reads the real images, where they are given."""
-    data = real_images(settings.data, "train", "fooling mean") if has_data(settings.data) else None
+    data = real_images(settings.data, "train", "fooling mean") if settings.data.given else None
     classifier = opened(settings.classifier, data)
     bundled = Statistics.load(BUNDLED)
     if data is None and not fits(classifier, bundled):
@@ -76,7 +86,46 @@ def perform(
         "real": [correlation_curve(images, real.means[i]) for i, images in enumerate(real.images)] if data else None,
     }
     files = {f"means/{row.name}-{label}.png": png(mean(images)) for row in rows for label, images in labelled(classes, row)}
-    return ExperimentResult(result, chart(result, real, rows), *table(result), said=in_words(result), files=files)
+    return ExperimentResult(
+        result,
+        chart(result, FigureData(mean_images([real, *rows], settings.runs), curves(result))),
+        *table(result),
+        said=in_words(result),
+        files=files,
+    )
+
+
+def mean_images(rows: Sequence[ImagesByClass], runs: int) -> dict[int, dict[str, list[Doubles]]]:
+    """N → source → the mean of N images of each class; white where the real images are unknown. The last N is all."""
+    found = {
+        number: {row.name: [whole_mean(images[:number]) for images in row.images] or white(row.means) for row in rows}
+        for number in SHOWN
+        if number < runs
+    }
+    return {**found, runs: {row.name: list(row.means) for row in rows}}
+
+
+def white(means: Sequence[Doubles]) -> list[Doubles]:
+    """White images of the same shape."""
+    return [np.full_like(one, 255) for one in means]
+
+
+def whole_mean(images: Bytes) -> Doubles:
+    """The mean of images [N, H, W, C], grey levels, not rounded."""
+    return np.asarray(images.mean(axis=0, dtype=np.float64))
+
+
+def curves(result: dict[str, Any]) -> dict[str, Quartiles]:
+    """Source → quartiles over the classes of the correlation with the real mean, at each N."""
+    found = {row["prior"]: quartiles([one["correlation"] for one in row["classes"]]) for row in result["priors"]}
+    if result["real"] and all(len(one) == len(result["numbers"]) for one in result["real"]):
+        found["real"] = quartiles(result["real"])
+    return found
+
+
+def quartiles(lists: Sequence[Sequence[float]]) -> Quartiles:
+    """Over the classes, for each N."""
+    return Quartiles(*np.quantile(np.array(lists), [0.25, 0.5, 0.75], axis=0).tolist())
 
 
 def labelled(classes: Sequence[int], row: ImagesByClass) -> list[tuple[str, Bytes]]:
@@ -133,14 +182,13 @@ def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     shown = [n for n in result["numbers"] if n in (*SHOWN, 100, 1000, result["runs"])]
     columns = ["prior", "confidence", *(f"N = {n}" for n in shown)]
     places = [result["numbers"].index(n) for n in shown]
+    middle = {source: quartiles.median for source, quartiles in curves(result).items()}
     rows = []
     for found in result["priors"]:
-        middle = over_classes([one["correlation"] for one in found["classes"]])["median"]
         confidence = float(np.median([one["confidence"] for one in found["classes"]]))
-        rows.append([found["prior"], f"{confidence:.2%}", *(f"{middle[i]:.2f}" for i in places)])
-    if result["real"] and all(len(one) == len(result["numbers"]) for one in result["real"]):
-        middle = over_classes(result["real"])["median"]
-        rows.append(["real images", "", *(f"{middle[i]:.2f}" for i in places)])
+        rows.append([found["prior"], f"{confidence:.2%}", *(f"{middle[found['prior']][i]:.2f}" for i in places)])
+    if "real" in middle:
+        rows.append(["real images", "", *(f"{middle['real'][i]:.2f}" for i in places)])
     return columns, rows
 
 

@@ -14,10 +14,11 @@ from fooling.classifiers.detection import DetectorResult, most_separating, of_cl
 from fooling.commands.console import print_table
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
-from fooling.plots.plausibility import chart
+from fooling.plots.evaluation import plausibility_chart
 from fooling.records import CONFIG, PLAUSIBILITY, SWEEP, kind_of, read_images, read_run, status_of
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
-from fooling.search.job import get_classifier, get_statistics, prior_class
+from fooling.search.job import prior_class
+from fooling.search.loaders import get_classifier, get_statistics
 from fooling.settings import load
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
@@ -83,7 +84,7 @@ def read_records(places: Mapping[str, Path]) -> list[SavedRun]:
 
 def refuse_others(record: SavedRun) -> None:
     """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
-    fitted = record.settings.data.path or record.settings.data.kind != "auto"
+    fitted = record.settings.data.given
     found = {"classifier": record.classifier.fingerprint}
     if not fitted:
         found["statistics"] = record.statistics.fingerprint
@@ -100,7 +101,7 @@ Results = Mapping[str, "DetectorResult"]
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(PlausibilitySettings, "plausibility", USAGE))
+        sys.stdout.write(help_text(PlausibilitySettings, "plausibility", USAGE, arguments))
         return 0
     folder, words = folder_of(arguments)
     settings = load(words, PlausibilitySettings, "plausibility")
@@ -139,8 +140,8 @@ def refuse_unless_free(places: Sequence[Path], out: Path, overwrite: bool) -> No
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     """The real images: of the data that are named, else of those that the record's statistics were fitted to."""
 
-    given = settings.data if settings.data.path or settings.data.kind != "auto" else record.settings.data
-    if given.path is None and given.kind == "auto":
+    given = settings.data if settings.data.given else record.settings.data
+    if not given.given:
         raise UserError("data.path is not set: expected the data set of the real images (fooling data get mnist mnist)")
     return load_data(given.path, given.kind, settings.split)
 
@@ -176,9 +177,9 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
     """plausibility.json and its picture into the folder of each record, and of a sweep into the parent."""
 
     found: dict[Path, Mapping[str, Any]] = {out / name: content for name, content in contents.items()}
-    pictures = {folder: chart([content]) for folder, content in found.items()}
+    pictures = {folder: plausibility_chart([content]) for folder, content in found.items()}
     if "" not in contents:  # the parent's comes last: where it stands, everything does
-        found[out], pictures[out] = {"jobs": contents}, chart(list(contents.values()))
+        found[out], pictures[out] = {"jobs": contents}, plausibility_chart(list(contents.values()))
     with ExitStack() as stack:
         for folder in found:
             with os_errors(folder):

@@ -15,7 +15,7 @@ USAGE = "python -m fooling.run [SETTINGS.yaml] key=value …   (or: fooling run 
 def main(arguments: list[str]) -> int:
     """The command: → exit code 0; 130 or 143 when interrupted."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(RunSettings, "run", USAGE))
+        sys.stdout.write(help_text(RunSettings, "run", USAGE, arguments))
         return 0
     settings = load(arguments, RunSettings, "run")
     return run_all(settings, prepare(settings), run_job, arguments)

@@ -22,7 +22,7 @@ from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
 from fooling.plots.scramble import Example, chart
-from fooling.settings.commands import ScrambleSettings
+from fooling.settings.experiments import ScrambleSettings
 from fooling.statistics.intervals import proportion_with_ci
 
 NOISES = {
@@ -64,8 +64,8 @@ def perform(
             curves[name].append(
                 {"share": part, **accuracy_and_confidence(scores, images.labels), **most_read(scores, classifier)}
             )
-            said = f"{classifier.labels[int(scores[shown].argmax())]}, {scores[shown].max():.0%}"
-            examples[name].append(Example(part, scrambled[shown], said))
+            label = classifier.labels[int(scores[shown].argmax())]
+            examples[name].append(Example(part, scrambled[shown], label, float(scores[shown].max())))
     result = {
         "classifier": os_errors(classifier, settings.classifier),
         "data": images.source,

@@ -11,7 +11,6 @@ from fooling.settings.commands import StatsSettings
 from fooling.settings.fields import user_path
 from fooling.settings.help import help_text
 from fooling.statistics import Statistics
-from fooling.statistics.fit import fit
 from fooling.statistics.pca import sample_size
 
 SUMMARY = "fit the statistics of a data set's classes"
@@ -21,7 +20,7 @@ USAGE = "fooling stats data.path=PATH key=value …"
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(StatsSettings, "stats", USAGE))
+        sys.stdout.write(help_text(StatsSettings, "stats", USAGE, arguments))
         return 0
     settings = load(arguments, StatsSettings, "stats")
 
@@ -29,7 +28,7 @@ def main(arguments: list[str]) -> int:
         data = stream_data(settings.data.path, settings.data.kind)
         given = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
         with progress(Console(), settings.quiet) as watch:
-            statistics = fit(data, **given, watch=watch)
+            statistics = Statistics.fit(data, **given, watch=watch)
         statistics.save(part)
     if not settings.quiet:
         show(statistics)

@@ -13,13 +13,14 @@ from fooling.classifiers.training import Training, confusion_matrix, train_cnn, 
 from fooling.commands.console import print_table, written_whole
 from fooling.data import ImageSet, load_data, refuse_empty_classes
 from fooling.errors import UserError
-from fooling.plots.confusion import chart
+from fooling.plots.evaluation import confusion_chart
 from fooling.records import versions
 from fooling.records.files import write_json
 from fooling.settings import load
 from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
-from fooling.settings.help import help_text, shown
+from fooling.settings.files import format_value
+from fooling.settings.help import help_text
 
 SUMMARY = "train a built-in network on a data set"
 USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
@@ -28,7 +29,7 @@ USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifi
 def main(arguments: list[str]) -> int:
     """The command: → exit code."""
     if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(TrainSettings, "train", USAGE))
+        sys.stdout.write(help_text(TrainSettings, "train", USAGE, arguments))
         return 0
     settings = load(arguments, TrainSettings, "train")
     check(settings)
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
         network, counts = train_and_test(settings, train, test)
         network.save(weights)
         write_json(about, summary(settings, network, counts, train))
-        picture.write_bytes(chart(counts, network.labels, f"classifier={settings.classifier.name} on {train.source}"))
+        picture.write_bytes(confusion_chart(counts, network.labels, f"{settings.classifier.name} trained on {train.source}"))
     if not settings.quiet:
         correct, total = counts.diagonal(), counts.sum(axis=1)
         rows = [[label, f"{n:,}", share(k, n)] for label, k, n in zip(network.labels, correct, total, strict=True)]
@@ -126,7 +127,9 @@ def check(settings: TrainSettings) -> None:
             raise UserError(f"classifier={name} needs {setting}, got null; leave it out for the default")
         if setting not in kind.own and value is not None:
             having = ", ".join(other for other in TRAINERS if setting in TRAINERS[other].own)
-            raise UserError(f"{setting} is not a setting of classifier={name}, but of {having}; got {setting}={shown(value)}")
+            raise UserError(
+                f"{setting} is not a setting of classifier={name}, but of {having}; got {setting}={format_value(value)}"
+            )
     if kind.train in (sigmoid_network, convolutions):
         one_layer(settings)
 
@@ -140,7 +143,7 @@ def widths(settings: TrainSettings) -> tuple[int, ...]:
 def one_layer(settings: TrainSettings) -> int:
     """The units of the only hidden layer."""
     if len(widths(settings)) != 1:
-        name, got = settings.classifier.name, shown(settings.hidden)
+        name, got = settings.classifier.name, format_value(settings.hidden)
         raise UserError(f"hidden: classifier={name} has one hidden layer, expected one number, got {got}; mlp takes several")
     return widths(settings)[0]
 
@@ -169,7 +172,7 @@ def words(settings: TrainSettings) -> str:
     own = [name for name in SOME if name in TRAINERS[settings.classifier.name].own]
     names = ["epochs", "learning_rate", "seed", *own, *(["shift"] if settings.shift else [])]
     values = {"classifier": settings.classifier.name, **{name: getattr(settings, name) for name in names}}
-    return " ".join(f"{key}={shown(value).strip('[]').replace(', ', ',')}" for key, value in values.items())
+    return " ".join(f"{key}={format_value(value).strip('[]').replace(', ', ',')}" for key, value in values.items())
 
 
 def summary(settings: TrainSettings, network: Any, counts: Any, train: ImageSet) -> dict[str, Any]:

@@ -1,1 +1,20 @@
-"""What happens to pixels: `reference` is the definition, its twins are fast. Nothing here knows settings or files."""
+"""Pure functions on arrays: `reference` is the definition, `numba` and `jax` are its fast twins; no settings, no files.
+
+Each engine's package holds the table `PENALTIES` and the names of `COMMON`.
+"""
+
+# What every engine has under one name. Arguments follow the engine: numba takes lists of candidates, jax one run to be mapped.
+COMMON = (
+    "PENALTIES",
+    "breed",
+    "dense_scores",
+    "histogram_counts",
+    "network_sums",
+    "regional_parts",
+    "start",
+    "target_term",
+    "truncation_selection",
+    "variogram_sums",
+    "variogram_sums_lag1",
+    "weighted_sum",
+)

@@ -1,7 +1,7 @@
-"""Integer tables that every engine breeds with; made once, by integer arithmetic where bits matter.
+"""Array types and the integer tables of every engine's operators, made once by integer arithmetic where bits matter.
 
-A per-pixel event of rate p is drawn as the gap to the next event, floor(log u / log(1 − p)), so that rare mutations cost
-nothing for the pixels that they leave alone. `log` of a float differs between machines; these fixed-point tables do not.
+A per-pixel event of rate p is drawn as the geometric skip to the next event, ⌊log u / log(1 − p)⌋, so that rare mutations
+cost nothing for unchanged pixels. `log` of a float differs between machines; these fixed-point tables do not.
 """
 
 from functools import lru_cache
@@ -15,25 +15,25 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-ANY = -1  # as the wanted class: whichever an image gets to
+ANY = -1  # as the target class: the class of each image's largest score
 
 
 class TermTarget(NamedTuple):
-    """What the parts of a term should be: of all images alike (T = 1), or T targets, of which each image has its own."""
+    """Target values of a term's parts: one for all images (T = 1), or T of which each image has one."""
 
     targets: Doubles  # [T, C, M]
-    weights: Doubles  # [C, M], of each part's distance
-    free: float  # the term costs nothing below this
+    weights: Doubles  # [C, M], of each part's absolute difference
+    margin: float  # of the hinge: the term is 0 up to this value
 
 
 LEVELS = 256  # a pixel is one of 256 grey levels
 RATE_ONE = 1 << 24  # a mutation rate is an integer threshold in units of 2⁻²⁴
 LOG_ONE = 1 << 40  # logarithms are fixed-point, in units of 2⁻⁴⁰
 LOG_NODES = 1 << 10  # nodes of the table on [1, 2); linear in between: error < 2e-7
-EIGEN_LANES = 16  # the weights of eigen-images are padded to a multiple of so many
-GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most of them lead to a single level
+EIGEN_LANES = 16  # weights of principal components are padded to a multiple of this
+GUIDE = 1 << 12  # entries of the guide to a table of grey levels: most buckets hold a single level
 
-# What a random word is for: part of its address, so that no two uses share a word.
+# The purpose is part of a random word's address, so that no two uses share a word.
 PURPOSES = {
     "start": 0,
     "parents": 1,
@@ -78,19 +78,19 @@ def log2_fixed(x: int) -> int:
 def rate_threshold(rate: float) -> int:
     """The rate of an event, 0 ≤ rate < 1, rounded to 2⁻²⁴, as an integer 0…2²⁴ − 1."""
     if not 0 <= rate < 1:
-        raise ValueError(f"a rate is expected in [0, 1), got {rate}")
+        raise ValueError(f"rate: expected in [0, 1), got {rate}")
     return min(round(rate * RATE_ONE), RATE_ONE - 1)
 
 
 @lru_cache(maxsize=4096)
 def log_survival(threshold: int) -> int:
-    """−log₂(1 − threshold/2²⁴) in units of 2⁻⁴⁰: what −log₂ u is divided by. 0 means that the event never happens."""
+    """−log₂(1 − threshold/2²⁴) in units of 2⁻⁴⁰, the divisor of −log₂ u in `geometric_skip`; 0: the event never happens."""
     return 24 * LOG_ONE - log2_fixed(RATE_ONE - threshold)
 
 
-def geometric_skip(word: int, divisor: int) -> int:
-    """Pixels to pass over before the next event, from one random word (32 bits): geometric, P(gap ≥ g) = (1 − p)^g."""
-    return (32 * LOG_ONE - log2_fixed(word + 1)) // divisor
+def geometric_skip(word: int, survival: int) -> int:
+    """Pixels to skip before the next event, from one random word (32 bits): geometric, P(skip ≥ g) = (1 − p)^g."""
+    return (32 * LOG_ONE - log2_fixed(word + 1)) // survival
 
 
 def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
@@ -100,22 +100,22 @@ def draw_table(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
     """
     cumulative = np.cumsum(levels, axis=-1, dtype=np.float64)
     if not np.all(np.isfinite(cumulative)) or np.any(levels < 0) or np.any(cumulative[..., -1] <= 0):
-        raise ValueError("shares of grey levels are expected finite, not negative and not all 0")
+        raise ValueError("shares of grey levels: expected finite, not negative and not all 0")
     return np.rint(cumulative / cumulative[..., -1:] * 2.0**32).astype(np.uint64)
 
 
-def exact_counts(levels: npt.NDArray[np.float64], places: int) -> npt.NDArray[np.int64]:
-    """Shares [..., 256] as whole numbers of `places` pixels a channel, by largest remainders.
+def exact_counts(levels: npt.NDArray[np.float64], pixels: int) -> npt.NDArray[np.int64]:
+    """Shares [..., 256] as counts of `pixels` pixels a channel, by the largest-remainder method.
 
-    Ties go in the order of the levels' bits reversed (0, 128, 64, 192, 32, …), so that few pixels of even shares are spread
-    over all levels.
+    Ties are broken in bit-reversed order of the levels (0, 128, 64, 192, 32, …), so that few pixels of equal shares are
+    spread over all levels.
     """
-    spread = np.array([int(f"{level:08b}"[::-1], 2) for level in range(LEVELS)])
-    wanted = (levels / levels.sum(axis=-1, keepdims=True) * places).reshape(-1, LEVELS)
-    counts: npt.NDArray[np.int64] = np.floor(wanted + 1e-9).astype(np.int64)  # what is whole stays so
+    bit_reversed = np.array([int(f"{level:08b}"[::-1], 2) for level in range(LEVELS)])
+    ideal = (levels / levels.sum(axis=-1, keepdims=True) * pixels).reshape(-1, LEVELS)
+    counts: npt.NDArray[np.int64] = np.floor(ideal + 1e-9).astype(np.int64)  # integers stay
     for row in range(len(counts)):
-        order = np.lexsort((spread, counts[row] - wanted[row]))
-        counts[row, order[: places - counts[row].sum()]] += 1
+        order = np.lexsort((bit_reversed, counts[row] - ideal[row]))
+        counts[row, order[: pixels - counts[row].sum()]] += 1
     return counts.reshape(levels.shape)
 
 
@@ -132,7 +132,7 @@ def draw_guide(tables: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
 def bin_of_level(bins: int) -> npt.NDArray[np.uint8]:
     """The histogram bin of each grey level, max(0, ⌈B·v/255⌉ − 1): uint8 [256]; the upper edge belongs to a bin."""
     if not 1 <= bins <= LEVELS:
-        raise ValueError(f"bins are expected from 1 to {LEVELS}, got {bins}")
+        raise ValueError(f"bins: expected from 1 to {LEVELS}, got {bins}")
     level = np.arange(LEVELS)
     return np.maximum(0, -(-bins * level // 255) - 1).astype(np.uint8)
 

@@ -1,77 +1,99 @@
-"""The picture of `fooling classify`: each drawing, what the classifier is shown of it, and a bar for each score."""
+"""classify.png of `fooling classify`: each drawing, the images the classifier receives, and a bar for each score."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from fooling.data.drawings import Drawing
-from fooling.plots.sheets import percent
-from fooling.plots.style import BLUE, INK, PALE, RED, as_png, new_figure, tile
+from fooling.kernels.tables import Bytes
+from fooling.plots.captions import percent, shorten, whole_percent
+from fooling.plots.style import (
+    BLUE,
+    GREY,
+    INK,
+    LABEL,
+    PALE,
+    RED,
+    SMALL,
+    TINY,
+    TITLE,
+    headline,
+    new_figure,
+    tile,
+    to_png,
+)
 
-WAYS = {"plain": "as it is", "fitted": "fitted and centred"}
-
-
-def verdict(found: dict[str, Any]) -> str:
-    """What it was read as, in a word."""
-    if found["rejected"]:
-        return f"rejected (best: {found['label']}, {percent(found['score'])})"
-    return f"{found['label']}, {percent(found['score'])}"
-
-
-def in_words(entry: dict[str, Any], ways: Sequence[str]) -> str:
-    """What was done to a picture."""
-    parts = ["; ".join(entry["done"]), *(f"{WAYS[way]}: {', '.join(entry[way]['done'])}" for way in ways)]
-    return f"{Path(entry['file']).name}: {'. '.join(part[:1].upper() + part[1:] for part in parts)}"
-
-
-MOST = 20  # pictures that are drawn
-BARS = 12  # classes, at most: the surest
-LETTERS = 150  # of a line
-
-
-def chart(result: Mapping[str, Any], drawings: Sequence[Drawing]) -> bytes:
-    """A PNG: a row a picture, with and without centring side by side."""
-    entries = result["pictures"][:MOST]
-    ways = [way for way in WAYS if way in entries[0]]
-    figure = new_figure(2.2 + 4 * len(ways), 0.6 + 2.1 * len(entries))
-    parts: Any = figure.subfigures(len(entries), 1, squeeze=False)
-    for i, entry in enumerate(entries):
-        part, drawing = parts[i, 0], drawings[i]
-        part.suptitle("\n".join(textwrap.wrap(in_words(entry, ways), LETTERS * len(ways) // 2)), fontsize=7, color=INK)
-        axes: Any = part.subplots(1, 1 + 2 * len(ways), width_ratios=(1.3, *((1, 2.2) * len(ways))))
-        tile(axes[0], drawing.original[:, :, None], shortened(Path(entry["file"]).name))
-        for j, way in enumerate(ways):
-            image = drawing.plain if way == "plain" else drawing.fitted
-            tile(axes[1 + 2 * j], image[:, :, None], WAYS[way])
-            bars(axes[2 + 2 * j], entry[way], result)
-    more = f", the first {MOST} of {len(result['pictures'])}" if len(result["pictures"]) > MOST else ""
-    dashed = f"dashed: rejected below {result['threshold']:g}"
-    figure.suptitle(f"{result['classifier']['name']}: score of each class{more}; {dashed}", fontsize=10, color=INK)
-    return as_png(figure)
+FILES = ("classify.png",)
+PREPARATIONS = {"plain": "as it is", "fitted": "fitted and centred"}
+MAX_DRAWINGS = 20
+MAX_BARS = 12  # classes, those of the highest scores
+LETTERS = 60  # of a line of text, for each preparation
 
 
-def bars(axes: Axes, found: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-    """A bar for each score, the largest in colour: blue if it is taken, red if it is rejected."""
-    scores, labels = np.array(found["scores"]), result["labels"]
-    shown = np.arange(len(scores)) if len(scores) <= BARS else np.argsort(-scores, kind="stable")[:BARS]
-    colours = [(RED if found["rejected"] else BLUE) if k == found["read"] else "#999999" for k in shown]
-    axes.bar(range(len(shown)), scores[shown], color=colours, width=0.75)
-    axes.axhline(result["threshold"], color=INK, linewidth=0.8, linestyle="--")
-    names = [shortened(labels[k], 8) for k in shown]
-    axes.set_xticks(range(len(shown)), names, fontsize=8, rotation=90 if max(map(len, names)) > 2 else 0, parse_math=False)
+@dataclass(frozen=True)
+class FigureData:
+    """What the picture shows besides the summary: the images of the drawings, in its order."""
+
+    originals: Sequence[Bytes]  # [h, w, 1] each
+    prepared: Mapping[str, Sequence[Bytes]]  # of each preparation [H, W, C] each
+
+
+def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
+    """A PNG of classify.json: a row for each drawing, its preparations side by side."""
+    entries, preparations = summary["pictures"][:MAX_DRAWINGS], list(data.prepared)
+    figure = new_figure(2.2 + 4 * len(preparations), 0.6 + 2.3 * len(entries))
+    parts: Any = figure.subfigures(len(entries), 1, squeeze=False)[:, 0]
+    for i, (part, entry) in enumerate(zip(parts, entries, strict=True)):
+        lines = [textwrap.fill(step, LETTERS * len(preparations)) for step in steps(entry, preparations)]
+        headline(part, "\n".join(lines), SMALL)
+        axes: Any = part.subplots(1, 1 + 2 * len(preparations), width_ratios=(1.3, *((1, 2.2) * len(preparations))))
+        tile(axes[0], data.originals[i], shorten(Path(entry["file"]).name, 22))
+        for j, preparation in enumerate(preparations):
+            tile(axes[1 + 2 * j], data.prepared[preparation][i], PREPARATIONS[preparation])
+            draw_scores(axes[2 + 2 * j], entry[preparation], summary)
+    number = len(summary["pictures"])
+    first = f" (the first {MAX_DRAWINGS} of {number:,} drawings)" if number > MAX_DRAWINGS else ""
+    dashed = f"dashed: scores below {summary['threshold']:g} are rejected"
+    headline(figure, f"{summary['classifier']['name']}: score of each class{first}; {dashed}", TITLE)
+    return to_png(figure)
+
+
+def answer(reading: Mapping[str, Any]) -> str:
+    """The class and its score, or that it was rejected."""
+    if reading["rejected"]:
+        return f"rejected (best: {reading['label']}, {percent(reading['score'])})"
+    return f"{reading['label']}, {percent(reading['score'])}"
+
+
+def steps(entry: Mapping[str, Any], preparations: Sequence[str]) -> list[str]:
+    """How a drawing was made an image: a line for what all preparations share, then one for each."""
+    each = [f"{PREPARATIONS[name]}: {', '.join(entry[name]['done'])}" for name in preparations]
+    return [f"{Path(entry['file']).name}: {'; '.join(entry['done'])}", *each]
+
+
+def steps_taken(entry: Mapping[str, Any], preparations: Sequence[str]) -> str:
+    """The same in one line."""
+    return ". ".join(step[:1].upper() + step[1:] if i else step for i, step in enumerate(steps(entry, preparations)))
+
+
+def draw_scores(axes: Axes, reading: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+    """A bar for each score, the highest in colour: blue if it is accepted, red if it is rejected."""
+    scores, labels = np.array(reading["scores"]), summary["labels"]
+    classes = np.arange(len(scores)) if len(scores) <= MAX_BARS else np.argsort(-scores, kind="stable")[:MAX_BARS]
+    best = RED if reading["rejected"] else BLUE
+    axes.bar(range(len(classes)), scores[classes], color=[best if k == reading["read"] else GREY for k in classes], width=0.75)
+    axes.axhline(summary["threshold"], color=INK, linewidth=0.8, linestyle="--")
+    names = [shorten(labels[k], 8) for k in classes]
+    upright = 90 if max(map(len, names)) > 2 else 0
+    axes.set_xticks(range(len(classes)), names, fontsize=SMALL, rotation=upright, parse_math=False)
     axes.set_ylim(0, 1.02)
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
-    axes.tick_params(axis="y", labelsize=7)
+    axes.yaxis.set_major_formatter(lambda y, _: whole_percent(y))
+    axes.tick_params(axis="y", labelsize=TINY)
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["right", "top"]].set_visible(False)
-    axes.set_title(verdict(dict(found)), fontsize=8.5, color=RED if found["rejected"] else INK, parse_math=False)
-
-
-def shortened(name: str, letters: int = 22) -> str:
-    """A name of at most so many letters."""
-    return name if len(name) <= letters else f"{name[: letters - 1]}…"
+    axes.set_title(answer(reading), fontsize=LABEL, color=RED if reading["rejected"] else INK, parse_math=False)

@@ -1,137 +1,130 @@
-"""The pictures of a ladder: a band a rung, in it a row an arm, a column a digit. Reads record folders only."""
+"""ladder.png and means.png of `fooling ladder`: a section for each prior, a row for each condition, a column for each class."""
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from fooling.kernels.tables import Bytes
-from fooling.plots.sheets import encode, percent
+from fooling.plots.captions import percent, whole_percent
+from fooling.plots.sheets import BRIGHT, DIM, LARGE, NORMAL, TEXT, Sheet, enlargement, wrap
+from fooling.plots.style import to_png
 from fooling.records import read_image
 from fooling.records.files import read_json, write_atomically
 
-Cell = Mapping[str, Any]
-Captions = Callable[[Cell], list[str]]
-Panel = dict[str, Callable[[Cell], str]]  # a column of the panel to the right: its heading, and what a row says there
-SIDE = 64  # of an enlarged image, in screen pixels, about
+FILES = ("ladder.png", "means.png")
+Cell = Mapping[str, Any]  # of ladder.json: a job
+Row = Mapping[str, Any]  # of ladder.json: the jobs of a condition of a prior
+SIDE = 64  # of an enlarged image, pixels, about
 GAP = 8
 LEFT, COLUMN = 132, 78  # widths: of the rows' names, of a column of the panel
-HEAD, BAND, LINE = 40, 34, 13  # heights: of the columns' names, of a rung's name, of a line of small text
-DARK, DIM, INK, BRIGHT = 28, 150, 205, 255
-SMALL, NORMAL, LARGE = 11, 12, 17  # sizes of type
-NAMES = {"none": "no prior"}
+HEAD, SECTION, LINE = 40, 34, 13  # heights: of the columns' names, of a prior's name, of a line of small text
+
+
+class Contents(NamedTuple):
+    """What a picture shows besides the names of rows and columns."""
+
+    images: Sequence[Bytes]  # [H, W, C] each, of the cells
+    captions: Callable[[Cell], list[str]]  # the lines below an image
+    panel: Mapping[str, Callable[[Row], str]]  # the columns to the right: heading, and what it says of a row
+    notes: Sequence[str]  # below all
 
 
 def draw_ladder(folder: Path) -> None:
     """ladder.png, the image of median confidence of each job, and means.png, the mean of its images, from ladder.json."""
-    found = read_json(folder / "ladder.json")
-    panel: Panel = {"median\nconfidence": lambda row: percent(row["confidence"])}
-    if found["judges"]:
-        panel["judges\nread it"] = lambda row: f"{row['read']['share']:.0%}"
-    panel["evaluations\nan image"] = lambda row: f"{row['evaluations']:,.0f}"
-    panel["seconds\nan image"] = lambda row: f"{row['seconds_per_image']:.2f}"
-    if any(row["percentiles"] for row in found["rows"]):
-        panel["percentile\namong real"] = ranks
-    typical = draw(
-        found,
-        [read_image(folder / cell["folder"] / "images" / f"{cell['shown']:04d}.png") for cell in found["cells"]],
-        lambda cell: captions(cell, found["labels"]),
-        panel,
-        notes(found),
+    summary = read_json(folder / "ladder.json")
+    cells = summary["cells"]
+    chosen = [read_image(folder / cell["folder"] / "images" / f"{cell['shown']:04d}.png") for cell in cells]
+    typical = Contents(chosen, lambda cell: captions(cell, summary["labels"]), panel(summary), notes(summary))
+    write_atomically(folder / "ladder.png", to_png(draw(summary, typical)))
+    means = Contents(
+        [read_image(folder / cell["folder"] / "mean.png") for cell in cells],
+        lambda cell: [distance(cell)],
+        {"distance of\ntwo images": distance},
+        [f"The mean of {cells[0]['images']} images each; below it the mean distance between two of them."],
     )
-    write_atomically(folder / "ladder.png", encode(typical, format="PNG", optimize=True))
-    distance: Panel = {"distance of\ntwo images": lambda row: far(row)}
-    means = draw(
-        found,
-        [read_image(folder / cell["folder"] / "mean.png") for cell in found["cells"]],
-        lambda cell: [far(cell)],
-        distance,
-        [f"The mean of {found['cells'][0]['images']} images each; below it the mean distance between two of them."],
-    )
-    write_atomically(folder / "means.png", encode(means, format="PNG", optimize=True))
+    write_atomically(folder / "means.png", to_png(draw(summary, means)))
+
+
+# --- text ---------------------------------------------------------------------------------------------------------------
+def panel(summary: Mapping[str, Any]) -> dict[str, Callable[[Row], str]]:
+    """The columns to the right of the images in ladder.png."""
+    columns: dict[str, Callable[[Row], str]] = {"median\nconfidence": lambda row: percent(row["confidence"])}
+    if summary["judges"]:
+        columns["read by\nheld-out"] = lambda row: whole_percent(row["read"]["share"])
+    columns["evaluations\nper image"] = lambda row: f"{row['evaluations']:,.0f}"
+    columns["seconds\nper image"] = lambda row: f"{row['seconds_per_image']:.2f}"
+    if any(row["percentiles"] for row in summary["rows"]):
+        columns["percentile\namong real"] = percentiles
+    return columns
 
 
 def captions(cell: Cell, labels: Sequence[str]) -> list[str]:
-    """What stands below a job's image."""
+    """The lines below a job's image: its target if that is not the prior's class, confidence, share read by others."""
     target = "" if cell["prior"] == cell["digit"] else f"{labels[cell['digit']]}: "
-    said = [target + percent(cell["confidence"]).replace(" ", "")]
-    return [*said, f"read {cell['read']['share']:.0%}"] if cell["read"] else said
+    confidence = target + percent(cell["confidence"])
+    return [confidence, f"read {whole_percent(cell['read']['share'])}"] if cell["read"] else [confidence]
 
 
-def notes(found: Mapping[str, Any]) -> list[str]:
-    """What stands below all."""
-    number = found["cells"][0]["images"]
-    said = [f"Of {number} images each the one of median confidence; below it the median confidence of all {number}"]
-    if found["judges"]:
-        said.append(f"“read”: how many of them {' and '.join(found['judges'])} read as the column's digit")
-    return said
+def notes(summary: Mapping[str, Any]) -> list[str]:
+    """The lines below ladder.png."""
+    number = summary["cells"][0]["images"]
+    lines = [f"Of {number} images each the one of median confidence; below it the median confidence of all {number}."]
+    if summary["judges"]:
+        lines.append(f"read: share that {' and '.join(summary['judges'])} (held-out) classify as the column's class.")
+    return lines
 
 
-def far(cell: Cell) -> str:
+def distance(cell: Cell) -> str:
     """The mean distance between two images."""
     return "" if cell["distance"] is None else f"{cell['distance']:.1f}"
 
 
-def ranks(row: Cell) -> str:
-    """The percentiles of a row, a line a term."""
-    return "\n".join(f"{name} {rank:.0f}" for name, rank in row["percentiles"].items() if name != "target")
+def percentiles(row: Row) -> str:
+    """The percentiles of a row, a line for each term."""
+    return "\n".join(f"{name} {value:.0f}" for name, value in row["percentiles"].items() if name != "target")
 
 
-def draw(
-    found: Mapping[str, Any], images: Sequence[Bytes], captions: Captions, panel: Panel, notes: Sequence[str]
-) -> Image.Image:
-    """The sheet: images [H, W, C] and captions of the cells, panel of the rows, notes below all."""
-    cells, rows = found["cells"], found["rows"]
+# --- drawing ------------------------------------------------------------------------------------------------------------
+def draw(summary: Mapping[str, Any], contents: Contents) -> Image.Image:
+    """The sheet."""
+    cells, rows = summary["cells"], summary["rows"]
     columns = len(cells) // len(rows)
-    height, width, channels = images[0].shape
-    scale = max(1, round(SIDE / max(height, width)))
+    height, width, channels = contents.images[0].shape
+    scale = enlargement(contents.images[0], SIDE)
     step = max(width * scale, SIDE) + GAP
-    down = height * scale + 2 * GAP + LINE * len(captions(cells[0]))
-    bands = len({row["rung"] for row in rows})
-    across = LEFT + columns * step + len(panel) * COLUMN + GAP
-    size = (across, HEAD + bands * BAND + len(rows) * down + LINE * len(notes) + 3 * GAP)
-    sheet = Image.new("L" if channels == 1 else "RGB", size, shade(DARK, channels))
-    pen = ImageDraw.Draw(sheet)
-
-    def write(x: float, y: float, text: str, tone: int = INK, size: int = SMALL, anchor: str = "mm") -> None:
-        pen.text((x, y), text, shade(tone, channels), ImageFont.load_default(size), anchor, align="center")
-
+    down = height * scale + 2 * GAP + LINE * len(contents.captions(cells[0]))
+    across = LEFT + columns * step + len(contents.panel) * COLUMN + GAP
+    lines = [line for note in contents.notes for line in wrap(note, across - 2 * GAP)]
+    sections = len({row["rung"] for row in rows})
+    sheet = Sheet(across, HEAD + sections * SECTION + len(rows) * down + LINE * len(lines) + 3 * GAP, channels)
     for i, cell in enumerate(cells[:columns]):
-        write(LEFT + i * step + width * scale / 2, HEAD / 2, found["labels"][cell["prior"]], BRIGHT, LARGE)
-    for i, heading in enumerate(panel):
-        write(LEFT + columns * step + (i + 0.5) * COLUMN, HEAD / 2, heading, DIM)
+        sheet.write(LEFT + i * step + width * scale / 2, HEAD / 2, summary["labels"][cell["prior"]], BRIGHT, LARGE, "mm")
+    for i, heading in enumerate(contents.panel):
+        sheet.write(LEFT + columns * step + (i + 0.5) * COLUMN, HEAD / 2, heading, DIM, anchor="mm")
     y = HEAD
     for number, row in enumerate(rows):
         if number == 0 or rows[number - 1]["rung"] != row["rung"]:
-            pen.line((GAP, y, across - GAP, y), shade(DIM // 2, channels))
-            write(GAP, y + BAND / 2, NAMES.get(row["rung"], row["rung"]), BRIGHT, LARGE, "lm")
-            y += BAND
+            sheet.rule(GAP, across - GAP, y)
+            sheet.write(GAP, y + SECTION / 2, "no prior" if row["rung"] == "none" else row["rung"], BRIGHT, LARGE, "lm")
+            y += SECTION
         middle = y + height * scale / 2
-        pen.multiline_text(
-            (GAP, middle), wrapped(found["arms"][row["arm"]]), shade(INK, channels), ImageFont.load_default(NORMAL), "lm"
-        )
-        for i, (cell, image) in enumerate(zip(cells[number * columns :][:columns], images[number * columns :], strict=False)):
-            x = LEFT + i * step
-            tile = Image.fromarray(image[:, :, 0] if channels == 1 else image)
-            sheet.paste(tile.resize((width * scale, height * scale), Image.Resampling.NEAREST), (x, y))
-            for line, caption in enumerate(captions(cell)):
-                write(x + width * scale / 2, y + height * scale + 3 + LINE * line, caption, DIM if line else INK, anchor="ma")
-        for i, say in enumerate(panel.values()):
-            write(LEFT + columns * step + (i + 0.5) * COLUMN, middle, say(row), INK, NORMAL)
+        sheet.write(GAP, middle, "\n".join(wrap(summary["arms"][row["arm"]], LEFT - 2 * GAP, NORMAL)), TEXT, NORMAL, "lm")
+        for i in range(columns):
+            cell, image = cells[number * columns + i], contents.images[number * columns + i]
+            draw_cell(sheet, LEFT + i * step, y, scale, image, contents.captions(cell))
+        for i, describe in enumerate(contents.panel.values()):
+            sheet.write(LEFT + columns * step + (i + 0.5) * COLUMN, middle, describe(row), TEXT, NORMAL, "mm")
         y += down
-    for line, note in enumerate(notes):
-        write(GAP, y + GAP + line * LINE, note, DIM, anchor="la")
-    return sheet
+    for i, line in enumerate(lines):
+        sheet.write(GAP, y + GAP + i * LINE, line, DIM)
+    return sheet.picture
 
 
-def shade(tone: int, channels: int) -> Any:
-    """A grey of a picture of one or three channels."""
-    return tone if channels == 1 else (tone, tone, tone)
-
-
-def wrapped(text: str, letters: int = 19) -> str:
-    """Text in lines."""
-
-    return "\n".join(textwrap.wrap(text, letters))
+def draw_cell(sheet: Sheet, x: int, y: int, scale: int, image: Bytes, lines: Sequence[str]) -> None:
+    """An image [H, W, C] and the lines below it."""
+    sheet.paste(image, x, y, scale)
+    middle, below = x + image.shape[1] * scale / 2, y + image.shape[0] * scale + 3
+    for i, line in enumerate(lines):
+        sheet.write(middle, below + LINE * i, line, DIM if i else TEXT, anchor="ma")

@@ -1,99 +1,100 @@
-"""The picture of `fooling mean`: means of 1, 10 and all images of each class and prior, and how they sharpen."""
+"""mean.png of `fooling mean`: means of 1, 10 and all images of each class and prior, and how they converge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 
-from fooling.kernels.tables import Bytes, Doubles
-from fooling.plots.style import COLOURS, INK, as_png, band, new_figure, tidy, tile
+from fooling.kernels.tables import Doubles
+from fooling.plots.style import (
+    COLOURS,
+    INK,
+    LABEL,
+    TITLE,
+    band,
+    centred,
+    curve,
+    headline,
+    label_axes,
+    legend,
+    log_axis,
+    new_figure,
+    tile,
+    to_png,
+)
 
-SHOWN = (1, 10)  # N of the picture, besides all
-
-
-@dataclass(frozen=True)
-class ImagesByClass:
-    """Images of each class from one source."""
-
-    name: str  # of the prior, or real
-    images: Sequence[Bytes]  # [N, H, W, C] a class; none of the real ones where only their means are known
-    means: Sequence[Doubles]  # [H, W, C] a class, of all N; of real ones of as many as there are
-
-
-def whole_mean(images: Bytes) -> Doubles:
-    """The mean of images [N, H, W, C], grey levels, not rounded."""
-    return np.asarray(images.mean(axis=0, dtype=np.float64))
-
-
-def over_classes(lists: Sequence[Sequence[float]]) -> dict[str, list[float]]:
-    """Median and quartiles over the classes, for each N."""
-    low, middle, high = np.quantile(np.array(lists), [0.25, 0.5, 0.75], axis=0)
-    return {"low": low.tolist(), "median": middle.tolist(), "high": high.tolist()}
-
-
-MOST = 10  # classes that are shown
-SIDE = 0.5  # of a tile, inches
+FILES = ("mean.png",)
+MAX_CLASSES = 10
+SIDE = 0.55  # of a tile with its margins, inches
+GAP = 0.3  # between blocks, tiles
+LEAST = 9.0  # width of the picture, inches
 NAMES = {"none": "no prior", "real": "real images"}
 
 
-def chart(result: Mapping[str, Any], real: ImagesByClass, rows: "Sequence[ImagesByClass]") -> bytes:
-    """A PNG: side by side the means of 1, 10 and all, a row a prior, the real ones above; below, the curves."""
-    columns, blocks = min(MOST, len(result["labels"])), shown(result)
-    lines = [real, *rows]
-    heights = (0.55 + SIDE * len(lines), 3.4)
-    figure = new_figure(max(9.0, 1.2 + SIDE * columns * len(blocks)), sum(heights) + 0.4)
+class Quartiles(NamedTuple):
+    """Quartiles of the correlation over the classes, for each N of the curve."""
+
+    low: Sequence[float]
+    median: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """What the picture shows besides the summary: mean images, and correlations over the classes."""
+
+    means: Mapping[int, Mapping[str, Sequence[Doubles]]]  # N → source (real or a prior) → [H, W, C] of each class
+    curves: Mapping[str, Quartiles]  # source → how the correlation with the real mean rises with N
+
+
+def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
+    """A PNG of mean.json: a block of mean images for each N, a row for each source; the curves below."""
+    sources, across = list(next(iter(data.means.values()))), 1.2 + SIDE * len(data.means) * (number_of_columns(summary) + GAP)
+    heights = (0.7 + SIDE * len(sources), 3.4)
+    figure = new_figure(max(LEAST, across), sum(heights) + 0.4)
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
-    places: Any = parts[0].subfigures(
-        1, len(blocks), squeeze=False, width_ratios=(1.2 + SIDE * columns, *([SIDE * columns] * (len(blocks) - 1)))
-    )
-    for place, number in zip(places[0], blocks, strict=True):
-        tiles: Any = place.subplots(len(lines), columns, squeeze=False)
-        for i, row in enumerate(lines):
-            for j, image in enumerate(block(row, number, result)[:columns]):
-                tile(tiles[i, j], image, result["labels"][j] if i == 0 else "", size=9)
-            if place is places[0, 0]:
-                tiles[i, 0].set_ylabel(NAMES.get(row.name, row.name), fontsize=9, rotation=0, ha="right", va="center")
-        place.suptitle(f"N = {number}" + (" (real: all there are)" if number == result["runs"] else ""), fontsize=10, color=INK)
-    draw_curves(parts[1].subplots(), result)
-    what = f"means of N images of each class, evolved against {result['classifier']['name']}, and of real ones"
-    figure.suptitle(what, fontsize=12, color=INK)
-    return as_png(figure)
+    draw_means(centred(parts[0], across / LEAST), summary, data.means, sources)
+    draw_curves(parts[1].subplots(), summary, data.curves)
+    evolved, runs = f"evolved against {summary['classifier']['name']}", summary["runs"]
+    headline(figure, f"mean of N images of each class: {evolved}, and real (N = {runs:,}: of all real images)")
+    return to_png(figure)
 
 
-def shown(result: Mapping[str, Any]) -> list[int]:
-    """The N whose means are shown."""
-
-    return [*(n for n in SHOWN if n < result["runs"]), result["runs"]]
-
-
-def block(row: ImagesByClass, number: int, result: Mapping[str, Any]) -> list[Any]:
-    """The means of the first N images of each class; of real ones that are not at hand, white."""
-
-    if number == result["runs"]:
-        return list(row.means)
-    return [whole_mean(images[:number]) for images in row.images] or [np.full_like(one, 255) for one in row.means]
+def number_of_columns(summary: Mapping[str, Any]) -> int:
+    """Classes in a block of mean images."""
+    return min(MAX_CLASSES, len(summary["labels"]))
 
 
-def draw_curves(axes: Axes, result: Mapping[str, Any]) -> None:
-    """Correlation with the real mean over N, a curve a prior."""
+def draw_means(
+    figure: Any, summary: Mapping[str, Any], means: Mapping[int, Mapping[str, Sequence[Doubles]]], sources: Sequence[str]
+) -> None:
+    """A block of tiles for each N, side by side: a row for each source, a column for each class."""
+    columns = number_of_columns(summary)
+    ratios = [*([1.0] * columns), GAP] * len(means)
+    grid: Any = figure.subplots(len(sources), len(ratios), squeeze=False, width_ratios=ratios)
+    for i, (number, of_sources) in enumerate(means.items()):
+        block = grid[:, i * (columns + 1) :]
+        for row, source in enumerate(sources):
+            for column in range(columns):
+                above = f"\n{summary['labels'][column]}" if row == 0 else ""  # leaves a line for the block's heading
+                tile(block[row, column], of_sources[source][column], above, size=LABEL)
+            block[row, columns].set_axis_off()
+        heading = block[0, 0].annotate(f"N = {number:,}", (0, 1), (0, 15), "axes fraction", "offset points", fontsize=TITLE)
+        heading.set(color=INK, in_layout=False)  # wider than a tile, which it must not widen
+    for row, source in enumerate(sources):
+        name = NAMES.get(source, source)
+        grid[row, 0].set_ylabel(name, fontsize=LABEL, color=INK, rotation=0, ha="right", va="center")
 
-    curves = {found["prior"]: [one["correlation"] for one in found["classes"]] for found in result["priors"]}
-    if result["real"] and all(len(one) == len(result["numbers"]) for one in result["real"]):
-        curves["real images"] = result["real"]
-    for number, (name, lists) in enumerate(curves.items()):
-        found, colour = over_classes(lists), INK if name == "real images" else COLOURS[number % (len(COLOURS) - 1)]
-        band(axes, result["numbers"], found["low"], found["high"], colour)
-        label = "no prior" if name == "none" else name
-        axes.plot(result["numbers"], found["median"], "o-", color=colour, markersize=3.5, linewidth=1.5, label=label)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    tidy(
-        axes,
-        "how the mean sharpens (median over the classes, band: middle half)",
-        "N, images",
-        "correlation with the real mean",
-    )
+
+def draw_curves(axes: Axes, summary: Mapping[str, Any], curves: Mapping[str, Quartiles]) -> None:
+    """Correlation with the real mean over N, a curve for each source."""
+    for number, (source, quartiles) in enumerate(curves.items()):
+        colour = INK if source == "real" else COLOURS[number % (len(COLOURS) - 1)]
+        band(axes, summary["numbers"], quartiles.low, quartiles.high, colour)
+        curve(axes, summary["numbers"], quartiles.median, colour, NAMES.get(source, source))
+    log_axis(axes)
+    title = "convergence of the mean (median over the classes; bands: quartiles)"
+    label_axes(axes, title, "N, number of images", "correlation with the real mean")
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.02)
-    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+    legend(axes, "right")

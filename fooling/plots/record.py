@@ -1,48 +1,66 @@
-"""The pictures of a record and of a sweep."""
+"""The pictures of a record, and those over all records of a sweep."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fooling.kernels.tables import Bytes
+from fooling.plots.captions import percent
+from fooling.plots.feedback import draw_feedback
 from fooling.plots.pareto import draw_front
-from fooling.plots.sheets import GAP, LARGEST, SHEET, contact_sheet, draw_film, encode, mean, percent, that_fit
-from fooling.records import FRONT, load_checkpoint, read_image, read_run
+from fooling.plots.sheets import GAP, MAX_SIDE, animation, contact_sheet, fitting_number, mean
+from fooling.plots.style import to_png
+from fooling.plots.success import draw_success, draw_sweep_success
+from fooling.records import FEEDBACK, FRONT, load_checkpoint, read_image, read_images, read_run
 from fooling.records.files import png, write_atomically
 
+FILES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp")
+MAX_IMAGES = 100  # on a contact sheet
+COLUMNS = 10  # images of each job on a sweep's contact sheet, at most
 
-def draw_pictures(folder: Path) -> None:
-    """Draws mean.png, mean_converged.png, contact_sheet.png, evolution.webp and front.png from what the record holds."""
-    run = read_run(folder)
-    entries, any_class = run["images"], run["digit"] == "any"
-    images = np.stack([read_image(folder / entry["file"]) for entry in entries])
+
+def draw_pictures(folder: Path, *, success: bool) -> None:
+    """Draws what the record allows: means, contact sheet, animation, and the pictures of its search.
+
+    mean_converged.png needs a converged run, evolution.webp a checkpoint, front.png and feedback.* their searches' files.
+    """
+    entries = read_run(folder)["images"]
+    images = read_images(folder, [entry["file"] for entry in entries])
     converged = np.array([entry["converged"] for entry in entries])
     write_atomically(folder / "mean.png", png(mean(images)))
     if converged.any():
         write_atomically(folder / "mean_converged.png", png(mean(images[converged])))
-    shown = that_fit(min(len(images), SHEET), images.shape[1:])
-    captions = [(f"{entry['digit']}: " if any_class else "") + percent(entry["confidence"]) for entry in entries[:shown]]
-    note = f"the first {shown} of {len(images)}" if shown < len(images) else ""
-    sheet = contact_sheet(images[:shown], captions, note)
-    write_atomically(folder / "contact_sheet.png", encode(sheet, format="PNG"))
+    draw_contact_sheet(folder)
     checkpoint = load_checkpoint(folder)
     if checkpoint is not None:
-        draw_film(folder / "evolution.webp", checkpoint["track_frames"], checkpoint["track_frame_generations"])
+        frames, generations = checkpoint["track_frames"], checkpoint["track_frame_generations"].tolist()
+        write_atomically(folder / "evolution.webp", animation(frames, generations))
     if (folder / FRONT).exists():
         draw_front(folder)
+    if (folder / FEEDBACK).exists():
+        draw_feedback(folder)
+    if success:
+        draw_success(folder)
 
 
-def draw_sweep(parent: Path, names: Sequence[str], columns: int = 10) -> None:
-    """A contact sheet over all jobs of a sweep: a row each with its first images."""
-    shown: list[Bytes] = []
-    captions: list[str] = []
-    first = read_image(parent / names[0] / read_run(parent / names[0])["images"][0]["file"])
-    shortest = min(columns, *(len(read_run(parent / name)["images"]) for name in names))
-    shortest = max(1, min(shortest, LARGEST // (first.shape[1] + GAP)))
-    for name in names:
-        for entry in read_run(parent / name)["images"][:shortest]:
-            shown.append(read_image(parent / name / entry["file"]))
-            captions.append(f"{entry['digit']}: {percent(entry['confidence'])}")
-    sheet = contact_sheet(np.stack(shown), captions, columns=shortest)
-    write_atomically(parent / "contact_sheet.png", encode(sheet, format="PNG"))
+def draw_contact_sheet(folder: Path) -> None:
+    """contact_sheet.png of a record: its first images with their confidences."""
+    run = read_run(folder)
+    entries, any_class = run["images"], run["digit"] == "any"
+    number = fitting_number(min(len(entries), MAX_IMAGES), read_image(folder / entries[0]["file"]).shape)
+    images = read_images(folder, [entry["file"] for entry in entries[:number]])
+    captions = [(f"{entry['digit']}: " if any_class else "") + percent(entry["confidence"]) for entry in entries[:number]]
+    note = f"the first {number} of {len(entries):,} images" if number < len(entries) else ""
+    write_atomically(folder / "contact_sheet.png", to_png(contact_sheet(images, captions, note)))
+
+
+def draw_sweep(parent: Path, names: Sequence[str]) -> None:
+    """contact_sheet.png over all jobs of a sweep, a row with the first images of each, and success.png."""
+    jobs = [read_run(parent / name)["images"] for name in names]
+    width = read_image(parent / names[0] / jobs[0][0]["file"]).shape[1]
+    columns = max(1, min(COLUMNS, MAX_SIDE // (width + GAP), *map(len, jobs)))
+    cells = [(parent / name, entry) for name, entries in zip(names, jobs, strict=True) for entry in entries[:columns]]
+    images = np.stack([read_image(folder / entry["file"]) for folder, entry in cells])
+    captions = [f"{entry['digit']}: {percent(entry['confidence'])}" for _, entry in cells]
+    write_atomically(parent / "contact_sheet.png", to_png(contact_sheet(images, captions, columns=columns)))
+    draw_sweep_success(parent, names)

@@ -1,47 +1,67 @@
-"""The picture of `fooling scramble`: an example, accuracy and confidence over the share of the background that is replaced."""
+"""scramble.png of `fooling scramble`: an example, accuracy and confidence over the share of the background replaced."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fooling.kernels.tables import Bytes
-from fooling.plots.style import COLOURS, INK, accuracy_curve, as_png, confidence_curve, new_figure, per_cent, tidy, tile
+from fooling.plots.captions import whole_percent
+from fooling.plots.style import (
+    COLOURS,
+    INK,
+    LABEL,
+    TITLE,
+    accuracy_curve,
+    confidence_curve,
+    headline,
+    label_axes,
+    legend,
+    new_figure,
+    percent_axis,
+    tile,
+    to_png,
+)
+
+FILES = ("scramble.png",)
+ACROSS = "background pixels replaced, %"
 
 
 class Example(NamedTuple):
-    """An image with a share of its background replaced, and what it is read as."""
+    """An image with a share of its background replaced, and how it is classified."""
 
     share: float  # per cent
     image: Bytes  # [H, W, C]
-    said: str
+    label: str
+    score: float
 
 
-ACROSS = "background pixels replaced, per cent"
-
-
-def chart(result: Mapping[str, Any], examples: "Mapping[str, Sequence[Example]]") -> bytes:
-    """A PNG: a row of examples for each noise, and two charts."""
+def chart(summary: Mapping[str, Any], examples: Mapping[str, Sequence[Example]]) -> bytes:
+    """A PNG of scramble.json: a row of examples for each noise, and two charts."""
     heights = (1.55 * len(examples) + 0.3, 3.8)
     figure = new_figure(10, sum(heights) + 0.4)
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     above, below = parts
-    columns = max(len(found) for found in examples.values())
-    tiles: Any = above.subplots(len(examples), columns, squeeze=False)
-    for axes, (name, found) in zip(tiles, examples.items(), strict=True):
-        for place, example in zip(axes, found, strict=True):
-            tile(place, example.image, f"{example.share:g} %" if name == next(iter(examples)) else "", example.said)
-        axes[0].set_ylabel(name, fontsize=9, color=INK)
-    above.suptitle("an image and what it is read as; columns: share of the background that is replaced", fontsize=9, color=INK)
-    sides: Any = below.subplots(1, 2)
-    for (name, rows), colour in zip(result["curves"].items(), COLOURS, strict=False):
+    draw_examples(above, examples)
+    accuracies, confidences = below.subplots(1, 2)
+    for (name, rows), colour in zip(summary["curves"].items(), COLOURS, strict=False):
         shares = [row["share"] for row in rows]
-        accuracy_curve(sides[0], shares, rows, colour, f"{name}: {result['noises'][name]}")
-        confidence_curve(sides[1], shares, rows, colour, name)
-    tidy(sides[0], "right (bands: 95 %)", ACROSS, "share of the images")
-    tidy(sides[1], "confidence in the right class, median (bands: middle half)", ACROSS, "confidence")
-    for axes in sides:
-        per_cent(axes)
-    sides[0].legend(fontsize=8, frameon=False)
-    who = f"{result['classifier']['name']} on {result['images']:,} test images of {result['data']}"
-    rule = f"background: grey level ≤ {result['background']}"
-    figure.suptitle(f"{who}; {rule}", fontsize=11, color=INK)
-    return as_png(figure)
+        accuracy_curve(accuracies, shares, rows, colour, f"{name}: {summary['noises'][name]}")
+        confidence_curve(confidences, shares, rows, colour, name)
+    label_axes(accuracies, "accuracy (bands: 95 %)", ACROSS, "accuracy")
+    label_axes(confidences, "median confidence in the true class (bands: quartiles)", ACROSS, "confidence")
+    for axes in (accuracies, confidences):
+        percent_axis(axes)
+    legend(accuracies)
+    classifier = f"{summary['classifier']['name']} on {summary['images']:,} test images of {summary['data']}"
+    headline(figure, f"{classifier}; background: grey level ≤ {summary['background']}")
+    return to_png(figure)
+
+
+def draw_examples(figure: Any, examples: Mapping[str, Sequence[Example]]) -> None:
+    """The same image with ever more of its background replaced, a row for each noise."""
+    grid: Any = figure.subplots(len(examples), max(map(len, examples.values())), squeeze=False)
+    for i, (name, row) in enumerate(examples.items()):
+        for axes, example in zip(grid[i], row, strict=True):
+            above = f"{example.share:g} %" if i == 0 else ""
+            tile(axes, example.image, above, f"{example.label}, {whole_percent(example.score)}")
+        grid[i, 0].set_ylabel(name, fontsize=LABEL, color=INK)
+    headline(figure, "above: share of the background replaced; below: class and its score", TITLE)

@@ -1,25 +1,55 @@
-"""Pictures of a finished record: mean, contact sheet, film. Reads record folders only."""
+"""Sheets of images, enlarged and captioned, on a dark ground: contact sheets, and the frames of an animation."""
 
-import io
 import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from fooling.kernels.tables import Bytes
-from fooling.records.files import write_atomically
+from fooling.plots.style import to_webp, without_channel
 
-TILE = 84  # side of an enlarged image, in screen pixels, about
+GROUND, DIM, TEXT, BRIGHT = 40, 150, 210, 255  # grey levels
+SMALL, NORMAL, LARGE = 11, 12, 17  # sizes of type, pixels
+TILE = 84  # side of an enlarged image, pixels, about
 GAP = 6
-CAPTION = 16
-SHEET = 100  # images on a contact sheet, at most
-STOPS = 8  # images that are shown along a front, at most
-LARGEST = 8192  # pixels a side of a sheet; WebP's limit is 16383
-FRAME_MILLISECONDS, LAST_MILLISECONDS = 120, 2500
+CAPTION = 16  # height of a line, pixels
+MAX_SIDE = 8192  # of a sheet, pixels; WebP allows 16383
+
+
+class Sheet:
+    """A picture to paste images and write text on: grey for images of one channel, else in colour."""
+
+    def __init__(self, width: int, height: int, channels: int) -> None:
+        self.picture = Image.new("L" if channels == 1 else "RGB", (width, height), shade(GROUND, channels))
+        self.pen, self.channels = ImageDraw.Draw(self.picture), channels
+
+    def paste(self, image: Bytes, x: int, y: int, scale: int) -> None:
+        """An image [H, W, C], each pixel enlarged to scale × scale, its upper left corner at (x, y)."""
+        tile = Image.fromarray(without_channel(image))
+        size = tile.width * scale, tile.height * scale
+        self.picture.paste(tile.resize(size, Image.Resampling.NEAREST), (x, y))
+
+    def write(self, x: float, y: float, text: str, tone: int = TEXT, size: int = SMALL, anchor: str = "la") -> None:
+        """Text of one or several lines; `anchor` as in Pillow: l, m, r by a, m, d."""
+        font, middle = ImageFont.load_default(size), anchor[0] == "m"
+        self.pen.text((x, y), text, shade(tone, self.channels), font, anchor, align="center" if middle else "left")
+
+    def rule(self, x: float, end: float, y: float) -> None:
+        """A horizontal line."""
+        self.pen.line((x, y, end, y), shade(DIM // 2, self.channels))
+
+
+def shade(tone: int, channels: int) -> Any:
+    """A grey level as a colour of a picture of one or three channels."""
+    return tone if channels == 1 else (tone, tone, tone)
+
+
+def enlargement(image: Bytes, side: int) -> int:
+    """The whole factor that makes the longer side of an image [H, W, C] about so many pixels."""
+    height, width, _ = image.shape
+    return max(1, round(side / int(max(height, width))))
 
 
 def mean(images: Bytes) -> Bytes:
@@ -27,37 +57,41 @@ def mean(images: Bytes) -> Bytes:
     return np.asarray(np.rint(images.mean(axis=0, dtype=np.float64)), dtype=np.uint8)
 
 
-def percent(confidence: float) -> str:
-    """A confidence in per cent, cut off, never rounded up to 100."""
-    return "> 99.99 %" if confidence > 0.9999 else f"{math.floor(confidence * 1e4) / 100:.2f} %"
+def wrap(text: str, width: float, size: int = SMALL) -> list[str]:
+    """Text in lines of at most so many pixels, broken between words."""
+    font, lines = ImageFont.load_default(size), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [line for line in lines if line]
 
 
 def contact_sheet(images: Bytes, captions: Sequence[str], note: str = "", columns: int | None = None) -> Image.Image:
-    """Enlarged images in a grid, a caption below each and a note below all: images [N, H, W, C]."""
-    height, width = images.shape[1:3]
-    scale = max(1, round(TILE / max(height, width)))
-    columns = columns or even_columns(len(images))
+    """Images [N, H, W, C] in a grid, a caption below each and a note below all."""
+    height, width, channels = images.shape[1:]
+    scale, columns = enlargement(images[0], TILE), columns or even_columns(len(images))
     rows = -(-len(images) // columns)
-    cell = (max(width * scale, TILE) + GAP, height * scale + GAP + (CAPTION if any(captions) else 0))
-    size = (columns * cell[0] + GAP, rows * cell[1] + GAP + (CAPTION if note else 0))
-    sheet = Image.new("L" if images.shape[3] == 1 else "RGB", size, 40 if images.shape[3] == 1 else (40, 40, 40))
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    ink: Any = 210 if images.shape[3] == 1 else (210, 210, 210)
+    across = max(width * scale, TILE) + GAP
+    down = height * scale + GAP + (CAPTION if any(captions) else 0)
+    notes = wrap(note, columns * across - GAP)
+    sheet = Sheet(columns * across + GAP, rows * down + GAP + CAPTION * len(notes), channels)
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        x, y = GAP + i % columns * cell[0], GAP + i // columns * cell[1]
-        tile = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-        sheet.paste(tile.resize((width * scale, height * scale), Image.Resampling.NEAREST), (x, y))
-        pen.text((x + width * scale / 2, y + height * scale + 2), caption, fill=ink, font=font, anchor="ma")
-    if note:
-        pen.text((GAP, size[1] - CAPTION), note, fill=ink, font=font)
-    return sheet
+        x, y = GAP + i % columns * across, GAP + i // columns * down
+        sheet.paste(image, x, y, scale)
+        sheet.write(x + width * scale / 2, y + height * scale + 2, caption, anchor="ma")
+    for line, text in enumerate(notes):
+        sheet.write(GAP, rows * down + GAP + CAPTION * line, text)
+    return sheet.picture
 
 
-def that_fit(number: int, shape: tuple[int, ...]) -> int:
-    """How many of so many images [H, W, C] fit on a sheet of LARGEST × LARGEST pixels, at least one."""
+def fitting_number(number: int, shape: tuple[int, ...]) -> int:
+    """How many of so many images [H, W, C] fit on a sheet of MAX_SIDE × MAX_SIDE pixels, at least one."""
     while number > 1:
         columns = even_columns(number)
-        if max(columns * (shape[1] + GAP), -(-number // columns) * (shape[0] + GAP + CAPTION)) <= LARGEST:
+        if max(columns * (shape[1] + GAP), -(-number // columns) * (shape[0] + GAP + CAPTION)) <= MAX_SIDE:
             break
         number -= 1
     return number
@@ -68,39 +102,11 @@ def even_columns(number: int) -> int:
     return min(range(math.ceil(math.sqrt(number)), math.ceil(math.sqrt(2 * number)) + 1), key=lambda n: -number % n)
 
 
-def draw_film(path: Path, frames: Bytes, generations: npt.NDArray[np.int64]) -> None:
-    """An animated WebP of the runs' images [F, R, H, W, C] through the generations, lossless."""
-    shown = that_fit(frames.shape[1], frames.shape[2:])
-    pictures = [
-        contact_sheet(frame[:shown], [""] * shown, f"generation {generation}")
-        for frame, generation in zip(frames, generations.tolist(), strict=True)
+def animation(frames: Bytes, generations: Sequence[int]) -> bytes:
+    """A lossless animated WebP of the runs' images [F, R, H, W, C], a frame for each of the generations."""
+    number = fitting_number(frames.shape[1], frames.shape[2:])
+    sheets = [
+        contact_sheet(frame[:number], [""] * number, f"generation {generation}")
+        for frame, generation in zip(frames, generations, strict=True)
     ]
-    durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
-    film = encode(
-        pictures[0], format="WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, lossless=True
-    )
-    write_atomically(path, film)
-
-
-def evenly_spaced(front: npt.NDArray[np.float64], number: int) -> npt.NDArray[np.int64]:
-    """At most `number` of a front [N, 2], its ends among them, about equally far from each other in both, by their ranks."""
-    place = np.log(np.maximum(front, 1e-12))
-    steps = np.hypot(*(np.diff(place, axis=0) / np.maximum(np.ptp(place, axis=0), 1e-12)).T)
-    length = np.concatenate([[0.0], np.cumsum(steps)])
-    return np.unique(np.abs(length - np.linspace(0, length[-1], number)[:, None]).argmin(axis=1))
-
-
-def scale(set_scale: Callable[..., None], values: npt.NDArray[np.float64]) -> None:
-    """A logarithmic axis; linear below the least value above 0 where one is 0."""
-    above = values[values > 0]
-    if len(above) == len(values):
-        set_scale("log")
-    elif len(above):
-        set_scale("symlog", linthresh=float(above.min()))
-
-
-def encode(picture: Image.Image, **options: Any) -> bytes:
-    """A picture as the bytes of a file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, **options)
-    return buffer.getvalue()
+    return to_webp(sheets, lossless=True)

@@ -11,8 +11,9 @@ from fooling.records.files import fresh_folder
 from fooling.settings import dump
 from fooling.settings.fields import user_path
 from fooling.settings.files import read_yaml
-from fooling.settings.overrides import flatten
+from fooling.settings.former import without_former
 from fooling.settings.schema import RunSettings
+from fooling.settings.tree import flat
 
 RUNS = Path("runs")  # where folders go that nobody named
 
@@ -90,6 +91,7 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any]) -> No
 
 def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:
     """Settings in which the folder's job differs: {name: (there, here)}."""
-    there, here = flatten(read_yaml(folder / CONFIG)), flatten(read_yaml(config))
+    there = dict(flat(without_former(read_yaml(folder / CONFIG), RunSettings)))
+    here = dict(flat(read_yaml(config)))
     names = sorted((there.keys() | here.keys()) - set(FREE))
     return {name: (there.get(name), here.get(name)) for name in names if there.get(name) != here.get(name)}

@@ -1,45 +1,72 @@
-"""search=anneal: each run is one chain; what it holds after each `proposals` proposals is a generation."""
+"""search=anneal: simulated annealing (Kirkpatrick et al. 1983, "Optimization by Simulated Annealing").
+
+Each run is one chain. A generation is `proposals` proposals: each swaps two pixels or redraws one, and Metropolis's rule
+accepts it or not.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.sigmoid import SigmoidNetwork
-from fooling.kernels.reference import annealing as reference_anneal
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.annealing import temperatures
-from fooling.kernels.reference.penalties import region_count, regional_counts, regions
-from fooling.kernels.tables import TermTarget, bin_of_level, draw_guide
+from fooling.classifiers.dense import SIGMOID, DenseNetwork
+from fooling.kernels import numba, reference
+from fooling.kernels.numba.annealing import anneal
+from fooling.kernels.numba.annealing_state import ChainState, CompiledObjective, ProposalParams
+from fooling.kernels.numba.delta_penalties import padded_weights
+from fooling.kernels.numba.network import padded_layer
+from fooling.kernels.reference.annealing import metropolis_accept, propose, shuffle_levels, temperatures
+from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regions
+from fooling.kernels.tables import RATE_ONE, Bytes, TermTarget, bin_of_level, draw_guide, draw_table, exact_counts
+from fooling.search.genetic.delta import make_delta_terms, measure
 from fooling.search.objective import Objective
-from fooling.search.state import State
+from fooling.search.parallel import cores
+from fooling.search.prior import level_distribution
+from fooling.search.protocol import Schedule
+from fooling.search.state import Runs, State
+from fooling.search.stopping import StoppingCriteria
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
 from fooling.statistics.pca import PrincipalComponents
-from fooling.statistics.pca import arguments as eigen_arguments
+from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
-if TYPE_CHECKING:
-    from fooling.kernels.numba.annealing import ChainState, CompiledObjective, ProposalParams
-
-Runs = npt.NDArray[np.uint32]
-
-# Terms that `numba_anneal` knows, in the order of its weights, and the names of their statistics in its `Chains`.
+# Terms that the compiled chains have, in the order of their weights, and the names of their statistics in `ChainState`.
 COMPILED = {"histogram": "counts", "variogram": "sums", "regional": "regions", "eigen": "parts"}
 
 
 @dataclass(frozen=True)
 class AnnealingParams:
-    """How chains walk."""
+    """What chains propose, and how the temperature falls."""
 
     shape: tuple[int, int, int]  # H, W, C
-    proposals: int  # of each chain a generation
+    proposals: int  # of each chain in a generation
     last: int  # the last generation: the temperature is 0 after it
-    tables: npt.NDArray[np.uint64]  # [T, C, 256], cumulative shares of the grey levels that redraws draw from, a target
+    tables: npt.NDArray[np.uint64]  # [T, C, 256], cumulative shares of the grey levels of redraws, for each target
     counts: npt.NDArray[np.int64]  # [T, C, 256], how often each level is in the first image
     swap: int  # share of the proposals that are swaps, in units of 2⁻²⁴; the others redraw a pixel
     temperature: float  # at the start, in units of the cost
-    cooling: float  # temperature = start·(1 − share of the chain that is over)^cooling
+    cooling: float  # temperature = start·(1 − share of the proposals that are over)^cooling
     seed: int
+
+    @staticmethod
+    def from_settings(settings: RunSettings, objective: Objective, statistics: Statistics | None) -> "AnnealingParams":
+        """The parameters in the settings; the temperature is 0 at the last generation that the budget allows."""
+        search: Any = settings.search
+        height, width, channels = objective.classifier.input_shape
+        levels = level_distribution(settings, statistics, channels)
+        return AnnealingParams(
+            shape=(height, width, channels),
+            proposals=search.proposals,
+            last=StoppingCriteria.from_settings(settings, objective.digit).last,
+            tables=draw_table(levels),
+            counts=exact_counts(levels, height * width),
+            swap=round(search.swap_share * RATE_ONE),
+            temperature=search.temperature,
+            cooling=search.cooling,
+            seed=settings.seed,
+        )
 
     def temperatures(self, generation: int) -> npt.NDArray[np.float64]:
         """Of each proposal of a generation, [proposals]."""
@@ -47,137 +74,152 @@ class AnnealingParams:
 
 
 class ReferenceAnneal:
-    """engine=reference: one proposal after the other, every term as it is written down."""
+    """engine=reference: one proposal after the other, every term computed in full."""
 
     notes: tuple[str, ...] = ()
     kernels: Any = reference
 
-    def __init__(
-        self, objective: Objective, annealing: AnnealingParams, threads: int | None = None, scoring: str = "dense"
-    ) -> None:
-        self.objective, self.annealing = objective, annealing
-        del threads, scoring
+    def __init__(self, objective: Objective, params: AnnealingParams) -> None:
+        self.objective, self.params = objective, params
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The chains with the parameters in the settings."""
+        del start_image
+        return cls(objective, AnnealingParams.from_settings(settings, objective, statistics))
+
+    @staticmethod
+    def schedule(settings: RunSettings) -> Schedule:
+        """One evaluation for the first image of a chain, one for each proposal."""
+        search: Any = settings.search
+        return Schedule(1, search.proposals, search.generations, minimum_budget=1 + search.proposals)
 
     def init(self, runs: Runs) -> State:
         """The first image of each chain: its target's grey levels in random order."""
-        a, which = self.annealing, self.objective.which(runs)
-        images = reference_anneal.shuffled(a.counts[which], a.seed, runs, a.shape)
+        p, which = self.params, self.objective.which(runs)
+        images = shuffle_levels(p.counts[which], p.seed, runs, p.shape)
         costs, scores = self.objective.cost(images, which, self.kernels)
         return State(0, runs, images[:, None], costs[:, None], scores[:, None], np.ones(len(runs), dtype=np.int64))
 
     def step(self, state: State) -> State:
         """All proposals of a generation."""
-        a, generation, which = self.annealing, state.generation + 1, self.objective.which(state.runs)
+        p, generation, which = self.params, state.generation + 1, self.objective.which(state.runs)
         images, costs, scores = state.images[:, 0].copy(), state.costs[:, 0].copy(), state.scores[:, 0].copy()
         changed = np.zeros(len(images), dtype=np.int64)
-        for step, temperature in enumerate(a.temperatures(generation)):
-            proposals = reference_anneal.propose(images, a.tables[which], a.swap, a.seed, generation, step, state.runs)
+        for step, temperature in enumerate(p.temperatures(generation)):
+            proposals = propose(images, p.tables[which], p.swap, p.seed, generation, step, state.runs)
             fresh = (proposals != images).any(axis=(1, 2, 3))
-            new, found = costs.copy(), scores.copy()
+            new, new_scores = costs.copy(), scores.copy()
             if fresh.any():
-                new[fresh], found[fresh] = self.objective.cost(proposals[fresh], which[fresh], self.kernels)
-            taken = reference_anneal.metropolis_accept(new, costs, temperature, a.seed, generation, step, state.runs) & fresh
-            images[taken], costs[taken], scores[taken] = proposals[taken], new[taken], found[taken]
+                new[fresh], new_scores[fresh] = self.objective.cost(proposals[fresh], which[fresh], self.kernels)
+            accepted = metropolis_accept(new, costs, temperature, p.seed, generation, step, state.runs) & fresh
+            images[accepted], costs[accepted], scores[accepted] = proposals[accepted], new[accepted], new_scores[accepted]
             changed += fresh
         return State(generation, state.runs, images[:, None], costs[:, None], scores[:, None], changed)
 
 
 class NumbaAnneal(ReferenceAnneal):
-    """engine=numba: chains of a built-in network by difference, compiled, on all cores; others a proposal at a time."""
+    """engine=numba: compiled chains of a built-in network by delta evaluation, on all cores; others one proposal at a time."""
+
+    kernels = numba
 
     def __init__(
-        self, objective: Objective, annealing: AnnealingParams, threads: int | None = None, scoring: str = "difference"
+        self, objective: Objective, params: AnnealingParams, threads: int | None = None, scoring: str = "difference"
     ) -> None:
-        from fooling.kernels.numba import penalties as numba_
-        from fooling.search.genetic.delta import make_delta_terms
-        from fooling.search.genetic.numba import cores
-
-        super().__init__(objective, annealing)
-        self.kernels = numba_
-        self.threads, self.parts = threads or cores(), make_delta_terms(objective)
+        super().__init__(objective, params)
+        self.threads, self.terms = threads or cores(), make_delta_terms(objective)
         self.pool = ThreadPoolExecutor(self.threads)
-        slow = why_slow(objective) if scoring == "difference" else ()
+        reasons = why_slow(objective) if scoring == "difference" else ()
         self.notes = tuple(
-            f"{why}: chains are scored in full, which is slow; search=ga needs fewer evaluations" for why in slow
+            f"{reason}: chains are scored in full, which is slow; search=ga needs fewer evaluations" for reason in reasons
         )
-        self.guides = draw_guide(annealing.tables)
-        self.goal = make_goal(objective, annealing.shape) if scoring == "difference" and not slow else None
+        self.guides = draw_guide(params.tables)
+        self.compiled = compile_objective(objective, params.shape) if scoring == "difference" and not reasons else None
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The chains with the parameters in the settings."""
+        del start_image
+        params = AnnealingParams.from_settings(settings, objective, statistics)
+        return cls(objective, params, settings.engine.threads, settings.engine.scoring)
 
     def step(self, state: State) -> State:
         """All proposals of a generation, the chains shared among the threads."""
-        goal = self.goal
-        if goal is None:
+        compiled = self.compiled
+        if compiled is None:
             return super().step(state)
-        from fooling.kernels.numba import annealing as numba_anneal
-
-        chains, walk = self.chains(state), self.walk(state.generation + 1)
-        (height, width, _), n = self.annealing.shape, len(state.runs)
+        chains, walk = self.chains(state), self.proposal_params(state.generation + 1)
+        (height, width, _), n = self.params.shape, len(state.runs)
         size = max(1, -(-n // self.threads))
 
         def work(lo: int) -> None:
-            numba_anneal.anneal(chains, goal, walk, height, width, lo, min(lo + size, n))
+            anneal(chains, compiled, walk, height, width, lo, min(lo + size, n))
 
         list(self.pool.map(work, range(0, n, size)))
         statistics: dict[str, npt.NDArray[Any]] = {"transposed": chains.transposed, "scores": chains.units}
-        statistics |= {name: getattr(chains, own) for name, own in COMPILED.items()}
+        statistics |= {name: getattr(chains, field) for name, field in COMPILED.items()}
         return State(
             walk.generation,
             state.runs,
-            chains.images.reshape(n, 1, *self.annealing.shape),
+            chains.images.reshape(n, 1, *self.params.shape),
             chains.costs[:, None],
             chains.scores[:, None],
             chains.changed,
             {name: array[:, None] for name, array in statistics.items()},
         )
 
-    def chains(self, state: State) -> "ChainState":
-        """The chains of a state, as copies that can be changed; their statistics are counted where it has none."""
-        from fooling.kernels.numba.annealing import ChainState
-        from fooling.search.genetic.delta import measure
-
-        n, channels = len(state.runs), self.annealing.shape[2]
+    def chains(self, state: State) -> ChainState:
+        """The chains of a state, as copies that can be changed; their statistics are computed where it has none."""
+        n, channels = len(state.runs), self.params.shape[2]
         known = {name: array[:, 0].copy() for name, array in state.statistics.items()}
-        found = known or measure(self.parts, np.ascontiguousarray(state.images[:, 0]))
-        none = {"counts": (n, channels, 1), "sums": (n, channels, 2, 1), "regions": (n, channels, 1), "parts": (n, 1)}
-        own = {own: found.get(name, np.zeros(none[own], dtype=np.int64)) for name, own in COMPILED.items()}
+        found = known or measure(self.terms, np.ascontiguousarray(state.images[:, 0]))
+        empty = {"counts": (n, channels, 1), "sums": (n, channels, 2, 1), "regions": (n, channels, 1), "parts": (n, 1)}
+        terms = {field: found.get(name, np.zeros(empty[field], dtype=np.int64)) for name, field in COMPILED.items()}
         return ChainState(
             runs=state.runs,
-            which=self.objective.which(state.runs),
+            target_index=self.objective.which(state.runs),
             images=state.images.reshape(n, -1).copy(),
             transposed=found["transposed"],
             units=found["scores"],
             scores=state.scores[:, 0].copy(),
             costs=state.costs[:, 0].copy(),
             changed=np.zeros(n, dtype=np.int64),
-            **own,
+            **terms,
         )
 
-    def walk(self, generation: int) -> "ProposalParams":
-        """How the chains go in a generation."""
-        from fooling.kernels.numba.annealing import ProposalParams
-
-        a = self.annealing
-        return ProposalParams(a.tables, self.guides, a.swap, np.uint64(a.seed), generation, a.temperatures(generation))
+    def proposal_params(self, generation: int) -> ProposalParams:
+        """What the kernels make the proposals of a generation from."""
+        p = self.params
+        return ProposalParams(p.tables, self.guides, p.swap, np.uint64(p.seed), generation, p.temperatures(generation))
 
 
 def why_slow(objective: Objective) -> tuple[str, ...]:
-    """What keeps chains from going by difference."""
+    """Why the chains of an objective are not compiled."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
-    if not isinstance(objective.classifier, SigmoidNetwork):
+    if not (isinstance(objective.classifier, DenseNetwork) and objective.classifier.output == SIGMOID):
         found.append("the classifier is not of mnist_mlp's kind")
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
     return tuple(found)
 
 
-def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "CompiledObjective":
-    """What the chains of a built-in network are scored by."""
-    from fooling.kernels.numba.annealing import CompiledObjective
-    from fooling.kernels.numba.delta_penalties import padded_weights
-    from fooling.kernels.numba.sigmoid_network import padded_rest
-
+def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> CompiledObjective:
+    """The objective as the compiled chains of a built-in network take it."""
     network: Any = objective.classifier
-    found = objective.arguments or of_no_class(shape)
+    ((output, bias),) = network.later_layers
+    found = objective.arguments or zero_arguments(shape)
     bins, histogram = found["histogram"]
     variogram, _ = found["variogram"]
     grid, regional = found["regional"]
@@ -186,12 +228,12 @@ def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "CompiledObj
     return CompiledObjective(
         weights=np.array([objective.weights[name] for name in ("target", *COMPILED)]),
         digit=objective.digit,
-        free=objective.free,
+        margin=objective.free,
         bins=bins,
         histogram=histogram,
         places=np.full(histogram.targets.shape[2], float(shape[0] * shape[1])),
         variogram=variogram,
-        pairs=reference.pair_counts(shape, variogram.targets.shape[2] // 2).reshape(-1),
+        pairs=pair_counts(shape, variogram.targets.shape[2] // 2).reshape(-1),
         regional=regional,
         region=regions(shape[0], shape[1], grid),
         reach=reach,
@@ -200,17 +242,16 @@ def make_goal(objective: Objective, shape: tuple[int, int, int]) -> "CompiledObj
         mean=mean,
         variance=variance,
         residual=float(residual),
-        eigen_free=free,
+        eigen_margin=free,
         network=padded_weights(network.linear_head[0]),
         scale=network.scale,
-        rest=padded_rest(network.weights2),
-        bias=network.bias2,
+        output=padded_layer(output),
+        bias=bias,
     )
 
 
-def of_no_class(shape: tuple[int, int, int]) -> dict[str, tuple[Any, ...]]:
-    """Arguments for terms of weight 0 where no class's statistics are wanted: the compiled chains need their types."""
-
+def zero_arguments(shape: tuple[int, int, int]) -> dict[str, tuple[Any, ...]]:
+    """Arguments for terms of weight 0 without a class: the compiled chains need their types."""
     pixels, channels = int(np.prod(shape)), shape[2]
 
     def nothing(size: int) -> TermTarget:

@@ -1,7 +1,7 @@
-"""One step along a gradient, compiled: blur, the slope of what is climbed, decay.
+"""One compiled step along a gradient: blur, ascent, decay.
 
-Pixels move by `rate` grey levels in the root mean square, wherever the slope points: its size, which differs by orders of
-magnitude between networks and images, plays no part. They are cut off at black and white.
+Pixels move by `rate` grey levels in the root mean square along the normalised gradient: its norm, which differs by orders of
+magnitude between networks and images, plays no part. Pixels are clipped to 0…255.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.layers import LOGITS, SCORES, layer_function
+from fooling.kernels.jax import differentiable
+from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel, roll
 from fooling.kernels.tables import Floats, Ints
+from fooling.search.continuous import StepSize
 
 Shifts = npt.NDArray[np.int32]
 Index = tuple[int, ...] | None  # of a part of a layer: a channel, or the place of a unit
@@ -22,82 +27,71 @@ PIXELS = BATCH * 28 * 28  # … and their pixels, about: how many depends on not
 
 
 class IdentityKey:
-    """An object as what it is, not by what it holds: two are equal if they are one."""
+    """An object compared by identity, as a key of compiled programs."""
 
-    def __init__(self, it: Any) -> None:
-        self.it = it
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, IdentityKey) and self.it is other.it
+        return isinstance(other, IdentityKey) and self.value is other.value
 
     def __hash__(self) -> int:
-        return id(self.it)
+        return id(self.value)
 
 
 @dataclass(frozen=True)
 class AscentObjective:
-    """What a step climbs. Jobs that agree in all of it share one compiled program."""
+    """What a step ascends. Jobs with equal objectives share one compiled program."""
 
     classifier: IdentityKey
-    objective: IdentityKey | None  # whose penalties are climbed down too; None: it has none
+    objective: IdentityKey | None  # its penalties are descended; None: it has none
     weight: float  # of the target term, or of the layer
     free: float  # the target term counts only above this
-    climb: str  # log or target: of the scores; layer: a layer is raised
-    layer: str = LOGITS  # which
-    index: Index = None  # and of it this channel (1 number) or unit (as many as it has axes); None: all of it
-    of_digit: bool = False  # or the wanted class's output
+    climb: str  # log or target: of the scores; layer: activation maximisation
+    layer: str = LOGITS  # the layer …
+    index: Index = None  # … and its channel (1 number) or unit (a number for each axis); None: all of it
+    of_digit: bool = False  # the output of the target class instead
     total_variation: float = 0.0  # its weight
     blur_sd: float = 0.0  # of the blur before a step, pixels
 
 
-@dataclass(frozen=True)
-class StepSize:
-    """How far a step goes."""
-
-    rate: float  # grey levels, root mean square
-    decay: float  # share of the distance from `ground` that is lost
-    ground: float  # grey level
+def device_kind() -> str:
+    """The kind of device that JAX computes on."""
+    return str(jax.devices()[0].device_kind)
 
 
 def take_step(
-    slope: AscentObjective, pace: StepSize, pixels: Floats, which: Ints, digit: int, shifts: Shifts, blur: bool
+    ascent: AscentObjective, step_size: StepSize, pixels: Floats, which: Ints, digit: int, shifts: Shifts, blur: bool
 ) -> tuple[Floats, Floats]:
     """A step of pixels [N, H, W, C] with the targets `which` [N] towards the class `digit`, seen shifted by `shifts` [N, 2].
 
-    → the pixels after it, and the largest slope of each image [N]; both may hold numbers that are not finite.
+    → the pixels after it, and the largest absolute gradient of each image [N]; both may hold numbers that are not finite.
     """
     found = []
-    numbers = np.float32(pace.rate), np.float32(pace.decay), np.float32(pace.ground)
+    numbers = np.float32(step_size.rate), np.float32(step_size.decay), np.float32(step_size.ground)
     size = min(BATCH, max(1, PIXELS // (pixels.shape[1] * pixels.shape[2])))
     for lo in range(0, len(pixels), size):
         rows = np.minimum(np.arange(lo, lo + size), len(pixels) - 1)  # the last image fills up
-        made = compiled(slope)(pixels[rows], which[rows].astype(np.int32), np.int32(digit), shifts[rows], *numbers, blur=blur)
+        made = compiled(ascent)(pixels[rows], which[rows].astype(np.int32), np.int32(digit), shifts[rows], *numbers, blur=blur)
         found.append([np.asarray(array)[: len(pixels) - lo] for array in made])
     after, peaks = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return after, peaks
 
 
 @lru_cache(maxsize=16)
-def compiled(slope: AscentObjective) -> Callable[..., Any]:
+def compiled(ascent: AscentObjective) -> Callable[..., Any]:
     """The step, compiled for each size of pictures once."""
-    import jax
-
-    return jax.jit(partial(step, slope), static_argnames="blur")
+    return jax.jit(partial(step, ascent), static_argnames="blur")
 
 
 def step(
-    slope: AscentObjective, pixels: Any, which: Any, digit: Any, shifts: Any, rate: Any, decay: Any, ground: Any, blur: bool
+    ascent: AscentObjective, pixels: Any, which: Any, digit: Any, shifts: Any, rate: Any, decay: Any, ground: Any, blur: bool
 ) -> tuple[Any, Any]:
-    """One step of a batch [B, H, W, C]; → it after the step, and its largest slopes [B]."""
-    import jax
-    import jax.numpy as jnp
-
-    from fooling.kernels.jax.differentiable import blurred, gaussian_kernel, shifted
-
+    """One step of a batch [B, H, W, C]; → it after the step, and its largest absolute gradients [B]."""
     if blur:
-        pixels = blurred(pixels, gaussian_kernel(slope.blur_sd))
-    uphill = jax.grad(lambda seen: -loss(slope, seen, which, digit).sum())(shifted(pixels, shifts))
-    uphill = shifted(uphill, -shifts)
+        pixels = gaussian_blur(pixels, gaussian_kernel(ascent.blur_sd))
+    uphill = jax.grad(lambda seen: -loss(ascent, seen, which, digit).sum())(roll(pixels, shifts))
+    uphill = roll(uphill, -shifts)
     peaks = jnp.abs(uphill).max(axis=(1, 2, 3))
     uphill = uphill / jnp.where(peaks > 0, peaks, 1)[:, None, None, None]  # first, so that squares of small ones are not 0
     size = jnp.sqrt((uphill**2).mean(axis=(1, 2, 3), keepdims=True))
@@ -105,32 +99,26 @@ def step(
     return jnp.clip(pixels + decay * (ground - pixels), 0, 255), peaks
 
 
-def loss(slope: AscentObjective, pixels: Any, which: Any, digit: Any) -> Any:
-    """What is climbed down, [B]: weight·(what is wanted of the classifier) + Σ weight·penalty + the total variation."""
-    from fooling.kernels.jax import differentiable as jax_smooth
-
-    total = slope.weight * (activation if slope.climb == "layer" else scores_climbed)(slope, pixels, digit)
-    if slope.objective:
-        objective = slope.objective.it
+def loss(ascent: AscentObjective, pixels: Any, which: Any, digit: Any) -> Any:
+    """The loss [B]: weight·(the classifier's loss) + Σ weight·penalty + the total variation."""
+    total = ascent.weight * (activation if ascent.climb == "layer" else score_loss)(ascent, pixels, digit)
+    if ascent.objective:
+        objective = ascent.objective.value
         for name in objective.penalties:
-            penalty = jax_smooth.PENALTIES[name](pixels, which, *objective.arguments[name])
+            penalty = differentiable.PENALTIES[name](pixels, which, *objective.arguments[name])
             total += objective.weights[name] * penalty
-    if slope.total_variation:
-        total += slope.total_variation * jax_smooth.total_variation(pixels)
+    if ascent.total_variation:
+        total += ascent.total_variation * differentiable.total_variation(pixels)
     return total
 
 
-def scores_climbed(slope: AscentObjective, pixels: Any, digit: Any) -> Any:
+def score_loss(ascent: AscentObjective, pixels: Any, digit: Any) -> Any:
     """The target term, or its logarithmic twin, [B]; nothing where the target term is within what is free."""
-    import jax.numpy as jnp
-
-    from fooling.kernels.jax import differentiable as jax_smooth
-
-    scores = scores_of(slope.classifier.it, pixels).astype(jnp.float32)
+    scores = scores_of(ascent.classifier.value, pixels).astype(jnp.float32)
     own = target_class(scores, digit)
     apart = jnp.abs(scores - (np.arange(scores.shape[1]) == own[:, None])).sum(axis=1)
-    climbed = jax_smooth.binary_cross_entropy(scores, own) if slope.climb == "log" else apart
-    return jnp.where(apart > slope.free, climbed, 0)
+    climbed = differentiable.binary_cross_entropy(scores, own) if ascent.climb == "log" else apart
+    return jnp.where(apart > ascent.free, climbed, 0)
 
 
 def scores_of(classifier: Any, pixels: Any) -> Any:
@@ -139,24 +127,20 @@ def scores_of(classifier: Any, pixels: Any) -> Any:
     return scores.reshape(len(pixels), -1, scores.shape[-1]).max(axis=1)
 
 
-def activation(slope: AscentObjective, pixels: Any, digit: Any) -> Any:
+def activation(ascent: AscentObjective, pixels: Any, digit: Any) -> Any:
     """−(mean square of a layer), −(mean of a channel over its places) or −(a unit), [B]; through windows the mean over them.
 
     A whole layer by its squares, as in the first Deep Dream: what is strong becomes stronger. A channel or unit by itself.
     """
-    import jax.numpy as jnp
-
-    values = layer_function(slope.classifier.it)(pixels)[slope.layer].astype(jnp.float32)
-    if slope.of_digit:
+    values = layer_function(ascent.classifier.value)(pixels)[ascent.layer].astype(jnp.float32)
+    if ascent.of_digit:
         of_windows = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
         return -jnp.take_along_axis(of_windows, target_class(of_windows, digit)[:, None], axis=1)[:, 0]
-    chosen = values if slope.index is None else values[(..., *slope.index)]
-    strength = chosen**2 if slope.index is None else chosen
+    chosen = values if ascent.index is None else values[(..., *ascent.index)]
+    strength = chosen**2 if ascent.index is None else chosen
     return -strength.reshape(len(values), -1).mean(axis=1)
 
 
 def target_class(scores: Any, digit: Any) -> Any:
-    """The wanted class of each image [B]: the given one, or (reference.ANY) that of the largest score."""
-    import jax.numpy as jnp
-
+    """The target class of each image [B]: `digit`, or with kernels.tables.ANY the class of the largest score."""
     return jnp.where(digit < 0, jnp.argmax(scores, axis=1), digit)

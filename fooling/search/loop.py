@@ -1,145 +1,130 @@
-"""The only generation loop: counts, stops, logs and checkpoints; what happens within a generation is the engine's."""
+"""The only generation loop: it counts, stops, logs and saves checkpoints; a search computes what happens in a generation."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.kernels.reference.penalties import confidence, target_classes
-from fooling.kernels.tables import Flags, Floats
+from fooling.kernels.reference.penalties import confidence
+from fooling.kernels.tables import Floats
 from fooling.records import Record
-from fooling.search.state import COLUMNS, Engine, History, Metrics, State, is_filmed, is_logged
+from fooling.search.protocol import Search
+from fooling.search.state import COLUMNS, History, Metrics, State, is_filmed, is_logged
+from fooling.search.stopping import StoppingCriteria, converged, ended_runs
 
 CHECKPOINT_SECONDS = 10.0
-SETTLED = 10  # generations in which no pixel's grey level changes, until a run is settled
-RESUME_HINT = "; what was done until then is kept: the same command with resume=true goes on"
+RESUME_HINT = "; completed generations are saved: the same command with resume=true continues"
 
 
 class Interrupted(Exception):  # noqa: N818
-    """The user asked to stop; the record holds a checkpoint."""
+    """The user stopped the job; the record holds a checkpoint."""
 
 
-@dataclass(frozen=True)
-class StoppingCriteria:
-    """When runs end and what they give back."""
+class Progress(Protocol):
+    """Follows a job while it runs, and can stop it between two generations."""
 
-    runs: int
-    first: int  # evaluations of a run in generation 0 …
-    population: int  # … and in each later one
-    last: int  # the last generation
-    stop: Literal["end", "threshold", "tol", "settled"]
-    threshold: float  # confidence
-    tol: float | None  # cost
-    returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
-    digit: int  # the wanted class, or reference.ANY
-    whole: bool = False  # whether a run gives back all of its last selection
-    round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
+    def observe(self, metrics: Metrics) -> None:
+        """Receives the metrics of each generation."""
+
+    def note(self, text: str) -> None:
+        """Receives a sentence on how the job is computed."""
+
+    def stop_requested(self) -> bool:
+        """Whether to stop before the next generation."""
 
 
-def run_loop(
-    engine: Engine,
-    plan: StoppingCriteria,
-    record: Record | None = None,
-    watch: Callable[[Metrics], None] = lambda row: None,
-    interrupted: Callable[[], bool] = lambda: False,
-) -> History:
+class Silent:
+    """Progress that shows nothing and never stops a job."""
+
+    def observe(self, metrics: Metrics) -> None:
+        """Ignores the metrics."""
+
+    def note(self, text: str) -> None:
+        """Ignores the note."""
+
+    def stop_requested(self) -> bool:
+        """Never."""
+        return False
+
+
+SILENT: Progress = Silent()
+
+
+def run_loop(search: Search, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT) -> History:
     """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
 
-    `watch` hears of every generation; `interrupted` is asked after each, and if it says yes, Interrupted is raised.
+    Raises Interrupted once `progress` requests a stop.
     """
     saved = record.load_checkpoint() if record else None
     clock = Clock()
     if saved:
-        track, state = restore(saved, plan)
-        clock.resume(track)
+        history, state = restore(saved, criteria)
+        clock.resume(history)
     else:
-        state = engine.init(np.arange(plan.runs, dtype=np.uint32))
-        track = History.start(plan.runs, state, plan.whole)
+        state = search.init(np.arange(criteria.runs, dtype=np.uint32))
+        history = History.start(criteria.runs, state, criteria.whole)
 
-    def seen(state: State, previous: State) -> State:
-        going = observe(track, plan, state, previous)
-        watch(log(track, plan, state.generation, clock, record))
-        return going
+    def conclude(state: State, previous: State) -> State:
+        remaining = observe(history, criteria, state, previous)
+        progress.observe(log(history, criteria, state.generation, clock, record))
+        return remaining
 
     if record:
-        record.restart_metrics(track.rows())
+        record.restart_metrics(history.rows())
     if not saved:
-        state = seen(state, state)
-    while not track.done:
-        if interrupted():
-            save_checkpoint(record, track, state)
+        state = conclude(state, state)
+    while not history.done:
+        if progress.stop_requested():
+            save_checkpoint(record, history, state)
             raise Interrupted
         if clock.due():
-            save_checkpoint(record, track, state)
+            save_checkpoint(record, history, state)
         previous = state
         try:
-            state = engine.step(state)
-        except UserError as error:  # of a foreign classifier: what is done is not lost
-            save_checkpoint(record, track, state)
+            state = search.step(state)
+        except UserError as error:  # of an external classifier: the completed generations are not lost
+            save_checkpoint(record, history, state)
             raise UserError(f"{error}{RESUME_HINT if record else ''}") from error
-        state = seen(state, previous)
-    save_checkpoint(record, track, state)
-    return track
+        state = conclude(state, previous)
+    save_checkpoint(record, history, state)
+    return history
 
 
-def restore(saved: Mapping[str, npt.NDArray[Any]], plan: StoppingCriteria) -> tuple[History, State]:
-    """What a checkpoint holds. Raises UserError if it is not one of this job."""
+def restore(saved: Mapping[str, npt.NDArray[Any]], criteria: StoppingCriteria) -> tuple[History, State]:
+    """History and state in a checkpoint. Raises UserError if it is of another job."""
     advice = "overwrite=true starts the job anew"
     try:
-        track, state = History.restore(saved), State.restore(saved)
+        history, state = History.restore(saved), State.restore(saved)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the checkpoint is not one of this program ({error}); {advice}") from error
     fits = (
-        track.fits(plan.runs)
-        and np.array_equal(np.flatnonzero(~track.ended), state.runs)
+        history.fits(criteria.runs)
+        and np.array_equal(np.flatnonzero(~history.ended), state.runs)
         and len(state.runs) == len(state.images) == len(state.costs) == len(state.scores)
-        and state.images.shape[2:] == track.images.shape[1:]
+        and state.images.shape[2:] == history.images.shape[1:]
     )
     if not fits:
         raise UserError(f"the checkpoint is not one of this job: its arrays are of other sizes; {advice}")
-    return track, state
+    return history, state
 
 
-def observe(track: History, plan: StoppingCriteria, state: State, previous: State) -> State:
-    """Takes note of a generation; gives back the state without the runs that end with it."""
+def observe(history: History, criteria: StoppingCriteria, state: State, previous: State) -> State:
+    """Adds a generation to the history; → the state without the runs that end with it."""
     if not np.isfinite(state.costs).all():
         raise UserError(f"generation {state.generation}: the costs of a whole population are not finite numbers")
-    evaluations = plan.first + state.generation * plan.population
-    last = state.generation >= plan.last
-    if last and plan.returns == "worst":  # the 2015 program never looks at its last children
-        track.note(previous, -1, evaluations, plan.digit)
+    evaluations = criteria.first + state.generation * criteria.population
+    last = state.generation >= criteria.last
+    if last and criteria.returns == "worst":  # the 2015 program does not evaluate its last children
+        history.observe(previous, -1, evaluations, criteria.digit)
     else:
-        track.note(state, 0, evaluations, plan.digit)
-    track.changed[state.runs] += state.changed
-    ends = np.ones(len(state.runs), dtype=np.bool_) if last else ended_runs(plan, state)
-    track.end(state, ends)
-    return state.only(~ends)
-
-
-def ended_runs(plan: StoppingCriteria, state: State) -> Flags:
-    """Which runs of the state have what they were to reach, [R]."""
-    if plan.stop == "tol" and plan.tol is not None:
-        return np.asarray(state.costs[:, 0] < plan.tol)
-    if plan.stop == "threshold":
-        return success(state.scores[:, 0], plan.digit, plan.threshold)
-    if plan.stop == "settled" and "still" in state.carried:
-        return np.asarray(state.carried["still"] >= SETTLED)
-    return np.zeros(len(state.runs), dtype=np.bool_)
-
-
-def success(scores: Floats, digit: int, threshold: float) -> Flags:
-    """Confidence ≥ threshold and the wanted class is the largest: scores [N, K] → [N]."""
-    first = scores.argmax(axis=1) == target_classes(scores, digit)
-    return np.asarray((confidence(scores, digit) >= np.float32(threshold)) & first)
-
-
-def converged(plan: StoppingCriteria, costs: Floats, scores: Floats) -> Flags:
-    """Where `tol` is set: cost < tol; otherwise success. Costs [N], scores [N, K] → [N]."""
-    return np.asarray(costs < plan.tol) if plan.tol is not None else success(scores, plan.digit, plan.threshold)
+        history.observe(state, 0, evaluations, criteria.digit)
+    history.changed[state.runs] += state.changed
+    ends = np.ones(len(state.runs), dtype=np.bool_) if last else ended_runs(criteria, state)
+    history.end(state, ends)
+    return state.select_runs(~ends)
 
 
 class Clock:
@@ -149,9 +134,9 @@ class Clock:
         self.before = 0.0
         self.started = self.saved = time.perf_counter()
 
-    def resume(self, track: History) -> None:
+    def resume(self, history: History) -> None:
         """Adds the seconds up to the checkpoint."""
-        self.before = float(track.history[-1, COLUMNS.index("seconds")])
+        self.before = float(history.history[-1, COLUMNS.index("seconds")])
 
     def seconds(self) -> float:
         """Seconds of search so far."""
@@ -166,24 +151,24 @@ class Clock:
         return True
 
 
-def log(track: History, plan: StoppingCriteria, generation: int, clock: Clock, record: Record | None) -> Metrics:
-    """The generation's line of metrics; it is written, and the film goes on, where the schedule says so."""
-    evaluations, seconds = int(track.evaluations.sum()), clock.seconds()
+def log(history: History, criteria: StoppingCriteria, generation: int, clock: Clock, record: Record | None) -> Metrics:
+    """The generation's metrics; some generations are also written to the record and filmed."""
+    evaluations, seconds = int(history.evaluations.sum()), clock.seconds()
     row: Metrics = {
         "generation": generation,
         "evaluations": evaluations,
-        "running": int((~track.ended).sum()),
-        "converged": int(converged(plan, track.costs, track.scores).sum()),
-        "best_cost": float(track.costs.min()),
-        "median_cost": median(track.costs),
-        "confidence": median(confidence(track.scores, plan.digit)),
+        "running": int((~history.ended).sum()),
+        "converged": int(converged(criteria, history.costs, history.scores).sum()),
+        "best_cost": float(history.costs.min()),
+        "median_cost": median(history.costs),
+        "confidence": median(confidence(history.scores, criteria.digit)),
         "seconds": round(seconds, 3),
         "evaluations_per_second": round(evaluations / max(seconds, 1e-9)),
     }
-    if track.done or is_filmed(generation, plan.last, plan.round):
-        track.film(generation)
-    if track.done or is_logged(generation, plan.last):
-        track.add_row(row)
+    if history.done or is_filmed(generation, criteria.last, criteria.round):
+        history.film(generation)
+    if history.done or is_logged(generation, criteria.last):
+        history.add_row(row)
         if record:
             record.add_metrics(row)
     return row
@@ -195,7 +180,7 @@ def median(values: Floats) -> float:
     return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
 
 
-def save_checkpoint(record: Record | None, track: History, state: State) -> None:
+def save_checkpoint(record: Record | None, history: History, state: State) -> None:
     """Writes a checkpoint."""
     if record:
-        record.save_checkpoint({**track.arrays(), **state.arrays()})
+        record.save_checkpoint({**history.arrays(), **state.arrays()})

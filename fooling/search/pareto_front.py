@@ -1,4 +1,4 @@
-"""The front of search=pareto: images of which none is better in both, the target term and the distance from the prior."""
+"""The front of search=pareto: the images that no other dominates in target term and distance from the prior."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.annealing import shuffled
+from fooling.kernels.reference import penalties
+from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, exact_counts
 from fooling.records import FRONT, FRONT_IMAGES, Record
 from fooling.search.objective import Objective
@@ -31,8 +31,8 @@ def hypervolume(points: Points, corner: tuple[float, float]) -> float:
     return float((np.diff(first, append=corner[0]) * (corner[1] - second)).sum())
 
 
-WORST_TARGET = 2.0  # the target term where the classifier is sure of another class: |0 − 1| + |1 − 0|
-BATCH = 1000  # images that are valued at a time
+WORST_TARGET = 2.0  # the target term where the classifier is certain of another class: |0 − 1| + |1 − 0|
+BATCH = 1000  # images that are scored at a time
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ParetoFront:
     runs: Ints  # [M], the run of each image …
     ranks: Ints  # [M], … and its place in the run's front
     images: Bytes  # [M, H, W, C]
-    digit: int  # the wanted class, or reference.ANY
+    digit: int  # the target class, or kernels.tables.ANY
     target: Floats  # [M], the target term
     prior: Floats  # [M], the distance from the prior: Σ weight·term of the other terms
     terms: dict[str, Floats]  # [M] each, unweighted
@@ -69,17 +69,17 @@ class ParetoFront:
 def distance(objective: Objective, terms: dict[str, Floats]) -> Floats:
     """The distance from the prior, Σ weight·term without the target: terms [N] each → [N]."""
     weights = np.array([objective.weights[name] for name in objective.penalties])
-    return reference.weighted_sum(np.stack([terms[name] for name in objective.penalties], axis=1), weights)
+    return penalties.weighted_sum(np.stack([terms[name] for name in objective.penalties], axis=1), weights)
 
 
 def make_front(objective: Objective, levels: Doubles, populations: Bytes) -> ParetoFront:
     """The fronts of the last populations [R, N, H, W, C] of all runs.
 
-    The hypervolume is counted up to the target term of a classifier that is sure of another class and the distance of noise
-    (the wanted class's grey `levels` [C, 256] in an order that is always the same), of the runs' targets the mean.
+    The hypervolume is counted up to the target term of a classifier that is certain of another class and the distance of noise
+    (the class's grey `levels` [C, 256] in a fixed order), averaged over the runs' targets.
     """
     shape = (populations.shape[2], populations.shape[3], populations.shape[4])
-    noise = shuffled(exact_counts(levels[None], shape[0] * shape[1]), 0, np.zeros(1, dtype=np.uint32), shape)
+    noise = shuffle_levels(exact_counts(levels[None], shape[0] * shape[1]), 0, np.zeros(1, dtype=np.uint32), shape)
     every = np.repeat(noise, objective.targets, axis=0)  # runs 0…T − 1 have all targets
     corner = WORST_TARGET, float(distance(objective, objective.value(every)[1]).mean())
     fronts = []
@@ -88,11 +88,11 @@ def make_front(objective: Objective, levels: Doubles, populations: Bytes) -> Par
         best = nondominated(np.stack([terms["target"], distance(objective, terms)], axis=1))
         fronts.append((np.full(len(best), run), np.arange(len(best)), population[best]))
     runs, ranks, images = (np.concatenate(arrays) for arrays in zip(*fronts, strict=True))
-    return value_front(objective, runs, ranks, images, corner)
+    return score_front(objective, runs, ranks, images, corner)
 
 
-def value_front(objective: Objective, runs: Ints, ranks: Ints, images: Bytes, corner: tuple[float, float]) -> ParetoFront:
-    """A front of images [M, H, W, C], valued."""
+def score_front(objective: Objective, runs: Ints, ranks: Ints, images: Bytes, corner: tuple[float, float]) -> ParetoFront:
+    """A front of images [M, H, W, C] with their terms and scores."""
     of = runs.astype(np.uint32)
     found = [objective.value(images[lo : lo + BATCH], of[lo : lo + BATCH])[1:] for lo in range(0, len(images), BATCH)]
     terms = {name: np.concatenate([batch[0][name] for batch in found]) for name in found[0][0]}
@@ -101,20 +101,20 @@ def value_front(objective: Objective, runs: Ints, ranks: Ints, images: Bytes, co
 
 
 def record_front(record: Record, front: ParetoFront, objective: Objective) -> ParetoFront:
-    """Writes the images and front.csv; → the front as read back from the files, of which all values are."""
+    """Writes the images and front.csv; → the front of the images as read back from the files."""
     record.save_images(front.images, front.files)
-    read = value_front(objective, front.runs, front.ranks, record.read_images(front.files), front.reference)
+    read = score_front(objective, front.runs, front.ranks, record.read_images(front.files), front.reference)
     record.write_table(FRONT, rows(read))
     return read
 
 
 def rows(front: ParetoFront) -> list[Sequence[Any]]:
-    """The lines of front.csv, the names of the columns first."""
+    """The lines of front.csv, column names first."""
     others = {name: values for name, values in front.terms.items() if name != "target"}
     numbers: dict[str, npt.NDArray[Any]] = {
         "target": front.target,
         "prior": front.prior,
-        "confidence": reference.confidence(front.scores, front.digit),
+        "confidence": penalties.confidence(front.scores, front.digit),
         "predicted": front.scores.argmax(axis=1),
         **others,
     }
@@ -123,7 +123,7 @@ def rows(front: ParetoFront) -> list[Sequence[Any]]:
 
 
 def summary(front: ParetoFront) -> dict[str, Any]:
-    """What run.json says of the front."""
+    """The front's keys of run.json."""
     volumes = front.hypervolumes
     return {
         "front_images": len(front.images),

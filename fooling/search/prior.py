@@ -1,4 +1,4 @@
-"""What the terms of a prior are measured against: the arguments of their kernels, from a class's statistics."""
+"""The targets of a prior's terms: the arguments of their kernels, from a class's statistics."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,47 +7,50 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference import penalties as reference
-from fooling.kernels.reference.penalties import regional_target
-from fooling.kernels.tables import Bytes, Doubles, TermTarget, bin_of_level
+from fooling.kernels.reference import PENALTIES
+from fooling.kernels.reference.penalties import pair_counts, regional_target, weighted_l1
+from fooling.kernels.tables import LEVELS, Bytes, Doubles, TermTarget, bin_of_level, levels_within_bins
+from fooling.settings.schema import PriorSettings, RunSettings
 from fooling.statistics import Statistics
-from fooling.statistics.pca import arguments as eigen_arguments
+from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
-LEAST_SPREAD = 1 / 255  # a spread below a grey level is taken as one
+LEAST_SPREAD = 1 / 255  # a standard deviation below one grey level is taken as one
 
 
 @dataclass(frozen=True)
 class TermTargets:
-    """Which statistics are wanted."""
+    """Which statistics of a class the terms are measured against."""
 
-    digit: int  # of this class
+    digit: int  # the class
     lags: int = 14
     bins: int = 10
-    hinge: tuple[str, ...] = ()  # terms that cost nothing below what the class's images have in the mean
-    exemplar: bool = False  # towards those of one training image a run; else the class's means
-    lag_weights: str = "equal"  # or spread: each lag's distance ÷ its spread over the training images
+    hinge: tuple[str, ...] = ()  # terms that cost nothing below the mean of the class's images
+    exemplar: bool = False  # the statistics of one training image for each run, instead of the class's means
+    lag_weights: str = "equal"  # or spread: each lag's distance ÷ its standard deviation over the training images
     quirk_lag1: bool = False  # quirk 1 of the 2015 program: lag-1 differences at every lag
-    quirk_axes: bool = False  # quirk 3: targets whose axes are exchanged
+    quirk_axes: bool = False  # quirk 3: targets with exchanged axes
+
+    @staticmethod
+    def from_settings(prior: PriorSettings, digit: int | str | tuple[int, ...]) -> "TermTargets | None":
+        """Those of `prior.digit`, by default of the target class; None with digit=any and without prior.digit."""
+        of_class = digit if prior.digit is None else prior.digit
+        if not isinstance(of_class, int):
+            return None
+        return TermTargets(
+            digit=of_class,
+            lags=prior.lags,
+            bins=prior.bins,
+            hinge=tuple(prior.hinge),
+            exemplar=prior.exemplar,
+            lag_weights=prior.lag_weights,
+            quirk_lag1=prior.quirk_lag1,
+            quirk_axes=prior.quirk_axes,
+        )
 
 
 def arguments(statistics: Statistics, prior: TermTargets) -> dict[str, tuple[Any, ...]]:
-    """The arguments of each penalty's kernel after (images, which)."""
-    if prior.lags > statistics.lags:
-        raise UserError(
-            f"prior.lags={prior.lags}: the statistics hold lags 1…{statistics.lags}; fit them with lags={prior.lags}"
-        )
-    clash = [name for name in prior.hinge if prior.exemplar and name in ("histogram", "variogram")]
-    if clash:
-        raise UserError(
-            f"prior.hinge=[{','.join(clash)}] with prior.exemplar=true: what is free below the class's mean needs the class's "
-            "statistics, not one image's; leave one of them out"
-        )
-    if prior.quirk_lag1 and "variogram" in prior.hinge:
-        raise UserError(
-            "prior.hinge=[variogram] with prior.quirk_lag1=true: what real images have is known of the true lags only; "
-            "leave one of them out"
-        )
+    """The arguments of each penalty's kernel after (images, which). Raises UserError where the statistics hold too few lags."""
+    check_targets(statistics, prior)
     histogram, variogram = histograms(statistics, prior), variograms(statistics, prior)
     found: dict[str, tuple[Any, ...]] = {
         "histogram": (bin_of_level(prior.bins), TermTarget(histogram, np.ones(histogram.shape[1:]), 0.0)),
@@ -57,8 +60,26 @@ def arguments(statistics: Statistics, prior: TermTargets) -> dict[str, tuple[Any
     }
     for name in set(prior.hinge) & {"histogram", "variogram", "regional"}:
         free = float(real_terms(statistics, prior.digit, found)[name].mean())
-        found[name] = tuple(part._replace(free=free) if isinstance(part, TermTarget) else part for part in found[name])
+        found[name] = tuple(part._replace(margin=free) if isinstance(part, TermTarget) else part for part in found[name])
     return found
+
+
+def check_targets(statistics: Statistics, prior: TermTargets) -> None:
+    """Refuses more lags than the statistics hold, and settings that exclude each other."""
+    if prior.lags > statistics.lags:
+        raise UserError(
+            f"prior.lags={prior.lags}: the statistics hold lags 1…{statistics.lags}; fit them with lags={prior.lags}"
+        )
+    clash = [name for name in prior.hinge if prior.exemplar and name in ("histogram", "variogram")]
+    if clash:
+        raise UserError(
+            f"prior.hinge=[{','.join(clash)}] with prior.exemplar=true: a hinge needs the statistics of the class, not of one "
+            "image; leave one of them out"
+        )
+    if prior.quirk_lag1 and "variogram" in prior.hinge:
+        raise UserError(
+            "prior.hinge=[variogram] with prior.quirk_lag1=true: the hinge is known for true lags only; leave one of them out"
+        )
 
 
 def histograms(statistics: Statistics, prior: TermTargets) -> Doubles:
@@ -87,7 +108,7 @@ def variograms(statistics: Statistics, prior: TermTargets) -> Doubles:
 def exemplar_variograms(statistics: Statistics, prior: TermTargets) -> Doubles:
     """Of each exemplar, [E, C, 2, L]."""
     sums = statistics.exemplar_sums[prior.digit][..., : prior.lags]
-    return np.asarray(sums / reference.pair_counts(tuple(statistics.shape), prior.lags), dtype=np.float64)
+    return np.asarray(sums / pair_counts(tuple(statistics.shape), prior.lags), dtype=np.float64)
 
 
 def lag_weights(statistics: Statistics, prior: TermTargets) -> Doubles:
@@ -105,27 +126,50 @@ def real_terms(statistics: Statistics, digit: int, found: dict[str, tuple[Any, .
     prior = TermTargets(digit, bins=found["histogram"][1].targets.shape[2], lags=found["variogram"][0].targets.shape[2] // 2)
     which, places = np.zeros(statistics.exemplars, dtype=np.int64), float(statistics.shape[0] * statistics.shape[1])
     sums = statistics.exemplar_sums[digit][..., : prior.lags].reshape(len(which), -1, 2 * prior.lags)
-    pairs = reference.pair_counts(tuple(statistics.shape), prior.lags).reshape(-1)
+    pairs = pair_counts(tuple(statistics.shape), prior.lags).reshape(-1)
     return {
-        "histogram": reference.distance(
+        "histogram": weighted_l1(
             binned(statistics, prior), np.full(prior.bins, places), which, found["histogram"][1], prior.bins
         ),
-        "variogram": reference.distance(sums, pairs, which, found["variogram"][0], prior.lags),
+        "variogram": weighted_l1(sums, pairs, which, found["variogram"][0], prior.lags),
         "regional": statistics.exemplar_regional[digit],
         "eigen": statistics.exemplar_eigen[digit].sum(axis=1),
     }
 
 
-def percentiles(statistics: Statistics, digit: int, images: Bytes, lags: int = 14, bins: int = 10) -> dict[str, Doubles]:
-    """Where images [N, H, W, C] stand among the class's training images: {penalty: share of these that have less of it, [N]}.
+def level_distribution(settings: RunSettings, statistics: Statistics | None, channels: int) -> Doubles:
+    """How often pixels are drawn from each grey level, [T, C, 256]: as often as in the class, or in each of its exemplars.
 
-    All are measured against the class's means, without a hinge; 0.5 is the middle, 1 worse than all of them.
+    Without a class, as often as in the mean of all classes; without statistics, all levels equally.
+    """
+    search: Any = settings.search
+    within_bins = search.draw == "bins"
+    if statistics is None:
+        return np.full((1, channels, LEVELS), 1 / LEVELS)
+    targets = TermTargets.from_settings(settings.prior, settings.digit)
+    if targets is None:
+        bins = settings.prior.bins
+        classes = range(len(statistics.count))
+        each = [levels_within_bins(statistics.bins(k, bins)) if within_bins else statistics.levels[k] for k in classes]
+        return np.asarray(np.mean(each, axis=0)[None])
+    if within_bins:
+        return levels_within_bins(histograms(statistics, targets))
+    levels = (
+        statistics.exemplar_levels[targets.digit].astype(float) if targets.exemplar else statistics.levels[None, targets.digit]
+    )
+    return np.asarray(levels)
+
+
+def percentiles(statistics: Statistics, digit: int, images: Bytes, lags: int = 14, bins: int = 10) -> dict[str, Doubles]:
+    """The percentile of images [N, H, W, C] among the class's training images: {penalty: share of these with less of it, [N]}.
+
+    All are measured against the class's means, without a hinge; 0.5 is the median, 1 worse than all of them.
     """
     lags = min(lags, statistics.lags, min(images.shape[1:3]) - 1)
     found = arguments(statistics, TermTargets(digit, lags=lags, bins=bins))
     which, real = np.zeros(len(images), dtype=np.int64), real_terms(statistics, digit, found)
     shares = {}
-    for name, penalty in REFERENCE_PENALTIES.items():
+    for name, penalty in PENALTIES.items():
         ordered = np.sort(np.asarray(real[name], dtype=np.float32))
         shares[name] = np.searchsorted(ordered, penalty(images, which, *found[name])) / len(ordered)
     return shares

@@ -1,44 +1,46 @@
-"""What a job found: the finished images, valued by the classifier and every term, and what run.json says of them."""
+"""The result of a job: the finished images, scored by the classifier and every term, and their keys of run.json."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import predict_all
 from fooling.kernels.reference.penalties import target_classes
-from fooling.kernels.tables import Floats
-from fooling.search.job import Job
-from fooling.search.loop import converged
+from fooling.kernels.tables import ANY, Floats
+from fooling.search.objective import Objective
 from fooling.search.pareto_front import ParetoFront, make_front
 from fooling.search.pareto_front import summary as front_summary
+from fooling.search.protocol import Search, part_of
 from fooling.search.state import AT_PASS, COLUMNS, MILESTONES, PASSES, History
-from fooling.search.weight_feedback import measure, totals
+from fooling.search.stopping import StoppingCriteria, converged
+from fooling.statistics import Statistics
 
 
 @dataclass(frozen=True)
 class Result:
-    """R finished images and how they came about."""
+    """R finished images, their scores, and the history of the runs."""
 
-    digit: int | Literal["any"]  # the wanted class; any: whichever an image got to
-    prior_digit: int | None  # the class whose statistics were wanted, if there was one
+    digit: int | Literal["any"]  # the target class; any: whichever an image reached
+    prior_digit: int | None  # the class of the term targets, if there was one
     images: npt.NDArray[np.uint8]  # [R, H, W, C]
     scores: Floats  # [R, K]
     cost: Floats  # [R], Σ weight·term
     terms: dict[str, Floats]  # [R] each, unweighted
     converged: npt.NDArray[np.bool_]  # [R]
     evaluations: npt.NDArray[np.int64]  # [R]
-    changed: npt.NDArray[np.int64]  # [R], evaluations of images that equalled none of those they came from
+    changed: npt.NDArray[np.int64]  # [R], evaluations of images that differed from those they were made of
     evaluations_to: npt.NDArray[np.int64]  # [R, 4], to the confidences .9, .99, .999, .9999; −1 where never reached
-    generations: int  # of the run that took most
+    generations: int  # of the longest run
     seconds: float  # of search, compilation included
-    passes: npt.NDArray[np.float64]  # [R, passes, AT_PASS], of gradient searches; −1 where never passed; others: [R, 0, …]
-    own: dict[str, npt.NDArray[Any]]  # [R] each, what this kind of search knows of its images
+    passes: npt.NDArray[np.float64]  # [R, passes, AT_PASS], of gradient searches; −1 where never passed; of others [R, 0, …]
+    own: dict[str, npt.NDArray[Any]]  # [R] each, what the search measures of its images
     history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl
-    judges: dict[str, Floats]  # [R, K] each, what the judges say
-    exemplars: npt.NDArray[np.int64] | None = None  # [R], whose statistics were each run's target, with prior.exemplar
+    judges: dict[str, Floats]  # [R, K] each, scores of the held-out classifiers
+    exemplars: npt.NDArray[np.int64] | None = None  # [R], the training image of each run, with prior.exemplar
     folder: str | None = None  # the record, if one was written
     front: ParetoFront | None = None  # of search=pareto
 
@@ -51,7 +53,7 @@ class Result:
 
     @property
     def classes(self) -> npt.NDArray[np.int64]:
-        """The wanted class of each image, [R]: `digit`, or with any the class that it got to."""
+        """The target class of each image, [R]: `digit`, or with any the class that it reached."""
         return self.predicted if self.digit == "any" else np.full(len(self.scores), self.digit)
 
     @property
@@ -67,33 +69,55 @@ class Result:
         return np.asarray(others.argmax(axis=1))
 
 
-def make_result(track: History, images: npt.NDArray[np.uint8], job: Job, folder: str | None) -> Result:
-    """Values the images, which are those of the track as read back from the record, by the objective, and asks the judges."""
-    plan = job.plan
-    cost, terms, scores = job.objective.value(images)
-    lines = track.history
-    classes = target_classes(scores, plan.digit)
+def make_result(
+    history: History,
+    images: npt.NDArray[np.uint8],
+    objective: Objective,
+    criteria: StoppingCriteria,
+    search: type[Search],
+    *,
+    judges: Mapping[str, Classifier],
+    statistics: Statistics | None = None,
+    prior_digit: int | None = None,
+    folder: str | None = None,
+) -> Result:
+    """Scores the images, which are those of the history as read back from the record, by the objective and the judges.
+
+    `prior_digit` is the class of the term targets, None without.
+    """
+    cost, terms, scores = objective.value(images)
+    lines, runs = history.history, np.arange(len(images), dtype=np.uint32)
+    measure = part_of(search, "measure")
     return Result(
-        digit=job.digit,
-        prior_digit=job.prior_digit if job.has_prior else None,
+        digit="any" if criteria.digit == ANY else criteria.digit,
+        prior_digit=prior_digit,
         images=images,
         scores=scores,
         cost=cost,
         terms=terms,
-        converged=converged(plan, cost, scores),
-        evaluations=track.evaluations,
-        changed=track.changed,
-        evaluations_to=track.reached,
+        converged=converged(criteria, cost, scores),
+        evaluations=history.evaluations,
+        changed=history.changed,
+        evaluations_to=history.reached,
         generations=int(lines[-1, COLUMNS.index("generation")]),
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
-        passes=track.passes,
-        own=measure(job.settings.search.name, images, classes, job.objective.classifier, track.evaluations),
+        passes=history.passes,
+        own=measure(images, target_classes(scores, criteria.digit), objective.classifier, history.evaluations),
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
-        judges=predict_all(job.judges, images),
-        exemplars=job.objective.which(np.arange(len(images), dtype=np.uint32)) if job.objective.targets > 1 else None,
+        judges=predict_all(judges, images),
+        exemplars=objective.which(runs) if objective.targets > 1 else None,
         folder=folder,
-        front=make_front(job.objective, job.fitted.levels[job.prior_digit], track.populations) if plan.whole else None,
+        front=front_of(history, objective, criteria, statistics, prior_digit),
     )
+
+
+def front_of(
+    history: History, objective: Objective, criteria: StoppingCriteria, statistics: Statistics | None, prior_digit: int | None
+) -> ParetoFront | None:
+    """The front of the last selections, if the runs return all of them."""
+    if not criteria.whole or statistics is None or prior_digit is None:
+        return None
+    return make_front(objective, statistics.levels[prior_digit], history.populations)
 
 
 def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
@@ -115,13 +139,18 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def totals(measures: Mapping[str, npt.NDArray[Any]]) -> dict[str, float | int]:
+    """Of all images together: the sum of whole numbers, the median of others."""
+    return {name: int(v.sum()) if v.dtype.kind in "iu" else float(np.median(v)) for name, v in measures.items()}
+
+
 def read_as(result: Result, classes: Any) -> dict[str, float]:
     """The share of the images that each judge reads as a class, or as a class [R] each."""
     return {name: float(np.mean(scores.argmax(axis=1) == classes)) for name, scores in result.judges.items()}
 
 
 def describe(result: Result, i: int, file: str) -> dict[str, Any]:
-    """What run.json says of image i."""
+    """The keys of image i in run.json."""
     reached, digit = [None if n < 0 else int(n) for n in result.evaluations_to[i]], int(result.classes[i])
     return {
         "file": file,
@@ -142,7 +171,7 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
 
 
 def first_passes(passes: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """What was noted when an image first passed each confidence, [passes, AT_PASS]; null where it never did."""
+    """AT_PASS at the first passage of each confidence, [passes, AT_PASS]; null where there was none."""
     return {
         name: None
         if values[0] < 0
@@ -152,5 +181,5 @@ def first_passes(passes: npt.NDArray[np.float64]) -> dict[str, Any]:
 
 
 def verdict(scores: Floats, digit: int) -> dict[str, Any]:
-    """What a judge says of one image [K]: the class it sees, how surely, and its score for the wanted class."""
+    """A judge's arg-max for one image [K], its score, and the score of the target class."""
     return {"predicted": int(scores.argmax()), "score": float(scores.max()), "confidence": float(scores[digit])}

@@ -1,9 +1,9 @@
-"""What is known of every run so far: its image, its milestones, the frames of its film. All of it goes into a checkpoint."""
+"""The state of one generation and the history of each run; a checkpoint holds both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,62 +11,48 @@ import numpy.typing as npt
 from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Bytes, Floats
 
+Runs = npt.NDArray[np.uint32]
+CARRIED = "carried_"  # prefix of the auxiliary arrays in a checkpoint
+SAVED = ("runs", "images", "costs", "scores", "changed")  # arrays of a state, a row for each run
+
 
 @dataclass(frozen=True)
 class State:
-    """Where the runs that still go on stand: R runs, S selected images each, best first."""
+    """The runs that have not ended after a generation: R runs, S selected images each, best first."""
 
     generation: int
-    runs: npt.NDArray[np.uint32]  # [R], number of each run
+    runs: Runs  # [R], number of each run
     images: Bytes  # [R, S, H, W, C]
     costs: Floats  # [R, S]
     scores: Floats  # [R, S, K]
-    changed: npt.NDArray[np.int64]  # [R], candidates of this generation that equalled none of those they came from
-    statistics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, S, …] each, for engines that keep them
-    carried: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, …] each, what cannot be counted anew
+    changed: npt.NDArray[np.int64]  # [R], candidates of this generation that differed from those they were made of
+    statistics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, S, …] each, can be computed anew
+    aux: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, …] each, cannot be computed anew
 
-    def only(self, going: npt.NDArray[np.bool_]) -> "State":
-        """The state without the runs that have ended, going [R]; the others are not changed by it."""
-        if going.all():
+    def select_runs(self, mask: npt.NDArray[np.bool_]) -> "State":
+        """The state of the runs where the mask [R] is true."""
+        if mask.all():
             return self
-        arrays: dict[str, Any] = {name: getattr(self, name)[going] for name in SAVED}
-        statistics, carried = (
-            {name: array[going] for name, array in found.items()} for found in (self.statistics, self.carried)
-        )
-        return State(self.generation, **arrays, statistics=statistics, carried=carried)
+        arrays: dict[str, Any] = {name: getattr(self, name)[mask] for name in SAVED}
+        statistics, aux = ({name: array[mask] for name, array in group.items()} for group in (self.statistics, self.aux))
+        return State(self.generation, **arrays, statistics=statistics, aux=aux)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Named arrays for a checkpoint: everything but the statistics, which can be counted anew."""
-        own = {f"{CARRIED}{name}": array for name, array in self.carried.items()}
-        return {**{f"state_{name}": np.asarray(getattr(self, name)) for name in ("generation", *SAVED)}, **own}
+        """Named arrays for a checkpoint: everything but the statistics."""
+        aux = {f"{CARRIED}{name}": array for name, array in self.aux.items()}
+        return {**{f"state_{name}": np.asarray(getattr(self, name)) for name in ("generation", *SAVED)}, **aux}
 
     @staticmethod
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "State":
         """The state in a checkpoint."""
         arrays: dict[str, Any] = {name: saved[f"state_{name}"] for name in SAVED}
-        carried = {name.removeprefix(CARRIED): saved[name] for name in saved if name.startswith(CARRIED)}
-        return State(int(saved["state_generation"]), **arrays, carried=carried)
+        aux = {name.removeprefix(CARRIED): saved[name] for name in saved if name.startswith(CARRIED)}
+        return State(int(saved["state_generation"]), **arrays, aux=aux)
 
 
-CARRIED = "carried_"  # how the names of such arrays begin in a checkpoint
-SAVED = ("runs", "images", "costs", "scores", "changed")  # arrays of a state, a row a run
-
-
-class Engine(Protocol):
-    """Computes breed, score and select. Optional: `leave(record, classifier)` writes what else is to be in it at the end."""
-
-    notes: tuple[str, ...]  # what a run says once: what it computes in another way than one would expect
-
-    def init(self, runs: npt.NDArray[np.uint32]) -> State:
-        """The first population of each run, scored, and the best of it."""
-
-    def step(self, state: State) -> State:
-        """One generation further."""
-
-
-MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences whose first reaching is noted
-PASSES = ("majority", "0.99", "0.999", "0.9999")  # gradient searches: the wanted class is the largest; success at these
-AT_PASS = ("iteration", "norm", "distance", "spread")  # what is noted of the image then
+MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences; History holds the evaluations at which each is first reached
+PASSES = ("majority", "0.99", "0.999", "0.9999")  # gradient searches: the target is the arg-max; success at these
+AT_PASS = ("iteration", "norm", "distance", "spread")  # of the image at its first passage
 FRAMES = 60  # of the film, at most
 FILMED = 20  # runs in the film, at most
 LOGGED = 100  # lines of metrics after the first ten generations, about
@@ -88,24 +74,24 @@ Metrics = dict[str, float]
 
 @dataclass
 class History:
-    """R runs; the arrays are updated in place as generations pass."""
+    """What happened to R runs: image, milestones, frames, metrics. The arrays are updated in place with each generation."""
 
-    images: npt.NDArray[np.uint8]  # [R, H, W, C], the run's image now
+    images: npt.NDArray[np.uint8]  # [R, H, W, C], the best image of the last generation
     costs: npt.NDArray[np.float32]  # [R]
     scores: npt.NDArray[np.float32]  # [R, K]
     evaluations: npt.NDArray[np.int64]  # [R]
-    changed: npt.NDArray[np.int64]  # [R], those of candidates that equalled none of those they came from
-    reached: npt.NDArray[np.int64]  # [R, 4], evaluations to each of MILESTONES, −1 while not reached
-    passes: npt.NDArray[np.float64]  # [R, len(PASSES), len(AT_PASS)], −1 while not passed; [R, 0, …]: the search notes none
+    changed: npt.NDArray[np.int64]  # [R], candidates that differed from those they were made of
+    reached: npt.NDArray[np.int64]  # [R, 4], evaluations until each of MILESTONES, −1 while not reached
+    passes: npt.NDArray[np.float64]  # [R, len(PASSES), len(AT_PASS)], −1 while not passed; [R, 0, …]: the search has none
     ended: npt.NDArray[np.bool_]  # [R]
-    populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that have ended; S = 0: not wanted
+    populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that have ended; S = 0: not returned
     frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
     frame_generations: npt.NDArray[np.int64]  # [F]
     history: npt.NDArray[np.float64]  # [lines, COLUMNS]
 
     @staticmethod
     def start(runs: int, state: State, whole: bool = False) -> "History":
-        """Nothing known yet of runs whose first generation is `state`; `whole`: all of their last selection is wanted."""
+        """Before generation 0, `state`; `whole`: the runs return all of their last selection."""
         shape, classes = state.images.shape[2:], state.scores.shape[2]
         return History(
             images=np.zeros((runs, *shape), dtype=np.uint8),
@@ -114,7 +100,7 @@ class History:
             evaluations=np.zeros(runs, dtype=np.int64),
             changed=np.zeros(runs, dtype=np.int64),
             reached=np.full((runs, len(MILESTONES)), -1, dtype=np.int64),
-            passes=np.full((runs, len(PASSES) if "passes" in state.carried else 0, len(AT_PASS)), -1.0),
+            passes=np.full((runs, len(PASSES) if "passes" in state.aux else 0, len(AT_PASS)), -1.0),
             ended=np.zeros(runs, dtype=np.bool_),
             populations=np.zeros((runs, state.images.shape[1] if whole else 0, *shape), dtype=np.uint8),
             frames=np.zeros((0, min(runs, FILMED), *shape), dtype=np.uint8),
@@ -148,21 +134,21 @@ class History:
             and len(self.history) > 0
         )
 
-    def note(self, state: State, rank: int, evaluations: int, digit: int) -> None:
-        """Takes the image of this rank of each run's selection as the run's image after so many evaluations.
+    def observe(self, state: State, rank: int, evaluations: int, digit: int) -> None:
+        """The image of this rank in each run's selection becomes the run's image, after so many evaluations.
 
-        Milestones are of the best image's confidence in the class `digit`, which may be reference.ANY.
+        Milestones are of the best image's confidence in the class `digit`, which may be kernels.tables.ANY.
         """
         runs = state.runs
         self.images[runs], self.costs[runs] = state.images[:, rank], state.costs[:, rank]
         self.scores[runs], self.evaluations[runs] = state.scores[:, rank], evaluations
         confident = confidence(state.scores[:, 0], digit)[:, None] >= np.array(MILESTONES, dtype=np.float32)
         self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])
-        if "passes" in state.carried:
-            self.passes[runs] = state.carried["passes"]
+        if "passes" in state.aux:
+            self.passes[runs] = state.aux["passes"]
 
     def end(self, state: State, ends: npt.NDArray[np.bool_]) -> None:
-        """Takes note of the runs that end with this state, ends [R]."""
+        """Marks the runs that end with this state, ends [R]."""
         self.ended[state.runs[ends]] = True
         if self.populations.shape[1]:
             self.populations[state.runs[ends]] = state.images[ends]
@@ -186,7 +172,7 @@ class History:
 
     @staticmethod
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "History":
-        """The track in a checkpoint."""
+        """The history in a checkpoint."""
         return History(**{field.name: saved[f"track_{field.name}"].copy() for field in fields(History)})
 
 
@@ -200,12 +186,12 @@ def is_logged(generation: int, last: int) -> bool:
     return generation <= 10 or generation == last or generation % max(1, last // LOGGED) == 0
 
 
-def is_filmed(generation: int, last: int, round_: int | None = None) -> bool:
+def is_filmed(generation: int, last: int, each: int | None = None) -> bool:
     """Whether a generation is a frame of the film: evenly spaced in the logarithm, since most happens early.
 
-    With rounds of `round_` generations each, the end of each, for all of which the search begins anew.
+    With rounds of `each` generations: the end of each round.
     """
-    return generation % round_ == 0 if round_ else generation in film_marks(last)
+    return generation % each == 0 if each else generation in film_marks(last)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Typed settings: what a user can set, read from files and words; nothing heavy is imported here."""
+"""Typed settings: what a user can set, read from files and words; only pydantic and PyYAML are imported here."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
@@ -7,19 +7,21 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fooling.errors import UserError
-from fooling.settings.help import problem
-from fooling.settings.overrides import collect, flat, leaves, put
+from fooling.settings.messages import sentences
+from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
+from fooling.settings.tree import flat, unflatten
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def load(arguments: Sequence[str], model: type[M] = RunSettings, root: str = "run") -> M:  # type: ignore[assignment]
+def load(words: Sequence[str], model: type[M] = RunSettings, root: str = "run", *, partial: bool = False) -> M:  # type: ignore[assignment]
     """Settings from the words of a command: an optional YAML file, then key=value. Raises UserError with all problems.
 
-    Layers, later ones win: configs/{root}.yaml, the files of the chosen groups, preset, the YAML file, the words.
+    `root` names the file of defaults, configs/{root}.yaml; the layers are those of `overrides.collect`. `partial`: settings
+    that the chosen search or classifier does not have are left out instead of refused.
     """
-    return validate(collect(arguments, model, root), model)
+    return validate(collect(words, model, root, partial=partial), model)
 
 
 def validate(tree: dict[str, Any], model: type[M]) -> M:
@@ -27,25 +29,17 @@ def validate(tree: dict[str, Any], model: type[M]) -> M:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        whole = ("digit", "hidden")  # told as a whole, not each of a list
-        entries = [entry for entry in error.errors() if len(entry["loc"]) < 3 or entry["loc"][0] not in whole]
-        raise UserError("; ".join(dict.fromkeys(map(problem, entries)))) from None
+        raise UserError("; ".join(sentences(error.errors(), model))) from None
 
 
 def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Collection[str] | None = None) -> str:
-    """The settings as YAML, without those that say where and how to run; `load` reads it back to the same job.
+    """The settings as YAML without out, resume and overwrite; `load` reads it back to the same job.
 
-    `command` is what they are the settings of; `only` are the full names of those that are written, None: all.
+    `command` is the one whose settings these are; `only` are the full names of those that are written, None: all.
     """
-    tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"})
+    # no warnings: `fooling.evolve` names an object's class instead of a known classifier
+    tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"}, warnings=False)
     if only is not None:
-        values, tree = dict(flat(tree)), {}
-        for name in [name for name in values if name in only]:
-            put(tree, name, values[name])
+        tree = unflatten((name, value) for name, value in flat(tree) if name in only)
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     return f"# Repeat this job: {command} config.yaml\n{text}"
-
-
-def all_settings(model: type[BaseModel]) -> dict[str, Any]:
-    """Every setting of a model by its full name, with pydantic's description of it."""
-    return leaves(model)

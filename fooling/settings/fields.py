@@ -1,4 +1,4 @@
-"""The user's own functions, named as module:function: the only way in which a setting brings code."""
+"""Types of the settings' fields, with the checks that pydantic lacks; messages read "expected …"."""
 
 import hashlib
 import sys
@@ -6,22 +6,160 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from fooling.errors import UserError
 
-CRASHES = (Exception, SystemExit)  # what other people's code may end with, but for Ctrl-C
+CRASHES = (Exception, SystemExit)  # what other people's code may raise, except Ctrl-C
+
+
+class SettingsModel(BaseModel):
+    """Settings are frozen; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # deferred: --help starts 40 ms earlier
+
+
+# --- scalars ----------------------------------------------------------------------------------------------------------
+def refuse_boolean(value: Any) -> Any:
+    """true is not a number, although Python thinks so."""
+    if isinstance(value, bool):
+        raise ValueError("a number")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
+
+
+def require_boolean(value: Any) -> Any:
+    """1, yes and on are not booleans."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 (pydantic reads ValueError)
+    return value
+
+
+def require_printable(value: str) -> str:
+    """Names and paths contain no control characters."""
+    if not value.isprintable():
+        raise ValueError("text without control characters")
+    return value
+
+
+def parse_fraction(value: Any) -> Any:
+    """1/255 is a number too."""
+    if isinstance(value, str) and value.count("/") == 1:
+        try:
+            numerator, denominator = (float(part) for part in value.split("/"))
+            return numerator / denominator
+        except (ValueError, ZeroDivisionError):
+            return value
+    return value
+
+
+def parse_batch_size(value: Any) -> Any:
+    """auto, 64 or fixed:64."""
+    text = str(value)
+    number = text.removeprefix("fixed:")
+    if isinstance(value, bool) or (
+        text != "auto" and not (number.isascii() and number.isdigit() and 1 <= int(number) <= 2**20)
+    ):
+        raise ValueError("auto, a whole number from 1 on (the largest batch), or fixed:N (every batch has N images)")
+    return text
+
+
+Text = Annotated[str, AfterValidator(require_printable)]
+Bool = Annotated[bool, BeforeValidator(require_boolean)]
+Int = Annotated[int, BeforeValidator(refuse_boolean)]
+Float = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]
+Fraction = Annotated[float, BeforeValidator(refuse_boolean), BeforeValidator(parse_fraction), Field(allow_inf_nan=False)]
+Positive = Annotated[Fraction, Field(gt=0)]
+Side = Annotated[Int, Field(ge=2, le=4096)]
+Channels = Literal[1, 3]
+BatchSize = Annotated[str, BeforeValidator(parse_batch_size)]
+Seed = Annotated[Int, Field(ge=0, lt=2**64)]
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+def names_to_list(value: Any) -> Any:
+    """One name is a list of one; null is the empty list."""
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def labels_to_list(value: Any) -> Any:
+    """The same for labels, which may be numbers."""
+    values = names_to_list(value)
+    values = values if isinstance(values, list | tuple) else [values]
+    return [str(label) if isinstance(label, int | float) else label for label in values]
+
+
+def value_to_list(value: Any) -> Any:
+    """One value is a list of one."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def optional_to_list(value: Any) -> Any:
+    """The same; null stays null."""
+    return value if value is None else value_to_list(value)
+
+
+def sort_unique(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Each value once, in rising order."""
+    return tuple(sorted(set(values)))
+
+
+Each = BeforeValidator(value_to_list)
+Ints = Annotated[tuple[Int, ...], Each, Field(min_length=1), AfterValidator(sort_unique)]
+Floats = Annotated[tuple[Float, ...], Each, Field(min_length=1), AfterValidator(sort_unique)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(names_to_list)]
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+def parse_digits(value: Any, words: tuple[str, ...] = ("all", "any")) -> Any:
+    """A class index, a tuple of different ones, or one of the words. Raises ValueError with what is expected."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    indices = [parse_index(index) for index in values]
+    if isinstance(value, str) and value in words:
+        return value
+    if not values or None in indices or len(set(indices)) < len(indices):
+        raise ValueError(f"a class index from 0 on, a list of different ones such as 0,1,2, or {' or '.join(words)}")
+    return tuple(indices) if isinstance(value, list | tuple) else indices[0]
+
+
+def parse_index(value: Any) -> int | None:
+    """A class index; None if the value is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    return int(value) if 0 <= value < 2**63 and value == int(value) else None
+
+
+def parse_named_digits(value: Any) -> Any:
+    """The same without any, which only `fooling run` has."""
+    if value == "any":
+        raise ValueError("classes such as 0,1,2 or all (only `fooling run` takes any)")
+    return parse_digits(value, ("all",))
+
+
+Digits = Annotated[int | tuple[int, ...] | Literal["all", "any"], BeforeValidator(parse_digits)]
+NamedDigits = Annotated[int | tuple[int, ...] | Literal["all"], BeforeValidator(parse_named_digits)]
+
+
+# --- paths and functions ----------------------------------------------------------------------------------------------
+def user_path(text: str | Path) -> Path:
+    """A path with ~ and ~name expanded. Raises UserError for a user who does not exist."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{text}: expected an existing user's home folder; write the path in full") from error
 
 
 def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
-    """What the function that module:function names returns; modules are also looked for where the command runs.
+    """Calls the function that module:function names; modules are also searched in the working directory.
 
-    Raises UserError, which says `what` kind of function the setting needs, for whatever goes wrong.
+    This is the only way in which a setting runs code. `what` describes the function that the setting needs; it is part of
+    the UserError that is raised for whatever goes wrong.
     """
     module, _, function = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)  # and it stays: the function may import when it is called
+        sys.path.insert(0, here)  # it stays there: the function may import when it is called
     try:
         return getattr(import_module(module), function)(*arguments)
     except CRASHES as error:
@@ -29,97 +167,6 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
 
 
 def fingerprint(name: str) -> str:
-    """SHA-256 of the file that the module of module:function was read from; of the name where there is none."""
+    """SHA-256 of the source file of module:function's module; of the name if there is no file."""
     file = getattr(import_module(name.partition(":")[0]), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes() if file else name.encode()).hexdigest()
-
-
-def not_a_boolean(value: Any) -> Any:
-    """true is no number."""
-    if isinstance(value, bool):
-        raise ValueError("a number")  # noqa: TRY004 (pydantic reads ValueError)
-    return value
-
-
-def a_boolean(value: Any) -> Any:
-    """1, yes and on are no booleans."""
-    if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004 (pydantic reads ValueError)
-    return value
-
-
-def on_one_line(value: str) -> str:
-    """No control characters in names and paths."""
-    if not value.isprintable():
-        raise ValueError("text without control characters")
-    return value
-
-
-def split_commas(value: Any) -> Any:
-    """One name is a list of one; null is none."""
-    return [] if value is None else [value] if isinstance(value, str) else value
-
-
-Text = Annotated[str, AfterValidator(on_one_line)]
-Bool = Annotated[bool, BeforeValidator(a_boolean)]
-Int = Annotated[int, BeforeValidator(not_a_boolean)]
-Float = Annotated[float, BeforeValidator(not_a_boolean), Field(allow_inf_nan=False)]
-
-
-def as_names(value: Any) -> Any:
-    """Names may be numbers."""
-    found = split_commas(value)
-    return [
-        str(one) if isinstance(one, int | float) else one for one in (found if isinstance(found, list | tuple) else [found])
-    ]
-
-
-def a_fraction(value: Any) -> Any:
-    """1/255 is a number too."""
-    if isinstance(value, str) and value.count("/") == 1:
-        try:
-            over, under = (float(part) for part in value.split("/"))
-            return over / under
-        except (ValueError, ZeroDivisionError):
-            return value
-    return value
-
-
-def one_or_more(value: Any) -> Any:
-    """One number is a list of one."""
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def one_or_none(value: Any) -> Any:
-    """The same; null is none."""
-    return value if value is None else one_or_more(value)
-
-
-def a_batch_size(value: Any) -> Any:
-    """auto, 64 or fixed:64."""
-    text = str(value)
-    number = text.removeprefix("fixed:")
-    if isinstance(value, bool) or (
-        text != "auto" and not (number.isascii() and number.isdigit() and 1 <= int(number) <= 2**20)
-    ):
-        raise ValueError("auto, a whole number from 1 on (at most so many images a call), or fixed:N (exactly so many)")
-    return text
-
-
-Fraction = Annotated[float, BeforeValidator(not_a_boolean), BeforeValidator(a_fraction), Field(allow_inf_nan=False)]
-Positive = Annotated[Fraction, Field(gt=0)]
-Side = Annotated[Int, Field(ge=2, le=4096)]
-Channels = Literal[1, 3]
-Each = BeforeValidator(one_or_more)  # one number, or one a channel
-
-
-def user_path(text: str | Path) -> Path:
-    """A path with ~ and ~name written out. Raises UserError for a user who does not exist."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{text}: no such user's home folder; write the path out") from error
-
-
-# External classifiers: what classifier.path is of each kind.
-FOREIGN = {"onnx": "FILE.onnx", "sklearn": "FILE.skops", "torch": "module:function", "python": "module:function", "http": "URL"}

@@ -1,4 +1,4 @@
-"""YAML with the scalars of version 1.2, read so that a mistake is told in one line."""
+"""YAML with the scalars of version 1.2, with errors of one line; and values as one would type them."""
 
 import re
 from collections.abc import Hashable
@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from fooling.errors import UserError
+from fooling.settings.tree import Tree
 
-Tree = dict[str, Any]
 BROKEN = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)  # what broken YAML may raise
 
 
@@ -28,7 +28,7 @@ class Loader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands there twice", problem_mark=node.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} is there twice", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -73,3 +73,13 @@ def read_yaml(source: Path | str) -> Tree:
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise UserError(f"{name}: expected settings, a line each, such as digit: 2; got {type(tree).__name__}")
     return tree
+
+
+def format_value(value: Any) -> str:
+    """A value as one would type it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(format_value, value))}]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = str(value)
+    return text if text.isprintable() else repr(text)

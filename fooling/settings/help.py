@@ -2,107 +2,89 @@
 
 import textwrap
 import typing
-from collections.abc import Collection
-from typing import Any, get_args
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
-from fooling.settings.overrides import GROUPS, PRESET, choices, configs_folder, defaults, flat, leaves, members
-from fooling.settings.schema import (
-    TermName,
-)
+from fooling.errors import UserError
+from fooling.settings.configs import GROUPS, PRESET, choices, summary
+from fooling.settings.files import format_value
+from fooling.settings.names import leaves_of, members
+from fooling.settings.overrides import collect
+from fooling.settings.tree import Tree, flat
 
-# What pydantic found, in our words; braces name entries of its context.
-EXPECTED = {
-    "greater_than_equal": "must be {ge} or more",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be {le} or less",
-    "less_than": "must be less than {lt}",
-    "literal_error": "must be one of {expected}",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing_size": "must be a smaller whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "model_type": "must be a group of settings",
-    "tuple_type": "must be a list, such as a,b",
-    "too_short": "must have at least one entry",
-    "missing": "is missing",
+WIDTH = 112
+INDENT = " " * 6
+MANY = 10  # choices that are still listed behind the =
+UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
+SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
+    "Stopping": ("budget", "threshold", "tol", "stop"),
+    "Output": ("out", "resume", "overwrite", "quiet"),
+}
+TITLES = {  # groups, in the order of the help
+    "classifier": "Classifier",
+    "search": "Search",
+    "prior": "Prior: how much the images must resemble the training set",
+    "prior.weights": "Prior: weights of the terms; 0 leaves a term out",
+    "data": "Data",
+    "engine": "Engine",
 }
 
 
-def problem(entry: Any) -> str:
-    """One of pydantic's findings as a sentence: the setting, what was expected, what was got."""
-    path = [str(part) for part in entry["loc"]]
-    got = entry["input"]
-    if path[:1] == ["digit"]:
-        return f"digit must be a class index from 0 on, a list of them such as 0,1,2, all or any; got {shown(got)}"
-    if path[:1] == ["channels"]:
-        return "channels must be two whole numbers from 1 to 4096, such as 16,32, or null"
-    if path[:1] == ["hidden"]:
-        return f"hidden must be a whole number from 1 to 4096, or at most 16 of them such as 100,50; got {shown(got)}"
-    if path[:2] == ["prior", "hinge"]:
-        return f"prior.hinge must be a list of {', '.join(get_args(TermName))}, such as [eigen,regional]; got {shown(got)}"
-    if not path:
-        return str(entry["ctx"]["error"])
-    if entry["type"] == "value_error":
-        return f"{'.'.join(path)} must be {entry['ctx']['error']}, got {shown(got)}"
-    expected = EXPECTED.get(entry["type"], "must be something else").format(**entry.get("ctx", {}))
-    return f"{'.'.join(path)} {expected}" + ("" if entry["type"] == "missing" else f", got {shown(got)}")
+def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str] = (), hidden: Collection[str] = ()) -> str:
+    """Usage, settings and choices as lines of at most 112 characters.
 
-
-def shown(value: Any) -> str:
-    """A value as one would type it."""
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(shown, value))}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else on_line(str(value))
-
-
-def on_line(text: str) -> str:
-    """Text with its control characters written out."""
-    return text if text.isprintable() else repr(text)
-
-
-WIDTH = 112
-INDENT = 6
-MANY = 10
-
-
-def help_text(model: type[BaseModel], root: str, usage: str, hidden: Collection[str] = ()) -> str:
-    """Usage, settings and choices as lines of at most 112 characters; without those that the command makes itself."""
-    values = dict(flat(defaults(root)))
-    lines = [f"usage: {usage}", "", "Settings (a unique last part of a name is enough: population=200):", ""]
-    group = ""
-    known = {name: field for name, field in leaves(model).items() if name not in hidden}
-    for name, field in known.items():
-        if name.rpartition(".")[0] != group and lines[-1]:
-            lines.append("")
-        group = name.rpartition(".")[0]
-        what = f"{kind(name, field)}, default {shown(values[name])}"
-        lines.append(f"  {name.removesuffix('.name')}={what}")
-        lines += textwrap.wrap(field.description, WIDTH, initial_indent=" " * INDENT, subsequent_indent=" " * INDENT)
+    Of a group whose choices have settings of their own (search, classifier) those of the one that `words` choose, with the
+    defaults that these words lead to. `hidden` are full names of settings that the command makes itself.
+    """
+    tree = defaults_in_force(model, root, words)
+    chosen = {group: tree[group]["name"] for group in GROUPS if isinstance(tree.get(group), dict) and "name" in tree[group]}
+    values = dict(flat(tree))
+    known = {name: field for name, field in leaves_of(model, chosen).items() if name not in hidden}
+    lines = [f"usage: {usage}", "", "Write settings as key=value; the unique last part of a name is enough: population=200."]
+    for title, names in sections(known, chosen):
+        lines += ["", f"{title}:"]
+        for name in names:
+            lines.append(f"  {name.removesuffix('.name')}={kind(name, known[name])}, default {format_value(values.get(name))}")
+            lines += textwrap.wrap(known[name].description, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     for group in (*GROUPS, PRESET):
         if {group, f"{group}.name"} & known.keys():
-            lines += ["", f"Choices of {group}:", *(describe(group, name) for name in choices(group))]
+            lines += ["", f"Choices of {group}:", *(f"  {group}={name:<12} {summary(group, name)}" for name in choices(group))]
     return "\n".join(lines) + "\n"
 
 
-def describe(group: str, name: str) -> str:
-    """A choice and the first comment of its file."""
-    first = (configs_folder() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    return f"  {group}={name:<12} {first.lstrip('# ')}"
+def defaults_in_force(model: type[BaseModel], root: str, words: Sequence[str]) -> Tree:
+    """The tree that these words lead to; that of no words if they are wrong, so that help is always given.
+
+    Words that are no settings, such as the pictures of `fooling classify`, do not matter.
+    """
+    try:
+        return collect([word for word in words if "=" in word or word.endswith((".yaml", ".yml"))], model, root, partial=True)
+    except UserError:
+        return collect([], model, root)
+
+
+def sections(known: Collection[str], chosen: Tree) -> Iterator[tuple[str, list[str]]]:
+    """Titles, each with the names of its settings."""
+    of_section = {name: title for title, names in SECTIONS.items() for name in names}
+    top = [name for name in known if "." not in name]
+    groups = {name.rpartition(".")[0] for name in known if "." in name}
+    for title in ("Settings", "Stopping"):
+        names = [name for name in top if of_section.get(name, "Settings") == title]
+        yield from [(title, names)] if names else []
+    for group in (group for group in TITLES if group in groups):
+        having = f" ({group}={chosen[group]}; others: {group}=NAME --help)" if group in UNIONS and group in chosen else ""
+        yield f"{TITLES[group]}{having}", [name for name in known if name.rpartition(".")[0] == group]
+    output = [name for name in top if of_section.get(name) == "Output"]
+    yield from [("Output", output)] if output else []
 
 
 def kind(name: str, field: Any) -> str:
     """The type and range of a setting, in words."""
     if name.endswith(".name") or name == PRESET:
         known = [*choices(name.removesuffix(".name")), *(["null"] if name == PRESET else [])]
-        return "|".join(known) if len(known) < MANY else "NAME (its choices stand below)"
+        return "|".join(known) if len(known) < MANY else "NAME (choices below)"
     return "|".join(dict.fromkeys(word(member) for member in members(field.annotation))) + limits(field)
 
 
@@ -121,6 +103,6 @@ def limits(field: Any) -> str:
     for bound in field.metadata:
         low = f"{bound.ge}" if hasattr(bound, "ge") else f"above {bound.gt}" if hasattr(bound, "gt") else low
         high = f"{bound.le}" if hasattr(bound, "le") else f"below {bound.lt}" if hasattr(bound, "lt") else high
-    return (
-        f" ({low or '…'} … {high})" if high else f" (from {low})" if low and "above" not in low else f" ({low})" if low else ""
-    )
+    if high:
+        return f" ({low or '…'} … {high})"
+    return "" if not low else f" ({low})" if low.startswith("above") else f" (from {low})"

@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
-from fooling.classifiers import checks as examination
-from fooling.classifiers import load_classifier
-from fooling.classifiers.adapters.adapter import LARGEST, AdaptedClassifier, adapt
+from fooling.classifiers import accuracy, load_classifier
+from fooling.classifiers.accuracy import accuracies, preprocessing_note
+from fooling.classifiers.adapters.adapter import BATCH_SIZE, AdaptedClassifier, adapt
 from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
     Preprocessing,
@@ -26,7 +26,7 @@ from fooling.classifiers.adapters.conversion import (
     shape_in,
     to_scores,
 )
-from fooling.classifiers.checks import accuracies, better, check_classifier
+from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch, guarded
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
@@ -52,14 +52,15 @@ def lenet() -> np.ndarray:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, from which modules are imported; speeds are measured in a moment."""
-    monkeypatch.setattr(examination, "SECONDS", 0.001)
+    monkeypatch.setattr(accuracy, "SECONDS", 0.001)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def run(*words: str) -> dict[str, Any]:
     """A short search; → run.json."""
-    assert guarded(dispatch, [*SEARCH, *words]) == 0
+    search = [word for word in SEARCH if "search=anneal" not in words or not word.startswith("population=")]
+    assert guarded(dispatch, [*search, *words]) == 0
     return json.loads(Path("r/run.json").read_text())
 
 
@@ -149,7 +150,7 @@ def test_an_onnx_model_is_fooled_with_one_command(here: Path, capsys: pytest.Cap
     assert found["converged"] == 2
     assert found["examination"]["output"] == "logit"
     assert found["examination"]["shown"] == "NCHW, scale=0.00392157 mean=0 std=1"
-    assert "is shown NCHW" in capsys.readouterr().out
+    assert "preprocessing NCHW" in capsys.readouterr().out
     again = load_classifier("onnx", "lenet.onnx")(read_image(Path("r/images/0000.png"))[None])
     assert found["images"][0]["confidence"] == pytest.approx(float(again[0, 4]), abs=1e-6)
 
@@ -162,11 +163,11 @@ def test_a_pipeline_is_fooled_with_one_command_and_the_wrong_scale_is_told(
     found = run(*words, "classifier.scale=16/255")
     assert found["converged"] == 2
     assert found["examination"]["accuracy"] > 0.9
-    assert "images as in its training" not in capsys.readouterr().out
+    assert "check classifier.scale" not in capsys.readouterr().out
     wrong = run(*words, "overwrite=true")
     assert wrong["examination"]["accuracy"] < 0.5
     assert "% with scale=0.0627451 mean=0 std=1 (0…16)" in capsys.readouterr().out
-    assert any("images as in its training?" in note for note in wrong["notes"])
+    assert any("check classifier.scale" in note for note in wrong["notes"])
 
 
 @needs_torch
@@ -198,7 +199,7 @@ def test_a_function_that_raises_leaves_a_record_that_is_resumed(here: Path, caps
     (here / "failing.py").write_text(FAILING)
     said = refused(capsys, *words)
     assert "raised on inputs float32 [80, 28, 28, 1]: RuntimeError: out of paper" in said
-    assert "the same command with resume=true goes on" in said
+    assert "resume=true" in said
     assert json.loads(Path("r/run.json").read_text())["status"] == "failed"
     (here / "paper").touch()
     found = run(*words, "resume=true")
@@ -214,19 +215,19 @@ def test_labels_alone_are_refused_by_a_search_and_examined(here: Path, capsys: p
         "def make():\n    return lambda inputs: inputs.reshape(len(inputs), -1).argmax(axis=1) % 10\n"
     )
     words = ["classifier=python", "classifier.path=labels:make"]
-    assert "a search needs scores" in refused(capsys, "digit=4", *words)
+    assert "expected class scores, got labels only" in refused(capsys, "digit=4", *words)
     assert guarded(dispatch, ["examine", *words]) == 0
     assert "labels only" in capsys.readouterr().out
 
 
 def test_memory_that_a_model_uses_again_is_copied() -> None:
-    room = np.empty((LARGEST, 3))
+    room = np.empty((BATCH_SIZE, 3))
 
     def reuse(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
         room[: len(sums)] = sums
         return room[: len(sums)]
 
-    images = np.random.default_rng(0).integers(0, 256, (2 * LARGEST + 5, 4, 5, 1), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2 * BATCH_SIZE + 5, 4, 5, 1), dtype=np.uint8)
     assert np.array_equal(toy(reuse)(images), toy()(images))
 
 
@@ -275,7 +276,7 @@ def test_examine_finds_the_scaling_of_the_training(here: Path, capsys: pytest.Ca
     words = ["examine", "classifier=sklearn", "classifier.path=m.skops", "data.kind=sklearn", "out=e.json"]
     assert guarded(dispatch, words) == 0
     said = capsys.readouterr().out
-    assert "is it shown images as in its training?" in said
+    assert "check classifier.scale, mean and std" in said
     found = json.loads((here / "e.json").read_text())
     shares = {row["way"]: row["share"] for row in found["accuracy"]}
     assert max(shares, key=lambda way: shares[way]) == "0…16"
@@ -310,8 +311,8 @@ def test_chance_alone_does_not_warn(here: Path) -> None:
     found = accuracies(network, ImageSet(IMAGES, labels, tuple("0123456789"), "x"))
     assert found[0].share == 1.0
     assert len(found) > 5
-    assert better(found) == ""
-    assert better(found[:1]) == ""
+    assert preprocessing_note(found) == ""
+    assert preprocessing_note(found[:1]) == ""
 
 
 class Toy:
@@ -354,15 +355,35 @@ def test_what_a_batch_changes_is_measured_or_refused() -> None:
         check_classifier(toy(lambda inputs, sums: sums + random.normal(size=sums.shape)))
 
 
-def test_memory_that_runs_out_halves_the_batch() -> None:
+def test_a_failure_halves_the_batch() -> None:
     found = toy(limit=100)
     images = np.random.default_rng(0).integers(0, 256, (1000, 4, 5, 1), dtype=np.uint8)
     assert np.array_equal(found(images), toy()(images))
-    assert (found.most, toy().most) == (62, LARGEST)
+    assert (found.batch_size, toy().batch_size) == (62, BATCH_SIZE)
     with pytest.raises(MemoryError):
         toy(limit=0)
     with pytest.raises(MemoryError):
         toy(limit=100, batch_size="fixed:128")
+
+
+def test_the_first_error_is_reported_where_no_batch_succeeds() -> None:
+    def fail(inputs: np.ndarray, sums: np.ndarray) -> None:
+        raise RuntimeError(f"failed on {len(inputs)}")
+
+    with pytest.raises(RuntimeError, match="failed on 5"):
+        toy(fail)
+
+    def fail_on_black(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        if len(inputs) < 5 and not inputs[0].any():
+            raise RuntimeError(f"black among {len(inputs)}")
+        return sums
+
+    found = toy(fail_on_black)
+    images = np.full((4, 4, 5, 1), 9, np.uint8)
+    images[2] = 0
+    with pytest.raises(RuntimeError, match="black among 2"):
+        found(images[2:])
+    assert found.batch_size == BATCH_SIZE  # nothing succeeded
 
 
 @pytest.mark.parametrize(("size", "calls"), [("4", {4, 2, 1}), ("fixed:4", {4})])
@@ -427,15 +448,15 @@ def test_answers_are_told_apart() -> None:
     [
         (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 5 images, got float64 \[4, 3\]"),
         (lambda inputs, sums: np.full(sums.shape, "a"), r"expected scores \[5, classes\], got <U1"),
-        (lambda inputs, sums: np.full(sums.shape, None), "not finite"),
+        (lambda inputs, sums: np.full(sums.shape, None), "NaN or infinity"),
         (lambda inputs, sums: np.full(sums.shape, {}), r"got objects such as \{\}"),
         (lambda inputs, sums: sums[:, None, :, None, None], None),
         (lambda inputs, sums: sums[:, None, None], r"expected scores \[5, classes\], got float64 \[5, 1, 1, 3\]"),
         (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 5 images"),
         (lambda inputs, sums: None, "expected a row of scores for each of 5 images"),
         (lambda inputs, sums: [[1.0, 2.0]] * 4 + [[1.0]], "expected an array"),
-        (lambda inputs, sums: np.full_like(sums, np.nan), "not finite"),
-        (lambda inputs, sums: np.full_like(sums, np.inf), "not finite"),
+        (lambda inputs, sums: np.full_like(sums, np.nan), "NaN or infinity"),
+        (lambda inputs, sums: np.full_like(sums, np.inf), "NaN or infinity"),
         (lambda inputs, sums: sums[:, : 2 + (len(inputs) == 5)], "expected 3 scores an image, got 2"),
     ],
 )
@@ -451,7 +472,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["classifier=onnx"], "classifier=onnx needs classifier.path=FILE.onnx"),
+        (["classifier=onnx"], "classifier.path: expected FILE.onnx"),
         (["classifier=onnx", "classifier.path=none.onnx"], "none.onnx: no such file; expected an ONNX model"),
         (["classifier=onnx", "classifier.path=short.onnx"], "expected an ONNX model, onnxruntime cannot read it"),
         (["classifier=onnx", "classifier.path=mask.onnx"], "expected a model with one input, got 2"),
@@ -467,8 +488,8 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         ([*LENET, "output=label"], "expected a label an image, got float32 [5, 10]"),
         ([*LENET, "labels=a,b"], "10 scores an image, but classifier.labels are 2"),
         ([*LENET, "mean=1,2"], "classifier.mean must be one number"),
-        ([*LENET, "scale=1/0"], "classifier.scale must be a number, got 1/0"),
-        ([*LENET, "batch_size=0"], "classifier.batch_size must be auto"),
+        ([*LENET, "scale=1/0"], "classifier.scale: expected a number, got 1/0"),
+        ([*LENET, "batch_size=0"], "classifier.batch_size: expected auto"),
         (["classifier=onnx", "classifier.path=fixed.onnx", "batch_size=9"], "takes exactly 7 images a call"),
         ([*LENET, "data.kind=sklearn"], "the data's are (8, 8, 1)"),
         ([*LENET, "engine=jax"], "has no jax_fn"),
@@ -479,13 +500,13 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         (["classifier=python", "classifier.path=none:f"], "ModuleNotFoundError: No module named 'none'"),
         (["classifier=python", "classifier.path=math"], "expected module:function"),
         (["classifier=python", "classifier.path=os:getcwd"], "it returned str"),
-        (["scale=0.5"], "classifier.scale is of foreign classifiers (onnx, sklearn, torch, python, http)"),
-        (["classifier.weights=x"], "classifier.weights is of"),
+        (["scale=0.5"], "classifier.scale: expected an external model (onnx, sklearn, torch, python, http)"),
+        (["classifier.weights=x"], "classifier.weights: expected an external model (torch)"),
         (
             [*LENET, "classifier.weights=x"],
-            "classifier.weights is of classifier=torch",
+            "classifier.weights: expected classifier=torch",
         ),
-        (["classifier=python", "classifier.path=a:b", "output_name=x"], "classifier.output_name is of classifier=onnx"),
+        (["classifier=python", "classifier.path=a:b", "output_name=x"], "classifier.output_name: expected classifier=onnx"),
     ],
 )
 def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
@@ -535,7 +556,10 @@ def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
 ) -> None:
     (here / "wide.py").write_text(WIDE)
     words = ["classifier=python", "classifier.path=wide:make", "classifier.shape=12,10,3", "digit=25", "threshold=0.95"]
-    found = run(*words, f"search={search}", *(["proposals=30"] if search == "anneal" else []))
+    size = {"ga": "population=40", "anneal": "proposals=30"}[search]
+    base = [word for word in SEARCH if word != "population=40"]
+    assert guarded(dispatch, [*base, *words, f"search={search}", size]) == 0
+    found = json.loads(Path("r/run.json").read_text())
     assert found["converged"] == 2
     assert found["statistics_fingerprint"] is None
     assert any("pixels are drawn from all grey levels evenly" in note for note in found["notes"])

@@ -18,19 +18,16 @@ from fooling.classifiers import load_network
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.dense import DenseNetwork
 from fooling.errors import UserError
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels.numba import penalties as numba_
-from fooling.kernels.numba.sigmoid_network import network_sums
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels import numba, reference
 from fooling.kernels.reference.network import exponential, softmax
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.jax import JaxEngine
 from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.genetic.reference import ReferenceEngine
 
 SHAPE = (8, 8, 1)
 NETWORKS: list[dict[str, Any]] = [
     {"hidden": ()},
-    {"hidden": (), "classes": 17, "divisor": 33.3},
+    {"hidden": (), "classes": 17, "temperature": 33.3},
     {"hidden": (1,), "classes": 2},
     {"hidden": (12,), "activation": "sigmoid"},
     {"hidden": (100, 50), "activation": "sigmoid", "classes": 10},
@@ -51,9 +48,9 @@ def test_exponential_and_softmax() -> None:
 @pytest.mark.parametrize("words", NETWORKS, ids=str)
 def test_scores_are_those_of_the_float_network(words: dict[str, Any]) -> None:
     network, images = random_dense(SHAPE, **words), random_images(SHAPE, 20)
-    w, b = network.weights1 / 2.0**network.lattice, network.bias1 / 2.0**network.lattice / 255
-    z = (images.reshape(len(images), -1) / 255 @ w + b) / network.divisor
-    for weights, bias in network.rest:
+    w, b = network.weights1 / 2.0**network.fraction_bits, network.bias1 / 2.0**network.fraction_bits / 255
+    z = (images.reshape(len(images), -1) / 255 @ w + b) / network.temperature
+    for weights, bias in network.later_layers:
         z = (np.maximum(z, 0) if network.activation == "relu" else 1 / (1 + np.exp(-z))) @ weights.astype(float) + bias
     assert network.logits(images) == pytest.approx(z, rel=1e-5, abs=1e-5)
     powers = np.exp(z - z.max(axis=1, keepdims=True))
@@ -64,18 +61,18 @@ def test_scores_are_those_of_the_float_network(words: dict[str, Any]) -> None:
 def test_kernels_equal_the_reference(shape: tuple[int, int, int], words: dict[str, Any]) -> None:
     network, images = random_dense(shape, **words), random_images(shape, 71)  # more than go side by side
     scores = network(images)
-    sums = network_sums(images, *network.linear_head)
-    assert np.array_equal(network.scores_of_sums(numba_kernels)(sums), scores)
-    assert np.array_equal(network.scores_of_sums(numba_kernels)(sums[3:4]), scores[3:4])
+    sums = numba.network_sums(images, *network.linear_head)
+    assert np.array_equal(network.scores_of_sums(numba)(sums), scores)
+    assert np.array_equal(network.scores_of_sums(numba)(sums[3:4]), scores[3:4])
     assert np.array_equal(network(images[3:4]), scores[3:4])
     assert np.asarray(jax.jit(network.jax_fn)(images)) == pytest.approx(scores, abs=1e-5)
     assert check_classifier(network).exact
 
 
-@pytest.mark.parametrize("kernels", [reference, numba_])
+@pytest.mark.parametrize("kernels", [reference, numba])
 def test_logits_beyond_float32_are_refused(kernels: ModuleType) -> None:
     network = random_dense(SHAPE, (5,))
-    wild = replace(network, rest=tuple((weights * np.float32(1e38), bias) for weights, bias in network.rest))
+    wild = replace(network, later_layers=tuple((weights * np.float32(1e38), bias) for weights, bias in network.later_layers))
     scores = wild.scores_of_sums(kernels)(np.full((3, 5), 1e7, np.float32))
     assert not np.isfinite(scores).all()
 
@@ -87,7 +84,7 @@ def test_file_round_trip(tmp_path: Path, words: dict[str, Any]) -> None:
     loaded = load_classifier("mlp", str(path))
     assert isinstance(loaded, DenseNetwork)
     assert (loaded.fingerprint, loaded.labels, loaded.made) == (network.fingerprint, network.labels, network.made)
-    assert (loaded.divisor, loaded.activation) == (network.divisor, network.activation)
+    assert (loaded.temperature, loaded.activation) == (network.temperature, network.activation)
     images = random_images((9, 13, 1), 3)
     assert np.array_equal(loaded(images), network(images))
 
@@ -96,7 +93,8 @@ def test_fingerprint_knows_every_weight_and_what_is_done_with_them() -> None:
     network = random_dense(SHAPE, (5, 6))
     prints = {network.fingerprint}
     prints |= {
-        replace(network, **change).fingerprint for change in ({"divisor": 2.0}, {"activation": "sigmoid"}, {"lattice": 3})
+        replace(network, **change).fingerprint
+        for change in ({"temperature": 2.0}, {"activation": "sigmoid"}, {"fraction_bits": 3})
     }
     for name, tensor in network.tensors.items():
         tensor.reshape(-1)[-1] += 1
@@ -166,20 +164,18 @@ def header(path: Path) -> dict[str, str]:
 )
 def test_engines_step_as_the_reference(shape: tuple[int, int, int], words: dict[str, Any]) -> None:
     objective, breeding = make(shape, random_dense(shape, **words), LIGHT)
-    wanted, numba, other = (kind(objective, breeding) for kind in (ReferenceEngine, NumbaEngine, JaxEngine))
+    first, fast, other = (kind(objective, breeding) for kind in (ReferenceEngine, NumbaEngine, JaxEngine))
     runs = np.array([0, 7], dtype=np.uint32)
-    state = wanted.init(runs)
+    state = first.init(runs)
     for _ in range(3):
-        following = wanted.step(state)
-        assert equal(numba.step(state), following)
+        following = first.step(state)
+        assert equal(fast.step(state), following)
         assert alike(other.step(state), following)
         state = following
 
 
 @pytest.mark.parametrize("name", ["softmax", "perceptron", "mlp", "cnn"])
 def test_kinds_without_bundled_weights_say_what_they_need(name: str) -> None:
-    message = (
-        rf"^classifier={name} has no bundled weights: it needs classifier.path=FILE, .* `fooling train classifier={name} …`"
-    )
+    message = rf"^classifier={name}: expected classifier.path=FILE, .* `fooling train classifier={name} …`"
     with pytest.raises(UserError, match=message):
         load_classifier(name)

@@ -13,7 +13,7 @@ from builders import random_pca as make
 import fooling
 from fooling.classifiers import load_network
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.pca import GAP, METHODS, PcaClassifier, bare_pca, fit_pca, make_pca
+from fooling.classifiers.pca import GAP, METHODS, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands import dispatch, guarded
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
@@ -74,7 +74,7 @@ def test_the_divisor_makes_the_mean_gap_five(method: str) -> None:
     classifier, data = make((8, 8, 1), method)
     ordered = np.sort(classifier.logits(data.images), axis=1)
     assert (ordered[:, -1] - ordered[:, -2]).mean() == pytest.approx(GAP, rel=1e-4)
-    bare = bare_pca(fit_pca(data, 5), data, method, 5)
+    bare = make_unscaled(fit_pca(data, 5), data, method, 5)
     assert np.array_equal(bare.distances(data.images), classifier.distances(data.images))
 
 
@@ -129,16 +129,16 @@ def test_damaged_files_are_refused(tmp_path: Path, change: dict, message: str) -
 
 def test_what_cannot_be_fitted_is_refused() -> None:
     images = random_images((8, 8, 1), 6)
-    with pytest.raises(UserError, match="class b has one image in made; eigen-images need at least two of each class"):
+    with pytest.raises(UserError, match="at least two images of each class, got one of class b"):
         fit_pca(ImageSet(images, np.array([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]), ("a", "b"), "made"), 3)
     same = ImageSet(np.repeat(images, 2, axis=0), np.tile([0, 1], len(images)), ("a", "b"), "made")
-    with pytest.raises(UserError, match="do not tell its classes apart"):
+    with pytest.raises(UserError, match="expected classes that principal components separate"):
         make_pca(fit_pca(same, 3), same, "residual", 3)
 
 
 def test_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(dispatch, ["run", "classifier=pca"]) == 2
-    assert "classifier=pca has no bundled weights: it needs classifier.path=FILE, a network that `fooling eigen` wrote" in (
+    assert "classifier=pca: expected classifier.path=FILE, as no weights are bundled; write one with `fooling eigen`" in (
         capsys.readouterr().err
     )
 
@@ -186,5 +186,6 @@ class Other:
 def test_on_mnist() -> None:
     train, test = (load_data(DATA, split=split) for split in ("train", "test"))
     fitted = fit_pca(train, 40)
-    right = {m: (bare_pca(fitted, train, m, 40).distances(test.images).argmin(axis=1) == test.labels).mean() for m in METHODS}
+    nearest = {m: make_unscaled(fitted, train, m, 40).distances(test.images).argmin(axis=1) for m in METHODS}
+    right = {m: (classes == test.labels).mean() for m, classes in nearest.items()}
     assert right == pytest.approx({"means": 0.8148, "residual": 0.9562}, abs=0.003)

@@ -15,7 +15,7 @@ from fooling.commands import dispatch, guarded
 from fooling.commands.damage import answer, asked_of, detector, doses_of, evenly_spaced, spread
 from fooling.errors import UserError
 from fooling.settings import load
-from fooling.settings.commands import DamageSettings
+from fooling.settings.experiments import DamageSettings
 from fooling.statistics.intervals import auroc
 
 QUICK = ["images=40", "runs=2", "repeats=3", "pictured=0", "digit=3,4", "quiet=true"]
@@ -135,16 +135,16 @@ def test_substances_and_seeds(home: Path, substance: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["dosage=0"], "dosage must be per cent above 0, at most 100, got [0.0]"),
-        (["dosage=101"], "dosage must be per cent above 0, at most 100, got [101.0]"),
-        (["neurons=0"], "neurons must be whole numbers from 1 on, got [0]"),
+        (["dosage=0"], "dosage: expected percentages above 0, at most 100, got [0.0]"),
+        (["dosage=101"], "dosage: expected percentages above 0, at most 100, got [101.0]"),
+        (["neurons=0"], "neurons: expected whole numbers from 1 on, got [0]"),
         (["neurons=111"], "neurons=111: expected at most the network's 110 neurons"),
-        (["substance=tea"], "substance must be one of 'random', 'noise' or 'zero', got tea"),
-        (["prior=tea"], "prior must be one of eigen, exemplar, histogram, none, regional, variogram, got tea"),
-        (["repeats=0"], "repeats must be 1 or more, got 0"),
+        (["substance=tea"], "substance: expected one of 'random', 'noise' or 'zero', got tea"),
+        (["prior=tea"], "prior: expected one of eigen, exemplar, histogram, none, regional, variogram, got tea"),
+        (["repeats=0"], "repeats: expected 1 or more, got 0"),
         (["classifier=onnx", "classifier.path=a.onnx"], "classifier=onnx is a foreign model, whose weights are out of reach"),
         (["data.kind=sklearn"], "data: the classifier takes images (28, 28, 1), the data's are (8, 8, 1)"),
-        (["pictured=-1"], "pictured must be 0 or more, got -1"),
+        (["pictured=-1"], "pictured: expected 0 or more, got -1"),
     ],
     ids=str,
 )

@@ -88,9 +88,9 @@ def test_classes_of_fewer_images_than_components(home: Path) -> None:
     ("word", "message"),
     [
         ("steps=[]", "steps must have at least one entry, got []"),
-        ("components=0", "components must be 1 or more, got 0"),
-        ("shown=21", "shown must be 20 or less, got 21"),
-        ("digit=x", "digit must be a class index"),
+        ("components=0", "components: expected 1 or more, got 0"),
+        ("shown=21", "shown: expected 20 or less, got 21"),
+        ("digit=x", "digit: expected a class index"),
         ("judges=vgg", "judges: expected of mnist_mlp"),
     ],
 )

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from fooling.commands import COMMANDS, border, classify, damage, dispatch, eigen, guarded, mean, scramble
 from fooling.commands.experiment import Experiment
-from fooling.settings.overrides import defaults
+from fooling.settings.configs import defaults
 
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one for one in (border.BORDER, classify.CLASSIFY, damage.DAMAGE, eigen.EIGEN, mean.MEAN, scramble.SCRAMBLE)
@@ -142,10 +142,10 @@ def test_bad_input_leaves_nothing(name: str, words: Any, capsys: pytest.CaptureF
     for bad, message in (
         ("data.path=nowhere data.kind=auto", "nowhere"),
         ("digit=12", "digit=12: expected classes from 0 to 9"),
-        ("digit=-1", "digit must be different classes from 0 on, such as 0,1,2, or all; got [-1]"),
-        ("digit=any", "digit=any: is of `fooling run`"),
-        ("seed=-1", "seed must be 0 or more, got -1"),
-        ("classifier.scale=2", "classifier.scale is of foreign classifiers"),
+        ("digit=-1", "digit: expected a class index from 0 on, a list of different ones such as 0,1,2, or all, got -1"),
+        ("digit=any", "only `fooling run` takes any"),
+        ("seed=-1", "seed: expected 0 or more, got -1"),
+        ("classifier.scale=2", "classifier.scale: expected an external model"),
         ("imagse=3", "unknown setting 'imagse'"),
     ):
         given = {word.partition("=")[0] for word in bad.split(" ")}

@@ -51,5 +51,5 @@ def test_a_search_that_does_not_blur_is_one_row(home: Path, capsys: pytest.Captu
 
 def test_any_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(dispatch, ["gallery", "digit=any", "out=g"]) == 2
-    assert "digit=any: the gallery shows class by class" in capsys.readouterr().err
+    assert "digit: expected classes such as 0,1,2 or all" in capsys.readouterr().err
     assert not Path("g").exists()

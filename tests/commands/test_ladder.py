@@ -16,7 +16,7 @@ from fooling.plots.ladder import GAP, HEAD, LEFT, SIDE
 from fooling.records import read_image, read_run
 from fooling.run import run_job
 from fooling.search.prior import percentiles
-from fooling.settings.overrides import choices
+from fooling.settings.configs import choices
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.intervals import mean_pairwise_distance
 
@@ -124,7 +124,7 @@ def test_it_goes_on_where_it_was_interrupted(home: Path, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("fooling.plots.ladder.draw_ladder", fail)
+        broken.setattr("fooling.commands.ladder.draw_ladder", fail)
         assert guarded(dispatch, ["ladder", *SMALL, "rungs=variogram", "judges=[]"]) == 130
     first = read_run(home / "l" / "rung=variogram,arm=with,digit=3")["seconds"]
     found = ladder("rungs=variogram", "judges=[]", "resume=true")
@@ -155,7 +155,7 @@ def test_it_is_repeated_from_its_own_settings(home: Path) -> None:
         (["prior.digit=3"], "prior.digit: the ladder chooses the priors' classes itself"),
         (["preset=mismatched"], "preset: a preset chooses a prior, and the ladder climbs every one"),
         (["rungs=[all,none]"], "rungs: all stands for every one of them; leave the others out, got all, none"),
-        (["search=pareto", "rungs=eigen", "population=4", "selected=2"], "control=true leaves the classifier out"),
+        (["search=pareto", "rungs=eigen", "population=4", "selected=2"], "got control=true, which disables it"),
         (["digit=3,12"], "digit=12: expected a class from 0 to 9"),
     ],
     ids=str,

@@ -81,7 +81,7 @@ def test_a_matrix_interrupted_at_its_end_is_finished_on_resuming(home: Path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("fooling.plots.gallery.draw_matrix", fail)
+        broken.setattr("fooling.commands.matrix.draw_matrix", fail)
         assert guarded(dispatch, ["matrix", *SMALL]) == 130
     assert not Path("m/matrix.png").exists()
     first = read_run(home / "m" / "prior=3,digit=4")["seconds"]

@@ -10,12 +10,11 @@ from builders import DATA, needs_mnist, random_images, random_network
 import fooling
 from fooling.commands import dispatch, guarded
 from fooling.commands.inputs import is_of, statistics_of
-from fooling.commands.mean import correlation, correlation_curve, numbers, over_classes, whole_mean
+from fooling.commands.mean import correlation, correlation_curve, numbers, quartiles, whole_mean
 from fooling.data import ImageSet, load_data
 from fooling.plots.sheets import mean
 from fooling.records import read_image
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.fit import fit
 
 
 def test_correlation_by_hand() -> None:
@@ -46,7 +45,7 @@ def test_sharpening_takes_every_group() -> None:
     assert found[2] == pytest.approx(np.mean(fives))
     assert found[-1] == pytest.approx(correlation(whole_mean(images), real))
     assert found == sorted(found)
-    assert over_classes([[0.0, 1], [1, 1], [2, 1]]) == {"low": [0.5, 1], "median": [1, 1], "high": [1.5, 1]}
+    assert quartiles([[0.0, 1], [1, 1], [2, 1]]) == ([0.5, 1], [1, 1], [1.5, 1])
 
 
 def test_which_statistics() -> None:
@@ -55,7 +54,7 @@ def test_which_statistics() -> None:
     data = load_data(None, "sklearn")
     fitted = statistics_of(data, nothing)
     assert fitted is not None
-    assert fitted.fingerprint == fit(data).fingerprint
+    assert fitted.fingerprint == Statistics.fit(data).fingerprint
     assert is_of(fitted, data)
     changed = ImageSet(data.images.copy(), data.labels, data.classes, "made")
     changed.images[0, :4] = 255 - changed.images[0, :4]
@@ -96,11 +95,11 @@ def test_with_data_real_images_have_a_curve(home: Path, pca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("runs=1", "runs must be 2 or more, got 1"),
-        ("priors=[]", "priors must be all, or a list of eigen, exemplar, histogram, none, regional, variogram, got []"),
-        ("priors=[all,none]", "priors must be all, or a list of eigen"),
+        ("runs=1", "runs: expected 2 or more, got 1"),
+        ("priors=[]", "priors: expected all, or a list of eigen, exemplar, histogram, none, regional, variogram, got []"),
+        ("priors=[all,none]", "priors: expected all, or a list of eigen"),
         ("priors=foo", "got foo"),
-        ("generations=0", "generations must be 1 or more, got 0"),
+        ("generations=0", "generations: expected 1 or more, got 0"),
         ("classifier.path=n.safetensors", "no real means of 4 classes of images (9, 13, 1) are bundled; give data.path=FOLDER"),
     ],
 )

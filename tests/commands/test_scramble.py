@@ -126,10 +126,10 @@ def test_the_command(home: Path, pca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("shares=101", "shares must be per cent from 0 to 100, got [101.0]"),
+        ("shares=101", "shares: expected percentages from 0 to 100, got [101.0]"),
         ("noises=[]", "noises must have at least one entry, got []"),
-        ("noises=pink", "noises.0 must be one of 'uniform', 'histogram' or 'other', got pink"),
-        ("background=255", "background must be 254 or less, got 255"),
+        ("noises=pink", "noises: expected one of 'uniform', 'histogram' or 'other', got pink"),
+        ("background=255", "background: expected 254 or less, got 255"),
     ],
 )
 def test_refusals(home: Path, word: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,15 +13,14 @@ import fooling
 from fooling import load_classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import DenseNetwork
-from fooling.classifiers.sigmoid import SigmoidNetwork
 from fooling.classifiers.training import GAP, Training, confusion_matrix, mean_gap, train_dense, train_perceptron
 from fooling.commands import dispatch, guarded
 from fooling.commands.train import TRAINERS
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
-from fooling.plots.confusion import chart
+from fooling.plots.evaluation import confusion_chart
 from fooling.records.files import read_json
-from fooling.settings.overrides import choices
+from fooling.settings.configs import choices
 
 # Words for a quick training of each kind, and the test accuracy that it must reach; of random weights it is about 0.1.
 QUICK: dict[str, tuple[list[str], float, type]] = {
@@ -29,7 +28,7 @@ QUICK: dict[str, tuple[list[str], float, type]] = {
     "perceptron": (["epochs=2"], 0.85, DenseNetwork),
     "mlp": (["epochs=5", "hidden=20,15", "activation=relu"], 0.85, DenseNetwork),
     "cnn": (["epochs=12", "batch=50", "hidden=24", "channels=6,12", "kernel=3"], 0.85, ConvolutionalNetwork),
-    "mnist_mlp": (["epochs=12", "hidden=20", "batch=20"], 0.85, SigmoidNetwork),
+    "mnist_mlp": (["epochs=12", "hidden=20", "batch=20"], 0.85, DenseNetwork),
 }
 ONCE = Training(epochs=2, batch=50, learning_rate=0.5, decay=1e-4, seed=1)
 
@@ -104,13 +103,13 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
     ("words", "message"),
     [
         (["classifier=onnx"], "classifier=onnx: is not trained here; expected one of mnist_mlp, "),
-        (["classifier=mlp", "hidden=0"], "hidden must be a whole number from 1 to 4096, or at most 16 of them"),
-        (["classifier=mlp", "hidden=100,0"], "such as 100,50; got [100, 0]"),
-        (["classifier=mlp", "hidden=[]"], "hidden must be a whole number from 1 to 4096"),
-        (["classifier=mlp", "hidden=many"], "such as 100,50; got many"),
+        (["classifier=mlp", "hidden=0"], "hidden: expected a whole number from 1 to 4096, or at most 16 of them"),
+        (["classifier=mlp", "hidden=100,0"], "such as 100,50, got [100, 0]"),
+        (["classifier=mlp", "hidden=[]"], "hidden: expected a whole number from 1 to 4096"),
+        (["classifier=mlp", "hidden=many"], "such as 100,50, got many"),
         (["classifier=mlp", "hidden=5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5"], "at most 16 of them"),
         (["classifier=mlp", "hidden=null"], "classifier=mlp needs hidden, got null"),
-        (["classifier=mlp", "activation=foo"], "activation must be one of 'sigmoid' or 'relu', got foo"),
+        (["classifier=mlp", "activation=foo"], "activation: expected one of 'sigmoid' or 'relu', got foo"),
         (["classifier=softmax", "hidden=5"], "hidden is not a setting of classifier=softmax, but of mnist_mlp, "),
         (["classifier=perceptron", "decay=0.1"], "decay is not a setting of classifier=perceptron, but of "),
         (
@@ -120,10 +119,10 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
         (["channels=1,2"], "channels is not a setting of classifier=mnist_mlp, but of mnist_cnn, mnist_cnn2, cnn; got"),
         (["classifier=cnn", "hidden=5,6"], "hidden: classifier=cnn has one hidden layer, expected one number, got [5, 6]"),
         (["hidden=5,6"], "hidden: classifier=mnist_mlp has one hidden layer"),
-        (["classifier=perceptron", "learning_rate=1e-9"], "weights are too small for the lattice; give a larger learning_rate"),
+        (["classifier=perceptron", "learning_rate=1e-9"], "weights are too small for the fixed-point grid; give"),
         (
             ["classifier=perceptron", "learning_rate=1e9"],
-            "too large for the lattice; train with more weight decay or a smaller",
+            "too large for the fixed-point grid; train with more weight decay or a smaller",
         ),
         (["classifier=perceptron", "learning_rate=1e38"], "the perceptron's weights are not finite; give a smaller"),
     ],
@@ -180,7 +179,9 @@ def test_the_perceptron_follows_its_rule(average: bool) -> None:
             weights[found] -= 0.5 * pixels
         total += weights
     wanted = total / 60 if average else weights
-    assert network.weights1.T / 2.0**network.lattice == pytest.approx(wanted[:, :-1], abs=0.51 / 2.0**network.lattice)
+    assert network.weights1.T / 2.0**network.fraction_bits == pytest.approx(
+        wanted[:, :-1], abs=0.51 / 2.0**network.fraction_bits
+    )
     assert mean_gap(network, data) == pytest.approx(GAP, rel=1e-5)
     sums = data.images.reshape(60, -1) / 255 @ wanted[:, :-1].T + wanted[:, -1]
     assert (network(data.images).argmax(axis=1) == sums.argmax(axis=1)).mean() > 0.95
@@ -189,7 +190,7 @@ def test_the_perceptron_follows_its_rule(average: bool) -> None:
 def test_a_perceptrons_scores_do_not_depend_on_its_rate() -> None:
     data = few()
     one, four = (train_perceptron(data, replace(ONCE, learning_rate=rate), average=False) for rate in (0.5, 2.0))
-    assert four.divisor == pytest.approx(4 * one.divisor)
+    assert four.temperature == pytest.approx(4 * one.temperature)
     assert four(data.images) == pytest.approx(one(data.images), abs=1e-6)
 
 
@@ -211,13 +212,13 @@ def test_the_picture_takes_many_classes_and_any_name(classes: int) -> None:
     from io import BytesIO
 
     names = ["$a_{b}$", "猫", "x" * 200, *map(str, range(classes))][:classes]
-    with Image.open(BytesIO(chart(np.eye(classes, dtype=np.int64) * 12345, names, "of $1 and $2"))) as picture:
+    with Image.open(BytesIO(confusion_chart(np.eye(classes, dtype=np.int64) * 12345, names, "of $1 and $2"))) as picture:
         assert 300 < picture.width < 2600
         assert len(set(picture.convert("L").get_flattened_data())) > 10
 
 
 def test_an_empty_row_is_no_error() -> None:
-    assert chart(np.array([[0, 0], [1, 2]]), ["a", "b"], "t").startswith(b"\x89PNG")
+    assert confusion_chart(np.array([[0, 0], [1, 2]]), ["a", "b"], "t").startswith(b"\x89PNG")
     with pytest.raises(UserError, match="class 5 has no images"):
         load_all_but_five()
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images
-from datasets import WRITERS, mixed, write_fractions, write_gz, write_npz, write_pictures
+from datasets import WRITERS, mixed, write_fortran, write_fractions, write_gz, write_npz, write_pictures
 from PIL import Image
 
-from fooling.data import ImageSet, load_data, readers, stream_data
+from fooling.data import ImageSet, load_data, npz, readers, stream_data
+from fooling.errors import UserError
 from fooling.kernels import tables
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.penalties import eigen_distances, eigen_parts, regional_counts, regional_parts, regional_target
 from fooling.statistics import Statistics
 from fooling.statistics import pca as eigen
-from fooling.statistics.fit import fit
 from fooling.statistics.pca import EIGEN_ONE, FLOOR, MEAN_ONE
 
 SIZES = [(8, 8, 1), (9, 13, 1), (32, 32, 3)]
@@ -47,15 +47,15 @@ def test_statistics_of_a_stream_are_those_in_memory(
     held = [np.flatnonzero(labels == k)[5::6] for k in range(4)]
     kept = np.setdiff1d(order, np.concatenate(held), assume_unique=True)
     assert np.array_equal(train.images, images[kept])
-    statistics = fit(stream_data(str(path)), lags=5, components=5, exemplars=4)
+    statistics = Statistics.fit(stream_data(str(path)), lags=5, components=5, exemplars=4)
     assert_equal(statistics, naive(train.images, train.labels, 4, lags=5, components=5, exemplars=4))
     whole = ImageSet(images[kept], labels[kept], train.classes, "in memory")
-    assert fit(whole, lags=5, components=5, exemplars=4).fingerprint == statistics.fingerprint  # whatever the pieces
+    assert Statistics.fit(whole, lags=5, components=5, exemplars=4).fingerprint == statistics.fingerprint  # whatever the pieces
 
 
 def test_statistics_of_digits_are_those_in_memory() -> None:
     data, grid = load_data(None, "sklearn"), 4
-    statistics = fit(stream_data(None, "sklearn"), components=9, exemplars=20, grid=grid)
+    statistics = Statistics.fit(stream_data(None, "sklearn"), components=9, exemplars=20, grid=grid)
     assert_equal(statistics, naive(data.images, data.labels, 10, lags=7, components=9, exemplars=20))
 
 
@@ -74,10 +74,10 @@ def test_a_sample_stands_for_many_images(
     monkeypatch: pytest.MonkeyPatch, direct: int, most: int, room: int, wanted: int | None
 ) -> None:
     images, labels = mixed((8, 8, 1))
-    for name, value in (("DIRECT", direct), ("MOST", most), ("ROOM", room)):
+    for name, value in (("DIRECT", direct), ("MAX_SAMPLE", most), ("ROOM", room)):
         monkeypatch.setattr(eigen, name, value)
     assert eigen.sample_size(64, 4) == wanted
-    statistics = fit(ImageSet(images, labels, tuple("abcd"), "test"), lags=5, components=3, exemplars=4)
+    statistics = Statistics.fit(ImageSet(images, labels, tuple("abcd"), "test"), lags=5, components=3, exemplars=4)
     assert_equal(statistics, naive(images, labels, 4, lags=5, components=3, exemplars=4, most=wanted))
 
 
@@ -162,14 +162,24 @@ def test_memory_grows_by_labels_and_names_not_by_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int, int], write: Callable[..., Path]
 ) -> None:
     monkeypatch.setattr(readers, "PIECE", 32)
-    monkeypatch.setattr(eigen, "MOST", 20)
+    monkeypatch.setattr(eigen, "MAX_SAMPLE", 20)
     peaks, few = [], 480
     for number in (few, few, 4 * few):  # the first also compiles; of each class 20 images are the sample
         images, labels = random_images(size, number - 4), np.arange(number) % 3
         path = write(tmp_path / f"set{len(peaks)}", images, labels)
         gc.collect()
         tracemalloc.start()
-        fit(stream_data(str(path)), components=4, exemplars=8, lags=6)
+        Statistics.fit(stream_data(str(path)), components=4, exemplars=8, lags=6)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert (peaks[2] - peaks[1]) / (3 * few) < (120 if write is write_pictures else 40)  # bytes an image
+
+
+def test_fortran_order_that_does_not_fit_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = mixed((8, 8, 1))
+    path = write_fortran(tmp_path / "set", images, labels)
+    monkeypatch.setattr(npz, "MAX_FORTRAN", images.size * 2 - 1)
+    with pytest.raises(UserError, match=r"Fortran order.*save it in C order"):
+        load_data(str(path))
+    monkeypatch.setattr(npz, "MAX_FORTRAN", images.size * 2)
+    assert len(load_data(str(path), split="all").images) == len(images)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fooling.kernels.mutation_tables import gaussian_perturbations, normal_share, polynomial_perturbations
+from fooling.kernels.mutation_tables import gaussian_perturbations, normal_cdf, polynomial_perturbations
 
 
 def is_table(table: np.ndarray) -> bool:
@@ -19,8 +19,8 @@ def normal(x: float) -> float:
 
 
 @pytest.mark.parametrize("x", [0.0, 0.5, 1.0, 3.0, 6.2, 7.0, 9.0, 1000.0])
-def test_normal_share(x: float) -> None:
-    assert normal_share(int(x * 2**128)) == pytest.approx(2**32 * normal(x), abs=1.01)
+def test_normal_cdf(x: float) -> None:
+    assert normal_cdf(int(x * 2**128)) == pytest.approx(2**32 * normal(x), abs=1.01)
 
 
 @pytest.mark.parametrize("sd", [1e-3, 0.3, 1.0, 20.0, 255.0])

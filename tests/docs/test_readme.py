@@ -23,6 +23,8 @@ from sklearn.linear_model import LogisticRegression
 import fooling
 from fooling.commands import dispatch, guarded
 from fooling.data import download
+from fooling.settings.overrides import collect
+from fooling.settings.schema import RunSettings
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = {
@@ -106,7 +108,15 @@ def smaller(words: list[str]) -> list[str]:
     words = [word.replace("data.path=mnist", "data.path=mnist.npz") for word in words]
     names = [word.partition("=")[0] for word in words]
     replaced = [f"{name}={SMALL[name]}" if name in REPLACED else word for name, word in zip(names, words, strict=True)]
-    return [*replaced, *(f"{name}={SMALL[name]}" for name in ADDED.get(words[0], ()) if name not in names)]
+    added = [name for name in ADDED.get(words[0], ()) if name not in names and has(words, name)]
+    return [*replaced, *(f"{name}={SMALL[name]}" for name in added)]
+
+
+def has(words: list[str], name: str) -> bool:
+    """Whether the search that a command chooses has a setting; other settings every search has, or the ladder distributes."""
+    if words[0] not in ("run", "matrix") or name not in ("population", "proposals") or "--help" in words:
+        return True
+    return name in collect(words[1:], RunSettings, words[0])["search"]
 
 
 def small_evolve(*overrides: str, **settings: Any) -> Any:

@@ -5,28 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import random_eigen, random_images, random_network, random_statistics, random_wanted
+from builders import SHAPES, random_eigen, random_images, random_network, random_statistics, random_wanted
 from generations import make_breeding, numbers_of, rebuild
-from objectives import ALL, Foreign, equal
+from objectives import ALL, Foreign, equal, objective_of
 from objectives import small_search as make
+from pairwise import pairwise
 
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels import tables
-from fooling.kernels.numba import delta_images as numba_children
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import delta_variogram as numba_windows
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.numba import penalties as numba_
+from fooling.kernels import numba, reference, tables
+from fooling.kernels.numba import DELTA_PENALTIES, delta_images, delta_operators
 from fooling.kernels.numba.delta_images import Changes
-from fooling.kernels.numba.delta_penalties import STATISTICS, network_statistic, padded_weights
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels.numba.delta_penalties import DELTA_SCORES, padded_weights
+from fooling.kernels.numba.delta_variogram import variogram_update
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.reference.operators import is_changed
-from fooling.search.genetic import ReferenceEngine
+from fooling.kernels.reference.penalties import region_count
 from fooling.search.genetic import delta as scoring
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.objective import make_objective
+from fooling.search.genetic.reference import ReferenceEngine
 
 CASES = [
     {},
@@ -34,7 +29,7 @@ CASES = [
     {"alike": 0.98, "redraw": 0.0, "swap": 0.0},
     {"alike": 0.98, "redraw": 0.5},
     {"alike": 0.98, "swap": 0.5},
-    {"alike": 0.9, "mixing": False},
+    {"alike": 0.9, "has_crossover": False},
     {"alike": 1.0, "redraw": 0.002, "swap": 0.0},
     {"alike": 0.98, "selected": 1},
     {"alike": 0.98, "selected": 2},
@@ -44,28 +39,27 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("limit", [-1, 0, 5, 1000])
-@pytest.mark.parametrize("varied", CASES, ids=str)
+@pytest.mark.parametrize(("shape", "varied", "limit"), pairwise(SHAPES, CASES, [-1, 0, 5, 1000]))
 def test_changes_make_the_children(shape: tuple[int, int, int], varied: dict, limit: int) -> None:
     recipe, parents, expected = make_breeding(shape, **varied)
     limit = min(limit, math.prod(shape))
     numbers = numbers_of(recipe)
-    found = numba_changes.changed_children(recipe, limit, numbers)
-    whole, fresh = numba_breeding.breed(recipe, numbers[found.whole])
+    found = delta_operators.changed_children(recipe, limit, numbers)
+    whole, fresh = numba.breed(recipe, numbers[found.whole])
     images = rebuild(recipe, found, len(numbers))
-    images[found.whole], found.fresh[found.whole] = whole, fresh
+    images[found.whole], found.is_new[found.whole] = whole, fresh
     assert np.array_equal(images.reshape(expected.shape), expected)
     assert np.all(np.diff(found.ends) <= max(limit, 0))
-    mixing, seed = varied.get("mixing", True), varied.get("seed", 7)
-    wanted = is_changed(expected, parents, mixing, seed, recipe.generation, recipe.runs)
-    assert np.array_equal(found.fresh, wanted.reshape(-1))
+    mixing, seed = varied.get("has_crossover", True), varied.get("seed", 7)
+    expected_new = is_changed(expected, parents, mixing, seed, recipe.generation, recipe.runs)
+    assert np.array_equal(found.is_new, expected_new.reshape(-1))
     if limit < 0:
         assert len(found.whole) == len(numbers)
 
 
 def test_late_children_are_few_changes() -> None:
     recipe, _, expected = make_breeding((28, 28, 1), alike=0.998, redraw=0.0005, swap=0.0, population=200, selected=5)
-    found = numba_changes.changed_children(recipe, 98, numbers_of(recipe))
+    found = delta_operators.changed_children(recipe, 98, numbers_of(recipe))
     assert len(found.whole) == 0
     assert len(found.pixels) < 3 * expected[..., 0, 0, 0].size
     assert 0.2 < len(found.changed) / 400 < 1
@@ -74,15 +68,15 @@ def test_late_children_are_few_changes() -> None:
 def test_parents_are_candidates_without_changes() -> None:
     recipe, _, _ = make_breeding((8, 8, 1), selected=4, population=9)
     numbers = np.array([recipe.stride + 9 + 2, 9])  # the third parent of the second run, the first of the first
-    found = numba_changes.changed_children(recipe, 5, numbers)
+    found = delta_operators.changed_children(recipe, 5, numbers)
     assert found.rows.tolist() == [4 + 2, 0]
     assert len(found.changed) == len(found.whole) == 0
-    assert not found.fresh.any()
+    assert not found.is_new.any()
 
 
 def test_the_nearer_parent_is_the_base() -> None:
     recipe, _, expected = make_breeding((28, 28, 1), alike=0.95, redraw=0.0, swap=0.0, population=100, selected=2)
-    found = numba_changes.changed_children(recipe, 784, numbers_of(recipe))
+    found = delta_operators.changed_children(recipe, 784, numbers_of(recipe))
     flat, children = recipe.parents.reshape(-1, 784), expected.reshape(-1, 784)
     for q, row in enumerate(found.rows):
         both = flat[row // 2 * 2 : row // 2 * 2 + 2]
@@ -102,7 +96,7 @@ def some_changes(shape: tuple[int, int, int], each: int, seed: int = 0) -> tuple
     for j in range(len(rows)):
         part = slice(j * each, (j + 1) * each)
         children[j, pixels[part]] = levels[part]
-    changes = Changes(flat, numba_children.transpose(images), rows, np.arange(len(rows) + 1) * each, pixels, levels)
+    changes = Changes(flat, delta_images.transpose(images), rows, np.arange(len(rows) + 1) * each, pixels, levels)
     return changes, children.reshape(-1, *shape)
 
 
@@ -111,24 +105,24 @@ def arguments_of(name: str, shape: tuple[int, int, int], lags: int, bins: int, q
     return {
         "histogram": lambda: (tables.bin_of_level(bins), random_wanted(shape[2], bins, 3, free)),
         "variogram": lambda: (random_wanted(shape[2], 2 * lags, 3, free), quirk),
-        "regional": lambda: (lags, random_wanted(shape[2], reference.region_count(shape, lags) * (1 + 2 * lags), 3, free)),
+        "regional": lambda: (lags, random_wanted(shape[2], region_count(shape, lags) * (1 + 2 * lags), 3, free)),
         "eigen": lambda: random_eigen(shape, lags, float(quirk)),
     }[name]()
 
 
-@pytest.mark.parametrize("each", [0, 1, 2, 7, 60])
-@pytest.mark.parametrize(("lags", "bins", "quirk"), [(7, 10, False), (7, 10, True), (1, 1, False), (3, 256, True)])
-@pytest.mark.parametrize("name", STATISTICS)
-def test_updates_equal_counting_anew(
-    shape: tuple[int, int, int], name: str, lags: int, bins: int, quirk: bool, each: int
-) -> None:
+SIZES = [(7, 10, False), (7, 10, True), (1, 1, False), (3, 256, True)]  # lags, bins, quirk
+
+
+@pytest.mark.parametrize(("shape", "name", "sizes", "each"), pairwise(SHAPES, list(DELTA_PENALTIES), SIZES, [0, 1, 2, 7, 60]))
+def test_updates_equal_counting_anew(shape: tuple[int, int, int], name: str, sizes: tuple[int, int, bool], each: int) -> None:
+    lags, bins, quirk = sizes
     changes, children = some_changes(shape, each)
-    arguments, statistic = arguments_of(name, shape, lags, bins, quirk), STATISTICS[name]
+    arguments, statistic = arguments_of(name, shape, lags, bins, quirk), DELTA_PENALTIES[name]
     before = statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
     after = statistic.update(before, changes, shape, *arguments)
     assert np.array_equal(after, statistic.measure(children, *arguments))
     which = np.arange(len(children)) % 3
-    term = REFERENCE_PENALTIES[name](children, which, *arguments)
+    term = reference.PENALTIES[name](children, which, *arguments)
     assert np.array_equal(statistic.value(after, shape, which, *arguments), term)
 
 
@@ -136,8 +130,8 @@ def test_updates_equal_counting_anew(
 def test_long_windows(lags: int) -> None:
     shape = (28, 28, 1)
     changes, children = some_changes(shape, 20)
-    before = numba_.variogram_sums(changes.parents.reshape(-1, *shape), lags)
-    after = numba_windows.variogram_update(before, changes, 28, 28)
+    before = numba.variogram_sums(changes.parents.reshape(-1, *shape), lags)
+    after = variogram_update(before, changes, 28, 28)
     assert np.array_equal(after, reference.variogram_sums(children, lags))
 
 
@@ -147,16 +141,16 @@ def test_network_sums_follow_the_changes(shape: tuple[int, int, int], hidden: in
     changes, children = some_changes(shape, each)
     network = random_network(shape, hidden=hidden)
     weights, bias = network.linear_head
-    arguments = (weights, bias, padded_weights(weights), network.scores_of_sums(numba_kernels))
-    before = network_statistic.measure(changes.parents.reshape(-1, *shape), *arguments)
-    after = network_statistic.update(before, changes, shape, *arguments)
+    arguments = (weights, bias, padded_weights(weights), network.scores_of_sums(numba))
+    before = DELTA_SCORES.measure(changes.parents.reshape(-1, *shape), *arguments)
+    after = DELTA_SCORES.update(before, changes, shape, *arguments)
     assert np.array_equal(after, network_sums(children, *network.linear_head))
-    assert np.array_equal(network_statistic.value(after, shape, np.zeros(30, np.int64), *arguments), network(children))
+    assert np.array_equal(DELTA_SCORES.value(after, shape, np.zeros(30, np.int64), *arguments), network(children))
 
 
 def test_transposed_images_follow_the_changes(shape: tuple[int, int, int]) -> None:
     changes, children = some_changes(shape, 9)
-    found = numba_children.transposed_update(changes.transposed, changes, *shape[:2])
+    found = delta_images.transposed_update(changes.transposed, changes, *shape[:2])
     assert np.array_equal(found, children.transpose(0, 2, 1, 3).reshape(len(children), -1))
 
 
@@ -170,7 +164,7 @@ def test_nothing_drifts_in_ten_thousand_generations(varied: dict) -> None:
     for _ in range(10_000):
         state = engine.step(state)
     images = state.images.reshape(-1, 8, 8, 1)
-    for name, counted in scoring.measure(engine.parts, images).items():
+    for name, counted in scoring.measure(engine.terms, images).items():
         assert np.array_equal(state.statistics[name].reshape(counted.shape), counted), name
     cost, _, scores = objective.value(images)
     assert np.array_equal(cost, state.costs.reshape(-1))
@@ -190,12 +184,12 @@ def test_dense_scoring_is_the_same_search() -> None:
     assert not other.statistics
 
 
-@pytest.mark.parametrize("missing", STATISTICS)
+@pytest.mark.parametrize("missing", DELTA_PENALTIES)
 def test_a_term_without_a_statistic_is_scored_in_full(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     objective, breeding = make((9, 13, 1), weights=ALL, swap=0, mutate_factor=0.2)
-    monkeypatch.delitem(STATISTICS, missing)
+    monkeypatch.delitem(DELTA_PENALTIES, missing)
     engine, reference_engine = NumbaEngine(objective, breeding, threads=2), ReferenceEngine(objective, breeding)
-    assert engine.notes == (f"the term {missing} has no update by difference: it is scored in full",)
+    assert engine.notes == (f"the term {missing} has no delta evaluation: it is scored in full",)
     state = reference_engine.init(np.arange(2, dtype=np.uint32))
     for _ in range(3):
         following = reference_engine.step(state)
@@ -209,12 +203,12 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
     foreign = Foreign(shape)
     objective = replace(objective, classifier=foreign)
     engine = NumbaEngine(objective, breeding, threads=2)
-    assert engine.notes == ("the classifier has no linear first layer: it is asked about whole images",)
+    assert engine.notes == ("the classifier has no linear first layer: it scores whole images",)
     state = engine.init(np.arange(3, dtype=np.uint32))
     for _ in range(4):
         state = engine.step(state)
     assert foreign.asked == 5 * 36
-    assert set(state.statistics) == {"transposed", *STATISTICS}
+    assert set(state.statistics) == {"transposed", *DELTA_PENALTIES}
     cost, _, _ = objective.value(state.images.reshape(-1, *shape))
     assert np.array_equal(cost, state.costs.reshape(-1))
 
@@ -224,6 +218,6 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
 )
 def test_terms_of_weight_0_cost_nothing(weights: dict) -> None:
     shape = (8, 8, 1)
-    objective = make_objective(random_network(shape), random_statistics(shape), digit=1, weights=weights)
+    objective = objective_of(random_network(shape), random_statistics(shape), digit=1, weights=weights)
     parts = [part.name for part in scoring.make_delta_terms(objective)]
-    assert parts == ["scores", *(name for name in STATISTICS if weights.get(name))]
+    assert parts == ["scores", *(name for name in DELTA_PENALTIES if weights.get(name))]

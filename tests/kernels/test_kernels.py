@@ -6,26 +6,20 @@ import math
 from types import ModuleType
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
-from builders import ROOT, random_images, random_network, random_wanted
+from builders import ROOT, SHAPES, random_images, random_network, random_wanted
 from generations import LEVELS, breed_both, in_turn, make_start, two_tables
+from numba import njit
+from pairwise import pairwise
 
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels import tables
-from fooling.kernels.jax import penalties as jax_
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.numba import penalties as numba_
-from fooling.kernels.numba import philox as numba_words
-from fooling.kernels.numba import selection as numba_selection
-from fooling.kernels.numba import sigmoid_network
-from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels import COMMON, jax, numba, reference, tables
+from fooling.kernels.numba import philox
+from fooling.kernels.reference import penalties
 from fooling.kernels.reference.network import network_sums, sigmoid
 from fooling.kernels.reference.operators import breed, philox_rounds, start, truncation_selection
-from fooling.kernels.reference.penalties import regional_target, regions
-from fooling.kernels.tables import TermTarget
+from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regional_target, regions
+from fooling.kernels.tables import ANY, TermTarget
 
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "breeding.json").read_text())
 
@@ -50,10 +44,10 @@ def test_philox_gives_the_known_answers(counter: list[int], key: tuple[int, int]
     assert [int(word) for word in words] == expected
 
 
-@numba.njit
+@njit
 def one_philox(block: int, child: int, generation: int, run: int, seed: int) -> tuple[Any, ...]:
     """Parts of kernels are called by kernels only."""
-    return numba_words.philox(block, child, generation, run, seed)
+    return philox.philox(block, child, generation, run, seed)
 
 
 def test_gap_equals_the_table() -> None:
@@ -71,9 +65,9 @@ def test_gap_equals_the_table() -> None:
     ]
     for threshold in (1, 17, 9999, 2**23):
         divisor = tables.log_survival(threshold)
-        assert numba_words.log_survivals(np.array([threshold], np.uint32))[0] == divisor
+        assert philox.log_survivals(np.array([threshold], np.uint32))[0] == divisor
         for word in words:
-            assert numba_words.geometric_skip(np.uint32(word), np.uint64(divisor)) == tables.geometric_skip(int(word), divisor)
+            assert philox.geometric_skip(np.uint32(word), np.uint64(divisor)) == tables.geometric_skip(int(word), divisor)
 
 
 # --- breeding: equal in every engine ----------------------------------------------------------------------------------
@@ -86,29 +80,28 @@ def test_start_equals_the_reference(shape: tuple[int, int, int], seed: int) -> N
     assert np.array_equal(make_start(shape, seed, runs, 3, cuts=(2, 7)), expected)
 
 
-@pytest.mark.parametrize(
-    "varied",
-    [
-        {},
-        {"redraw": 0.0},
-        {"redraw": 0.5},
-        {"redraw": 1e-4},
-        {"swap": 0.0},
-        {"swap": 0.5},
-        {"mixing": False},
-        {"seed": 2**64 - 1},
-        {"generation": 0},
-        {"generation": 123_456},
-        {"runs": (0,)},
-        {"runs": (999, 2, 2**31)},
-        {"population": 1},
-        {"population": 17, "cuts": (1, 20)},
-        {"selected": 1},
-        {"selected": 2},
-        {"selected": 9},
-    ],
-    ids=str,
-)
+CASES = [
+    {},
+    {"redraw": 0.0},
+    {"redraw": 0.5},
+    {"redraw": 1e-4},
+    {"swap": 0.0},
+    {"swap": 0.5},
+    {"has_crossover": False},
+    {"seed": 2**64 - 1},
+    {"generation": 0},
+    {"generation": 123_456},
+    {"runs": (0,)},
+    {"runs": (999, 2, 2**31)},
+    {"population": 1},
+    {"population": 17, "cuts": (1, 20)},
+    {"selected": 1},
+    {"selected": 2},
+    {"selected": 9},
+]
+
+
+@pytest.mark.parametrize(("shape", "varied"), pairwise(SHAPES, CASES))
 def test_children_equal_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
     parents, expected, children = breed_both(shape, **varied)
     assert np.array_equal(children, expected)
@@ -179,14 +172,14 @@ def test_selection_breaks_ties_by_the_lower_index_and_puts_nan_last() -> None:
     assert truncation_selection(costs, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
     for parents in range(5):  # the last of them stand for parents
         halves = np.split(costs, [5 - parents], axis=1)
-        assert numba_selection.truncation_selection(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
+        assert numba.truncation_selection(*halves, 4).tolist() == [[4, 1, 3, 0], [2, 3, 0, 1]]
 
 
 @pytest.mark.parametrize("selected", [1, 7, 40])
 def test_select_equals_the_reference(selected: int) -> None:
     costs = np.random.default_rng(selected).integers(0, 9, (30, 40)).astype(np.float32)
     assert np.array_equal(
-        numba_selection.truncation_selection(costs[:, :25], costs[:, 25:], selected), truncation_selection(costs, selected)
+        numba.truncation_selection(costs[:, :25], costs[:, 25:], selected), truncation_selection(costs, selected)
     )
 
 
@@ -198,7 +191,7 @@ def test_histogram_counts(shape: tuple[int, int, int], bins: int) -> None:
     images, table = random_images(shape, 5), tables.bin_of_level(bins)
     counts = reference.histogram_counts(images, table)
     assert counts.shape == (len(images), shape[2], bins)
-    assert np.array_equal(numba_.histogram_counts(images, table), counts)
+    assert np.array_equal(numba.histogram_counts(images, table), counts)
     expected = [np.bincount(table[images[0, :, :, channel].reshape(-1)], minlength=bins) for channel in range(shape[2])]
     assert np.array_equal(counts[0], expected)
 
@@ -209,7 +202,7 @@ def test_difference_sums(shape: tuple[int, int, int], lags: int, name: str) -> N
     images = random_images(shape, 5)
     sums = getattr(reference, name)(images, lags)
     assert sums.shape == (len(images), shape[2], 2, lags)
-    assert np.array_equal(getattr(numba_, name)(images, lags), sums)
+    assert np.array_equal(getattr(numba, name)(images, lags), sums)
 
 
 def test_difference_sums_by_hand() -> None:
@@ -223,7 +216,7 @@ def test_difference_sums_by_hand() -> None:
 def test_variogram_of_known_images() -> None:
     shape = (28, 28, 1)
     constant, checkerboard = np.full((1, *shape), 77, np.uint8), random_images(shape, 1)[3:4]
-    pairs = reference.pair_counts(shape, 4)
+    pairs = pair_counts(shape, 4)
     assert not reference.variogram_sums(constant, 4).any()
     assert (reference.variogram_sums(checkerboard, 4)[0, 0] / pairs).tolist() == [[1, 0, 1, 0]] * 2
     noise = np.random.default_rng(0).integers(0, 256, (200, *shape), dtype=np.uint8)
@@ -236,34 +229,34 @@ def test_variogram_of_known_images() -> None:
 @pytest.mark.parametrize(("lags", "targets", "free"), [(1, 1, 0.0), (5, 1, 0.5), (5, 3, 0.0)])
 def test_variogram_term(shape: tuple[int, int, int], lags: int, targets: int, free: float, quirk: bool) -> None:
     images, wanted = random_images(shape, 6), random_wanted(shape[2], 2 * lags, targets, free, scale=0.3)
-    which = np.arange(len(images)) % targets
-    term = reference.variogram_term(images, which, wanted, quirk)
-    assert np.array_equal(numba_.variogram_term(images, which, wanted, quirk), term)
+    target_index = np.arange(len(images)) % targets
+    term = reference.variogram_term(images, target_index, wanted, quirk)
+    assert np.array_equal(numba.variogram_term(images, target_index, wanted, quirk), term)
     sums = (reference.variogram_sums_lag1 if quirk else reference.variogram_sums)(images, lags)
-    g = (sums / reference.pair_counts(shape, lags)).reshape(len(images), shape[2], -1)
-    apart = (np.abs(g - wanted.targets[which]) * wanted.weights).sum(axis=2).mean(axis=1) / lags
+    g = (sums / pair_counts(shape, lags)).reshape(len(images), shape[2], -1)
+    apart = (np.abs(g - wanted.targets[target_index]) * wanted.weights).sum(axis=2).mean(axis=1) / lags
     assert term == pytest.approx(np.maximum(apart - free, 0), abs=1e-6)
 
 
 @pytest.mark.parametrize(("bins", "targets", "free"), [(1, 1, 0.0), (10, 1, 0.01), (10, 3, 0.0), (256, 2, 0.001)])
 def test_histogram_term(shape: tuple[int, int, int], bins: int, targets: int, free: float) -> None:
     images, table = random_images(shape, 6), tables.bin_of_level(bins)
-    wanted, which = random_wanted(shape[2], bins, targets, free), np.arange(len(images)) % targets
-    term = reference.histogram_term(images, which, table, wanted)
-    assert np.array_equal(numba_.histogram_term(images, which, table, wanted), term)
+    wanted, target_index = random_wanted(shape[2], bins, targets, free), np.arange(len(images)) % targets
+    term = reference.histogram_term(images, target_index, table, wanted)
+    assert np.array_equal(numba.histogram_term(images, target_index, table, wanted), term)
     shares = reference.histogram_counts(images, table) / math.prod(shape[:2])
-    apart = (np.abs(shares - wanted.targets[which]) * wanted.weights).sum(axis=2).mean(axis=1) / bins
+    apart = (np.abs(shares - wanted.targets[target_index]) * wanted.weights).sum(axis=2).mean(axis=1) / bins
     assert term == pytest.approx(np.maximum(apart - free, 0), abs=1e-6)
 
 
 @pytest.mark.parametrize(("grid", "reach", "free"), [(1, 2, 0.0), (4, 4, 0.0), (3, 0, 0.2), (9, 1, 0.0), (50, 12, 0.1)])
 def test_regional_term(shape: tuple[int, int, int], grid: int, reach: int, free: float) -> None:
-    images, which = random_images(shape, 4), np.zeros(8, dtype=np.int64)
-    regions = reference.region_count(shape, grid)
+    images, target_index = random_images(shape, 4), np.zeros(8, dtype=np.int64)
+    regions = region_count(shape, grid)
     wanted = random_wanted(shape[2], regions * (1 + 2 * reach), 1, free)
-    term = reference.regional_term(images, which, grid, wanted)
-    assert np.array_equal(NUMBA_PENALTIES["regional"](images, which, grid, wanted), term)
-    parts, counts = reference.regional_parts(images, grid, reach), reference.regional_counts(shape, grid, reach)
+    term = reference.regional_term(images, target_index, grid, wanted)
+    assert np.array_equal(numba.PENALTIES["regional"](images, target_index, grid, wanted), term)
+    parts, counts = reference.regional_parts(images, grid, reach), regional_counts(shape, grid, reach)
     assert parts.shape == (len(images), shape[2], len(counts))
     apart = (np.abs(parts / counts - wanted.targets[0]) * wanted.weights).sum(axis=2).mean(axis=1) / regions
     assert term == pytest.approx(np.maximum(apart - free, 0), rel=1e-5, abs=1e-6)
@@ -280,19 +273,19 @@ def test_regions_by_hand() -> None:
     image = np.array([[0, 10, 30], [5, 5, 5]], dtype=np.uint8)[None, :, :, None]
     parts = reference.regional_parts(image, 2, 1)[0, 0].reshape(4, 3)
     assert parts.tolist() == [[10, 10 + 20, 5 + 5], [30, 0, 25], [10, 0, 0], [5, 0, 0]]
-    assert (reference.regional_counts((2, 3, 1), 2, 1) / 255).tolist() == [2, 2, 2, 1, 1, 1, 2, 2, 1, 1, 1, 1]
+    assert (regional_counts((2, 3, 1), 2, 1) / 255).tolist() == [2, 2, 2, 1, 1, 1, 2, 2, 1, 1, 1, 1]
 
 
 def test_terms_are_0_at_their_own_statistics(shape: tuple[int, int, int]) -> None:
     image = random_images(shape, 1)[:1]
     bins = tables.bin_of_level(10)
-    which, shares = np.zeros(1, dtype=np.int64), reference.histogram_counts(image, bins) / math.prod(shape[:2])
-    g = (reference.variogram_sums(image, 6) / reference.pair_counts(shape, 6)).reshape(1, shape[2], -1)
-    assert reference.histogram_term(image, which, bins, TermTarget(shares, np.ones_like(shares[0]), 0.0))[0] == 0
-    assert reference.variogram_term(image, which, TermTarget(g, np.ones_like(g[0]), 0.0), False)[0] == 0
-    means = reference.regional_parts(image, 4, 4) / reference.regional_counts(shape, 4, 4)
-    own = regional_target(means.reshape(shape[2], reference.region_count(shape, 4), -1))
-    assert reference.regional_term(image, which, 4, own)[0] == 0
+    target_index, shares = np.zeros(1, dtype=np.int64), reference.histogram_counts(image, bins) / math.prod(shape[:2])
+    g = (reference.variogram_sums(image, 6) / pair_counts(shape, 6)).reshape(1, shape[2], -1)
+    assert reference.histogram_term(image, target_index, bins, TermTarget(shares, np.ones_like(shares[0]), 0.0))[0] == 0
+    assert reference.variogram_term(image, target_index, TermTarget(g, np.ones_like(g[0]), 0.0), False)[0] == 0
+    means = reference.regional_parts(image, 4, 4) / regional_counts(shape, 4, 4)
+    own = regional_target(means.reshape(shape[2], region_count(shape, 4), -1))
+    assert reference.regional_term(image, target_index, 4, own)[0] == 0
 
 
 def tied_scores() -> np.ndarray:
@@ -301,25 +294,25 @@ def tied_scores() -> np.ndarray:
     return np.concatenate([np.random.default_rng(4).random((40, 3)), ties]).astype(np.float32)
 
 
-@pytest.mark.parametrize("wanted", [0, 2, reference.ANY])
-@pytest.mark.parametrize("kernels", [numba_, jax_], ids=["numba", "jax"])
+@pytest.mark.parametrize("wanted", [0, 2, ANY])
+@pytest.mark.parametrize("kernels", [numba, jax], ids=["numba", "jax"])
 def test_target_terms_are_those_of_the_reference(kernels: ModuleType, wanted: int) -> None:
     for scores in (tied_scores(), np.random.default_rng(1).random((9, 17), dtype=np.float32)):
         for free in (0.0, 0.8):
             found, term = kernels.target_term(scores, wanted, free), reference.target_term(scores, wanted, free)
             assert np.asarray(found) == pytest.approx(term, abs=1e-5)
-            assert kernels is jax_ or np.array_equal(found, term)
+            assert kernels is jax or np.array_equal(found, term)
 
 
 def test_any_class_is_the_one_that_costs_least() -> None:
     scores = tied_scores()
     terms = np.stack([reference.target_term(scores, k) for k in range(3)])
-    assert reference.target_term(scores, reference.ANY) == pytest.approx(terms.min(axis=0), abs=1e-6)
-    assert reference.target_term(np.eye(3, dtype=np.float32), reference.ANY).tolist() == [0, 0, 0]
-    own = reference.target_classes(scores, reference.ANY)
+    assert reference.target_term(scores, ANY) == pytest.approx(terms.min(axis=0), abs=1e-6)
+    assert reference.target_term(np.eye(3, dtype=np.float32), ANY).tolist() == [0, 0, 0]
+    own = penalties.target_classes(scores, ANY)
     assert np.array_equal(own, scores.argmax(axis=1))
-    assert np.array_equal(reference.confidence(scores, reference.ANY), scores.max(axis=1))
-    assert np.array_equal(reference.confidence(scores, 1), scores[:, 1])
+    assert np.array_equal(penalties.confidence(scores, ANY), scores.max(axis=1))
+    assert np.array_equal(penalties.confidence(scores, 1), scores[:, 1])
 
 
 @pytest.mark.parametrize("wanted", [0, 2])
@@ -332,10 +325,10 @@ def test_target_term(wanted: int) -> None:
     assert reference.target_term(np.eye(3, dtype=np.float32), 1).tolist() == [2, 0, 2]
 
 
-@pytest.mark.parametrize("kernels", [reference, numba_])
+@pytest.mark.parametrize("kernels", [reference, numba, jax])
 def test_weighted_sum(kernels: ModuleType) -> None:
     terms = np.array([[1, 2], [3, 4]], dtype=np.float32)
-    assert kernels.weighted_sum(terms, np.array([10.0, 0.5])).tolist() == [11, 32]
+    assert np.asarray(kernels.weighted_sum(terms, np.array([10.0, 0.5]))).tolist() == [11, 32]
 
 
 def test_sigmoid_is_the_sigmoid() -> None:
@@ -349,8 +342,8 @@ def test_network_equals_the_reference_bit_for_bit(shape: tuple[int, int, int], h
     network = random_network(shape, classes, hidden)
     images = random_images(shape, 20)
     scores = network(images)
-    sums = sigmoid_network.network_sums(images, *network.linear_head)
-    assert np.array_equal(network.scores_of_sums(numba_kernels)(sums), scores)
+    sums = numba.network_sums(images, *network.linear_head)
+    assert np.array_equal(network.scores_of_sums(numba)(sums), scores)
     alone = np.concatenate([network(images[i : i + 1]) for i in range(len(images))])
     assert np.array_equal(alone, scores)
 
@@ -362,9 +355,13 @@ def test_network_sums_are_exact() -> None:
     expected = images.reshape(len(images), -1).astype(np.int64) @ weights + network.bias1
     assert np.array_equal(network_sums(images, *network.linear_head), expected)
     many = np.repeat(images, 20, axis=0)
-    assert np.array_equal(sigmoid_network.network_sums(many, *network.linear_head), np.repeat(expected, 20, axis=0))
+    assert np.array_equal(numba.network_sums(many, *network.linear_head), np.repeat(expected, 20, axis=0))
     assert np.abs(expected).max() < 2**24
 
 
-def test_penalties_have_twins() -> None:
-    assert list(NUMBA_PENALTIES) == list(REFERENCE_PENALTIES)
+@pytest.mark.parametrize("kernels", [reference, numba, jax], ids=["reference", "numba", "jax"])
+def test_every_engine_has_the_same_names(kernels: ModuleType) -> None:
+    assert set(COMMON) <= set(kernels.__all__)
+    assert set(kernels.__all__) - set(COMMON) <= {"OPERATORS", "Operator", "DELTA_PENALTIES"}
+    assert list(kernels.PENALTIES) == list(reference.PENALTIES)
+    assert all(callable(getattr(kernels, name)) for name in COMMON if name != "PENALTIES")

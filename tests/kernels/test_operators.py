@@ -7,44 +7,44 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders import ROOT
+from builders import ROOT, SHAPES
 from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from objectives import PLAN, equal
 from objectives import small_search as make
+from pairwise import pairwise
 
-from fooling.kernels import tables
+from fooling.kernels import numba, tables
 from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.reference import operators as reference_breeding
-from fooling.kernels.reference.operators import OPERATORS, ORIGINAL, OperatorRates, breed
+from fooling.kernels.numba import delta_operators
+from fooling.kernels.reference import OPERATORS, operators
+from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 from fooling.run import prepare
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
+from fooling.search.genetic.params import operator_rates
+from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
-from fooling.search.ways import make_operator_rates
 from fooling.settings import load
-from fooling.settings.overrides import leaves
+from fooling.settings.names import leaves
 from fooling.settings.schema import RunSettings
 
 ONE = tables.RATE_ONE
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "breeding.json").read_text())
-MOVES = {"gaussian_moves": gaussian_perturbations(30.0), "polynomial_moves": polynomial_perturbations(5)}
-ALL = OperatorRates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **MOVES)
+PERTURBATIONS = {"gaussian_table": gaussian_perturbations(30.0), "polynomial_table": polynomial_perturbations(5)}
+ALL = OperatorRates(ONE // 2, ONE // 200, ONE // 150, ONE // 300, **PERTURBATIONS)
 LESS = {"redraw": 0.003, "swap": 0.003, "population": 6}
 CASES = [
     {"rates": OperatorRates(rectangle=ONE)},
     {"rates": OperatorRates(rectangle=ONE // 3)},
-    {"rates": OperatorRates(gaussian=ONE // 100, **MOVES)},
-    {"rates": OperatorRates(gaussian=ONE // 6, gaussian_moves=gaussian_perturbations(0.8))},
-    {"rates": OperatorRates(polynomial=ONE // 100, **MOVES)},
-    {"rates": OperatorRates(polynomial=ONE // 6, polynomial_moves=polynomial_perturbations(100))},
+    {"rates": OperatorRates(gaussian=ONE // 100, **PERTURBATIONS)},
+    {"rates": OperatorRates(gaussian=ONE // 6, gaussian_table=gaussian_perturbations(0.8))},
+    {"rates": OperatorRates(polynomial=ONE // 100, **PERTURBATIONS)},
+    {"rates": OperatorRates(polynomial=ONE // 6, polynomial_table=polynomial_perturbations(100))},
     {"rates": OperatorRates(blur=ONE // 100)},
     {"rates": OperatorRates(blur=ONE // 2)},
     {"rates": ALL},
-    {"rates": ALL, "mixing": False},
+    {"rates": ALL, "has_crossover": False},
     {"rates": ALL, "selected": 1},
     {"rates": ALL, "selected": 20, "population": 30},
     {"rates": ALL, "seed": 2**64 - 1, "generation": 123_456, "runs": (999, 2, 2**31)},
@@ -52,8 +52,10 @@ CASES = [
 ]
 
 
-def case_name(varied: dict) -> str:
+def case_name(varied: object) -> str:
     """A case in a few words: its tables are long."""
+    if not isinstance(varied, dict):
+        return str(varied)
     rates = [f"{name}={rate}" for name, rate in varied["rates"]._asdict().items() if isinstance(rate, int) and rate]
     return " ".join([*rates, *(f"{name}={value}" for name, value in varied.items() if name != "rates")])
 
@@ -62,11 +64,11 @@ def breed_thrice(shape: tuple[int, int, int], limit: int, **varied: object) -> t
     """The reference's children, numba's, whole and by difference, and the share of these that were changes."""
     recipe, parents, expected = make_breeding(shape, **varied)
     before, numbers = parents.copy(), numbers_of(recipe)
-    whole, fresh = numba_breeding.breed(recipe, numbers)
-    found = numba_changes.changed_children(recipe, limit, numbers)
+    whole, fresh = numba.breed(recipe, numbers)
+    found = delta_operators.changed_children(recipe, limit, numbers)
     images = rebuild(recipe, found, len(numbers))
-    images[found.whole], found.fresh[found.whole] = whole[found.whole], fresh[found.whole]
-    assert np.array_equal(found.fresh, fresh)
+    images[found.whole], found.is_new[found.whole] = whole[found.whole], fresh[found.whole]
+    assert np.array_equal(found.is_new, fresh)
     assert np.array_equal(parents, before)
     return expected, whole.reshape(expected.shape), images.reshape(expected.shape), 1 - len(found.whole) / len(numbers)
 
@@ -74,8 +76,7 @@ def breed_thrice(shape: tuple[int, int, int], limit: int, **varied: object) -> t
 # --- equal in every engine --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alike", [0.0, 0.98])
-@pytest.mark.parametrize("varied", CASES, ids=case_name)
+@pytest.mark.parametrize(("shape", "varied", "alike"), pairwise(SHAPES, CASES, [0.0, 0.98], name=case_name))
 def test_children_equal_the_reference(shape: tuple[int, int, int], varied: dict, alike: float) -> None:
     expected, whole, changed, _ = breed_thrice(shape, math.prod(shape), alike=alike, **{**LESS, **varied})
     assert np.array_equal(whole, expected)
@@ -117,10 +118,10 @@ def test_golden_children_of_all_operators(kernel: str) -> None:
     assert hashlib.sha256(children.tobytes()).hexdigest() == GOLDEN["operators"]
 
 
-@pytest.mark.parametrize("name", MOVES)
-def test_golden_moves(name: str) -> None:
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_golden_perturbations(name: str) -> None:
     """The tables are the same on every machine."""
-    assert hashlib.sha256(MOVES[name].astype("<u8").tobytes()).hexdigest() == GOLDEN[name]
+    assert hashlib.sha256(PERTURBATIONS[name].astype("<u8").tobytes()).hexdigest() == GOLDEN[name.replace("table", "moves")]
 
 
 @pytest.mark.parametrize("scoring", ["difference", "dense"])
@@ -193,7 +194,7 @@ def test_a_share_of_the_children_takes_rectangles() -> None:
 def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
     rate, sd, n = 0.1, 12.0, 200
     children = children_of(
-        flat_parents(level), OperatorRates(gaussian=int(rate * ONE), gaussian_moves=gaussian_perturbations(sd)), n
+        flat_parents(level), OperatorRates(gaussian=int(rate * ONE), gaussian_table=gaussian_perturbations(sd)), n
     )
     noise = children.astype(int) - level
     stays = math.erf(0.5 / sd / math.sqrt(2)) if level else 0.5 + math.erf(0.5 / sd / math.sqrt(2)) / 2
@@ -210,7 +211,7 @@ def test_gaussian_noise_has_its_spread_and_stays_in_bounds(level: int) -> None:
 @pytest.mark.parametrize(("level", "eta"), [(128, 20), (5, 3)])
 def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> None:
     rate, table = 0.25, polynomial_perturbations(eta)
-    children = children_of(flat_parents(level), OperatorRates(polynomial=int(rate * ONE), polynomial_moves=table), 100)
+    children = children_of(flat_parents(level), OperatorRates(polynomial=int(rate * ONE), polynomial_table=table), 100)
     shares = rate * np.diff(table[level] / 2**32, prepend=0)
     shares[level] += 1 - rate
     found = np.bincount(children.reshape(-1), minlength=256) / children.size
@@ -221,7 +222,7 @@ def test_polynomial_mutation_draws_its_distribution(level: int, eta: int) -> Non
 def test_blur_by_hand() -> None:
     image = np.zeros((3, 4, 2), np.uint8)
     image[0, 0] = 160, 80
-    reference_breeding.smoothing_mutation(image, ONE - 1, (0, 0, 0, 0))  # every place, one after the other
+    operators.smoothing_mutation(image, ONE - 1, (0, 0, 0, 0))  # every place, one after the other
     assert image[0, 0].tolist() == [90, 45]  # 9/16: what lies outside is as the corner
     assert image[0, 1].tolist() == [17, 8]  # 3/16 of what the corner is now: 16.9, 8.4
     assert image[1, 0].tolist() == [18, 9]  # 3/16 of the corner and 1/16 of its neighbour: 17.9, 8.9
@@ -245,13 +246,13 @@ def test_blur_brings_neighbours_nearer_within_their_range(shape: tuple[int, int,
 def rates_of(**changed: object) -> OperatorRates:
     chosen = {"rectangles": 0, "gaussians": 0, "polynomials": 0, "blurs": 0, **changed}
     (job,) = prepare(load([f"{name}={value}" for name, value in chosen.items()], RunSettings, "run"))
-    return make_operator_rates(job)
+    return operator_rates(job.settings.search, (28, 28, 1))
 
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_table_names_what_is_there(name: str) -> None:
     operator = OPERATORS[name]
-    assert getattr(reference_breeding, operator.function.__name__) is operator.function
+    assert getattr(operators, operator.function.__name__) is operator.function
     assert f"search.{operator.setting}" in leaves(RunSettings)
     off = load(operator.off, RunSettings, "run").search
     assert getattr(off, operator.setting) in (0, "none")
@@ -260,17 +261,17 @@ def test_the_table_names_what_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_documentation_has_every_operator(name: str) -> None:
-    page = (ROOT / "docs" / "how-it-works.md").read_text()
-    (row,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
-    assert f"`{OPERATORS[name].setting}`" in row
+    page = (ROOT / "docs" / "guides" / "searches.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")]
+    assert any(f"`{OPERATORS[name].setting}" in row[2] for row in rows)  # the column of settings
 
 
 def test_rates_follow_the_settings() -> None:
     assert rates_of() == ORIGINAL
     rates = rates_of(rectangles=0.25, gaussians=1, gaussian_sd=3, polynomials=2, polynomial_eta=7, blurs=4)
     assert rates[:4] == (ONE // 4, round(ONE / 784), round(2 * ONE / 784), round(4 * ONE / 784))
-    assert rates.gaussian_moves is gaussian_perturbations(3.0)
-    assert rates.polynomial_moves is polynomial_perturbations(7)
+    assert rates.gaussian_table is gaussian_perturbations(3.0)
+    assert rates.polynomial_table is polynomial_perturbations(7)
     assert rates_of(gaussians=1e9).gaussian == ONE // 2
     assert rates_of(crossover="rectangle").rectangle == ONE
     assert rates_of(crossover="none", rectangles=0.5).rectangle == 0

@@ -1,13 +1,25 @@
 """success.png: its curves by hand, what it says, and that it needs nothing but run.json."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fooling.plots.success import Curve, curve, draw_success, draw_sweep_success, look, milestones, nearest, said
+from fooling.plots.captions import percent
+from fooling.plots.sheets import contact_sheet
+from fooling.plots.success import (
+    Curve,
+    draw_success,
+    draw_sweep_success,
+    footnote,
+    make_curve,
+    milestone_line,
+    milestones,
+    nearest_milestone,
+)
 from fooling.records import open_record, read_image
 
 LEVELS = ("0.9", "0.99", "0.999", "0.9999")
@@ -28,7 +40,7 @@ SOME: list[list[int | None]] = [[100, 200, 300, None], [100, 300, 300, None], [2
 
 def test_runs_that_never_get_there_are_not_dropped(tmp_path: Path) -> None:
     run = write_record(tmp_path / "r", SOME)
-    first, second, third, fourth = (curve(run, level, level, {}) for level in milestones(run))
+    first, second, third, fourth = (make_curve(run, level, level, {}) for level in milestones(run))
     assert first.steps(100) == ([100, 200, 900], [0.5, 0.75, 0.75])
     assert second.steps(100) == ([100, 200, 300, 300, 900], [0, 0.25, 0.5, 0.75, 0.75])
     assert third.steps(100) == ([100, 300, 300, 900], [0, 0.25, 0.5, 0.5])
@@ -39,25 +51,22 @@ def test_runs_that_never_get_there_are_not_dropped(tmp_path: Path) -> None:
 
 def test_it_says_when_runs_stop_and_who_never_got_there(tmp_path: Path) -> None:
     def words(run: dict[str, Any]) -> str:
-        return said(run, [curve(run, level, level, look(run, level, i)) for i, level in enumerate(LEVELS)])
+        return footnote(run, [make_curve(run, level, level, milestone_line(run, level, i)) for i, level in enumerate(LEVELS)])
 
     run = write_record(tmp_path / "a", SOME)
-    assert words(run) == "Runs go on to their end. ×: the other runs never got there."
+    assert re.fullmatch(r"Each run continues .*\. ×: .*\.", words(run))
     every = write_record(tmp_path / "b", [[100] * 4], stop="tol", tol=0.05)
-    assert words(every) == "A run stops once its cost is below 0.05."
+    assert re.fullmatch(r"A run stops .* below 0\.05\.", words(every))
     early = write_record(tmp_path / "c", SOME, stop="threshold", threshold=0.99)
-    assert words(early) == (
-        "A run stops once it is ≥ 0.99 and that is its largest score. Dotted: runs stop before it. "
-        "×: the other runs never got there."
-    )
-    assert [look(early, level, 0)["linestyle"] for level in LEVELS] == ["-", "-", ":", ":"]
+    assert re.fullmatch(r"A run stops .* ≥ 0\.99\. Dotted: .*\. ×: .*\.", words(early))
+    assert [milestone_line(early, level, 0)["linestyle"] for level in LEVELS] == ["-", "-", ":", ":"]
 
 
 @pytest.mark.parametrize(
     ("threshold", "level"), [(0.5, "0.9"), (0.999, "0.999"), (0.9995, "0.9999"), (0.9999, "0.9999"), (1.0, "0.9999")]
 )
 def test_a_sweep_takes_the_nearest_milestone(tmp_path: Path, threshold: float, level: str) -> None:
-    assert nearest(write_record(tmp_path / "r", SOME, threshold=threshold)) == level
+    assert nearest_milestone(write_record(tmp_path / "r", SOME, threshold=threshold)) == level
 
 
 @pytest.mark.parametrize(
@@ -77,9 +86,9 @@ def test_it_is_drawn_from_run_json_alone(tmp_path: Path, changed: dict[str, Any]
     picture = read_image(tmp_path / "r" / "success.png")
     colours = {tuple(pixel) for pixel in picture[..., :3].reshape(-1, 3).tolist()}
     for i, level in enumerate(LEVELS[:3]):
-        colour = look({"stop": "end", "threshold": 1.0, "images": [{"evaluations_to": dict.fromkeys(LEVELS)}]}, level, i)[
-            "color"
-        ]
+        colour = milestone_line(
+            {"stop": "end", "threshold": 1.0, "images": [{"evaluations_to": dict.fromkeys(LEVELS)}]}, level, i
+        )["color"]
         assert tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) in colours, level
 
 
@@ -98,3 +107,21 @@ def test_a_record_that_is_replaced_loses_it(tmp_path: Path) -> None:
     draw_success(tmp_path / "r")
     open_record(tmp_path / "r", "", resume=False, overwrite=True).close()
     assert [path.name for path in (tmp_path / "r").iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.0, "> 99.99 %"), (0.99991, "> 99.99 %"), (0.9999, "99.99 %"), (0.99899, "99.89 %"), (0.0, "0.00 %")]
+)
+def test_no_confidence_is_rounded_up(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(("shape", "mode"), [((28, 20, 1), "L"), ((28, 20, 3), "RGB")])
+def test_a_sheet_holds_the_images_and_wraps_its_note(shape: tuple[int, int, int], mode: str) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (2, *shape), dtype=np.uint8)
+    plain, noted = contact_sheet(images, ["a", "b"]), contact_sheet(images, ["a", "b"], "a long note " * 10)
+    assert (plain.mode, plain.width) == (mode, noted.width)
+    assert noted.height > plain.height + 2 * 16
+    pixels = np.asarray(plain).reshape(plain.height, plain.width, -1)
+    for image, x in zip(images, (6, 6 + 90), strict=True):
+        assert np.array_equal(pixels[6 : 6 + 84, x : x + 60], image.repeat(3, axis=0).repeat(3, axis=1))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images, random_network, random_statistics
-from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign
+from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, objective_of
 
 import fooling
 from fooling.errors import UserError
@@ -18,10 +18,9 @@ from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_wi
 from fooling.run import prepare
 from fooling.search.annealing import AnnealingParams, NumbaAnneal, ReferenceAnneal
 from fooling.search.genetic import delta as scoring
-from fooling.search.job import make_engine
-from fooling.search.objective import Objective, make_objective
+from fooling.search.job import make_search
+from fooling.search.objective import Objective
 from fooling.search.state import State
-from fooling.search.ways import make_annealing_params
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
@@ -41,7 +40,7 @@ def make(
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
     network = random_network(shape, varied.pop("classes", 4), varied.pop("hidden", 12), varied.pop("network", 0))
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
-    objective = make_objective(classifier or network, statistics, weights=weights, **wanted, **terms)
+    objective = objective_of(classifier or network, statistics, weights=weights, **wanted, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
     annealing = AnnealingParams(
         shape=shape,
@@ -139,7 +138,7 @@ def test_first_images_have_exactly_the_wanted_levels(shape: tuple[int, int, int]
     levels = levels[[0, 1, 1, 2, 0]]
     assert (counts.sum(axis=2) == shape[0] * shape[1]).all()
     assert np.abs(counts - levels * shape[0] * shape[1]).max() < 1
-    images = reference_anneal.shuffled(counts, 7, RUNS, shape)
+    images = reference_anneal.shuffle_levels(counts, 7, RUNS, shape)
     for image, of_run in zip(images, counts, strict=True):
         for channel in range(shape[2]):
             assert np.array_equal(np.bincount(image[..., channel].reshape(-1), minlength=256), of_run[channel])
@@ -190,12 +189,12 @@ def test_temperatures_fall_to_nothing() -> None:
 def test_settings_reach_the_chains(words: list[str], levels: Callable[[Statistics], np.ndarray]) -> None:
     chosen = ("temperature=0.07", "cooling=0.5", "proposals=37", "swap_share=0.25", "generations=9", "seed=11")
     (job,) = prepare(load(["search=anneal", "digit=3", *chosen, *words], RunSettings, "run"))
-    way, wanted = make_annealing_params(job), levels(Statistics.load(BUNDLED))
+    way, wanted = make_search(job).params, levels(Statistics.load(BUNDLED))
     assert (way.temperature, way.cooling, way.proposals, way.last, way.seed) == (0.07, 0.5, 37, 9, 11)
     assert (way.swap, way.shape) == (RATE_ONE // 4, (28, 28, 1))
     assert np.array_equal(way.tables, draw_table(wanted))
     assert np.array_equal(way.counts, exact_counts(wanted, 784))
-    walk = make_engine(job).walk(4)
+    walk = make_search(job).proposal_params(4)
     assert walk.temperatures == pytest.approx(0.07 * (1 - (3 * 37 + np.arange(37)) / (9 * 37)) ** 0.5)
     assert (walk.swap, walk.seed, walk.generation) == (RATE_ONE // 4, 11, 4)
     assert np.array_equal(walk.tables, way.tables)
@@ -204,7 +203,7 @@ def test_settings_reach_the_chains(words: list[str], levels: Callable[[Statistic
 @pytest.mark.parametrize("how", ["difference", "dense"])
 def test_scoring_is_that_of_the_settings(how: str) -> None:
     (job,) = prepare(load(["search=anneal", f"scoring={how}"], RunSettings, "run"))
-    assert (make_engine(job).goal is None) == (how == "dense")
+    assert (make_search(job).compiled is None) == (how == "dense")
 
 
 def test_each_setting_acts() -> None:
@@ -233,7 +232,7 @@ def test_a_job_end_to_end(home: Path) -> None:
 def test_budget_is_never_exceeded() -> None:
     words = {"search": "anneal", "runs": 2, "proposals": 100, "generations": 50}
     assert fooling.evolve(**words, budget=450).evaluations.tolist() == [401, 401]
-    with pytest.raises(UserError, match=r"budget must be at least 1 \+ search.proposals \(101\), got 100"):
+    with pytest.raises(UserError, match=r"budget: expected at least 1 \+ search.proposals \(101\), got 100"):
         fooling.evolve(**words, budget=100)
 
 

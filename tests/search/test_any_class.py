@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
+from objectives import objective_of
 
 import fooling
 from fooling.classifiers import load_classifier
@@ -15,10 +16,10 @@ from fooling.errors import UserError
 from fooling.kernels.tables import ANY, draw_table, levels_within_bins
 from fooling.records import read_images, read_run
 from fooling.run import prepare
-from fooling.search.annealing import make_goal
-from fooling.search.job import digits, make_plan
-from fooling.search.objective import TERMS, make_objective
-from fooling.search.ways import make_genetic_params
+from fooling.search.annealing import compile_objective
+from fooling.search.job import digits, make_search
+from fooling.search.objective import TERMS
+from fooling.search.stopping import StoppingCriteria
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
@@ -33,14 +34,14 @@ def call(*words: str) -> int:
 @pytest.mark.parametrize(
     "words",
     [
-        ["prior=none"],
+        ["prior=none", "population=20"],
         ["prior=none", "search=anneal", "proposals=400", "generations=2"],
-        ["prior=variogram", "prior.digit=7", "search=pareto", "generations=15", "threshold=0.9"],
+        ["prior=variogram", "prior.digit=7", "search=pareto", "population=20", "generations=15", "threshold=0.9"],
     ],
     ids=["ga", "anneal", "pareto"],
 )
 def test_the_record_says_what_each_image_got_to(home: Path, words: list[str]) -> None:
-    result = fooling.evolve("digit=any", *words, "runs=6", "population=20", "judges=mnist_mlp2", out="r")
+    result = fooling.evolve("digit=any", *words, "runs=6", "judges=mnist_mlp2", out="r")
     run = read_run(Path("r"))
     scores = load_classifier()(read_images(Path("r"), [entry["file"] for entry in run["images"]]))
     assert (run["digit"], result.digit) == ("any", "any")
@@ -83,26 +84,24 @@ def test_without_a_class_pixels_are_those_of_all_classes(draw: str) -> None:
     statistics = Statistics.load(BUNDLED)
     histograms = np.mean([statistics.bins(k, 6) for k in range(10)], axis=0)
     levels = {"levels": statistics.levels.mean(axis=0), "bins": levels_within_bins(histograms)}[draw]
-    found = make_genetic_params(job).tables
+    found = make_search(job).params.tables
     assert found.shape == (1, 1, 256)
     assert np.abs(found.astype(np.int64) - draw_table(levels[None]).astype(np.int64)).max() <= 2
     (other,) = prepare(load(["digit=any", "prior=none", "prior.digit=1", f"draw={draw}", "bins=6"], RunSettings, "run"))
-    assert np.abs(make_genetic_params(other).tables.astype(np.int64) - found.astype(np.int64)).max() > 2**20
+    assert np.abs(make_search(other).params.tables.astype(np.int64) - found.astype(np.int64)).max() > 2**20
 
 
 def test_chains_without_a_class_are_those_that_are_compiled_already() -> None:
     shape = (8, 8, 1)
     options: dict[str, Any] = {"weights": {"target": 1.0}}
-    one, other = (
-        make_objective(random_network(shape), random_statistics(shape), digit=digit, **options) for digit in (1, "any")
-    )
-    assert numba.typeof(make_goal(one, shape)) == numba.typeof(make_goal(other, shape))
+    one, other = (objective_of(random_network(shape), random_statistics(shape), digit=digit, **options) for digit in (1, "any"))
+    assert numba.typeof(compile_objective(one, shape)) == numba.typeof(compile_objective(other, shape))
 
 
 def test_any_is_one_job_and_no_list(home: Path) -> None:
     settings = load(["digit=any", "prior=none"], RunSettings, "run")
     assert not settings.sweeps
-    assert make_plan(settings, ANY).digit == ANY
+    assert StoppingCriteria.from_settings(settings, ANY).digit == ANY
     with pytest.raises(UserError, match="digit=any: expected named classes, for example digit=0,1,2 or digit=all"):
         digits(settings, 10)
 

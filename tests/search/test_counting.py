@@ -10,7 +10,7 @@ from builders import random_dense, random_network, random_statistics
 from fooling.data.npz import read_arrays
 from fooling.records import FEEDBACK, open_record, read_run
 from fooling.run import prepare, run_job
-from fooling.search import ENGINES
+from fooling.search import SEARCHES
 from fooling.search.job import Job
 from fooling.search.loop import Interrupted
 from fooling.settings import dump, load
@@ -18,7 +18,7 @@ from fooling.settings.schema import RunSettings
 
 SHAPE = (9, 13, 1)
 FIRST_AND_MOST = {"anneal": (26, 101), "ascent": (1, 101), "dream": (1, 61), "feedback": (1, 107)}  # evaluations of a run
-SEARCHES = [(engine, search) for engine, searches in ENGINES.items() for search in searches]
+PAIRS = [(engine, search) for search, engines in SEARCHES.items() for engine in engines]
 QUICK = ("digit=1", "runs=3", "population=12", "selected=4", "proposals=25", "budget=107", "prior.hinge=[]")
 
 
@@ -47,7 +47,7 @@ class SingleLayer(Counting):
 def make(folder: Path, *words: str) -> tuple[Job, Counting, Counting]:
     """A job, its classifier and its judge."""
     classifier, judge = SingleLayer() if "search=feedback" in words else Counting(), Counting(1)
-    settings = load([*QUICK, *words, f"out={folder}"], RunSettings, "run")
+    settings = load([*QUICK, *words, f"out={folder}"], RunSettings, "run", partial=True)
     (job,) = prepare(settings, classifier, random_statistics(SHAPE), judges={"judge": judge})
     return job, classifier, judge
 
@@ -62,11 +62,11 @@ def run(job: Job, folder: Path, **given: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stop", ["end", "threshold"])
-@pytest.mark.parametrize(("engine", "search"), SEARCHES)
+@pytest.mark.parametrize(("engine", "search"), PAIRS)
 def test_every_image_that_is_shown_is_counted(tmp_path: Path, engine: str, search: str, stop: str) -> None:
     words = (f"engine={engine}", f"search={search}", f"stop={stop}", "threshold=0.45")
     job, classifier, judge = make(tmp_path / "r", *words)
-    assert classifier.shown == job.looked.evaluations == 80
+    assert classifier.shown == job.report.evaluations == 80
     found = run(job, tmp_path / "r")
     asides = found["examination_evaluations"] + found["valuation_evaluations"]
     # a chain shows no proposal that changes nothing, though it counts it; engine=jax scores populations within itself
@@ -84,7 +84,7 @@ def test_every_image_that_is_shown_is_counted(tmp_path: Path, engine: str, searc
     assert found["valuation_evaluations"] == 3 + front + frames
 
 
-@pytest.mark.parametrize(("engine", "search"), [pair for pair in SEARCHES if pair != ("jax", "ga")])
+@pytest.mark.parametrize(("engine", "search"), [pair for pair in PAIRS if pair != ("jax", "ga")])
 def test_an_interruption_shows_no_image_twice(tmp_path: Path, engine: str, search: str) -> None:
     asked = iter([False, True] + [False] * 100)
     job, classifier, _ = make(tmp_path / "r", f"engine={engine}", f"search={search}")

@@ -19,8 +19,8 @@ from fooling.errors import UserError
 from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
 from fooling.kernels.reference.operators import OperatorRates
 from fooling.records import read_run
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.deap import DeapEngine, Individual
+from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
 
 SHAPE = (8, 8, 1)
@@ -37,8 +37,8 @@ QUICK = ("run", "engine=deap", "digit=2", "runs=2", "population=6", "selected=3"
         ANY,
         {**ANY_OF_1, "target_free": 0.1},
         {"exemplar": True, "weights": ALL, "mutate_factor": 0.1, "seed": 2**64 - 1},
-        {"rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0), blur=2**18)},
-        {"shape": (6, 7, 3), "rates": OperatorRates(polynomial=2**20, polynomial_moves=polynomial_perturbations(20))},
+        {"rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0), blur=2**18)},
+        {"shape": (6, 7, 3), "rates": OperatorRates(polynomial=2**20, polynomial_table=polynomial_perturbations(20))},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )
@@ -118,14 +118,14 @@ def leaves(pixel: object) -> Callable[[Individual], tuple[Individual]]:
     ("name", "operator", "message"),
     [
         ("mutate", raises, "the toolbox's mutate raised RuntimeError: no such pixel"),
-        ("mutate", lambda one: None, "the toolbox's mutate is to return 1 in a tuple or list, got NoneType"),
+        ("mutate", lambda one: None, "the toolbox's mutate must return 1 in a tuple or list, got NoneType"),
         ("mutate", leaves("white"), "an operator left a pixel that is no number"),
         ("mutate", leaves(float("nan")), r"an operator left a pixel that is not a number \(nan\)"),
-        ("mate", lambda one, other: (one[:3], other), "mate is to return individuals of 64 pixels, got tuple of 2"),
-        ("select", lambda individuals, k: individuals[:1], "select is to return 4 in a tuple or list, got list of 1"),
-        ("select", lambda individuals, k: [0] * k, "select is to return individuals of 64 pixels"),
-        ("evaluate", lambda individuals: [1.0] * len(individuals), "evaluate is to return a tuple of one cost for each"),
-        ("clone", list, "the toolbox's clone is to return an individual, got list of 64"),
+        ("mate", lambda one, other: (one[:3], other), "mate must return individuals of 64 pixels, got tuple of 2"),
+        ("select", lambda individuals, k: individuals[:1], "select must return 4 in a tuple or list, got list of 1"),
+        ("select", lambda individuals, k: [0] * k, "select must return individuals of 64 pixels"),
+        ("evaluate", lambda individuals: [1.0] * len(individuals), "evaluate must return a tuple of one cost for each"),
+        ("clone", list, "the toolbox's clone must return an individual, got list of 64"),
     ],
 )
 def test_operators_that_fail_are_told(name: str, operator: Callable[..., object], message: str) -> None:
@@ -153,7 +153,7 @@ def test_the_cost_may_be_the_users() -> None:
         (["engine.toolbox=math:pi"], "a function that takes a toolbox; TypeError: 'float' object is not callable"),
         (["engine.toolbox=math:floor"], "engine.toolbox=math:floor: expected module:function"),
         (["engine.toolbox=test_deap:fails"], "a function that takes a toolbox; KeyError: 'no'"),
-        (["engine=numba", "engine.toolbox=math:floor"], "engine.toolbox is of engine=deap, got engine=numba"),
+        (["engine=numba", "engine.toolbox=math:floor"], "engine.toolbox: expected engine=deap, got engine=numba"),
     ],
     ids=str,
 )
@@ -173,7 +173,7 @@ def test_a_module_beside_the_command_is_announced(home: Path) -> None:
 
 
 def test_the_documented_example_runs(home: Path) -> None:
-    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "engines.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (command,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     Path("my_operators.py").write_text(code)

@@ -16,10 +16,9 @@ from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
 from fooling.records import load_checkpoint, open_record, read_image, read_run
 from fooling.run import prepare, run_job
-from fooling.search.deep_dream import enlarged, resized, with_detail
-from fooling.search.job import Job, make_engine
+from fooling.search.deep_dream import enlarged, octave_sides, resized, with_detail
+from fooling.search.job import Job, make_search
 from fooling.search.loop import Interrupted
-from fooling.search.ways import octave_sides
 from fooling.settings import dump, load
 from fooling.settings.schema import RunSettings
 
@@ -61,13 +60,13 @@ def strength(job: Job, images: np.ndarray) -> np.ndarray:
 def test_what_is_raised_is_raised(picture: Path, what: str, large: bool) -> None:
     words = [*what.split(), f"image={picture}", "rate=4", "jitter=0"]
     job = make(*words) if large else make(*words, "blur_sd=0", "image=null")
-    engine: Any = make_engine(job)
+    engine: Any = make_search(job)
     state = engine.init(np.arange(1, dtype=np.uint32))
-    before = strength(job, state.carried["start"])
+    before = strength(job, state.aux["start"])
     for _ in range(6):
         state = engine.step(state)
-    assert state.carried["pixels"].shape[1:] == ((17, 23, 1) if large else (8, 8, 1))
-    assert strength(job, state.carried["pixels"])[0] > before[0]
+    assert state.aux["pixels"].shape[1:] == ((17, 23, 1) if large else (8, 8, 1))
+    assert strength(job, state.aux["pixels"])[0] > before[0]
 
 
 def test_octaves_rise_to_the_pictures_own_size() -> None:
@@ -79,13 +78,13 @@ def test_octaves_rise_to_the_pictures_own_size() -> None:
 
 def test_a_round_goes_through_its_octaves(picture: Path) -> None:
     job = make(f"image={picture}", "octaves=2", "generations=6", "again=1")
-    engine: Any = make_engine(job)
+    engine: Any = make_search(job)
     assert [engine.octave(generation) for generation in range(1, 13)] == [0, 0, 0, 1, 1, 1] * 2
     state = engine.init(np.arange(1, dtype=np.uint32))
     sides = []
     for _ in range(12):
         state = engine.step(state)
-        sides.append(state.carried["pixels"].shape[1:3])
+        sides.append(state.aux["pixels"].shape[1:3])
         assert state.images.shape[2:] == (17, 23, 1)
     assert sides == [(12, 16)] * 3 + [(17, 23)] * 3 + [(12, 16)] * 3 + [(17, 23)] * 3
 
@@ -170,13 +169,13 @@ def test_a_network_without_logits_dreams_of_its_score() -> None:
         ("layer=conv2 channel=32", "search.channel=32: layer conv2 has channels 0 … 31"),
         ("layer=dense3 neuron=96", "search.neuron=96: layer dense3 has unit 0 … 95; expected 1 of them"),
         ("layer=conv2 neuron=3", "layer conv2 has row 0 … 13, column 0 … 13, channel 0 … 31; expected 3 of them"),
-        ("channel=2", "search.channel and search.neuron need search.layer=…"),
-        ("layer=conv1 channel=2 neuron=1,1,1", "search.channel and search.neuron exclude each other"),
-        ("control=true", "control=true leaves the classifier out"),
-        ("layer=conv1 neuron=x", "search.neuron.0 must be a whole number, got x"),
-        ("octave_scale=1", "search.octave_scale must be more than 1"),
-        ("again=-1", "search.again must be 0 or more, got -1"),
-        ("size=1", "search.size must be 2 or more, got 1"),
+        ("channel=2", "search.layer: expected a layer for search.channel or search.neuron, got null"),
+        ("layer=conv1 channel=2 neuron=1,1,1", "search.channel: expected a channel or search.neuron, got both"),
+        ("control=true", "control: expected control=false, got true"),
+        ("layer=conv1 neuron=x", "search.neuron: expected a whole number, got x"),
+        ("octave_scale=1", "search.octave_scale: expected more than 1"),
+        ("again=-1", "search.again: expected 0 or more, got -1"),
+        ("size=1", "search.size: expected 2 or more, got 1"),
         ("size=4000", "search=dream: 4000×4000 pixels take 81,225 windows of 28×28, at most 4,096 are looked through; "),
         ("image=nowhere.png", "search.image=nowhere.png: no such file"),
     ],

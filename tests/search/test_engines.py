@@ -9,17 +9,34 @@ from objectives import small_search as make
 
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties as reference
-from fooling.search import ENGINES
-from fooling.search.genetic import ReferenceEngine
+from fooling.search import SEARCHES, load_search
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import converged, run_loop, success
+from fooling.search.genetic.reference import ReferenceEngine
+from fooling.search.loop import run_loop
+from fooling.search.protocol import DEFAULTS, part_of
 from fooling.search.state import History, State
+from fooling.search.stopping import converged, success
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_table_names_what_is_there(name: str) -> None:
-    for module, cls in ENGINES[name].values():
-        assert hasattr(__import__(module, fromlist=[cls]), cls)
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_row_is_a_search(search: str) -> None:
+    settings = load([f"search={search}"], RunSettings, "run")
+    for engine in SEARCHES[search]:
+        cls = load_search(search, engine)
+        schedule = cls.schedule(settings)
+        assert 0 < schedule.first <= schedule.minimum_budget
+        assert schedule.last > 0
+        assert all(callable(getattr(cls, name)) for name in ("from_settings", "init", "step"))
+        assert all(part_of(cls, name) is not None for name in DEFAULTS)
+
+
+def test_a_missing_search_or_engine_names_those_that_are_there() -> None:
+    with pytest.raises(UserError, match=r"engine=deap has no search=anneal: it has ga; .*engine=reference, numba"):
+        load_search("anneal", "deap")
+    with pytest.raises(UserError, match="search=walk: expected one of ga, anneal"):
+        load_search("walk", "numba")
 
 
 @pytest.mark.parametrize(
@@ -153,8 +170,8 @@ def test_worst_of_the_last_selection_is_returned_as_in_2015() -> None:
 def test_milestones_are_noted_once() -> None:
     state = State(0, np.array([0, 1], np.uint32), *np_state([[0.95, 0.05], [0.2, 0.8]]))
     track = History.start(2, state)
-    track.note(state, 0, 100, 0)
-    track.note(state, 0, 200, 0)
+    track.observe(state, 0, 100, 0)
+    track.observe(state, 0, 200, 0)
     assert track.reached.tolist() == [[100, -1, -1, -1], [-1, -1, -1, -1]]
 
 
@@ -177,7 +194,7 @@ def test_any_class_is_whichever_is_largest() -> None:
     assert success(scores, reference.ANY, 0.999).tolist() == [True, True, False]
     state = State(0, np.array([0, 1, 2], np.uint32), *np_state(scores.tolist()))
     track = History.start(3, state)
-    track.note(state, 0, 100, reference.ANY)
+    track.observe(state, 0, 100, reference.ANY)
     assert track.reached.tolist() == [[100] * 4, [100, 100, 100, -1], [100, -1, -1, -1]]
 
 
@@ -190,7 +207,7 @@ def test_scores_that_are_not_finite_are_told(bad: float) -> None:
             return scores
 
     objective, breeding = make((8, 8, 1))
-    with pytest.raises(UserError, match="scores of 1 of 36 images are not finite"):
+    with pytest.raises(UserError, match="1 of 36 images"):
         run_loop(NumbaEngine(replace(objective, classifier=Broken((8, 8, 1))), breeding), PLAN)
 
 

@@ -26,9 +26,10 @@ from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.operators import OperatorRates, breed, is_changed, philox, start
 from fooling.kernels.reference.penalties import eigen_parts, regional_parts
-from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic import jax as engine_file
+from fooling.search.genetic import memory
 from fooling.search.genetic.jax import JaxEngine
+from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
 from fooling.search.prior import TermTargets, arguments
 
@@ -70,8 +71,8 @@ def test_gaps_are_those_of_the_table() -> None:
         {"mixing": False, "seed": 2**64 - 1},
         {"redraw": [0, 2**23]},
         {"rates": OperatorRates(rectangle=2**23, blur=2**20), "shape": COLOUR},
-        {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0))},
-        {"rates": OperatorRates(polynomial=2**20, polynomial_moves=polynomial_perturbations(20)), "shape": COLOUR},
+        {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0))},
+        {"rates": OperatorRates(polynomial=2**20, polynomial_table=polynomial_perturbations(20)), "shape": COLOUR},
         {"population": 1, "selected": 1},
     ],
     ids=lambda varied: ",".join(varied) or "plain",
@@ -187,7 +188,7 @@ def test_scores_are_those_of_the_network() -> None:
         {
             "shape": COLOUR,
             "classes": 2,
-            "rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_moves=gaussian_perturbations(20.0)),
+            "rates": OperatorRates(rectangle=2**23, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0)),
         },
     ],
     ids=lambda varied: ",".join(varied) or "plain",
@@ -218,9 +219,9 @@ def test_a_run_depends_neither_on_blocks_nor_on_other_runs(monkeypatch: pytest.M
     plan = replace(PLAN, runs=5, population=20, last=7)
     all_runs = run_loop(JaxEngine(objective, breeding, block=3), plan)
     one_by_one = run_loop(JaxEngine(objective, breeding, block=1), replace(plan, runs=2))
-    monkeypatch.setattr(engine_file, "BATCH", {"cpu": 40})
+    monkeypatch.setattr(memory, "BATCH", {"cpu": 40})
     batches = JaxEngine(objective, breeding, block=3)
-    assert batches.size(5).batches == 3
+    assert batches.plan(5).batches == 3
     in_batches = run_loop(batches, plan)
     assert np.array_equal(all_runs.images, in_batches.images)
     assert np.array_equal(all_runs.costs, in_batches.costs)
@@ -236,7 +237,7 @@ def test_runs_that_end_make_blocks_smaller_and_change_no_others() -> None:
     going = np.isin(np.arange(9), [3, 8])
     for generation in range(1, 7):
         state, whole = some.step(state), every.step(whole)
-        state = state.only(going) if generation == 3 else state
+        state = state.select_runs(going) if generation == 3 else state
     assert state.runs.tolist() == [3, 8]
     assert np.array_equal(state.images, whole.images[going])
     assert np.array_equal(state.costs, whole.costs[going])
@@ -277,7 +278,7 @@ from objectives import LIGHT, small_search
 objective, breeding = small_search((9, 13, 1), population=8, weights=LIGHT)
 engine = JaxEngine(objective, breeding, block=2)
 state = engine.step(engine.init(np.arange(3, dtype=np.uint32)))
-print(len(engine.devices), engine.size(3).batches, state.images.astype(int).sum(axis=(1, 2, 3, 4)).tolist(), engine.notes[0])
+print(len(engine.devices), engine.plan(3).batches, state.images.astype(int).sum(axis=(1, 2, 3, 4)).tolist(), engine.notes[0])
 """
 
 
@@ -297,13 +298,13 @@ def test_two_devices_share_the_runs() -> None:
 def test_a_job_larger_than_the_memory_is_refused_with_the_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     objective, breeding = make(SMALL, weights=LIGHT)
     engine = JaxEngine(objective, breeding, block=2)
-    monkeypatch.setattr(engine_file, "memory", lambda device, devices: 8_000_000)
+    monkeypatch.setattr(engine_file, "device_memory", lambda device, devices: 8_000_000)
     with pytest.raises(UserError, match=r"runs=100000 with population=12 need .* GiB, cpu has 0.0 GiB; runs=(\d+) fit") as told:
         engine.init(np.arange(100_000, dtype=np.uint32))
     fits = int(str(told.value).split("runs=")[-1].split()[0])
     assert 0 < fits < 100_000
     engine.init(np.arange(fits, dtype=np.uint32))
-    monkeypatch.setattr(engine_file, "memory", lambda device, devices: 100)
+    monkeypatch.setattr(engine_file, "device_memory", lambda device, devices: 100)
     state = ReferenceEngine(objective, breeding).init(RUNS)
     for begin in (lambda engine: engine.init(RUNS), lambda engine: engine.step(state)):  # as resuming does
         with pytest.raises(UserError, match="not even one run fits"):
@@ -312,7 +313,7 @@ def test_a_job_larger_than_the_memory_is_refused_with_the_number_that_fits(monke
 
 def test_this_machine_says_how_much_it_has() -> None:
     (device,) = jax.devices("cpu")
-    one, two = (engine_file.memory(device, devices) for devices in (1, 2))
+    one, two = (memory.device_memory(device, devices) for devices in (1, 2))
     assert one is None or (2**26 < one < 2**46 and abs(two - one // 2) < one // 10)
 
 

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
-from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal
+from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal, objective_of
 
 import fooling
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
 from fooling.kernels.numba.selection import nsga2_selection
-from fooling.kernels.reference.annealing import shuffled
+from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
 from fooling.records import open_record, read_image, read_images, read_run
 from fooling.run import prepare, run_job
-from fooling.search.genetic import GeneticParams
+from fooling.search.genetic.params import GeneticParams
 from fooling.search.job import Job
 from fooling.search.loop import Interrupted
 from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select
-from fooling.search.objective import Objective, make_objective
+from fooling.search.objective import Objective
 from fooling.search.pareto_front import hypervolume, nondominated
 from fooling.settings import dump, load
 from fooling.settings.schema import RunSettings
@@ -37,7 +37,7 @@ def make(shape: tuple[int, int, int], classifier: Any = None, **varied: Any) -> 
     terms = {name: varied.pop(name) for name in PRIOR if name in varied}
     wanted = {"digit": 1, **{name: varied.pop(name) for name in DIGITS if name in varied}}
     network = random_network(shape, seed=varied.pop("network", 0))
-    objective = make_objective(classifier or network, statistics, weights=WEIGHTS, **wanted, **terms)
+    objective = objective_of(classifier or network, statistics, weights=WEIGHTS, **wanted, **terms)
     levels = statistics.exemplar_levels[1].astype(float) if terms.get("exemplar") else statistics.levels[None, 1]
     rates = {"mutate_factor": 1.0, "min_rate": 0.001, "swap": 2**16, "elitism": True, "seed": 3, "mixing": True, **varied}
     return objective, GeneticParams(shape=shape, population=13, selected=4, tables=draw_table(levels), **rates)
@@ -150,7 +150,7 @@ def corner_of(job: Job) -> tuple[float, float]:
     """Sure of another class; and as far from the prior as noise of the class's grey levels, in the mean over all targets."""
     objective, (height, width, channels) = job.objective, job.objective.classifier.input_shape
     counts = exact_counts(job.statistics.levels[None, job.prior_digit], height * width)
-    noise = shuffled(counts, 0, np.zeros(1, dtype=np.uint32), (height, width, channels))
+    noise = shuffle_levels(counts, 0, np.zeros(1, dtype=np.uint32), (height, width, channels))
     _, terms, _ = objective.value(np.repeat(noise, objective.targets, axis=0))
     return 2.0, np.mean(sum(objective.weights[name] * terms[name].astype(float) for name in objective.penalties))
 
@@ -210,11 +210,11 @@ def test_budget_is_kept() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["prior=none"], "prior=none has no term besides the target; take one of prior=eigen, exemplar, histogram"),
-        (["control=true"], "control=true leaves the classifier out"),
-        (["weights.target=0"], "prior.weights.target=0 leaves the classifier out"),
-        (["population=3"], "needs search.population=4 or more, got 3"),
-        (["returns=worst"], "search=pareto needs search.returns=best"),
+        (["prior=none"], "got prior=none; choose one of prior=eigen, exemplar, histogram"),
+        (["control=true"], "got control=true, which disables it"),
+        (["weights.target=0"], "got prior.weights.target=0, which disables it"),
+        (["population=3"], "search.population: expected 4 or more, got 3"),
+        (["returns=worst"], "search.returns: expected search=ga, got search=pareto"),
     ],
     ids=str,
 )

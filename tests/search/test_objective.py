@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from builders import random_images, random_network, random_statistics
+from objectives import objective_of
 
 from fooling.errors import UserError
 from fooling.kernels import tables
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
-from fooling.search.objective import TERMS, make_objective
+from fooling.search.objective import TERMS
 
 SHAPE = (9, 13, 1)
 WEIGHTS = {"target": 2.0, "histogram": 0.5, "variogram": 3.0, "eigen": 0.3}
@@ -16,7 +17,7 @@ WEIGHTS = {"target": 2.0, "histogram": 0.5, "variogram": 3.0, "eigen": 0.3}
 
 def make(**changed):
     options = {"digit": 1, "weights": WEIGHTS, **changed}
-    return make_objective(options.pop("classifier", random_network(SHAPE)), random_statistics(SHAPE), **options)
+    return objective_of(options.pop("classifier", random_network(SHAPE)), random_statistics(SHAPE), **options)
 
 
 def test_cost_is_the_weighted_sum_of_the_terms() -> None:
@@ -67,8 +68,7 @@ def test_penalties_of_weight_0_are_left_out_of_the_search_but_told() -> None:
     [
         ({"digit": 4}, "digit=4: expected a class from 0 to 3 of the classifier, got 4"),
         ({"digit": -1}, "digit=-1: expected a class from 0 to 3"),
-        ({"digit": "any"}, "digit=any: terms besides the target need a class whose statistics are wanted: prior.digit="),
-        ({"digit": "any", "weights": {"target": 1}, "exemplar": True}, "digit=any: terms besides the target need a class"),
+        ({"digit": "any"}, "digit=any: terms besides the target need the statistics of a class: prior.digit="),
         ({"digit": "any", "prior_digit": 9}, "prior.digit=9: expected a class from 0 to 3 of the statistics, got 9"),
         ({"prior_digit": 9}, "prior.digit=9: expected a class from 0 to 3 of the statistics, got 9"),
     ],
@@ -80,14 +80,14 @@ def test_refusals(changed: dict, message: str) -> None:
 
 def test_statistics_of_another_size_are_refused() -> None:
     with pytest.raises(UserError, match=r"the classifier takes images \(8, 8, 1\), the statistics are of images \(9, 13, 1\)"):
-        make_objective(random_network((8, 8, 1)), random_statistics(SHAPE), digit=1, weights=WEIGHTS)
+        objective_of(random_network((8, 8, 1)), random_statistics(SHAPE), digit=1, weights=WEIGHTS)
 
 
 def test_more_lags_than_fitted_are_refused() -> None:
     from fooling.data import ImageSet
-    from fooling.statistics.fit import fit
+    from fooling.statistics import Statistics
 
     images = random_images(SHAPE, 8)
-    few = fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)
+    few = Statistics.fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)
     with pytest.raises(UserError, match=r"prior.lags=8: the statistics hold lags 1…3; fit them with lags=8"):
-        make_objective(random_network(SHAPE), few, digit=1, weights=WEIGHTS)
+        objective_of(random_network(SHAPE), few, digit=1, weights=WEIGHTS)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import random_images, random_network, random_statistics
+from objectives import objective_of
 
 import fooling
 from fooling.errors import UserError
@@ -12,7 +13,6 @@ from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.tables import TermTarget
 from fooling.records import read_run
-from fooling.search.objective import make_objective
 from fooling.search.prior import TermTargets, arguments, percentiles, real_terms
 from fooling.statistics import BUNDLED, Statistics
 
@@ -41,7 +41,7 @@ def test_exemplars_have_their_own_targets() -> None:
 def test_every_run_draws_an_exemplar_of_its_own() -> None:
     def draw(seed: int, exemplar: bool = True) -> np.ndarray:
         options = {"digit": 1, "weights": {"target": 1.0}, "exemplar": exemplar, "seed": seed}
-        return make_objective(random_network(SHAPE), random_statistics(SHAPE), **options).which(RUNS)
+        return objective_of(random_network(SHAPE), random_statistics(SHAPE), **options).which(RUNS)
 
     drawn = draw(5)
     assert np.array_equal(drawn, draw(5))
@@ -75,7 +75,7 @@ def test_a_hinge_is_the_mean_of_the_training_images(name: str) -> None:
         assert free == pytest.approx(np.maximum(term - term.mean(), 0), abs=1e-6)
     assert (free < term).any()
     for other in set(REFERENCE_PENALTIES) - {name}:
-        assert all(part.free == 0 for part in hinged[other] if isinstance(part, TermTarget))
+        assert all(part.margin == 0 for part in hinged[other] if isinstance(part, TermTarget))
 
 
 def test_terms_of_the_training_images() -> None:

@@ -15,7 +15,7 @@ from fooling.data.npz import read_arrays
 from fooling.errors import UserError
 from fooling.records import read_run
 from fooling.run import prepare
-from fooling.search.job import make_engine
+from fooling.search.job import make_search
 from fooling.search.weight_feedback import directions, weight_correlation
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
@@ -26,7 +26,7 @@ LAYER = random_dense(SHAPE, ())
 
 def engine_of(*words: str, classifier: Any = LAYER) -> Any:
     (job,) = prepare(load(combined({"search": "feedback", "digit": "1"}, words), RunSettings, "run"), classifier)
-    return make_engine(job)
+    return make_search(job)
 
 
 def test_directions_by_hand() -> None:
@@ -41,21 +41,21 @@ def test_directions_by_hand() -> None:
 def test_a_step_adds_the_winners_weights() -> None:
     engine = engine_of("rate=3", "decay=0.1", "ground=100", "losers=0.2")
     state = engine.init(np.arange(2, dtype=np.uint32))
-    start = state.carried["pixels"]
+    start = state.aux["pixels"]
     assert start.mean() == pytest.approx(128, abs=1)  # normal(128, 1), as the source has it
     assert start.std() == pytest.approx(1, rel=0.3)
     own = LAYER.weights1.T.astype(float)
     direction = own[1] - 0.2 * (own.sum(axis=0) - own[1])
     moved = start + 3 * (direction / np.sqrt((direction**2).mean())).reshape(SHAPE)
     expected = np.clip(moved + 0.1 * (100 - moved), 0, 255)
-    assert engine.step(state).carried["pixels"] == pytest.approx(expected, abs=1e-3)
+    assert engine.step(state).aux["pixels"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_with_any_the_winner_is_the_largest_output() -> None:
     engine = engine_of("digit=any")
     state = engine.init(np.arange(5, dtype=np.uint32))
     winners = state.scores[:, 0].argmax(axis=1)
-    after = engine.step(state).carried["pixels"] - state.carried["pixels"]
+    after = engine.step(state).aux["pixels"] - state.aux["pixels"]
     for winner, change in zip(winners, after, strict=True):
         assert np.corrcoef(change.reshape(-1), LAYER.weights1[:, winner])[0, 1] > 0.9
 
@@ -107,7 +107,7 @@ def test_networks_of_several_layers_are_refused(home: Path, capsys: pytest.Captu
 def test_hidden_layers_and_controls_are_refused() -> None:
     with pytest.raises(UserError, match=r"\(DenseNetwork\) is none"):
         engine_of(classifier=random_dense(SHAPE, (5,)))
-    with pytest.raises(UserError, match="control=true leaves the classifier out"):
+    with pytest.raises(UserError, match="control: expected control=false, got true"):
         load(["search=feedback", "control=true"], RunSettings, "run")
-    with pytest.raises(UserError, match=r"search\.blur_sd is of search=ascent and dream, got search=feedback"):
+    with pytest.raises(UserError, match=r"search\.blur_sd: expected search=ascent or dream, got search=feedback"):
         load(["search=feedback", "blur_sd=1"], RunSettings, "run")

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from builders import random_eigen, random_images
 
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.reference import penalties as reference
-from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, arguments, fit_components, most_components
+from fooling.kernels import numba, reference
+from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, fit_components, kernel_arguments, max_components
 
 
 def test_components_are_those_of_the_images() -> None:
@@ -27,9 +26,9 @@ def test_components_are_those_of_the_images() -> None:
 
 
 def test_large_images_of_many_have_as_many_components_as_are_looked_at() -> None:
-    assert most_components(2100, 64) == 64
-    assert most_components(2100, 4096) == 1049  # every second image
-    assert most_components(30, 4096) == 29
+    assert max_components(2100, 64) == 64
+    assert max_components(2100, 4096) == 1049  # every second image
+    assert max_components(30, 4096) == 29
 
 
 def test_many_pixels_give_the_same_components() -> None:
@@ -48,8 +47,8 @@ def test_term_by_hand_and_twin(shape: tuple[int, int, int], components: int, fre
     images = random_images(shape, 9, seed=3)
     of = fit_components(random_images(shape, components + 4), components)
     which = np.zeros(len(images), dtype=np.int64)
-    term = reference.eigen_term(images, which, *arguments(of, free))
-    assert np.array_equal(NUMBA_PENALTIES["eigen"](images, which, *arguments(of, free)), term)
+    term = reference.PENALTIES["eigen"](images, which, *kernel_arguments(of, free))
+    assert np.array_equal(numba.PENALTIES["eigen"](images, which, *kernel_arguments(of, free)), term)
     centred = images.reshape(len(images), -1) / 255 - of.mean / MEAN_ONE / 255
     p = centred @ of.images.T / EIGEN_ONE
     near = (p**2 / of.variance).sum(axis=1) / max(1, components)
@@ -62,12 +61,14 @@ def test_images_of_the_class_are_about_one_in_both_parts() -> None:
     shape = (8, 8, 1)
     images = random_images(shape, 300)[:300]
     of = fit_components(images, 10)
-    assert reference.eigen_term(images, np.zeros(300, np.int64), *arguments(of, 0.0)).mean() == pytest.approx(2, abs=0.02)
+    assert reference.PENALTIES["eigen"](images, np.zeros(300, np.int64), *kernel_arguments(of, 0.0)).mean() == pytest.approx(
+        2, abs=0.02
+    )
 
 
 def test_long_sums_do_not_overflow() -> None:
     white = np.full((1, 128, 128, 3), 255, dtype=np.uint8)
     weights, *others = random_eigen((128, 128, 3), 2, 0.0)
     edge, which = np.full_like(weights, int(EIGEN_ONE / weights.shape[0] ** 0.5) + 1), np.zeros(1, dtype=np.int64)
-    term = reference.eigen_term(white, which, edge, *others)
-    assert np.array_equal(NUMBA_PENALTIES["eigen"](white, which, edge, *others), term)
+    term = reference.PENALTIES["eigen"](white, which, edge, *others)
+    assert np.array_equal(numba.PENALTIES["eigen"](white, which, edge, *others), term)

@@ -1,35 +1,38 @@
-"""Foreign classifiers by name: a new adapter is one file in this folder, a row here and a file in configs/classifier/."""
+"""External models as classifiers: one file per framework, one row in the table."""
 
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from fooling.classifiers.adapters.adapter import AdaptedClassifier, ShapeHint, adapt
+from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.errors import UserError
-from fooling.settings.schema import ClassifierSettings as Chosen
+from fooling.settings.classifiers import ExternalSettings
 
 
-class Adapter(NamedTuple):
+class AdapterRow(NamedTuple):
     """How a kind of model is opened."""
 
-    module: str
-    function: str  # (settings, threads) -> Model
-    package: str | None  # what its extra installs
+    function: str  # module:function (settings, threads) → Model
+    package: str | None = None  # that its extra installs
+    hint: str = ""  # what to do without the package
 
 
 ADAPTERS = {
-    "onnx": Adapter("fooling.classifiers.adapters.onnx", "open_onnx", "onnxruntime"),
-    "sklearn": Adapter("fooling.classifiers.adapters.sklearn", "open_sklearn", "skops"),
-    "torch": Adapter("fooling.classifiers.adapters.torch", "open_torch", "torch"),
-    "python": Adapter("fooling.classifiers.adapters.python", "open_python", None),
-    "http": Adapter("fooling.classifiers.adapters.http", "open_http", "httpx"),
+    "onnx": AdapterRow("fooling.classifiers.adapters.onnx:open_onnx", "onnxruntime", "pip install 'fooling[onnx]'"),
+    "sklearn": AdapterRow("fooling.classifiers.adapters.sklearn:open_sklearn", "skops", "pip install 'fooling[sklearn]'"),
+    "torch": AdapterRow("fooling.classifiers.adapters.torch:open_torch", "torch", "pip install 'fooling[torch]'"),
+    "python": AdapterRow("fooling.classifiers.adapters.python:open_python"),
+    "http": AdapterRow("fooling.classifiers.adapters.http:open_http", "httpx", "pip install 'fooling[http]'"),
 }
 
 
-def open_foreign(chosen: Chosen, like: ShapeHint, threads: int) -> AdaptedClassifier:
-    """The model that the settings choose, fitted to its images; `like` tells of those at hand. Raises UserError."""
-    name, adapter = chosen.name, ADAPTERS[chosen.name]
-    if adapter.package and find_spec(adapter.package) is None:
-        advice = f"pip install 'fooling[{name}]' (in a checkout '.[{name}]')"
-        raise UserError(f"classifier={name} needs {adapter.package}: {advice}")
-    return adapt(getattr(import_module(adapter.module), adapter.function)(chosen, threads), chosen, like)
+def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:
+    """The external model that the settings choose; `hint` describes the data at hand. Raises UserError."""
+    row = ADAPTERS[settings.name]
+    if row.package and find_spec(row.package) is None:
+        raise UserError(f"classifier={settings.name} needs {row.package}: {row.hint} (in a checkout '.[{settings.name}]')")
+    module, _, function = row.function.partition(":")
+    model = getattr(import_module(module), function)(settings, threads)
+    adapter = import_module("fooling.classifiers.adapters.adapter")
+    classifier: Classifier = adapter.adapt(model, settings, hint)
+    return classifier

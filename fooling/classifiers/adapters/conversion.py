@@ -1,4 +1,4 @@
-"""What a foreign model answers, as scores in [0, 1]: which kind of numbers it is, and what becomes of them."""
+"""Images to an external model's inputs, and its output to scores in [0, 1]."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ Layout = Literal["NHWC", "NCHW", "NHW", "flat"]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """x = (grey level · scale − mean) ÷ std, as [N, …] of the layout; mean and std are one number, or one a channel."""
+    """x = (grey level · scale − mean) ÷ std in a layout [N, …]; mean and std are one number, or one per channel."""
 
     layout: Layout
     scale: float
@@ -27,14 +27,14 @@ class Preprocessing:
 
     @cached_property
     def numbers(self) -> Array:
-        """What each of 256 grey levels becomes, float64 [1 or C, 256]."""
+        """The input of each of 256 grey levels, float64 [1 or C, 256]."""
         mean, std = (np.array(values)[:, None] for values in (self.mean, self.std))
         with np.errstate(over="ignore"):
             return np.asarray((np.arange(256) * self.scale - mean) / std)
 
     @cached_property
     def table(self) -> Array:
-        """The same as the model's numbers."""
+        """The same in the model's type of numbers."""
         return self.numbers.astype(self.dtype)
 
     def __call__(self, images: Bytes) -> Array:
@@ -62,14 +62,14 @@ LAYOUTS: dict[str, Any] = {
 
 
 def dims_of(shape: Shape, layout: str) -> tuple[int, ...]:
-    """What a model is shown of an image (H, W, C): (C, H, W) for NCHW, and so on."""
+    """The input dimensions for an image (H, W, C): (C, H, W) for NCHW, and so on."""
     height, width, channels = shape
     dims = {"NHWC": shape, "NCHW": (channels, height, width), "NHW": (height, width), "flat": (height * width * channels,)}
     return dims[layout]
 
 
 def layout_of(dims: tuple[int | None, ...]) -> Layout | None:
-    """The layout that a model's input dimensions without the batch tell, None if they do not."""
+    """The layout by a model's input dimensions without the batch, None if they leave it open."""
     if len(dims) == 1:
         return "flat"
     if len(dims) == 2:
@@ -80,22 +80,22 @@ def layout_of(dims: tuple[int | None, ...]) -> Layout | None:
 
 
 def shape_in(dims: tuple[int | None, ...], layout: str) -> Shape | None:
-    """The images (H, W, C) that a model's input dimensions tell in a layout, None if they leave it open."""
+    """The images (H, W, C) by a model's input dimensions in a layout, None if they leave it open."""
     if layout == "flat" or None in dims:
         return None
     places = {"NHWC": (0, 1, 2), "NCHW": (1, 2, 0), "NHW": (0, 1)}[layout]
     if len(dims) != len(places):
         return None
-    found = [int(dims[place] or 0) for place in places]
-    return found[0], found[1], found[2] if layout != "NHW" else 1
+    sides = [int(dims[place] or 0) for place in places]
+    return sides[0], sides[1], sides[2] if layout != "NHW" else 1
 
 
 Output = Literal["probability", "logit", "sigmoid", "label"]
-SLACK = 1e-3  # of sums of probabilities, and of what may stick out of [0, 1]
+SLACK = 1e-3  # by which probabilities may leave [0, 1]
 
 
 def as_table(answer: Any, rows: int, name: str) -> Array:
-    """An answer as an array [N, K], or labels [N]. Raises UserError for another shape or number of rows."""
+    """An output as an array [N, K], or labels [N]. Raises UserError for another shape or number of rows."""
     try:
         found = np.asarray(answer)
     except (ValueError, TypeError) as error:
@@ -113,7 +113,7 @@ def as_table(answer: Any, rows: int, name: str) -> Array:
 
 
 def as_numbers(found: Array, rows: int, name: str) -> Array:
-    """Python objects as the numbers that they are."""
+    """Python objects as numbers."""
     try:
         return found.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -121,20 +121,20 @@ def as_numbers(found: Array, rows: int, name: str) -> Array:
 
 
 def kind_of(answer: Array) -> Output:
-    """Which kind of numbers the answers [N, K] or [N] to the first images are.
+    """The kind of numbers of an output [N, K] or [N].
 
-    One a row are labels if they are whole, else those of the second of two classes. Numbers in [0, 1] are probabilities, also
-    where they do not sum to 1; others are logits. Logarithms of probabilities count as logits: a softmax gives them back.
+    One number per row is a label if it is whole, else the score of the second of two classes. Numbers in [0, 1] are
+    probabilities, even if they do not sum to 1. Others are logits, log-probabilities included: a softmax inverts them.
     """
     one = answer.ndim == 1 or answer.shape[1] == 1
     if one and (answer.dtype.kind != "f" or np.array_equal(answer, np.rint(answer))):
         return "label"
-    within = answer.min() >= -SLACK and answer.max() <= 1 + SLACK
-    return "probability" if within else "logit"
+    in_range = answer.min() >= -SLACK and answer.max() <= 1 + SLACK
+    return "probability" if in_range else "logit"
 
 
 def of_classes(answer: Array, output: Output) -> Array:
-    """Numbers [N, K]; one number an image, of the second of two classes, becomes one for each: [N] or [N, 1] → [N, 2]."""
+    """Numbers [N, K]. One number per image is the score of the second of two classes: [N] or [N, 1] → [N, 2]."""
     if output == "label" or answer.dtype.kind != "f" or (answer.ndim == 2 and answer.shape[1] != 1):
         return answer
     flat = answer.reshape(len(answer)).astype(np.float64)
@@ -145,28 +145,29 @@ def of_classes(answer: Array, output: Output) -> Array:
 
 
 def to_scores(answer: Array, output: Output, name: str) -> Floats:
-    """Scores float32 [N, K] of an answer that is no label."""
+    """Scores float32 [N, K] of an output of numbers. Raises UserError for other output."""
+    from scipy.special import expit, softmax  # not needed by built-in networks, whose start-up would pay for it
+
     if answer.ndim != 2 or answer.dtype.kind not in "fiub":
         got = f"{answer.dtype} {list(answer.shape)}"
         raise UserError(
-            f"{name}: expected {output} numbers [{len(answer)}, classes], got {got}; labels are classifier.output=label"
+            f"{name}: expected {output} numbers [{len(answer)}, classes], got {got}; for labels give classifier.output=label"
         )
     if output == "probability":
         low, high = (float(answer.min()), float(answer.max())) if answer.size else (0.0, 0.0)
         if low < -SLACK or high > 1 + SLACK:
-            advice = "give classifier.output=logit, or sigmoid for outputs of their own"
+            advice = "give classifier.output=logit, or sigmoid for independent classes"
             raise UserError(f"{name}: expected probabilities in [0, 1], got {low:.4g} … {high:.4g}; {advice}")
         return np.clip(answer, 0, 1).astype(np.float32)
     numbers = answer.astype(np.float64)
     if output == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-np.clip(numbers, -700, 700))), dtype=np.float32)
-    with np.errstate(invalid="ignore"):  # infinite ones become not a number, which `ask` refuses
-        powers = np.exp(numbers - numbers.max(axis=1, keepdims=True, initial=-np.inf))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+        return np.asarray(expit(numbers), dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # infinite logits become NaN, which `predict` refuses
+        return np.asarray(softmax(numbers, axis=1), dtype=np.float32)
 
 
 def from_labels(answer: Array, labels: tuple[str, ...], name: str) -> Floats:
-    """1 for the class that a label names, by its index or its name, 0 for the others: [N] → float32 [N, K]."""
+    """One-hot scores float32 [N, K] of labels [N], which are indices or names of classes."""
     if answer.ndim == 2 and answer.shape[1] != 1:
         raise UserError(
             f"{name}: expected a label an image, got {answer.dtype} {list(answer.shape)}; leave classifier.output out"
@@ -176,8 +177,8 @@ def from_labels(answer: Array, labels: tuple[str, ...], name: str) -> Floats:
         flat = flat.astype(np.int64)
     places = {label: k for k, label in enumerate(labels)}
     numbers = flat.dtype.kind in "iub"
-    found = [places.get(str(label), int(label) if numbers and 0 <= int(label) < len(labels) else -1) for label in flat]
-    if -1 in found:
-        odd = str(flat[found.index(-1)])
-        raise UserError(f"{name}: got the label {odd!r}; expected one of {', '.join(labels[:12])} (classifier.labels)")
-    return np.eye(len(labels), dtype=np.float32)[found]
+    classes = [places.get(str(label), int(label) if numbers and 0 <= int(label) < len(labels) else -1) for label in flat]
+    if -1 in classes:
+        unknown = str(flat[classes.index(-1)])
+        raise UserError(f"{name}: expected labels {', '.join(labels[:12])} (classifier.labels), got {unknown!r}")
+    return np.eye(len(labels), dtype=np.float32)[classes]

@@ -1,29 +1,29 @@
-"""classifier=python: a callable that the user's own function returns."""
+"""classifier=python: a callable that the user's function returns."""
 
 from typing import Any
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import UserError
+from fooling.errors import UserError, first_line
+from fooling.settings.classifiers import PythonSettings
 from fooling.settings.fields import CRASHES, call_named, fingerprint
-from fooling.settings.schema import ClassifierSettings as Chosen
 
 WHAT = "a function without arguments that returns a callable: float32 [N, …] → scores [N, classes]"
 
 
-def open_python(chosen: Chosen, threads: int) -> Model:
-    """The callable that module:function returns. Raises UserError, also for whatever it raises when it is called."""
+def open_python(settings: PythonSettings, threads: int) -> Model:
+    """The callable that module:function returns. Raises UserError, also for any exception that the callable raises."""
     del threads
-    name = chosen.path or ""
+    name = settings.path or ""
     where = f"classifier.path={name}"
-    found = call_named("classifier.path", name, WHAT)
-    if not callable(found):
-        raise UserError(f"{where}: expected {WHAT}, it returned {type(found).__name__}")
+    scorer = call_named("classifier.path", name, WHAT)
+    if not callable(scorer):
+        raise UserError(f"{where}: expected {WHAT}, it returned {type(scorer).__name__}")
 
     def predict(inputs: Any) -> Any:
         try:
-            return found(inputs)
+            return scorer(inputs)
         except CRASHES as error:
-            said = f"{type(error).__name__}: {error}"
-            raise UserError(f"{where}: raised on inputs {inputs.dtype} {list(inputs.shape)}: {said}") from error
+            what = f"raised on inputs {inputs.dtype} {list(inputs.shape)}"
+            raise UserError(f"{where}: {what}: {type(error).__name__}: {first_line(error)}") from error
 
     return Model(predict, where, fingerprint(name), "NHWC", notes=(f"classifier: runs the code of {name}",))

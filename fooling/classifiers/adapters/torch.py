@@ -1,33 +1,35 @@
-"""classifier=torch: a module that the user's own function returns, with weights from safetensors."""
+"""classifier=torch: a module that the user's function returns, with weights from safetensors."""
 
 import hashlib
 from typing import Any
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import UserError
+from fooling.errors import UserError, first_line
+from fooling.settings.classifiers import TorchSettings
 from fooling.settings.fields import CRASHES, call_named, user_path
-from fooling.settings.schema import ClassifierSettings as Chosen
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
 
 
-def open_torch(chosen: Chosen, threads: int) -> Model:
-    """The module that module:function returns, in evaluation mode, on an accelerator where there is one. Raises UserError."""
-    import torch
-
-    name = chosen.path or ""
+def open_torch(settings: TorchSettings, threads: int) -> Model:
+    """The module that module:function returns, in evaluation mode, on a GPU if there is one. Raises UserError."""
+    name = settings.path or ""
     where = f"classifier.path={name}"
     module = call_named("classifier.path", name, WHAT)
     if not isinstance(module, torch.nn.Module):
         raise UserError(f"{where}: expected {WHAT}, it returned {type(module).__name__}")
-    if chosen.weights:
-        load_weights(module, chosen.weights)
+    if settings.weights:
+        load_weights(module, settings.weights)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        module, known = module.eval().to(device), fingerprint(module)
+        module, digest = module.eval().to(device), fingerprint(module)
     except CRASHES as error:
-        raise UserError(f"{where}: the module cannot be made ready on {device} ({first_line(error)})") from error
+        raise UserError(f"{where}: the module cannot be moved to {device} ({described(error)})") from error
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
 
     def predict(inputs: Any) -> Any:
@@ -35,20 +37,17 @@ def open_torch(chosen: Chosen, threads: int) -> Model:
             with torch.inference_mode():
                 answer = module(torch.from_numpy(inputs).to(device, kind))
         except CRASHES as error:
-            raise UserError(f"{where}: the module failed on inputs {list(inputs.shape)} ({first_line(error)})") from error
+            raise UserError(f"{where}: the module failed on inputs {list(inputs.shape)} ({described(error)})") from error
         if not isinstance(answer, torch.Tensor):
             raise UserError(f"{where}: expected the module to return a tensor of scores, got {type(answer).__name__}")
         return answer.float().cpu().numpy()
 
     notes = (f"classifier: runs the code of {name}, on {device}",)
-    return Model(predict, where, known, "NCHW", notes=notes)
+    return Model(predict, where, digest, "NCHW", notes=notes)
 
 
 def load_weights(module: Any, text: str) -> None:
-    """Puts the tensors of a .safetensors file into a module; refuses a file that does not fit it."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+    """Loads the tensors of a .safetensors file into a module. Raises UserError for a file that does not fit it."""
     path = user_path(text)
     where = f"classifier.weights={path}"
     if not path.is_file():
@@ -56,20 +55,18 @@ def load_weights(module: Any, text: str) -> None:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{where}: expected a .safetensors file, it cannot be read ({first_line(error)})") from error
+        raise UserError(f"{where}: expected a .safetensors file, it cannot be read ({described(error)})") from error
     try:
-        found = module.load_state_dict(tensors, strict=False)
+        result = module.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
-        raise UserError(f"{where}: its tensors do not fit the module ({' '.join(str(error).split())[:300]})") from error
-    for what, names in (("lacks", found.missing_keys), ("has, and the module has not,", found.unexpected_keys)):
+        raise UserError(f"{where}: its tensors do not fit the module ({first_line(error, 300)})") from error
+    for what, names in (("lacks", result.missing_keys), ("has, and the module has not,", result.unexpected_keys)):
         if names:
             raise UserError(f"{where}: does not fit the module: it {what} {', '.join(names[:5])}")
 
 
 def fingerprint(module: Any) -> str:
     """SHA-256 of a module's tensors with their names."""
-    import torch
-
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())
@@ -80,6 +77,6 @@ def fingerprint(module: Any) -> str:
     return digest.hexdigest()
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of a message, with the error's name."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+def described(error: BaseException) -> str:
+    """An error's name and message on one line."""
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -4,7 +4,35 @@ from collections.abc import Callable
 
 from jax import Array
 
-from fooling.kernels.jax.penalties import eigen_term, histogram_term, regional_term, variogram_term
+from fooling.kernels.jax.network import dense_scores, network_sums
+from fooling.kernels.jax.operators import breed, start, truncation_selection
+from fooling.kernels.jax.penalties import (
+    eigen_term,
+    histogram_counts,
+    histogram_term,
+    regional_parts,
+    regional_term,
+    target_term,
+    variogram_sums,
+    variogram_sums_lag1,
+    variogram_term,
+    weighted_sum,
+)
+
+__all__ = [
+    "PENALTIES",
+    "breed",
+    "dense_scores",
+    "histogram_counts",
+    "network_sums",
+    "regional_parts",
+    "start",
+    "target_term",
+    "truncation_selection",
+    "variogram_sums",
+    "variogram_sums_lag1",
+    "weighted_sum",
+]
 
 PENALTIES: dict[str, Callable[..., Array]] = {
     "histogram": histogram_term,

@@ -1,4 +1,4 @@
-"""Dense networks as pure JAX functions, equal to the reference."""
+"""Dense networks as pure JAX functions: first-layer sums equal to the reference's, scores to 1e-5."""
 
 import jax
 import jax.numpy as jnp
@@ -9,26 +9,23 @@ from fooling.kernels.jax.philox import Array
 from fooling.kernels.reference.network import EXP, LN2_HIGH, LN2_LOW, LOG2E, Layers
 from fooling.kernels.tables import Floats
 
-
-# --- the built-in networks --------------------------------------------------------------------------------------------
-def network_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, weights: Floats, bias: Floats) -> Array:
-    """Scores [N, K] of the built-in network: its first layer's sums are whole numbers below 2²⁴, so exact in any order."""
-    return sigmoid(dense(sigmoid(fixed_point_sums(images, first) * scale), weights, bias))
+ACTIVATIONS = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}
 
 
-def dense_scores(images: Array, first: tuple[Floats, Floats], scale: np.float32, layers: Layers, relu: bool) -> Array:
-    """Scores [N, K] of a dense network; see `reference_network.dense_scores`."""
-    z = fixed_point_sums(images, first) * scale
+def network_sums(images: Array, weights: Floats, bias: Floats) -> Array:
+    """First-layer sums in units of the grid, [N, H, W, C] → [N, M]: integers below 2²⁴, so exact."""
+    return exact_product(images.reshape(len(images), -1).astype(jnp.float32), weights) + bias
+
+
+def dense_scores(sums: Array, scale: np.float32, layers: Layers, relu: bool, softmax_output: bool) -> Array:
+    """Scores [N, K] of first-layer sums [N, M]; see `reference.dense_scores`."""
+    z = sums * scale
     for weights, bias in layers:
         z = dense(jnp.maximum(z, 0) if relu else sigmoid(z), weights, bias)
+    if not softmax_output:
+        return sigmoid(z)
     powers = exponential(z - z.max(axis=1, keepdims=True))
     return powers / sequential_sum(powers)[:, None]
-
-
-def fixed_point_sums(images: Array, first: tuple[Floats, Floats]) -> Array:
-    """First-layer sums, [N, H, W, C] → [N, M]."""
-    head, start = first
-    return exact_product(images.reshape(len(images), -1).astype(jnp.float32), head) + start
 
 
 def dense(hidden: Array, weights: Floats, bias: Floats) -> Array:
@@ -42,12 +39,12 @@ def dense(hidden: Array, weights: Floats, bias: Floats) -> Array:
 
 
 def sigmoid(z: Array) -> Array:
-    """1/(1 + e⁻ᶻ); see `reference_network.sigmoid`."""
+    """1/(1 + e⁻ᶻ); see `reference.network.sigmoid`."""
     return np.float32(1.0) / (np.float32(1.0) + exponential(-z))
 
 
 def exponential(x: Array) -> Array:
-    """e^x; see `reference_network.exponential`."""
+    """e^x; see `reference.network.exponential`."""
     x = jnp.clip(x, -87.0, 87.0)
     n = jnp.rint(x * LOG2E)
     r = (x - n * LN2_HIGH) - n * LN2_LOW
@@ -56,3 +53,26 @@ def exponential(x: Array) -> Array:
         p = p * r + coefficient
     p = (p * r) * r + r + np.float32(1.0)
     return p * jax.lax.bitcast_convert_type((n.astype(jnp.int32) + 127) << 23, jnp.float32)
+
+
+def dense_activations(
+    images: Array,
+    first_layer: tuple[Floats, Floats],
+    scale: np.float32,
+    layers: Layers,
+    activation: str,
+    softmax_output: bool,
+) -> dict[str, Array]:
+    """Every layer's output for images of real grey levels, {name: [N, units]} in their order; the scores to 1e-5.
+
+    Differentiable. Sums are the library's, in any order: `dense_scores` adds one by one, whose gradient takes 20 s to compile.
+    """
+    weights, bias = first_layer
+    sums: Array = (images.reshape(len(images), -1).astype(jnp.float32) @ weights + bias) * scale
+    outputs = {}
+    for i, (weights, bias) in enumerate(layers, 1):
+        outputs[f"dense{i}"] = sums
+        outputs[f"{activation}{i}"] = units = ACTIVATIONS[activation](sums)
+        sums = units @ weights + bias
+    scores = jax.nn.softmax(sums, axis=1) if softmax_output else jax.nn.sigmoid(sums)
+    return {**outputs, "logits": sums, "scores": scores}

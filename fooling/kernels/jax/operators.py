@@ -1,7 +1,7 @@
-"""Breeding in JAX: the same children as `reference_breeding`'s, bit for bit, of one run; the engine maps it over runs.
+"""Genetic operators in JAX: the children of `reference.operators` bit for bit, of one run; the engine maps it over runs.
 
-All children go side by side. Events that touch different pixels (redraws, moves) are drawn and applied several at a time, those
-that may touch the same ones (blurs, swaps) one after the other.
+All children are processed in parallel. Events at different pixels (redraws, perturbations) are drawn and applied several at a
+time, those that may share pixels (smoothing, swaps) one after the other.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from fooling.kernels.jax.philox import FAR, Array, Pair, draw, geometric_skip, l
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates
 from fooling.kernels.tables import RATE_ONE
 
-AHEAD = 4  # events that are drawn at once
+AHEAD = 4  # events drawn at once
 
 
 class DrawTable(NamedTuple):
@@ -26,7 +26,7 @@ class DrawTable(NamedTuple):
 
 
 def as_table(shares: Any) -> DrawTable:
-    """uint64 [..., 256] → the same without 2³², which 32 bits cannot hold."""
+    """Shares uint64 [..., 256] in 32 bits, which cannot hold 2³²."""
     shares = np.asarray(shares)[..., :-1]
     top = (shares < 2**32).sum(axis=-1)
     return DrawTable(jnp.asarray(np.minimum(shares, 2**32 - 1).astype(np.uint32)), jnp.asarray(top.astype(np.int32)))
@@ -53,7 +53,7 @@ def breed(
     table: DrawTable,
     redraw: Array,
     swap: int,
-    mixing: bool,
+    has_crossover: bool,
     seed: int,
     generation: Array,
     run: Array,
@@ -63,24 +63,24 @@ def breed(
     """The next children of one run and whether each equals neither parent: parents [S, H, W, C] → [N, H, W, C], [N].
 
     `redraw` is the run's threshold in units of 2⁻²⁴, `table` that of its channels, [C]; for the others see
-    `reference_breeding.breed`.
+    `reference.operators.breed`.
     """
     shape = parents.shape[1:]
     flat = parents.reshape(len(parents), -1)
     where = CounterAddress(jnp.arange(population), generation, run, seed)
-    first, second = pair(len(parents), mixing, where)
+    first, second = pair(len(parents), has_crossover, where)
     children = crossover(flat[first], flat[second], shape, rates.rectangle, where)
     children = random_reset_mutation(children, table, redraw, where)
-    children = perturbation_mutation(children, rates.gaussian_moves, rates.gaussian, "gaussian", where)
-    children = perturbation_mutation(children, rates.polynomial_moves, rates.polynomial, "polynomial", where)
+    children = perturbation_mutation(children, rates.gaussian_table, rates.gaussian, "gaussian", where)
+    children = perturbation_mutation(children, rates.polynomial_table, rates.polynomial, "polynomial", where)
     children = smoothing_mutation(children, shape, rates.blur, where)
     children = swap_mutation(children, shape[2], swap, where)
-    fresh = (children != flat[first]).any(axis=1) & (children != flat[second]).any(axis=1)
-    return children.reshape(population, *shape), fresh
+    is_new = (children != flat[first]).any(axis=1) & (children != flat[second]).any(axis=1)
+    return children.reshape(population, *shape), is_new
 
 
 class CounterAddress(NamedTuple):
-    """Of the random words of N children."""
+    """Addresses of the random words of N children."""
 
     child: Array  # [N]
     generation: Array
@@ -92,18 +92,18 @@ class CounterAddress(NamedTuple):
         return philox(block, self.child[:, None], self.generation, self.run, self.seed, purpose)
 
 
-def pair(selected: int, mixing: bool, where: CounterAddress) -> tuple[Array, Array]:
-    """The two parents of each child, different ones; twice the same where there is no crossover. → int32 [N] each."""
+def pair(selected: int, has_crossover: bool, where: CounterAddress) -> tuple[Array, Array]:
+    """The two parents of each child, different ones; twice the same without crossover. → int32 [N] each."""
     words = where.words(jnp.zeros(1), "parents")[:, 0]
     first = draw(words[:, 0], selected)
-    if not mixing or selected == 1:
+    if not has_crossover or selected == 1:
         return first, first
     second = draw(words[:, 1], selected - 1)
     return first, second + (second >= first)
 
 
 def crossover(first: Array, second: Array, shape: tuple[int, ...], rectangle: int, where: CounterAddress) -> Array:
-    """Children [N, P] of both parents [N, P]: pixel by pixel, or by rectangles in the share rectangle/2²⁴ of them."""
+    """Children [N, P] of both parents [N, P]: uniform, or by a rectangle with probability rectangle/2²⁴."""
     mixed = jnp.where(uniform_bits(first.shape[1], where), second, first)
     if not rectangle:
         return mixed
@@ -113,14 +113,14 @@ def crossover(first: Array, second: Array, shape: tuple[int, ...], rectangle: in
 
 
 def uniform_bits(pixels: int, where: CounterAddress) -> Array:
-    """Which pixels are of the second parent, [N, P]: bit i mod 128 of block i ÷ 128 is pixel i's."""
+    """Which pixels come from the second parent, [N, P]: bit i mod 128 of block i ÷ 128 is pixel i's."""
     words = where.words(jnp.arange(-(-pixels // 128)), "crossover")
     bits = (words[..., None] >> jnp.arange(32, dtype=jnp.uint32)) & np.uint32(1)
     return bits.reshape(len(words), -1)[:, :pixels] == 1
 
 
 def rectangles(shape: tuple[int, ...], where: CounterAddress) -> Array:
-    """Which pixels are of the second parent, [N, P]: those in a rectangle, its corners random places."""
+    """Which pixels come from the second parent, [N, P]: those in a rectangle between two random places."""
     words = where.words(jnp.zeros(1), "rectangle")[:, 0]
     inside = jnp.ones((len(words), *shape), dtype=bool)
     for axis in (0, 1):
@@ -133,15 +133,15 @@ def rectangles(shape: tuple[int, ...], where: CounterAddress) -> Array:
 def events(
     images: Array,
     places: int,
-    divisor: Pair,
+    survival: Pair,
     words: int,
     purpose: str,
     where: CounterAddress,
     apply: Callable[[Array, Array, Array], Array],
 ) -> Array:
-    """Lets events happen to images [N, P], AHEAD at a time for each, until all have passed the last of the places.
+    """Applies events to images [N, P], AHEAD at a time for each, until all are past the last of the places.
 
-    An event has `words` random words, the first of which is the gap before it. `apply` takes the images, the places
+    An event has `words` random words, the first of which gives the skip before it. `apply` takes the images, the places
     [N, AHEAD] of the next events, in their order, `places` or more where there is none, and their other words
     [N, AHEAD, words − 1].
     """
@@ -150,17 +150,17 @@ def events(
     def happen(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         images, at, block = state
         drawn = where.words(block + jnp.arange(blocks, dtype=jnp.uint32), purpose).reshape(len(images), AHEAD, words)
-        passed = jnp.cumsum(1 + geometric_skip(drawn[:, :, 0], divisor), axis=1)
+        passed = jnp.cumsum(1 + geometric_skip(drawn[:, :, 0], survival), axis=1)
         here = jnp.minimum(at[:, None] + passed, FAR)
         return apply(images, here, drawn[:, :, 1:]), here[:, -1], block + np.uint32(blocks)
 
     start = images, jnp.full(len(images), -1, dtype=jnp.int32), jnp.uint32(0)
-    never = (divisor[0] == 0) & (divisor[1] == 0)
+    never = (survival[0] == 0) & (survival[1] == 0)
     return jax.lax.while_loop(lambda state: ~never & jnp.any(state[1] < places), happen, start)[0]
 
 
 def random_reset_mutation(images: Array, table: DrawTable, threshold: Array, where: CounterAddress) -> Array:
-    """Redraws pixels of images [N, P] from the levels of their channel, table [C], each at the rate threshold/2²⁴."""
+    """Random-reset mutation of images [N, P] from their channels' levels, table [C], at the rate threshold/2²⁴."""
     (number, pixels), channels = images.shape, len(table.top)
     rows = jnp.arange(number)[:, None]
 
@@ -170,11 +170,11 @@ def random_reset_mutation(images: Array, table: DrawTable, threshold: Array, whe
     return events(images, pixels, log_survival(threshold), 2, "redraw", where, apply)
 
 
-def perturbation_mutation(images: Array, moves: Any, threshold: int, purpose: str, where: CounterAddress) -> Array:
-    """Moves pixels of images [N, P] to other levels, each at the rate threshold/2²⁴: from level v as moves[v] says."""
+def perturbation_mutation(images: Array, shares: Any, threshold: int, purpose: str, where: CounterAddress) -> Array:
+    """Perturbation mutation of images [N, P] at the rate threshold/2²⁴: from level v drawn from shares[v]."""
     if not threshold:
         return images
-    table, (number, pixels) = as_table(moves), images.shape
+    table, (number, pixels) = as_table(shares), images.shape
     rows = jnp.arange(number)[:, None]
 
     def apply(images: Array, here: Array, words: Array) -> Array:
@@ -185,7 +185,7 @@ def perturbation_mutation(images: Array, moves: Any, threshold: int, purpose: st
 
 
 def smoothing_mutation(images: Array, shape: tuple[int, ...], threshold: int, where: CounterAddress) -> Array:
-    """Blurs places of images [N, P], each at the rate threshold/2²⁴, in the order of the lines; see the reference."""
+    """Smoothing mutation of images [N, P] at the rate threshold/2²⁴, in raster order; see the reference."""
     if not threshold:
         return images
     (height, width, channels), number = shape, len(images)
@@ -208,7 +208,7 @@ def smoothing_mutation(images: Array, shape: tuple[int, ...], threshold: int, wh
 
 
 def swap_mutation(images: Array, channels: int, threshold: int, where: CounterAddress) -> Array:
-    """Swaps places of images [N, P] with others, each at the rate threshold/2²⁴; the first of three partners that differs."""
+    """Swap mutation of images [N, P] at the rate threshold/2²⁴, with the first of three partners that differs."""
     if not threshold:
         return images
     number, places = len(images), images.shape[1] // channels
@@ -229,5 +229,5 @@ def swap_mutation(images: Array, channels: int, threshold: int, where: CounterAd
 
 
 def truncation_selection(costs: Array, selected: int) -> Array:
-    """The `selected` lowest of costs [M], best first, ties by the lower index; not a number counts as worst. → int32 [S]."""
+    """The `selected` lowest of costs [M], best first, ties by the lower index; NaN ranks last. → int32 [S]."""
     return jax.lax.top_k(-jnp.where(jnp.isnan(costs), jnp.inf, costs), selected)[1]

@@ -1,6 +1,6 @@
-"""Random words and geometric gaps in JAX, of 32-bit integers alone: JAX has none of 64 bits by default.
+"""Philox4x32-10 and geometric skips in JAX, in 32-bit integers: JAX has none of 64 bits by default.
 
-A number of 64 bits is a pair of uint32 (high, low). What comes out is what `reference.philox` and `tables.gap` say.
+A 64-bit number is a pair of uint32 (high, low). Results equal `reference.operators.philox` and `tables.geometric_skip`.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from fooling.kernels.tables import LOG_ONE, PURPOSES, log2_table
 
 Array = Any  # a jax.Array, also while it is traced
 Pair = tuple[Array, Array]  # high and low 32 bits
-FAR = 1 << 20  # gaps are exact up to this: more than the pixels of any image; JAX images may have no more
+FAR = 1 << 20  # skips are exact up to this: the largest number of pixels of an image
 ONE = LOG_ONE >> 32  # high word of a logarithm of 1
 
 
@@ -42,10 +42,10 @@ def less(a: Pair, b: Pair) -> Array:
 
 
 def philox(block: Any, child: Any, generation: Any, run: Any, seed: int, purpose: str) -> Array:
-    """Four random words of 32 bits, uint32 [..., 4], at an address; see `reference.philox`. The arguments broadcast.
+    """Four random words of 32 bits, uint32 [..., 4], at an address; see `reference.operators.philox`. The arguments broadcast.
 
-    The ten rounds are a loop of two times five, so that the compiler does not melt them into what uses the words, drawing one
-    anew for each of its bits: for 1000 children of 784 pixels 1 instead of 36 ms on a CPU.
+    The ten rounds are a loop of two times five, so that XLA does not fuse them into the consumers and redraw a word
+    for each of its bits: for 1000 children of 784 pixels 1 ms on a CPU instead of 36.
     """
     child = u32(child) + np.uint32(PURPOSES[purpose] << 28)
     words = jnp.broadcast_arrays(*(u32(word) for word in (block, child, generation, run)))
@@ -82,29 +82,29 @@ def log2_fixed(x: Array) -> Pair:
 
 
 def log_survival(threshold: Array) -> Pair:
-    """−log₂(1 − threshold/2²⁴) in units of 2⁻⁴⁰, of thresholds < 2²⁴; see `tables.gap_divisor`."""
+    """−log₂(1 − threshold/2²⁴) in units of 2⁻⁴⁰, of thresholds < 2²⁴; see `tables.log_survival`."""
     return subtract((np.uint32(24 * ONE), np.uint32(0)), log2_fixed(np.uint32(1 << 24) - u32(threshold)))
 
 
-def geometric_skip(words: Array, divisor: Pair) -> Array:
-    """Pixels to pass over before the next event, int32, at most FAR; FAR where the divisor is 0. See `tables.gap`.
+def geometric_skip(words: Array, survival: Pair) -> Array:
+    """Pixels to skip before the next event, int32, at most FAR; FAR where `survival` is 0. See `tables.geometric_skip`.
 
-    A quotient of floats is at most one beside the whole number; products of integers say which.
+    The quotient of floats is off by at most one; products of integers correct it.
     """
     last = words == np.uint32(0xFFFFFFFF)  # its logarithm is 32, of the others less
     high, low = log2_fixed(jnp.where(last, words, words + np.uint32(1)))
     high, low = subtract((np.uint32(32 * ONE), np.uint32(0)), (high, low))
     fraction = (jnp.where(last, np.uint32(0), high), jnp.where(last, np.uint32(0), low))
-    never = (divisor[0] == 0) & (divisor[1] == 0)
-    quotient = u32(jnp.minimum(jnp.floor(as_float(fraction) / jnp.maximum(as_float(divisor), 1.0)), np.float32(FAR)))
-    up, down = multiply(quotient, divisor[1])
-    product = (quotient * divisor[0] + up, down)
+    never = (survival[0] == 0) & (survival[1] == 0)
+    quotient = u32(jnp.minimum(jnp.floor(as_float(fraction) / jnp.maximum(as_float(survival), 1.0)), np.float32(FAR)))
+    up, down = multiply(quotient, survival[1])
+    product = (quotient * survival[0] + up, down)
     over = less(fraction, product)
-    under = ~over & ~less(subtract(fraction, product), divisor)
-    found = (quotient - u32(over) + u32(under)).astype(jnp.int32)
-    return jnp.where(never, FAR, jnp.minimum(found, FAR))
+    under = ~over & ~less(subtract(fraction, product), survival)
+    skip = (quotient - u32(over) + u32(under)).astype(jnp.int32)
+    return jnp.where(never, FAR, jnp.minimum(skip, FAR))
 
 
 def as_float(pair: Pair) -> Array:
-    """About the number, float32."""
+    """The number rounded to float32."""
     return pair[0].astype(jnp.float32) * np.float32(2.0**32) + pair[1].astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""Children as lists of changed pixels, and what is copied from their parents."""
+"""Children as lists of changed pixels, and the copies of their parents' pixels and statistics."""
 
 from typing import Any, NamedTuple
 
@@ -67,8 +67,8 @@ def transposed_update(transposed: Bytes, changes: Changes, height: int, width: i
 
 
 @jit
-def spread(result: Any, parents: Any, rows: Ints, children: Ints, values: Any) -> None:
-    """Fills `result` [n, …] from the parents [Q, …], but for `children` (in order), which have values of their own."""
+def fill_from_parents(result: Any, parents: Any, rows: Ints, children: Ints, values: Any) -> None:
+    """Fills `result` [n, …] from the parents' rows of [Q, …], except for `children` (ascending), which take `values`."""
     j = 0
     for q in range(len(rows)):
         if j < len(children) and children[j] == q:
@@ -80,7 +80,7 @@ def spread(result: Any, parents: Any, rows: Ints, children: Ints, values: Any) -
 
 @jit_inline
 def copy_row(to: Any, source: Any) -> None:
-    """A loop, which LLVM turns into a block copy; numba's own assignment of slices looks for overlaps first (0.3 µs)."""
+    """A loop, which LLVM turns into a block copy; numba's slice assignment checks for overlaps first (0.3 µs)."""
     for i in range(len(to)):
         to[i] = source[i]
 

@@ -1,4 +1,4 @@
-"""The eigen term, compiled by numba: same names and results as in `reference.py`, and its update by difference."""
+"""The principal-component (eigen) term, compiled by numba, equal to the reference, and its delta evaluation."""
 
 import numpy as np
 
@@ -11,16 +11,23 @@ from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 
 
 def eigen_term(
-    images: Bytes, which: Ints, weights: Weights, centre: Ints, mean: Weights, variance: Doubles, residual: float, free: float
+    images: Bytes,
+    target_index: Ints,
+    weights: Weights,
+    centre: Ints,
+    mean: Weights,
+    variance: Doubles,
+    residual: float,
+    margin: float,
 ) -> Floats:
-    """Mahalanobis distance² from the class's mean ÷ M, plus the energy outside of the M eigen-images ÷ its mean. → [N]."""
-    del which
-    return eigen_distance(eigen_parts(images, weights, centre, mean), variance, residual, free)
+    """Mahalanobis distance² from the class mean ÷ M plus relative energy outside the M components. → [N]; see the reference."""
+    del target_index
+    return eigen_distance(eigen_parts(images, weights, centre, mean), variance, residual, margin)
 
 
 @jit
 def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) -> Ints:
-    """Projections and energy: [N, H, W, C] → [N, M + 1]; the weights are padded to a multiple of LANES eigen-images."""
+    """Projections and energy: [N, H, W, C] → [N, M + 1]; weights are padded to a multiple of LANES components."""
     n, pixels, components = len(images), len(mean), len(centre)
     flat, parts = images.reshape(n, pixels), np.empty((n, components + 1), dtype=np.int64)
     sums = np.empty(weights.shape[1], dtype=np.int32)
@@ -39,12 +46,12 @@ def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) ->
 
 
 @jit_inline
-def add_eigen(sums: Weights, weights: Weights, pixel: U, rise: np.int32) -> None:
+def add_eigen(sums: Weights, weights: Weights, pixel: U, increase: np.int32) -> None:
     """Adds rise·weights; |Σ weights·levels| ≤ 2¹²·255·√P, so 32 bits hold it up to millions of pixels."""
     for step in range(0, len(sums), LANES):
         for i in range(LANES):
             at = U(step + i)
-            sums[at] = np.int32(sums[at] + np.int32(rise * weights[pixel, at]))
+            sums[at] = np.int32(sums[at] + np.int32(increase * weights[pixel, at]))
 
 
 @jit
@@ -57,7 +64,7 @@ def eigen_update(parts: Ints, changes: Changes, weights: Weights, mean: Weights)
 
 @jit_part
 def update_eigen(result: Ints, parts: Ints, changes: Changes, weights: Weights, mean: Weights, sums: Weights) -> None:
-    """Fills in the children's; `sums` is scratch."""
+    """Fills in the children's; `sums` is workspace."""
     components = parts.shape[1] - 1
     for j in range(len(changes.rows)):
         row, energy = changes.rows[j], np.int64(0)
@@ -73,15 +80,15 @@ def update_eigen(result: Ints, parts: Ints, changes: Changes, weights: Weights, 
 
 
 @jit
-def eigen_distance(parts: Ints, variance: Doubles, residual: float, free: float) -> Floats:
+def eigen_distance(parts: Ints, variance: Doubles, residual: float, margin: float) -> Floats:
     """The eigen term of projections and energy [N, M + 1]."""
     values = np.empty(len(parts), dtype=np.float32)
-    eigen_distance_into(values, parts, variance, residual, free)
+    eigen_distance_into(values, parts, variance, residual, margin)
     return values
 
 
 @jit_part
-def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual: float, free: float) -> None:
+def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual: float, margin: float) -> None:
     """Fills in the term of each."""
     components = len(variance)
     for q in range(len(values)):
@@ -91,4 +98,4 @@ def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual
             p = parts[q, k] * PROJECTION_UNIT
             near, outside = near + p * p / variance[k], outside - p * p
         near, outside = near / max(1, components), max(outside, 0.0) / residual
-        values[q] = max(near - free, 0.0) + max(outside - free, 0.0)
+        values[q] = max(near - margin, 0.0) + max(outside - margin, 0.0)

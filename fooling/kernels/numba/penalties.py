@@ -1,6 +1,6 @@
-"""Scoring, compiled by numba: same names and results as `reference.py`, on any slice of images.
+"""Penalties and costs, compiled by numba: same names and bits as in the reference, on any slice of images.
 
-Every kernel is a scalar loop that LLVM can vectorise, for one thread.
+Every kernel is a single-threaded scalar loop that LLVM can vectorise.
 """
 
 from typing import Any, NamedTuple
@@ -10,49 +10,51 @@ import numpy.typing as npt
 
 from fooling.kernels.numba.compile import jit, jit_inline, jit_part
 from fooling.kernels.numba.philox import U
-from fooling.kernels.reference import penalties as reference
+from fooling.kernels.reference.penalties import pair_counts
 from fooling.kernels.tables import ANY, Bytes, Doubles, Floats, Ints, TermTarget
 
 
 @jit
-def distance(parts: Ints, divisors: Doubles, which: Ints, wanted: TermTarget, scale: int) -> Floats:
-    """Σ weight·|part/divisor − target| ÷ scale, mean over channels, above what is free: [N, C, M] → [N]."""
+def weighted_l1(parts: Ints, denominators: Doubles, target_index: Ints, target: TermTarget, scale: int) -> Floats:
+    """Weighted L1 distance from the target above its margin, [N, C, M] → [N]; see `reference.penalties.weighted_l1`."""
     values = np.empty(len(parts), dtype=np.float32)
-    distance_into(values, parts, divisors, which, wanted, scale)
+    weighted_l1_into(values, parts, denominators, target_index, target, scale)
     return values
 
 
 @jit_part
-def distance_into(values: Floats, parts: Ints, divisors: Doubles, which: Ints, wanted: TermTarget, scale: int) -> None:
+def weighted_l1_into(
+    values: Floats, parts: Ints, denominators: Doubles, target_index: Ints, target: TermTarget, scale: int
+) -> None:
     """Fills in the distances."""
     _, channels, size = parts.shape
-    single = len(wanted.targets) == 1
+    single = len(target.targets) == 1
     for q in range(len(values)):
-        target, total = wanted.targets[0 if single else which[q]], 0.0
+        expected, total = target.targets[0 if single else target_index[q]], 0.0
         for channel in range(channels):
             for part in range(size):
-                apart = abs(np.float64(parts[q, channel, part]) / divisors[part] - target[channel, part])
-                total += apart * wanted.weights[channel, part]
+                deviation = abs(np.float64(parts[q, channel, part]) / denominators[part] - expected[channel, part])
+                total += deviation * target.weights[channel, part]
         term = np.float32(total / channels) / np.float32(scale)
-        values[q] = max(np.float64(term) - wanted.free, 0.0)
+        values[q] = max(np.float64(term) - target.margin, 0.0)
 
 
 @jit_part
-def apart_from(scores: Floats, wanted: int) -> float:
-    """Σ|score − wanted score| of the scores [K] of one image; with ANY of the class of its largest score."""
-    own = wanted
-    if wanted == ANY:
-        own = 0
+def one_hot_distance(scores: Floats, target: int) -> float:
+    """L1 distance of one image's scores [K] from the one-hot target; with ANY from the class of its largest score."""
+    target_class = target
+    if target == ANY:
+        target_class = 0
         for k in range(1, len(scores)):
-            if scores[k] > scores[own]:
-                own = k
+            if scores[k] > scores[target_class]:
+                target_class = k
     total = 0.0
     for k in range(len(scores)):
-        total += abs(np.float64(scores[k]) - (1.0 if k == own else 0.0))
+        total += abs(np.float64(scores[k]) - (1.0 if k == target_class else 0.0))
     return total
 
 
-PASS = 1 << 20  # pixels whose differences 32 bits hold for certain
+PASS = 1 << 20  # pixels whose summed differences surely fit 32 bits
 STEP = 32  # pixels of a line that are read at a time
 
 
@@ -64,7 +66,7 @@ def histogram_counts(images: Bytes, bins: Bytes) -> Ints:
     size, places = np.int64(bins.max()) + 1, height * width
     counts = np.zeros((n, channels, size), dtype=np.int64)
     flat = images.reshape(n, places, channels)
-    # four tallies in turn: neighbours often fall in one bin, and adding to the same place again must wait (1.7 → 0.6 µs)
+    # four tallies in turn: neighbours often share a bin, and a second addition to one address must wait (1.7 → 0.6 µs)
     t0, t1, t2, t3 = (np.empty(256, np.int32), np.empty(256, np.int32), np.empty(256, np.int32), np.empty(256, np.int32))
     for q in range(n):
         for channel in range(channels):
@@ -92,7 +94,7 @@ def distance_of(a: np.uint8, b: np.uint8) -> np.int32:
 def lagged_sum(plane: Bytes, offset: int, count: int) -> np.int64:
     """Σ |plane[i + offset] − plane[i]| for i < count: one contiguous pass.
 
-    In 32 bits, so that LLVM takes the instruction for it: 64 bytes at a time, 1.4 → 0.4 µs an image of 28×28.
+    In 32 bits LLVM uses vectors of 64 bytes: 1.4 → 0.4 µs an image of 28×28.
     """
     total = np.int64(0)
     for lo in range(0, count, PASS):
@@ -108,7 +110,7 @@ def lagged_sum(plane: Bytes, offset: int, count: int) -> np.int64:
 def variogram_sums(images: Bytes, lags: int) -> Ints:
     """Sums of |I(p) − I(p + k)| for k = 1…lags, [N, H, W, C] → [N, C, 2, lags].
 
-    Rows follow one another in an image, columns in its transpose: with one transposition both directions are contiguous.
+    Rows are contiguous in an image, columns in its transpose: one transposition makes both directions contiguous.
     """
     n, height, width, channels = images.shape
     sums = np.empty((n, channels, 2, lags), dtype=np.int64)
@@ -128,7 +130,7 @@ def variogram_sums(images: Bytes, lags: int) -> Ints:
 
 
 class Workspace(NamedTuple):
-    """Scratch for the lag-1 sums of an image; rows are read in steps, past their ends."""
+    """Buffers for the lag-1 sums of an image; rows are read in steps, past their ends."""
 
     plane: Bytes  # [H·W + W + a row in steps + 1], a channel
     mask: Bytes  # [a row in steps], 255 in a row, 0 past its end
@@ -140,16 +142,16 @@ class Workspace(NamedTuple):
 def variogram_sums_lag1(images: Bytes, lags: int) -> Ints:
     """Quirk 1 of the 2015 program: for every k the lag-1 differences over the first cols − k columns (rows − k rows)."""
     n, height, width, channels = images.shape
-    sums, room = np.empty((n, channels, 2, lags), dtype=np.int64), make_workspace(height, width)
+    sums, workspace = np.empty((n, channels, 2, lags), dtype=np.int64), make_workspace(height, width)
     flat = images.reshape(n, height * width * channels)
     for q in range(n):
-        lag1_sums(flat[q], room, width, sums[q])
+        lag1_sums(flat[q], workspace, width, sums[q])
     return sums
 
 
 @jit
 def make_workspace(height: int, width: int) -> Workspace:
-    """Room for images of this size."""
+    """A workspace for images of this size."""
     padded = -(-width // STEP) * STEP
     plane, mask = np.zeros(height * width + width + padded + 1, dtype=np.uint8), np.zeros(padded, dtype=np.uint8)
     mask[:width] = 255
@@ -157,9 +159,9 @@ def make_workspace(height: int, width: int) -> Workspace:
 
 
 @jit_part
-def lag1_sums(image: Bytes, room: Workspace, width: int, sums: Ints) -> None:
-    """Writes the sums [C, 2, L] of one image [P]: of each column's and each line's pairs, then from the first on."""
-    channels, (plane, mask, across, down) = len(sums), room
+def lag1_sums(image: Bytes, workspace: Workspace, width: int, sums: Ints) -> None:
+    """Writes the sums [C, 2, L] of one image [P]: pairs per column and per line, then running sums of these."""
+    channels, (plane, mask, across, down) = len(sums), workspace
     for channel in range(channels):
         for place in range(len(down) * width):
             plane[place] = image[U(place * channels + channel)]
@@ -174,7 +176,7 @@ def lag1_sums(image: Bytes, room: Workspace, width: int, sums: Ints) -> None:
 
 @jit_inline
 def add_columns(across: npt.NDArray[np.int32], plane: Bytes, first: int) -> None:
-    """Adds the differences between neighbours in a line; in steps of a constant length: 318 → 197 ns an image."""
+    """Adds the differences between neighbours in a line; in steps of constant length: 318 → 197 ns an image."""
     for step in range(0, len(across), STEP):
         for i in range(STEP):
             at = U(first + step + i)
@@ -205,36 +207,36 @@ def running_sums(pairs: Any, sums: Ints) -> None:
 
 
 # --- scoring: terms -------------------------------------------------------------------------------------------------
-def histogram_term(images: Bytes, which: Ints, bins: Bytes, wanted: TermTarget) -> Floats:
+def histogram_term(images: Bytes, target_index: Ints, bins: Bytes, target: TermTarget) -> Floats:
     """Histogram term, (1/B)·Σ|h − ĥ|, mean over channels. → [N]."""
-    return histogram_distance(histogram_counts(images, bins), images.shape[1:], which, wanted)
+    return histogram_distance(histogram_counts(images, bins), images.shape[1:], target_index, target)
 
 
-def histogram_distance(counts: Ints, shape: tuple[int, ...], which: Ints, wanted: TermTarget) -> Floats:
+def histogram_distance(counts: Ints, shape: tuple[int, ...], target_index: Ints, target: TermTarget) -> Floats:
     """Histogram term of counts [N, C, B] of images of this shape (H, W, C)."""
     size = counts.shape[2]
-    return distance(counts, np.full(size, float(shape[0] * shape[1])), which, wanted, size)
+    return weighted_l1(counts, np.full(size, float(shape[0] * shape[1])), target_index, target, size)
 
 
-def variogram_term(images: Bytes, which: Ints, wanted: TermTarget, quirk_lag1: bool) -> Floats:
+def variogram_term(images: Bytes, target_index: Ints, target: TermTarget, quirk_lag1: bool) -> Floats:
     """Variogram term, (1/L)·Σ over both directions and all lags of |g − ĝ|, mean over channels. → [N]."""
-    sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, wanted.targets.shape[2] // 2)
-    return variogram_distance(sums, images.shape[1:], which, wanted)
+    sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, target.targets.shape[2] // 2)
+    return variogram_distance(sums, images.shape[1:], target_index, target)
 
 
-def variogram_distance(sums: Ints, shape: tuple[int, ...], which: Ints, wanted: TermTarget) -> Floats:
+def variogram_distance(sums: Ints, shape: tuple[int, ...], target_index: Ints, target: TermTarget) -> Floats:
     """Variogram term of sums [N, C, 2, L] of images of this shape (H, W, C)."""
     lags = sums.shape[3]
     parts = sums.reshape(*sums.shape[:2], 2 * lags)
-    return distance(parts, reference.pair_counts(shape, lags).reshape(-1), which, wanted, lags)
+    return weighted_l1(parts, pair_counts(shape, lags).reshape(-1), target_index, target, lags)
 
 
 @jit
-def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
-    """The 2015 target term, Σ|output − wanted output|, as far as it is above `free`: scores [N, K] → [N]."""
+def target_term(scores: Floats, target: int, margin: float = 0.0) -> Floats:
+    """L1 distance of scores [N, K] from the one-hot target, above `margin`: → [N]; see the reference."""
     values = np.empty(len(scores), dtype=np.float32)
     for q in range(len(scores)):
-        values[q] = max(apart_from(scores[q], wanted) - free, 0.0)
+        values[q] = max(one_hot_distance(scores[q], target) - margin, 0.0)
     return values
 
 

@@ -1,4 +1,4 @@
-"""Random words, compiled by numba: the generator of `reference.py` and the draws of `tables.py`, one at a time."""
+"""Philox4x32-10 random words, compiled by numba, and the draws of `tables`, one at a time."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ LOG_TABLE = log2_table()
 
 @jit_inline
 def philox(block: Whole, child: U32, generation: Whole, run: Whole, seed: U) -> tuple[U32, U32, U32, U32]:
-    """Philox4x32-10; `child` already holds the purpose in its upper four bits.
+    """Philox4x32-10 (Salmon et al. 2011), see `reference.operators.philox`; `child` holds the purpose in its upper four bits.
 
-    All in 32 bits but for the products, so that loops over blocks or children become vectors (14 → 1.2 ns a call).
+    All in 32 bits except the products, so that loops over blocks or children are vectorised (14 → 1.2 ns a call).
     """
     c0, c1, c2, c3 = U32(block), U32(child), U32(generation), U32(run)
     key0, key1 = U32(seed & LOW), U32(seed >> SHIFT)
@@ -62,25 +62,25 @@ def log2_fixed(x: U) -> U:
 
 
 @jit
-def geometric_skip(word: U32, divisor: U) -> np.int64:
-    """Pixels to pass over before the next event, see `tables.gap`."""
-    return np.int64((LOG32 - log2_fixed(U(word) + ONE)) // divisor)
+def geometric_skip(word: U32, survival: U) -> np.int64:
+    """Pixels to pass over before the next event, see `tables.geometric_skip`."""
+    return np.int64((LOG32 - log2_fixed(U(word) + ONE)) // survival)
 
 
 @jit
 def log_survivals(thresholds: npt.NDArray[np.uint32]) -> Words:
-    """`tables.gap_divisor` of each rate, [R] → [R]."""
-    divisors = np.empty(len(thresholds), dtype=np.uint64)
+    """`tables.log_survival` of each threshold, [R] → [R]."""
+    survivals = np.empty(len(thresholds), dtype=np.uint64)
     for r in range(len(thresholds)):
-        divisors[r] = LOG24 - log2_fixed(U(RATE_ONE) - U(thresholds[r]))
-    return divisors
+        survivals[r] = LOG24 - log2_fixed(U(RATE_ONE) - U(thresholds[r]))
+    return survivals
 
 
 @jit
 def level_of(word: U32, table: Words, guide: npt.NDArray[np.uint8]) -> Whole:
     """How many of the first 255 cumulative shares are ≤ word: the grey level that it draws.
 
-    Its upper bits say between which two levels it is. Most often there is but one: no branch to mispredict (9 → 2 µs an image).
+    The guide brackets the level by the word's upper bits. Mostly one is left: no branch to mispredict (9 → 2 µs an image).
     """
     bucket = np.int64(word >> GUIDE_SHIFT)
     low, high = np.int64(guide[bucket]), np.int64(guide[bucket + 1])

@@ -1,4 +1,4 @@
-"""The regional term, compiled by numba: same names and results as in `reference.py`, and its update by difference."""
+"""The regional term, compiled by numba, equal to the reference, and its delta evaluation."""
 
 from typing import Any
 
@@ -6,37 +6,37 @@ import numpy as np
 
 from fooling.kernels.numba.compile import jit, jit_inline, jit_part
 from fooling.kernels.numba.delta_images import Changes
-from fooling.kernels.numba.penalties import distance
+from fooling.kernels.numba.penalties import weighted_l1
 from fooling.kernels.numba.philox import U, Whole
 from fooling.kernels.reference.penalties import region_count, regional_counts, regions
 from fooling.kernels.tables import Bytes, Floats, Ints, TermTarget
 
 
-def regional_term(images: Bytes, which: Ints, grid: int, wanted: TermTarget) -> Floats:
-    """Mean over the regions of |mean − wanted mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N]."""
+def regional_term(images: Bytes, target_index: Ints, grid: int, target: TermTarget) -> Floats:
+    """Mean over regions of |mean − target mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N]; see the reference."""
     shape = images.shape[1:]
-    return regional_distance(regional_parts(images, grid, reach_of(shape, grid, wanted)), shape, which, grid, wanted)
+    return regional_distance(regional_parts(images, grid, reach_of(shape, grid, target)), shape, target_index, grid, target)
 
 
 def regional_parts(images: Bytes, grid: int, reach: int) -> Ints:
-    """Sums of each region, see `reference_regional.regional_parts`."""
+    """Sums of each region, see `reference.penalties.regional_parts`."""
     return count_parts(images, regions(images.shape[1], images.shape[2], grid), reach)
 
 
-def regional_update(parts: Ints, changes: Changes, shape: tuple[int, ...], grid: int, wanted: TermTarget) -> Ints:
+def regional_update(parts: Ints, changes: Changes, shape: tuple[int, ...], grid: int, target: TermTarget) -> Ints:
     """Sums [Q, C, regions·(1 + 2·L)] of the parents → of the children."""
-    return update_all(parts, changes, regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, wanted))
+    return update_all(parts, changes, regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, target))
 
 
-def regional_distance(parts: Ints, shape: tuple[int, ...], which: Ints, grid: int, wanted: TermTarget) -> Floats:
+def regional_distance(parts: Ints, shape: tuple[int, ...], target_index: Ints, grid: int, target: TermTarget) -> Floats:
     """The term of sums [N, C, regions·(1 + 2·L)] of images of this shape (H, W, C)."""
-    divisors = regional_counts(shape, grid, reach_of(shape, grid, wanted))
-    return distance(parts, divisors, which, wanted, region_count(shape, grid))
+    denominators = regional_counts(shape, grid, reach_of(shape, grid, target))
+    return weighted_l1(parts, denominators, target_index, target, region_count(shape, grid))
 
 
-def reach_of(shape: tuple[int, ...], grid: int, wanted: TermTarget) -> int:
+def reach_of(shape: tuple[int, ...], grid: int, target: TermTarget) -> int:
     """L, the largest lag of the targets."""
-    return int(wanted.targets.shape[2] // region_count(shape, grid) - 1) // 2
+    return int(target.targets.shape[2] // region_count(shape, grid) - 1) // 2
 
 
 @jit
@@ -69,17 +69,17 @@ def update_all(parts: Ints, changes: Changes, region: Ints, width: int, reach: i
 
 @jit_part
 def update_regional(result: Ints, parts: Ints, changes: Changes, image: Bytes, region: Ints, width: int, reach: int) -> None:
-    """Fills in the children's sums; `image` [P] is scratch.
+    """Fills in the children's sums; `image` [P] is workspace.
 
     A pixel that changes from a to b adds b − a to its region and |b − v| − |a − v| for each neighbour v up to `reach` away: to
-    its own region for those behind it, to theirs for those before it.
+    the pixel's region for neighbours after it, to the neighbours' regions for those before it.
     """
-    channels, size, held = parts.shape[1], 1 + 2 * reach, np.int64(-1)
+    channels, size, current = parts.shape[1], 1 + 2 * reach, np.int64(-1)
     height = len(region) // width
     for j in range(len(changes.rows)):
         row = changes.rows[j]
-        if row != held:
-            held = row
+        if row != current:
+            current = row
             for i in range(len(image)):
                 image[i] = changes.parents[row, i]
         for channel in range(channels):
@@ -89,24 +89,26 @@ def update_regional(result: Ints, parts: Ints, changes: Changes, image: Bytes, r
             pixel, new = np.int64(changes.pixels[e]), np.int64(changes.levels[e])
             old, channel, place = np.int64(image[pixel]), pixel % channels, pixel // channels
             x, y, sums = place % width, place // width, result[j, channel]
-            own = region[place] * size
-            sums[own] += new - old
+            base = region[place] * size
+            sums[base] += new - old
             for k in range(1, reach + 1):
                 if x + k < width:
-                    sums[own + k] += further(image, pixel + k * channels, old, new)
+                    sums[base + k] += change_of_difference(image, pixel + k * channels, old, new)
                 if y + k < height:
-                    sums[own + reach + k] += further(image, pixel + k * width * channels, old, new)
+                    sums[base + reach + k] += change_of_difference(image, pixel + k * width * channels, old, new)
                 if x >= k:
-                    sums[region[place - k] * size + k] += further(image, pixel - k * channels, old, new)
+                    sums[region[place - k] * size + k] += change_of_difference(image, pixel - k * channels, old, new)
                 if y >= k:
-                    sums[region[place - k * width] * size + reach + k] += further(image, pixel - k * width * channels, old, new)
+                    sums[region[place - k * width] * size + reach + k] += change_of_difference(
+                        image, pixel - k * width * channels, old, new
+                    )
             image[pixel] = changes.levels[e]
         for e in range(changes.ends[j], changes.ends[j + 1]):
             image[changes.pixels[e]] = changes.parents[row, changes.pixels[e]]
 
 
 @jit_inline
-def further(image: Bytes, at: Whole, old: Whole, new: Whole) -> Any:
-    """By how much a neighbour differs more from a pixel that changes."""
+def change_of_difference(image: Bytes, at: Whole, old: Whole, new: Whole) -> Any:
+    """|new − v| − |old − v| for the neighbour v at `at`."""
     v = np.int64(image[U(at)])
     return abs(new - v) - abs(old - v)

@@ -1,4 +1,4 @@
-"""search=anneal, the definition in NumPy: a chain's first image, its proposals, and which of them it accepts."""
+"""Simulated annealing, the definition in NumPy: first images, proposals, Metropolis acceptance, temperatures."""
 
 from math import log
 
@@ -8,11 +8,13 @@ import numpy.typing as npt
 from fooling.kernels.reference.operators import philox
 from fooling.kernels.tables import LOG_ONE, Bytes, Doubles, Floats, log2_fixed
 
-NATS = log(2) / LOG_ONE  # of a logarithm of `log2_fixed`
+NATS = log(2) / LOG_ONE  # the unit of `log2_fixed`, in nats
 
 
-def shuffled(counts: npt.NDArray[np.int64], seed: int, runs: npt.NDArray[np.uint32], shape: tuple[int, int, int]) -> Bytes:
-    """An image a run that has each grey level exactly counts [R, C, 256] times, its pixels in random order. → [R, H, W, C]."""
+def shuffle_levels(
+    counts: npt.NDArray[np.int64], seed: int, runs: npt.NDArray[np.uint32], shape: tuple[int, int, int]
+) -> Bytes:
+    """One image per run with exactly counts [R, C, 256] pixels of each grey level, in random order. → [R, H, W, C]."""
     pixels, channels = int(np.prod(shape)), shape[2]
     words = philox(np.arange(-(-pixels // 4)), 0, 0, runs[:, None], seed, "start").reshape(len(runs), -1)[:, :pixels]
     images = np.empty((len(runs), pixels // channels, channels), dtype=np.uint8)
@@ -32,10 +34,10 @@ def propose(
     step: int,
     runs: npt.NDArray[np.uint32],
 ) -> Bytes:
-    """A proposal for each chain: images [R, H, W, C] with two places swapped, or a pixel redrawn from tables [R, C, 256].
+    """One proposal per chain: images [R, H, W, C] with two places swapped, or a pixel redrawn from tables [R, C, 256].
 
-    A swap comes with the probability swap/2²⁴ and keeps the histogram as it is; one for which none of five partners differs,
-    or a redraw that draws the same level, changes nothing.
+    With probability swap/2²⁴ it is a swap, which keeps the histogram. A swap where none of five partners differs, or a redraw
+    of the same level, changes nothing.
     """
     proposals = images.copy()
     words = philox(np.arange(2), step, generation, runs[:, None], seed, "propose").reshape(len(runs), 8)
@@ -58,9 +60,9 @@ def propose(
 def metropolis_accept(
     new: Floats, old: Floats, temperature: float, seed: int, generation: int, step: int, runs: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.bool_]:
-    """Whether each chain takes its proposal: costs [R] against [R], by the rule of Metropolis et al. (1953).
+    """Whether each chain accepts its proposal: new costs [R] against old [R] (Metropolis et al. 1953).
 
-    With the probability min(1, exp(−rise/temperature)): where rise ≤ −temperature·ln u for a random u in (0, 1].
+    With probability min(1, exp(−Δ/temperature)), Δ = new − old: where Δ ≤ −temperature·ln u for a random u in (0, 1].
     """
     words = philox(0, step, generation, runs, seed, "propose")[:, 2]
     bounds = [temperature * (32 * LOG_ONE - log2_fixed(int(word) + 1)) * NATS for word in words]
@@ -68,6 +70,6 @@ def metropolis_accept(
 
 
 def temperatures(start: float, cooling: float, generation: int, last: int, proposals: int) -> Doubles:
-    """Of each proposal of a generation: start·(1 − share of the chain that is over)^cooling. → [proposals]."""
-    over = ((generation - 1) * proposals + np.arange(proposals)) / (last * proposals)
-    return np.asarray(start * (1 - over) ** cooling, dtype=np.float64)
+    """Temperatures of a generation's proposals, start·(1 − progress)^cooling, the chain's progress in [0, 1). → [proposals]."""
+    progress = ((generation - 1) * proposals + np.arange(proposals)) / (last * proposals)
+    return np.asarray(start * (1 - progress) ** cooling, dtype=np.float64)

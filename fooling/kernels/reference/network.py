@@ -1,4 +1,8 @@
-"""The built-in networks: the definition, in NumPy, of additions and multiplications alone."""
+"""Dense networks, the definition in NumPy: additions and multiplications alone, so the bits are equal on every machine.
+
+The first layer lies on a fixed-point grid: its weights are W·2ᵏ and its bias b·2ᵏ·255, rounded to integers, so the sums over
+pixels 0…255 are integers below 2²⁴: exact in float32, in any order. The layers after it are summed unit by unit.
+"""
 
 from collections.abc import Sequence
 
@@ -13,7 +17,7 @@ EXP = tuple(np.float32(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.33345190
 
 
 def exponential(x: Floats) -> Floats:
-    """e^x of x cut to −87 … 87, from additions and multiplications alone: the same bits on every machine and engine.
+    """e^x of x clipped to −87 … 87, from additions and multiplications alone: the same bits on every machine and engine.
 
     e^x = 2^n·e^r with |r| ≤ ln 2 / 2 and a polynomial of degree 7 in Horner form (Cephes, Moshier 1992).
     """
@@ -34,7 +38,7 @@ def sigmoid(z: Floats) -> Floats:
 
 
 def softmax(z: Floats) -> Floats:
-    """e^z ÷ Σ e^z over the classes, [N, K] → [N, K]; the largest z is taken off first, the sum is class by class."""
+    """e^z ÷ Σ e^z over the classes, [N, K] → [N, K]; the largest z is subtracted first, the sum is taken class by class."""
     powers = exponential(z - z.max(axis=1, keepdims=True))
     total = np.zeros((len(z), 1), dtype=np.float32)
     for k in range(z.shape[1]):
@@ -43,42 +47,33 @@ def softmax(z: Floats) -> Floats:
 
 
 def network_sums(images: Bytes, weights: Floats, bias: Floats) -> Floats:
-    """First-layer sums in units of the lattice, [N, H, W, C] × [P, M] + [M] → [N, M]: integers below 2²⁴, so exact."""
+    """First-layer sums in units of the grid, [N, H, W, C] × [P, M] + [M] → [N, M]: integers below 2²⁴, so exact."""
     return images.reshape(len(images), len(weights)).astype(np.float32) @ weights + bias
 
 
-def network_scores(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:
-    """The rest of the sigmoid network: lattice sums [N, M], weights [M, K], bias [K] → scores [N, K] in [0, 1]."""
-    return sigmoid(network_logits(sums, scale, weights, bias))
+def dense_scores(sums: Floats, scale: np.float32, layers: Layers, relu: bool, softmax_output: bool) -> Floats:
+    """Scores [N, K] in [0, 1] of first-layer sums [N, M]; a softmax, which sums to 1, or K independent sigmoids.
+
+    `scale` turns sums into pre-activations. `layers` are those after the first; without any, M = K. Before each of them,
+    pre-activations z become max(0, z) if `relu`, else sigmoid(z).
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = dense_logits(sums, scale, layers, relu)
+        return softmax(logits) if softmax_output else sigmoid(logits)
 
 
-def network_logits(sums: Floats, scale: np.float32, weights: Floats, bias: Floats) -> Floats:
-    """What the scores are the sigmoid of, [N, K]: summed unit by unit."""
-    return dense(sigmoid(sums * scale), weights, bias)
+def dense_logits(sums: Floats, scale: np.float32, layers: Layers, relu: bool) -> Floats:
+    """The pre-activations of the last layer, [N, K]."""
+    z = sums * scale
+    for weights, bias in layers:
+        z = dense(np.maximum(z, np.float32(0.0)) if relu else sigmoid(z), weights, bias)
+    return z
 
 
 def dense(hidden: Floats, weights: Floats, bias: Floats) -> Floats:
     """bias + hidden·weights, [N, M] × [M, K] + [K] → [N, K]: summed unit by unit."""
     output = np.broadcast_to(bias, (len(hidden), len(bias))).copy()
-    with np.errstate(over="ignore", invalid="ignore"):  # `ask` refuses scores that are not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # the search refuses scores that are not finite
         for unit in range(weights.shape[0]):
             output += hidden[:, unit : unit + 1] * weights[unit]
     return output
-
-
-def dense_scores(sums: Floats, scale: np.float32, layers: Layers, relu: bool) -> Floats:
-    """The rest of a dense network: lattice sums [N, M] → scores [N, K], a softmax, which sum to 1.
-
-    `layers` are those after the first, each weights [in, out] and bias [out]; without any, M = K. Before each, the units'
-    inputs z become max(0, z) if `relu`, else sigmoid(z).
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return softmax(dense_logits(sums, scale, layers, relu))
-
-
-def dense_logits(sums: Floats, scale: np.float32, layers: Layers, relu: bool) -> Floats:
-    """What the scores are the softmax of, [N, K]."""
-    z = sums * scale
-    for weights, bias in layers:
-        z = dense(np.maximum(z, np.float32(0.0)) if relu else sigmoid(z), weights, bias)
-    return z

@@ -1,8 +1,7 @@
-"""What happens to pixels: the definition, in NumPy. Every fast engine is compared with it.
+"""Penalties and costs, the definition in NumPy.
 
-Images are uint8 [N, H, W, C]. *Breeding* is integer arithmetic on a counter-based generator, equal in every engine bit for
-bit. *Scoring* has integer parts (difference sums, histogram counts) that are equal everywhere; what follows is one
-fixed-order computation per image, so that no score depends on the batch.
+Images are uint8 [N, H, W, C]. The sufficient statistics (counts, sums of differences, projections) are integers, equal in every
+engine. Terms are one fixed-order computation per image from them, so that no score depends on the batch.
 """
 
 import numpy as np
@@ -15,38 +14,38 @@ PROJECTION_UNIT, ENERGY_UNIT = 1 / (256 * 4096 * 255), 1 / (256 * 255) ** 2  # o
 
 
 def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) -> Ints:
-    """Projections on the eigen-images and energy about the mean: [N, H, W, C] → [N, M + 1], integers.
+    """Projections on the principal components and energy about the mean: [N, H, W, C] → [N, M + 1], integers.
 
     `weights` [P, ≥ M] in units of 2⁻¹², `mean` [P] in units of 1/256 grey level, `centre` [M] = meanᵀ·weights.
     """
     grey = images.reshape(len(images), -1).astype(np.int64)
-    sums = grey.astype(np.float64) @ weights[:, : len(centre)].astype(np.float64)  # whole numbers below 2⁵³: exact in any order
+    sums = grey.astype(np.float64) @ weights[:, : len(centre)].astype(np.float64)  # integers below 2⁵³: exact in any order
     energy = ((256 * grey - mean) ** 2).sum(axis=1)
     return np.concatenate([256 * sums.astype(np.int64) - centre, energy[:, None]], axis=1)
 
 
 def eigen_term(
     images: Bytes,
-    which: Ints,
+    target_index: Ints,
     weights: Weights,
     centre: Ints,
     mean: Weights,
     variance: Doubles,
     residual: float,
-    free: float,
+    margin: float,
 ) -> Floats:
-    """Eigen term: (1/M)·Σ p²/variance, plus the energy outside of the M eigen-images ÷ its mean `residual`. → [N].
+    """Principal-component (eigen) term: (1/M)·Σ p²/variance, plus the energy outside the M components ÷ `residual`. → [N].
 
-    The first is the squared Mahalanobis distance from the class's mean, ÷ M; both are about 1 for the class's images, and of
-    both only what is above `free` counts. There is one target for all images.
+    These are the distances in and from the feature space of Moghaddam & Pentland (1997): squared Mahalanobis distance ÷ M,
+    and residual energy ÷ its mean over the class. Both are about 1 for images of the class; each counts above `margin`.
     """
-    del which
+    del target_index
     near, outside = eigen_distances(eigen_parts(images, weights, centre, mean), variance, residual)
-    return np.asarray(np.maximum(near - free, 0) + np.maximum(outside - free, 0), dtype=np.float32)
+    return np.asarray(np.maximum(near - margin, 0) + np.maximum(outside - margin, 0), dtype=np.float32)
 
 
 def eigen_distances(parts: Ints, variance: Doubles, residual: float) -> tuple[Doubles, Doubles]:
-    """Both parts of the term, of projections and energy [N, M + 1]; one after the other, pixels scaled to [0, 1]."""
+    """Both parts of the term from projections and energy [N, M + 1], in a fixed order, pixels scaled to [0, 1]."""
     near, outside = np.zeros(len(parts)), parts[:, -1] * ENERGY_UNIT
     for k in range(len(variance)):
         square = (parts[:, k] * PROJECTION_UNIT) ** 2
@@ -60,13 +59,13 @@ def region_count(shape: tuple[int, ...], grid: int) -> int:
 
 
 def regions(height: int, width: int, grid: int) -> Ints:
-    """The number of the region that each place lies in, [H·W]; line by line, of sizes that differ by one at most."""
+    """The region of each place, [H·W], numbered in raster order; sides of regions differ by at most one."""
     rows, columns = (np.arange(side) * min(grid, side) // side for side in (height, width))
     return np.asarray((rows[:, None] * min(grid, width) + columns).reshape(-1), dtype=np.int64)
 
 
 def regional_parts(images: Bytes, grid: int, reach: int) -> Ints:
-    """Of each region its sum of levels, then its sums of |I(p) − I(p + k)|, k = 1…reach, along rows, then along columns.
+    """Per region the sum of levels, then sums of |I(p) − I(p + k)| for k = 1…reach along rows, then along columns.
 
     [N, H, W, C] → [N, C, regions·(1 + 2·reach)]; p lies in the region, p + k anywhere in the image.
     """
@@ -83,7 +82,7 @@ def regional_parts(images: Bytes, grid: int, reach: int) -> Ints:
 
 
 def regional_counts(shape: tuple[int, ...], grid: int, reach: int) -> Doubles:
-    """255 × the number of pixels and of pairs of each region: what turns sums into means on [0, 1]; 255 where there is none."""
+    """255 × the number of pixels and of pairs of each region: divides sums into means on [0, 1]; 255 where there is none."""
     height, width = shape[:2]
     region, maps = regions(height, width, grid), np.zeros((1 + 2 * reach, height, width))
     maps[0] = 1
@@ -95,7 +94,7 @@ def regional_counts(shape: tuple[int, ...], grid: int, reach: int) -> Doubles:
 
 
 def regional_target(means: Doubles) -> TermTarget:
-    """Means [C, regions, 1 + 2·L] as targets; a region's mean weighs 1, each of its L lags and two directions 1/L."""
+    """Means [C, regions, 1 + 2·L] as a target; a region's mean has weight 1, each of its L lags and two directions 1/L."""
     channels, regions, size = means.shape
     weights = np.full((channels, regions, size), 1 / max(1, (size - 1) // 2))
     weights[:, :, 0] = 1
@@ -110,7 +109,7 @@ def histogram_counts(images: Bytes, bins: Bytes) -> Ints:
 
 
 def variogram_sums(images: Bytes, lags: int) -> Ints:
-    """Sums of |I(p) − I(p + k)| for k = 1…lags, [N, H, W, C] → [N, C, 2, lags]; axis 2: x (along rows), y (along columns)."""
+    """Sums of |I(p) − I(p + k)|, k = 1…lags, of the madogram (Matheron): [N, H, W, C] → [N, C, 2, lags]; axis 2: x, y."""
     grey = images.astype(np.int64)
     x = [np.abs(grey[:, :, k:] - grey[:, :, :-k]).sum(axis=(1, 2)) for k in range(1, lags + 1)]
     y = [np.abs(grey[:, k:] - grey[:, :-k]).sum(axis=(1, 2)) for k in range(1, lags + 1)]
@@ -128,75 +127,76 @@ def variogram_sums_lag1(images: Bytes, lags: int) -> Ints:
 
 
 def pair_counts(shape: tuple[int, ...], lags: int) -> Doubles:
-    """255 × the number of pixel pairs per lag, [2, lags]: what turns a sum of differences into a mean on [0, 1]."""
+    """255 × the number of pixel pairs per lag, [2, lags]: divides a sum of differences into a mean on [0, 1]."""
     height, width = shape[:2]
     k = np.arange(1, lags + 1)
     return np.stack([255.0 * height * (width - k), 255.0 * (height - k) * width])
 
 
 # --- scoring: terms -------------------------------------------------------------------------------------------------
-def histogram_term(images: Bytes, which: Ints, bins: Bytes, wanted: TermTarget) -> Floats:
+def histogram_term(images: Bytes, target_index: Ints, bins: Bytes, target: TermTarget) -> Floats:
     """Histogram term, (1/B)·Σ|h − ĥ|, mean over channels; the targets [T, C, B] are shares. → [N], 0 is ideal."""
-    size = wanted.targets.shape[2]
-    return distance(
-        histogram_counts(images, bins), np.full(size, float(images.shape[1] * images.shape[2])), which, wanted, size
+    size = target.targets.shape[2]
+    return weighted_l1(
+        histogram_counts(images, bins), np.full(size, float(images.shape[1] * images.shape[2])), target_index, target, size
     )
 
 
-def variogram_term(images: Bytes, which: Ints, wanted: TermTarget, quirk_lag1: bool) -> Floats:
-    """Variogram term, (1/L)·Σ over both directions and all lags of |g − ĝ|, mean over channels; targets [T, C, 2·L]. → [N]."""
-    lags = wanted.targets.shape[2] // 2
+def variogram_term(images: Bytes, target_index: Ints, target: TermTarget, quirk_lag1: bool) -> Floats:
+    """Variogram term, (1/L)·Σ|g − ĝ| over lags and both directions, mean over channels; targets [T, C, 2·L]. → [N].
+
+    g(k) is the mean of |I(p) − I(p + k)|, the variogram of order 1, known as madogram."""
+    lags = target.targets.shape[2] // 2
     sums = (variogram_sums_lag1 if quirk_lag1 else variogram_sums)(images, lags)
     parts = sums.reshape(*sums.shape[:2], 2 * lags)
-    return distance(parts, pair_counts(images.shape[1:], lags).reshape(-1), which, wanted, lags)
+    return weighted_l1(parts, pair_counts(images.shape[1:], lags).reshape(-1), target_index, target, lags)
 
 
-def regional_term(images: Bytes, which: Ints, grid: int, wanted: TermTarget) -> Floats:
-    """Regional term: mean over the regions of |mean − wanted mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N].
+def regional_term(images: Bytes, target_index: Ints, grid: int, target: TermTarget) -> Floats:
+    """Regional term: mean over regions of |mean − target mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N].
 
-    The regions are those of a grid × grid; a pair of pixels is of the region of its first. Targets [T, C, regions·(1 + 2·L)];
-    their weights hold the 1/L.
+    The regions form a grid × grid; a pair of pixels belongs to the region of its first. Targets [T, C, regions·(1 + 2·L)];
+    their weights contain the 1/L.
     """
     regions = region_count(images.shape[1:], grid)
-    reach = (wanted.targets.shape[2] // regions - 1) // 2
+    reach = (target.targets.shape[2] // regions - 1) // 2
     parts = regional_parts(images, grid, reach)
-    return distance(parts, regional_counts(images.shape[1:], grid, reach), which, wanted, regions)
+    return weighted_l1(parts, regional_counts(images.shape[1:], grid, reach), target_index, target, regions)
 
 
-def distance(parts: Ints, divisors: Doubles, which: Ints, wanted: TermTarget, scale: int) -> Floats:
-    """Σ weight·|part/divisor − target| ÷ scale, mean over channels, above what is free: [N, C, M] → [N].
+def weighted_l1(parts: Ints, denominators: Doubles, target_index: Ints, target: TermTarget, scale: int) -> Floats:
+    """Weighted L1 distance max(0, Σ weight·|part/denominator − target| ÷ scale − margin), mean over channels: [N, C, M] → [N].
 
-    `which` [N] is the number of each image's target; of a single one, every image's. One after the other: a fixed order,
-    fixed bits.
+    `target_index` [N] is each image's target; a single target serves all images. Summed in a fixed order: fixed bits.
     """
-    targets = wanted.targets[which if len(wanted.targets) > 1 else np.zeros_like(which)]
-    apart, total = np.abs(parts / divisors - targets) * wanted.weights, np.zeros(len(parts))
+    targets = target.targets[target_index if len(target.targets) > 1 else np.zeros_like(target_index)]
+    deviations, total = np.abs(parts / denominators - targets) * target.weights, np.zeros(len(parts))
     for channel in range(parts.shape[1]):
         for part in range(parts.shape[2]):
-            total += apart[:, channel, part]
+            total += deviations[:, channel, part]
     term = np.asarray(total / parts.shape[1], dtype=np.float32) / np.float32(scale)
-    return np.maximum(term.astype(np.float64) - wanted.free, 0).astype(np.float32)
+    return np.maximum(term.astype(np.float64) - target.margin, 0).astype(np.float32)
 
 
-def target_term(scores: Floats, wanted: int, free: float = 0.0) -> Floats:
-    """The 2015 target term, Σ|output − wanted output| with a one-hot wanted output: scores [N, K] → [N].
+def target_term(scores: Floats, target: int, margin: float = 0.0) -> Floats:
+    """The 2015 target term: L1 distance of scores [N, K] from the one-hot target, above `margin`. → [N].
 
-    Only what is above `free` counts. With ANY the least over the wanted classes, which is that of the largest score.
+    With ANY the target is the class of each image's largest score, which has the least distance.
     """
-    own, total = target_classes(scores, wanted), np.zeros(len(scores))
+    classes, total = target_classes(scores, target), np.zeros(len(scores))
     for k in range(scores.shape[1]):
-        total += np.abs(scores[:, k].astype(np.float64) - (own == k))
-    return np.maximum(total - free, 0).astype(np.float32)
+        total += np.abs(scores[:, k].astype(np.float64) - (classes == k))
+    return np.maximum(total - margin, 0).astype(np.float32)
 
 
-def target_classes(scores: Floats, wanted: int) -> Ints:
-    """The class that each image is to get to: `wanted`, with ANY that of its largest score. Scores [N, K] → [N]."""
-    return np.asarray(scores.argmax(axis=1) if wanted == ANY else np.full(len(scores), wanted), dtype=np.int64)
+def target_classes(scores: Floats, target: int) -> Ints:
+    """The target class of each image: `target`, with ANY the class of its largest score. Scores [N, K] → [N]."""
+    return np.asarray(scores.argmax(axis=1) if target == ANY else np.full(len(scores), target), dtype=np.int64)
 
 
-def confidence(scores: Floats, wanted: int) -> Floats:
-    """The score of the class that each image is to get to, [N, K] → [N]."""
-    return np.asarray(scores[np.arange(len(scores)), target_classes(scores, wanted)])
+def confidence(scores: Floats, target: int) -> Floats:
+    """The score of each image's target class, [N, K] → [N]."""
+    return np.asarray(scores[np.arange(len(scores)), target_classes(scores, target)])
 
 
 def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
@@ -204,5 +204,5 @@ def weighted_sum(terms: Floats, weights: Doubles) -> Floats:
     total = np.zeros(len(terms))
     for t, weight in enumerate(weights):
         total += weight * terms[:, t].astype(np.float64)
-    with np.errstate(over="ignore"):  # the loop refuses costs that are not finite
+    with np.errstate(over="ignore"):  # the search refuses costs that are not finite
         return total.astype(np.float32)

@@ -5,27 +5,28 @@ reference, bit for bit; `engine.toolbox=module:function` names a function that t
 """
 
 import math
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from deap import base, tools
 
-from fooling.classifiers.base import Classifier, ask
+from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
-from fooling.kernels.reference import operators as reference_breeding
+from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
 from fooling.records import LOGBOOK, Record
-from fooling.search.genetic import GeneticParams, empty_state
+from fooling.search.genetic.params import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
-from fooling.search.state import State
+from fooling.search.seeding import seeded
+from fooling.search.state import Runs, State
 from fooling.settings.fields import call_named
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
 
-NONE: Floats = np.zeros(0, dtype=np.float32)  # scores that are not known yet
+NONE: Floats = np.zeros(0, dtype=np.float32)  # scores before the evaluation
 COLUMNS = ("gen", "nevals", "min", "avg", "max", "std", "best_ever")  # of a logbook: of the costs of the children
 
 
@@ -65,7 +66,7 @@ class Individual(list[int]):
         self[:] = image.reshape(-1).tolist()
 
 
-def make_toolbox(objective: Objective, breeding: GeneticParams) -> base.Toolbox:
+def make_toolbox(objective: Objective, params: GeneticParams) -> base.Toolbox:
     """Our operators under DEAP's names, with DEAP's faces.
 
     mate(one, other) → two children, of which the first is taken; mutate(one) → (one,); select(individuals, k) → k of them;
@@ -75,13 +76,13 @@ def make_toolbox(objective: Objective, breeding: GeneticParams) -> base.Toolbox:
 
     def mate(one: Individual, other: Individual) -> tuple[Individual, Individual]:
         pixels = one.image.reshape(-1), other.image.reshape(-1)
-        one.become(crossover(*pixels, breeding.shape, breeding.rates.rectangle, one.address))
+        one.become(crossover(*pixels, params.shape, params.rates.rectangle, one.address))
         return one, other
 
     def mutate(one: Individual) -> tuple[Individual]:
-        b, pixels = breeding, one.image.reshape(-1)
-        table = b.tables[objective.which(np.array([one.run], dtype=np.uint32))[0]]
-        reference_breeding.mutate(pixels, b.shape, table, one.redraw, b.swap, b.rates, one.address)
+        p, pixels = params, one.image.reshape(-1)
+        table = p.tables[objective.which(np.array([one.run], dtype=np.uint32))[0]]
+        operators.mutate(pixels, p.shape, table, one.redraw, p.swap, p.rates, one.address)
         one.become(pixels)
         return (one,)
 
@@ -106,17 +107,14 @@ def select(individuals: Sequence[Individual], k: int) -> list[Individual]:
 class DeapEngine:
     """One run after the other, each with DEAP's Statistics, a Logbook and a HallOfFame."""
 
+    schedule = staticmethod(schedule)
+    files = (LOGBOOK,)
+
     def __init__(
-        self,
-        objective: Objective,
-        breeding: GeneticParams,
-        threads: int | None = None,
-        scoring: str = "dense",
-        toolbox: str | None = None,
+        self, objective: Objective, params: GeneticParams, threads: int | None = None, toolbox: str | None = None
     ) -> None:
-        del scoring  # everything in full
-        self.objective, self.breeding = objective, breeding
-        self.toolbox = make_toolbox(objective, breeding)
+        self.objective, self.params = objective, params
+        self.toolbox = make_toolbox(objective, params)
         self.notes: tuple[str, ...] = ("engine.threads is of engine=numba; engine=deap takes one",) if threads else ()
         if toolbox:
             call_named("engine.toolbox", toolbox, "a function that takes a toolbox", self.toolbox)
@@ -127,31 +125,44 @@ class DeapEngine:
         self.logbooks: dict[int, tools.Logbook] = {}  # by run; of the generations since it began or was resumed
         self.halls: dict[int, tools.HallOfFame] = {}  # by run: the best images ever, as many as parents are kept
 
-    def init(self, runs: npt.NDArray[np.uint32]) -> State:
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The engine with the parameters in the settings, and the operators of `engine.toolbox`."""
+        del start_image
+        params = GeneticParams.from_settings(settings, objective, statistics)
+        return cls(objective, params, settings.engine.threads, settings.engine.toolbox)
+
+    def init(self, runs: Runs) -> State:
         """Draws, scores and selects the first populations."""
-        b = self.breeding
-        children = start(b.tables[self.objective.which(runs)], b.seed, runs, b.population, b.shape)
-        state = empty_state(b, runs, self.objective.classifier.num_classes)
+        p = self.params
+        children = start(p.tables[self.objective.which(runs)], p.seed, runs, p.population, p.shape)
+        state = empty_state(p, runs, self.objective.classifier.num_classes)
         populations = [[Individual(image, int(run)) for image in images] for run, images in zip(runs, children, strict=True)]
-        return self.kept(state, populations, np.full(len(runs), b.population))
+        return self.select(state, populations, np.full(len(runs), p.population))
 
     def step(self, state: State) -> State:
         """Breeds, scores and selects one generation."""
-        redraw = self.breeding.redraw_thresholds(state.costs)
+        redraw = self.params.redraw_thresholds(state.costs)
         populations = [self.offspring(state, row, int(redraw[row])) for row in range(len(state.runs))]
         images = np.stack([[one.image for one in population] for population in populations])
-        b, generation = self.breeding, state.generation + 1
-        fresh = is_changed(images, state.images, b.mixing, b.seed, generation, state.runs)
-        return self.kept(state, populations, fresh.sum(axis=1))
+        p, generation = self.params, state.generation + 1
+        fresh = is_changed(images, state.images, p.mixing, p.seed, generation, state.runs)
+        return self.select(state, populations, fresh.sum(axis=1))
 
     def offspring(self, state: State, row: int, redraw: int) -> list[Individual]:
         """The next children of one run."""
-        b, run, generation = self.breeding, int(state.runs[row]), state.generation + 1
+        p, run, generation = self.params, int(state.runs[row]), state.generation + 1
         parents, children = self.parents(state, row), []
-        with seeded(b.seed, run, generation):
-            for number in range(b.population):
-                address = (number, generation, run, b.seed)
-                places = reference_breeding.pair(b.selected, b.mixing, address)
+        with seeded(repr((p.seed, run, generation))):
+            for number in range(p.population):
+                address = (number, generation, run, p.seed)
+                places = operators.pair(p.selected, p.mixing, address)
                 one, other = (self.call("clone", parents[place]) for place in places)
                 one.address, one.redraw = address, redraw
                 child, _ = self.call("mate", one, other)
@@ -168,48 +179,48 @@ class DeapEngine:
             one.fitness.values, one.scores = (float(cost),), scores
         return found
 
-    def kept(self, state: State, populations: list[list[Individual]], changed: npt.NDArray[np.int64]) -> State:
-        """Scores the children of each run and keeps the best, with elitism of them and their parents."""
-        generation, kept = state.generation + 1, []
+    def select(self, state: State, populations: list[list[Individual]], changed: npt.NDArray[np.int64]) -> State:
+        """Scores the children of each run and selects the best, with elitism of them and their parents."""
+        generation, selection = state.generation + 1, []
         everyone = [one for population in populations for one in population]
         for one, values in zip(everyone, self.call("evaluate", everyone), strict=True):
             one.fitness.values = values
         if any(not len(one.scores) for one in everyone):  # of an evaluate that is not ours
             for one, scores in zip(
-                everyone, ask(self.objective.classifier, np.stack([one.image for one in everyone])), strict=True
+                everyone, predict_batch(self.objective.classifier, np.stack([one.image for one in everyone])), strict=True
             ):
                 one.scores = scores
         for row, population in enumerate(populations):
             self.log(population, generation)
-            rivals = self.parents(state, row) if self.breeding.elitism else []
-            with seeded(self.breeding.seed, population[0].run, generation, "select"):
-                chosen = self.call("select", [*population, *rivals], self.breeding.selected)
-            kept.append(sorted(chosen, key=lambda one: one.cost))
+            rivals = self.parents(state, row) if self.params.elitism else []
+            with seeded(repr((self.params.seed, population[0].run, generation, "select"))):
+                chosen = self.call("select", [*population, *rivals], self.params.selected)
+            selection.append(sorted(chosen, key=lambda one: one.cost))
         images, costs, scores = (
-            np.stack([[of(one) for one in selected] for selected in kept])
+            np.stack([[of(one) for one in chosen] for chosen in selection])
             for of in (lambda one: one.image, lambda one: np.float32(one.cost), lambda one: one.scores)
         )
         return State(generation, state.runs, images, costs, scores, changed)
 
-    def call(self, name: str, *given: Any) -> Any:
-        """Calls an operator, which may be the user's: what it does wrong is told in one line."""
+    def call(self, name: str, *individuals: Any) -> Any:
+        """Calls an operator, which may be the user's. Raises UserError where it fails or returns a wrong type."""
         try:
-            found = getattr(self.toolbox, name)(*given)
+            found = getattr(self.toolbox, name)(*individuals)
         except UserError:
             raise
         except Exception as error:
             raise UserError(f"engine=deap: the toolbox's {name} raised {type(error).__name__}: {error}") from error
-        problem = self.problem(name, found, len(given[0]))
+        problem = self.problem(name, found, len(individuals[0]))
         if problem:
-            raise UserError(f"engine=deap: the toolbox's {name} is to return {problem}, got {shown(found)}")
+            raise UserError(f"engine=deap: the toolbox's {name} must return {problem}, got {brief(found)}")
         return found
 
-    def problem(self, name: str, found: Any, asked: int) -> str:
-        """What an operator was to return, if it is not what it returned; `asked` is how many individuals it was given."""
-        pixels = math.prod(self.breeding.shape)
+    def problem(self, name: str, found: Any, number_given: int) -> str:
+        """What an operator should have returned, "" if it did; `number_given` is how many individuals it received."""
+        pixels = math.prod(self.params.shape)
         if name == "clone":
             return "" if isinstance(found, Individual) else "an individual"
-        number = {"mate": 2, "mutate": 1, "select": self.breeding.selected, "evaluate": asked}[name]
+        number = {"mate": 2, "mutate": 1, "select": self.params.selected, "evaluate": number_given}[name]
         if not isinstance(found, tuple | list) or len(found) != number:
             return f"{number} in a tuple or list"
         if name == "evaluate":
@@ -221,30 +232,19 @@ class DeapEngine:
     def log(self, population: list[Individual], generation: int) -> None:
         """Writes a generation of one run into its logbook and its hall of fame."""
         run = population[0].run
-        hall = self.halls.setdefault(run, tools.HallOfFame(self.breeding.selected))
+        hall = self.halls.setdefault(run, tools.HallOfFame(self.params.selected))
         hall.update(population)
         logbook = self.logbooks.setdefault(run, tools.Logbook())
         logbook.record(gen=generation, nevals=len(population), **self.statistics.compile(population), best_ever=hall[0].cost)
 
-    def leave(self, record: Record, classifier: Classifier) -> None:
+    def save_extras(self, record: Record, classifier: Classifier) -> None:
         """Writes logbook.csv."""
         del classifier
         lines = [(run, *(line[name] for name in COLUMNS)) for run, book in sorted(self.logbooks.items()) for line in book]
         record.write_table(LOGBOOK, [("run", *COLUMNS), *lines])
 
 
-def shown(found: Any) -> str:
+def brief(found: Any) -> str:
     """What an operator returned, in a few words."""
     size = f" of {len(found)}" if hasattr(found, "__len__") else ""
     return f"{type(found).__name__}{size}"
-
-
-@contextmanager
-def seeded(*words: object) -> Iterator[None]:
-    """DEAP's operators draw from the global `random`: here by these words alone, and afterwards as if nothing had been."""
-    before = random.getstate()
-    random.seed(repr(words))
-    try:
-        yield
-    finally:
-        random.setstate(before)

@@ -1,4 +1,7 @@
-"""How the numba engine values candidates: by difference from their parents where a term has a statistic, else in full."""
+"""Delta evaluation: candidates are scored from their parents' statistics and their changed pixels, else in full.
+
+A term has it if the numba kernels have a sufficient statistic for it.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,56 +11,54 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels import numba as numba_kernels
-from fooling.kernels.numba import PENALTIES as NUMBA_PENALTIES
-from fooling.kernels.numba import delta_operators as numba_changes
-from fooling.kernels.numba import operators as numba_breeding
-from fooling.kernels.numba.delta_images import Changes, apply_changes, spread, transpose, transposed_update
-from fooling.kernels.numba.delta_penalties import STATISTICS, Statistic, network_statistic, padded_weights
+from fooling.kernels import numba
+from fooling.kernels.numba import DELTA_PENALTIES, delta_operators
+from fooling.kernels.numba.delta_images import Changes, apply_changes, fill_from_parents, transpose, transposed_update
+from fooling.kernels.numba.delta_penalties import DELTA_SCORES, Statistic, padded_weights
 from fooling.kernels.numba.operators import GenerationInputs
 from fooling.kernels.tables import Bytes, Flags, Floats, Ints
 from fooling.search.objective import Objective
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, int, int]
-SCORES = "scores"  # the part that is not a penalty
+SCORES = "scores"  # the term that is not a penalty
 NONE: Ints = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class DeltaTerm:
-    """What is computed of every candidate: the scores of a classifier with a linear head, or a penalty."""
+    """One term of the evaluation of every candidate: the scores of a classifier with a linear head, or a penalty."""
 
     name: str
-    columns: int  # numbers a candidate: K scores, or one
+    columns: int  # numbers for each candidate: K scores, or one
     statistic: Statistic | None
     arguments: tuple[Any, ...]
 
     def in_full(self, images: Bytes, which: Ints) -> Array:
-        """Its values of images [N, H, W, C], `which` [N] target being each's."""
+        """Its values of images [N, H, W, C] with the targets `which` [N]."""
         if self.statistic is None:
-            return NUMBA_PENALTIES[self.name](images, which, *self.arguments)
+            return numba.PENALTIES[self.name](images, which, *self.arguments)
         found = self.statistic.measure(images, *self.arguments)
         return self.statistic.value(found, images.shape[1:], which, *self.arguments)
 
 
 def make_delta_terms(objective: Objective) -> list[DeltaTerm]:
     """The penalties of an objective, and first its classifier's scores if that has a linear head."""
-    classifier, parts = objective.classifier, []
+    classifier, terms = objective.classifier, []
     if hasattr(classifier, "linear_head") and hasattr(classifier, "scores_of_sums"):
         weights, bias = classifier.linear_head
-        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba_kernels))
-        parts.append(DeltaTerm(SCORES, classifier.num_classes, network_statistic, arguments))
-    return parts + [DeltaTerm(name, 1, STATISTICS.get(name), objective.arguments[name]) for name in objective.penalties]
+        arguments = (weights, bias, padded_weights(weights), classifier.scores_of_sums(numba))
+        terms.append(DeltaTerm(SCORES, classifier.num_classes, DELTA_SCORES, arguments))
+    return terms + [DeltaTerm(name, 1, DELTA_PENALTIES.get(name), objective.arguments[name]) for name in objective.penalties]
 
 
 @dataclass(frozen=True)
 class Parents:
-    """The selected images of all runs, Q = R·S, as what their children are scored from."""
+    """The selected images of all runs, Q = R·S, from which their children are scored."""
 
     images: Bytes  # [Q, P]
-    statistics: Mapping[str, Array]  # [Q, …] of each part that has one, and the images transposed
-    values: Mapping[str, Floats]  # [Q, columns] of each part that has a statistic
+    statistics: Mapping[str, Array]  # [Q, …] of each term that has one, and the transposed images
+    values: Mapping[str, Floats]  # [Q, columns] of each term that has a statistic
     which: Ints  # [Q], the number of each's target
 
 
@@ -74,102 +75,102 @@ class Candidates:
     images: Bytes  # [w, H, W, C]
 
 
-def changed_children(recipe: GenerationInputs, parents: Parents, numbers: Ints, limit: int, shape: Shape) -> Candidates:
-    """The candidates of these numbers (see `numba_breeding`), as changes if there are at most `limit` of them.
+def changed_children(inputs: GenerationInputs, parents: Parents, numbers: Ints, limit: int, shape: Shape) -> Candidates:
+    """The candidates of candidates numbers (see `kernels.numba.operators`), as changes if there are at most `limit` of them.
 
     limit = −1: all children are whole. Those of generation 0 always are.
     """
-    which = recipe.which[numbers // recipe.stride] if len(recipe.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
-    if recipe.generation == 0:
-        images, fresh = numba_breeding.start(recipe, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
+    which = inputs.target_index[numbers // inputs.stride] if len(inputs.tables) > 1 else np.zeros(len(numbers), dtype=np.int64)
+    if inputs.generation == 0:
+        images, fresh = numba.start(inputs, int(np.prod(shape)), numbers), np.ones(len(numbers), dtype=np.bool_)
         nothing = Changes(parents.images, parents.images, NONE, np.zeros(1, np.int64), NONE.astype(np.int32), images[0, :0])
         rows, whole = np.full(len(numbers), -1, dtype=np.int64), np.arange(len(numbers))
         return Candidates(rows, which, fresh, NONE, nothing, whole, images.reshape(-1, *shape))
-    found = numba_changes.changed_children(recipe, limit, numbers)
-    images, found.fresh[found.whole] = numba_breeding.breed(recipe, numbers[found.whole])
+    found = delta_operators.changed_children(inputs, limit, numbers)
+    images, found.is_new[found.whole] = numba.breed(inputs, numbers[found.whole])
     transposed = parents.statistics.get("transposed", parents.images)
     changes = Changes(parents.images, transposed, found.rows[found.changed], found.ends, found.pixels, found.levels)
-    return Candidates(found.rows, which, found.fresh, found.changed, changes, found.whole, images.reshape(-1, *shape))
+    return Candidates(found.rows, which, found.is_new, found.changed, changes, found.whole, images.reshape(-1, *shape))
 
 
-def evaluate(part: DeltaTerm, parents: Parents, these: Candidates) -> Floats:
-    """A part of the candidates, [n, columns]."""
-    statistic, shape = part.statistic, these.images.shape[1:]
+def evaluate(term: DeltaTerm, parents: Parents, candidates: Candidates) -> Floats:
+    """A term of the candidates, [n, columns]."""
+    statistic, shape = term.statistic, candidates.images.shape[1:]
     if statistic is None:
-        return part.in_full(all_images(parents, these), these.which).reshape(-1, part.columns)
-    whole: Floats = np.empty((0, part.columns), dtype=np.float32)
-    if len(these.whole):
-        whole = part.in_full(these.images, these.which[these.whole]).reshape(-1, part.columns)
-    if len(these.whole) == len(these.rows):
+        return term.in_full(all_images(parents, candidates), candidates.which).reshape(-1, term.columns)
+    whole: Floats = np.empty((0, term.columns), dtype=np.float32)
+    if len(candidates.whole):
+        whole = term.in_full(candidates.images, candidates.which[candidates.whole]).reshape(-1, term.columns)
+    if len(candidates.whole) == len(candidates.rows):
         return whole
-    counts = statistic.update(parents.statistics[part.name], these.changes, shape, *part.arguments)
-    changed = statistic.value(counts, shape, these.which[these.changed], *part.arguments).reshape(-1, part.columns)
-    result = np.empty((len(these.rows), part.columns), dtype=np.float32)
-    gather(parents.values[part.name], these, changed, whole, result)
+    counts = statistic.update(parents.statistics[term.name], candidates.changes, shape, *term.arguments)
+    changed = statistic.value(counts, shape, candidates.which[candidates.changed], *term.arguments).reshape(-1, term.columns)
+    result = np.empty((len(candidates.rows), term.columns), dtype=np.float32)
+    gather(parents.values[term.name], candidates, changed, whole, result)
     return result
 
 
-def all_images(parents: Parents, these: Candidates, images: Bytes | None = None) -> Bytes:
+def all_images(parents: Parents, candidates: Candidates, images: Bytes | None = None) -> Bytes:
     """The candidates as images [n, H, W, C], written to `images` if given."""
-    if len(these.whole) == len(these.rows):
+    if len(candidates.whole) == len(candidates.rows):
         if images is not None:
-            images[:] = these.images
-        return these.images
+            images[:] = candidates.images
+        return candidates.images
     if images is None:
-        images = np.empty((len(these.rows), *these.images.shape[1:]), dtype=np.uint8)
-    spread(flat(images), parents.images, these.rows, these.whole, flat(these.images))
-    apply_changes(flat(images), these.changed, these.changes)
+        images = np.empty((len(candidates.rows), *candidates.images.shape[1:]), dtype=np.uint8)
+    fill_from_parents(flat(images), parents.images, candidates.rows, candidates.whole, flat(candidates.images))
+    apply_changes(flat(images), candidates.changed, candidates.changes)
     return images
 
 
-def measure(parts: list[DeltaTerm], images: Bytes) -> dict[str, Array]:
-    """The statistics of images [N, H, W, C], counted anew."""
+def measure(terms: list[DeltaTerm], images: Bytes) -> dict[str, Array]:
+    """The statistics of images [N, H, W, C]."""
     found: dict[str, Array] = {"transposed": transpose(images)}
-    for part in parts:
-        if part.statistic:
-            found[part.name] = part.statistic.measure(images, *part.arguments)
+    for term in terms:
+        if term.statistic:
+            found[term.name] = term.statistic.measure(images, *term.arguments)
     return found
 
 
-def update_statistics(parts: list[DeltaTerm], parents: Parents, these: Candidates, found: Mapping[str, Array]) -> None:
+def update_statistics(terms: list[DeltaTerm], parents: Parents, candidates: Candidates, found: Mapping[str, Array]) -> None:
     """Writes the statistics of the candidates, from those of their parents, to `found`, [n, …] each."""
-    whole = measure(parts, these.images)
-    if len(these.whole) == len(these.rows):
+    whole = measure(terms, candidates.images)
+    if len(candidates.whole) == len(candidates.rows):
         for name, array in whole.items():
             found[name][:] = array
         return
-    shape, changes = these.images.shape[1:], these.changes
+    shape, changes = candidates.images.shape[1:], candidates.changes
     transposed = transposed_update(changes.transposed, changes, shape[0], shape[1])
-    gather(changes.transposed, these, transposed, whole["transposed"], found["transposed"])
-    for part in parts:
-        if part.statistic:
-            old = parents.statistics[part.name]
-            changed = part.statistic.update(old, changes, shape, *part.arguments)
-            gather(old, these, changed, whole[part.name], found[part.name])
+    gather(changes.transposed, candidates, transposed, whole["transposed"], found["transposed"])
+    for term in terms:
+        if term.statistic:
+            old = parents.statistics[term.name]
+            changed = term.statistic.update(old, changes, shape, *term.arguments)
+            gather(old, candidates, changed, whole[term.name], found[term.name])
 
 
-def gather(old: Array, these: Candidates, changed: Array, whole: Array, result: Array) -> None:
+def gather(old: Array, candidates: Candidates, changed: Array, whole: Array, result: Array) -> None:
     """Writes `result` [n, …] from what the parents [Q, …], the changed [m, …] and the whole candidates [w, …] have."""
-    spread(flat(result), flat(old), these.rows, these.changed, flat(changed))
-    if len(these.whole):
-        result[these.whole] = whole
+    fill_from_parents(flat(result), flat(old), candidates.rows, candidates.changed, flat(changed))
+    if len(candidates.whole):
+        result[candidates.whole] = whole
 
 
-def parents_of(parts: list[DeltaTerm], images: Bytes, scores: Floats, statistics: Mapping[str, Array], which: Ints) -> Parents:
-    """What children are scored from: selected images [Q, H, W, C], their scores [Q, K], statistics [Q, …] and targets [Q].
+def parents_of(terms: list[DeltaTerm], images: Bytes, scores: Floats, statistics: Mapping[str, Array], which: Ints) -> Parents:
+    """Parents: selected images [Q, H, W, C], their scores [Q, K], statistics [Q, …] and targets [Q].
 
-    The values of the penalties are still to be filled in by `value_parents`.
+    `value_parents` fills in the values of the penalties.
     """
-    values = {part.name: np.empty((len(images), 1), np.float32) for part in parts if part.statistic and part.name != SCORES}
+    values = {term.name: np.empty((len(images), 1), np.float32) for term in terms if term.statistic and term.name != SCORES}
     return Parents(flat(images), statistics, {SCORES: scores, **values}, which)
 
 
-def value_parents(parts: list[DeltaTerm], parents: Parents, shape: Shape, lo: int, hi: int) -> None:
+def value_parents(terms: list[DeltaTerm], parents: Parents, shape: Shape, lo: int, hi: int) -> None:
     """Fills in the values of the penalties of parents lo…hi − 1."""
-    for part in parts:
-        if part.statistic and part.name != SCORES and part.name in parents.values:
-            found = part.statistic.value(parents.statistics[part.name][lo:hi], shape, parents.which[lo:hi], *part.arguments)
-            parents.values[part.name][lo:hi, 0] = found
+    for term in terms:
+        if term.statistic and term.name != SCORES and term.name in parents.values:
+            found = term.statistic.value(parents.statistics[term.name][lo:hi], shape, parents.which[lo:hi], *term.arguments)
+            parents.values[term.name][lo:hi, 0] = found
 
 
 def flat(array: Array) -> Array:

@@ -1,22 +1,21 @@
-"""engine=numba: compiled kernels on slices of the candidates of all runs, a slice at a time per thread."""
+"""engine=numba: compiled kernels on slices of the candidates of all runs, one slice at a time for each thread.
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+Children are scored by delta evaluation, from the statistics of their parents and their changed pixels, where a term allows it.
+"""
+
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import ask
-from fooling.kernels.numba import penalties as numba_
-from fooling.kernels.numba import selection as numba_selection
+from fooling.classifiers.base import predict_batch
+from fooling.kernels import numba
 from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
+from fooling.kernels.numba.selection import truncation_selection
 from fooling.kernels.tables import Bytes, Floats, Ints, draw_guide, log_survival
-from fooling.search.genetic import GeneticParams, empty_state
 from fooling.search.genetic.delta import (
     SCORES,
     Parents,
@@ -30,22 +29,20 @@ from fooling.search.genetic.delta import (
     update_statistics,
     value_parents,
 )
+from fooling.search.genetic.params import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
-from fooling.search.state import State
+from fooling.search.parallel import ThreadSlices
+from fooling.search.state import Runs, State
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
 
-SLICE = 16384  # candidates a slice at most …
-SMALL = 256  # … and at least: what a thread is worth
-FOREIGN_BATCH = 16384  # images a call of a classifier that is not built in
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+EXTERNAL_BATCH = 16384  # images in a call of a classifier without delta evaluation
+MAX_CHANGES = 1024  # pixels of a child that are scored by delta evaluation; and at most an eighth of the image
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What is known of the n children of a generation."""
+class ChildScores:
+    """Terms and scores of the n children of a generation."""
 
     terms: Floats  # [n, T], of the objective's weights
     scores: Floats  # [n, K]
@@ -54,42 +51,53 @@ class Scored:
 
 @lru_cache(maxsize=2)
 def all_children(runs: int, population: int, stride: int) -> Ints:
-    """The numbers of all children of so many runs, see `numba_breeding`."""
+    """The numbers of all children of so many runs, see `kernels.numba.operators`."""
     return (np.arange(runs)[:, None] * stride + np.arange(population)).reshape(-1)
 
 
 class NumbaEngine:
-    """The same search as the reference, on all cores, by difference. No result depends on the number of threads."""
+    """The same search as the reference, on all cores. No result depends on the number of threads."""
+
+    schedule = staticmethod(schedule)
 
     def __init__(
-        self, objective: Objective, breeding: GeneticParams, threads: int | None = None, scoring: str = "difference"
+        self, objective: Objective, params: GeneticParams, threads: int | None = None, scoring: str = "difference"
     ) -> None:
-        from threadpoolctl import ThreadpoolController
-
-        self.objective, self.breeding = objective, breeding
-        self.threads = threads or cores()
-        self.pool = ThreadPoolExecutor(self.threads)
-        self.blas = ThreadpoolController()
-        self.parts = make_delta_terms(objective)
-        self.foreign = not any(part.name == SCORES for part in self.parts)
-        self.columns = [0 if part.name == SCORES else 1 + objective.penalties.index(part.name) for part in self.parts]
-        self.limit = min(int(np.prod(breeding.shape)) // 8, 1024) if scoring == "difference" else -1
-        self.notes = self.say_notes()
-        self.guides, self.operators = draw_guide(breeding.tables), operators(breeding.rates)
-        self.blank = measure(self.parts, np.zeros((1, *breeding.shape), dtype=np.uint8)) if self.limit >= 0 else {}
+        self.objective, self.params = objective, params
+        self.slices = ThreadSlices(threads)
+        self.terms = make_delta_terms(objective)
+        self.external = not any(term.name == SCORES for term in self.terms)
+        self.columns = [0 if term.name == SCORES else 1 + objective.penalties.index(term.name) for term in self.terms]
+        self.limit = min(int(np.prod(params.shape)) // 8, MAX_CHANGES) if scoring == "difference" else -1
+        self.notes = self.describe()
+        self.guides, self.operators = draw_guide(params.tables), operators(params.rates)
+        self.blank = measure(self.terms, np.zeros((1, *params.shape), dtype=np.uint8)) if self.limit >= 0 else {}
         self.weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
 
-    def say_notes(self) -> tuple[str, ...]:
-        """What a run says once: which parts are not scored by difference."""
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The engine with the parameters in the settings."""
+        del start_image
+        params = GeneticParams.from_settings(settings, objective, statistics)
+        return cls(objective, params, settings.engine.threads, settings.engine.scoring)
+
+    def describe(self) -> tuple[str, ...]:
+        """Which parts are not scored by delta evaluation."""
         if self.limit < 0:
             return ()
-        foreign = ("the classifier has no linear first layer: it is asked about whole images",) if self.foreign else ()
-        dense = [part.name for part in self.parts if part.statistic is None]
-        return foreign + tuple(f"the term {name} has no update by difference: it is scored in full" for name in dense)
+        classifier = ("the classifier has no linear first layer: it scores whole images",) if self.external else ()
+        terms = [term.name for term in self.terms if term.statistic is None]
+        return classifier + tuple(f"the term {name} has no delta evaluation: it is scored in full" for name in terms)
 
-    def init(self, runs: npt.NDArray[np.uint32]) -> State:
+    def init(self, runs: Runs) -> State:
         """Draws, scores and selects the first populations."""
-        return self.generation(empty_state(self.breeding, runs, self.objective.classifier.num_classes), 0)
+        return self.generation(empty_state(self.params, runs, self.objective.classifier.num_classes), 0)
 
     def step(self, state: State) -> State:
         """Breeds, scores and selects one generation."""
@@ -97,131 +105,140 @@ class NumbaEngine:
 
     def generation(self, state: State, generation: int) -> State:
         """Makes, scores and selects the children of one generation: a slice of the runs at a time, or of all children."""
-        recipe, parents = self.recipe(state, generation), self.parents(state)
-        runs, n = len(state.runs), self.breeding.population
-        numbers, selected = all_children(runs, n, recipe.stride), state.images.shape[1]
-        scored, kept = self.scored(runs * n), self.kept(state, generation)
-
-        def score(lo: int, hi: int, images: Bytes | None = None) -> None:
-            these = changed_children(recipe, parents, numbers[lo:hi], self.limit, self.breeding.shape)
-            scored.fresh[lo:hi] = these.fresh
-            for part, column in zip(self.parts, self.columns, strict=True):
-                place = scored.terms[lo:hi, column : column + 1] if column else scored.scores[lo:hi]
-                place[:] = evaluate(part, parents, these)
-            if images is not None:
-                all_images(parents, these, images)
-
-        def keep(lo: int, hi: int) -> None:
-            self.keep(state, recipe, parents, scored, kept, lo, hi)
-
-        def both(lo: int, hi: int) -> None:
-            value_parents(self.parts, parents, self.breeding.shape, lo * selected, hi * selected)
-            score(lo * n, hi * n)
-            keep(lo, hi)
-
-        def ask_about(first: int, last: int) -> None:
-            images = np.empty((last - first, *self.breeding.shape), dtype=np.uint8)
-            self.each_slice(lambda lo, hi: score(lo, hi, images[lo - first : hi - first]), first, last)
-            scored.scores[first:last] = ask(self.objective.classifier, images)
-
-        if runs >= self.threads and not self.foreign:
-            self.each_slice(both, 0, runs, n)
-            return kept
-        value_parents(self.parts, parents, self.breeding.shape, 0, runs * selected)
-        if self.foreign:
-            for first in range(0, runs * n, FOREIGN_BATCH):
-                ask_about(first, min(first + FOREIGN_BATCH, runs * n))
+        task = Generation(self, state, generation)
+        runs, n = len(state.runs), self.params.population
+        if runs >= self.slices.threads and not self.external:
+            self.slices.map(task.score_and_select, 0, runs, n)
+            return task.selected
+        value_parents(self.terms, task.parents, self.params.shape, 0, runs * state.images.shape[1])
+        if self.external:
+            for first in range(0, runs * n, EXTERNAL_BATCH):
+                task.score_images(first, min(first + EXTERNAL_BATCH, runs * n))
         else:
-            self.each_slice(score, 0, runs * n)
-        self.each_slice(keep, 0, runs, self.breeding.selected)
-        return kept
+            self.slices.map(task.score, 0, runs * n)
+        self.slices.map(task.select, 0, runs, self.params.selected)
+        return task.selected
 
-    def keep(
-        self, state: State, recipe: GenerationInputs, parents: Parents, scored: Scored, kept: State, lo: int, hi: int
-    ) -> None:
-        """Selects the best children of runs lo…hi − 1, with elitism also of their parents, and writes them to `kept`."""
-        b, n = self.breeding, self.breeding.population
-        some, terms = slice(lo * n, hi * n), scored.terms[lo * n : hi * n]
-        terms[:, 0] = numba_.target_term(scored.scores[some], self.objective.digit, self.objective.free)
-        costs = numba_.weighted_sum(terms, self.weights).reshape(-1, n)
-        rivals = state.costs[lo:hi] if b.elitism else state.costs[lo:hi, :0]
-        best = numba_selection.truncation_selection(costs, rivals, b.selected)
-        these = changed_children(
-            recipe, parents, (np.arange(lo, hi)[:, None] * recipe.stride + best).reshape(-1), self.limit, b.shape
-        )
-        rows = slice(lo * b.selected, hi * b.selected)
-        all_images(parents, these, kept.images.reshape(-1, *b.shape)[rows])
-        if self.limit >= 0:
-            update_statistics(
-                self.parts,
-                parents,
-                these,
-                {name: array.reshape(-1, *array.shape[2:])[rows] for name, array in kept.statistics.items()},
-            )
-        own, runs = best < n, np.arange(hi - lo)[:, None]
-        child, parent = np.minimum(best, n - 1), np.maximum(best - n, 0)
-        kept.costs[lo:hi] = costs[runs, child]
-        kept.scores[lo:hi] = scored.scores[some].reshape(-1, n, scored.scores.shape[1])[runs, child]
-        if not own.all():
-            kept.costs[lo:hi] = np.where(own, kept.costs[lo:hi], state.costs[lo:hi][runs, parent])
-            kept.scores[lo:hi] = np.where(own[:, :, None], kept.scores[lo:hi], state.scores[lo:hi][runs, parent])
-        kept.changed[lo:hi] = scored.fresh[some].reshape(-1, n).sum(axis=1)
+    def empty_scores(self, n: int) -> ChildScores:
+        """Arrays for the scores of n children."""
+        terms = np.empty((n, len(self.weights)), np.float32)
+        scores = np.empty((n, self.objective.classifier.num_classes), np.float32)
+        return ChildScores(terms, scores, np.empty(n, dtype=np.bool_))
 
-    def scored(self, n: int) -> Scored:
-        """Room for what will be known of n children."""
-        terms, scores = (
-            np.empty((n, len(self.weights)), np.float32),
-            np.empty((n, self.objective.classifier.num_classes), np.float32),
-        )
-        return Scored(terms, scores, np.empty(n, dtype=np.bool_))
-
-    def kept(self, state: State, generation: int) -> State:
-        """Room for the next state of the same runs."""
-        size, classes = (len(state.runs), self.breeding.selected), self.objective.classifier.num_classes
+    def empty_selection(self, state: State, generation: int) -> State:
+        """Arrays for the next state of the same runs."""
+        size, classes = (len(state.runs), self.params.selected), self.objective.classifier.num_classes
         return State(
             generation,
             state.runs,
-            np.empty((*size, *self.breeding.shape), dtype=np.uint8),
+            np.empty((*size, *self.params.shape), dtype=np.uint8),
             np.empty(size, dtype=np.float32),
             np.empty((*size, classes), dtype=np.float32),
             np.empty(len(state.runs), dtype=np.int64),
             {name: np.empty((*size, *array.shape[1:]), dtype=array.dtype) for name, array in self.blank.items()},
         )
 
-    def recipe(self, state: State, generation: int) -> GenerationInputs:
-        """How the children of a generation come about."""
-        b = self.breeding
+    def inputs(self, state: State, generation: int) -> GenerationInputs:
+        """What the kernels make the children of a generation from."""
+        p = self.params
         return GenerationInputs(
-            parents=state.images.reshape(*state.images.shape[:2], int(np.prod(b.shape))),
-            tables=b.tables,
+            parents=state.images.reshape(*state.images.shape[:2], int(np.prod(p.shape))),
+            tables=p.tables,
             guides=self.guides,
-            which=self.objective.which(state.runs),
-            redraw=log_survivals(b.redraw_thresholds(state.costs)) if generation else np.zeros(0, dtype=np.uint64),
-            swap=np.uint64(log_survival(b.swap)),
-            mixing=b.mixing,
-            seed=np.uint64(b.seed),
+            target_index=self.objective.which(state.runs),
+            redraw=log_survivals(p.redraw_thresholds(state.costs)) if generation else np.zeros(0, dtype=np.uint64),
+            swap=np.uint64(log_survival(p.swap)),
+            has_crossover=p.mixing,
+            seed=np.uint64(p.seed),
             generation=generation,
             runs=state.runs,
-            population=b.population,
-            stride=b.population + state.images.shape[1],
-            width=b.shape[1],
+            population=p.population,
+            stride=p.population + state.images.shape[1],
+            width=p.shape[1],
             operators=self.operators,
         )
 
     def parents(self, state: State) -> Parents:
-        """The state's images with their statistics, which are counted where the state has none."""
-        images, scores = state.images.reshape(-1, *self.breeding.shape), state.scores.reshape(-1, state.scores.shape[2])
+        """The state's images with their statistics; these are computed where the state has none."""
+        images, scores = state.images.reshape(-1, *self.params.shape), state.scores.reshape(-1, state.scores.shape[2])
         which = np.repeat(self.objective.which(state.runs), state.images.shape[1])
         if self.limit < 0 or not len(images):
             return Parents(flat(images), {}, {}, which)
         statistics = {name: array.reshape(-1, *array.shape[2:]) for name, array in state.statistics.items()}
-        return parents_of(self.parts, images, scores, statistics or measure(self.parts, images), which)
+        return parents_of(self.terms, images, scores, statistics or measure(self.terms, images), which)
 
-    def each_slice(self, work: Callable[[int, int], Any], lo: int, hi: int, size: int = 1) -> list[Any]:
-        """What `work` makes of the slices of lo…hi − 1, in their order; each of them stands for `size` candidates."""
-        rounds = -(-(hi - lo) * size // (SLICE * self.threads))  # every thread has the same number of slices
-        step = max(-(-SMALL // size), -(-(hi - lo) // (max(1, rounds) * self.threads)))
-        with self.blas.limit(limits=1, user_api="blas"):
-            if hi - lo <= step:
-                return [work(lo, hi)]
-            return list(self.pool.map(lambda at: work(at, min(at + step, hi)), range(lo, hi, step)))
+
+class Generation:
+    """One generation in the making: its parents, the scores of its children, the selection so far."""
+
+    def __init__(self, engine: NumbaEngine, state: State, generation: int) -> None:
+        self.engine, self.state = engine, state
+        self.inputs, self.parents = engine.inputs(state, generation), engine.parents(state)
+        runs = len(state.runs)
+        self.children = all_children(runs, engine.params.population, self.inputs.stride)
+        self.scored = engine.empty_scores(runs * engine.params.population)
+        self.selected = engine.empty_selection(state, generation)
+
+    def score(self, lo: int, hi: int, images: Bytes | None = None) -> None:
+        """Scores children lo…hi − 1, and writes them to `images` if given."""
+        engine, parents = self.engine, self.parents
+        candidates = changed_children(self.inputs, parents, self.children[lo:hi], engine.limit, engine.params.shape)
+        self.scored.fresh[lo:hi] = candidates.fresh
+        for term, column in zip(engine.terms, engine.columns, strict=True):
+            place = self.scored.terms[lo:hi, column : column + 1] if column else self.scored.scores[lo:hi]
+            place[:] = evaluate(term, parents, candidates)
+        if images is not None:
+            all_images(parents, candidates, images)
+
+    def score_images(self, first: int, last: int) -> None:
+        """Scores children first…last − 1 with a classifier that takes whole images."""
+        engine = self.engine
+        images = np.empty((last - first, *engine.params.shape), dtype=np.uint8)
+        engine.slices.map(lambda lo, hi: self.score(lo, hi, images[lo - first : hi - first]), first, last)
+        self.scored.scores[first:last] = predict_batch(engine.objective.classifier, images)
+
+    def score_and_select(self, lo: int, hi: int) -> None:
+        """Scores the parents' penalties and the children of runs lo…hi − 1, and selects."""
+        engine, parents = self.engine, self.state.images.shape[1]
+        n = engine.params.population
+        value_parents(engine.terms, self.parents, engine.params.shape, lo * parents, hi * parents)
+        self.score(lo * n, hi * n)
+        self.select(lo, hi)
+
+    def select(self, lo: int, hi: int) -> None:
+        """Selects the best children of runs lo…hi − 1, with elitism also of their parents."""
+        engine, state, selected = self.engine, self.state, self.selected
+        p, n = engine.params, engine.params.population
+        costs = self.costs(lo, hi)
+        rivals = state.costs[lo:hi] if p.elitism else state.costs[lo:hi, :0]
+        best = truncation_selection(costs, rivals, p.selected)
+        self.write_images(lo, hi, best)
+        scores = self.scored.scores[lo * n : hi * n].reshape(hi - lo, n, -1)
+        is_child, runs = best < n, np.arange(hi - lo)[:, None]
+        child, parent = np.minimum(best, n - 1), np.maximum(best - n, 0)
+        selected.costs[lo:hi] = costs[runs, child]
+        selected.scores[lo:hi] = scores[runs, child]
+        if not is_child.all():
+            selected.costs[lo:hi] = np.where(is_child, selected.costs[lo:hi], state.costs[lo:hi][runs, parent])
+            old = state.scores[lo:hi][runs, parent]
+            selected.scores[lo:hi] = np.where(is_child[:, :, None], selected.scores[lo:hi], old)
+        selected.changed[lo:hi] = self.scored.fresh[lo * n : hi * n].reshape(-1, n).sum(axis=1)
+
+    def costs(self, lo: int, hi: int) -> Floats:
+        """Costs of the children of runs lo…hi − 1, [hi − lo, N]."""
+        engine, n = self.engine, self.engine.params.population
+        terms, scores = self.scored.terms[lo * n : hi * n], self.scored.scores[lo * n : hi * n]
+        terms[:, 0] = numba.target_term(scores, engine.objective.digit, engine.objective.free)
+        return numba.weighted_sum(terms, engine.weights).reshape(-1, n)
+
+    def write_images(self, lo: int, hi: int, best: Ints) -> None:
+        """Writes the images and statistics of the selection `best` [hi − lo, S] of runs lo…hi − 1."""
+        engine, p = self.engine, self.engine.params
+        numbers = (np.arange(lo, hi)[:, None] * self.inputs.stride + best).reshape(-1)
+        candidates = changed_children(self.inputs, self.parents, numbers, engine.limit, p.shape)
+        rows = slice(lo * p.selected, hi * p.selected)
+        all_images(self.parents, candidates, self.selected.images.reshape(-1, *p.shape)[rows])
+        if engine.limit >= 0:
+            statistics = self.selected.statistics.items()
+            places = {name: array.reshape(-1, *array.shape[2:])[rows] for name, array in statistics}
+            update_statistics(engine.terms, self.parents, candidates, places)

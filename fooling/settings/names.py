@@ -1,0 +1,115 @@
+"""Names and values: which settings a model has, what a short name means, how a word becomes a value."""
+
+import types
+import typing
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from fooling.errors import UserError
+from fooling.settings.configs import PRESET
+from fooling.settings.files import BROKEN, Loader
+
+HELP = "--help lists all settings"
+ALIASES = {"target": "digit"}
+
+
+def members(annotation: Any) -> list[Any]:
+    """The types that an annotation is a union of."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return members(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for part in typing.get_args(annotation) for member in members(part)]
+    return [annotation]
+
+
+def models(annotation: Any) -> list[type[BaseModel]]:
+    """The classes of settings that a field may hold: none for a value, one for a group, several for a union."""
+    return [kind for kind in members(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The choices that a class of a union is for: ("ga",). Empty for other groups."""
+    field = model.model_fields.get("name")
+    return typing.get_args(field.annotation) if field and typing.get_origin(field.annotation) is typing.Literal else ()
+
+
+@cache
+def leaves(model: type[BaseModel]) -> Mapping[str, Any]:
+    """Every setting of a model by its full name, with pydantic's description of it; of a union those of all its classes."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        kinds = models(field.annotation)
+        for kind in kinds:
+            for leaf, about in leaves(kind).items():
+                found.setdefault(f"{name}.{leaf}", about)
+        if not kinds:
+            found[name] = field
+    return found
+
+
+def leaves_of(model: type[BaseModel], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, but of a union only those of the class for the choice `chosen[group]`."""
+    found = dict(leaves(model))
+    for group, choice in chosen.items():
+        for kind in models(model.model_fields[group].annotation):
+            if choice in tags(kind):
+                found = {name: field for name, field in found.items() if not name.startswith(f"{group}.")}
+                found |= {f"{group}.{leaf}": field for leaf, field in leaves(kind).items()}
+    return found
+
+
+def owners(model: type[BaseModel], group: str, name: str) -> list[str]:
+    """The choices of a group that have a setting: owners(RunSettings, "search", "elitism") is ["ga"]."""
+    kinds = models(model.model_fields[group].annotation)
+    return [tag for kind in kinds if name in kind.model_fields for tag in tags(kind)]
+
+
+def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
+    """The full name of a setting: itself, a group (search=ga), or the only one that ends in .key. Raises UserError."""
+    known = leaves(model)
+    key = ALIASES[key] if ALIASES.get(key) in known else key
+    if key in known:
+        return key
+    if f"{key}.name" in known:
+        return f"{key}.name"
+    ends = [name for name in known if name.endswith("." + key) and key != "name"]
+    if len(ends) == 1:
+        return ends[0]
+    if ends:
+        raise UserError(f"{where}{key}: expected a longer name, one of {' or '.join(ends)}, got {key!r}")
+    groups = [name.removesuffix(".name") for name in known if name.endswith(".name")]
+    short = {name.rsplit(".", 1)[-1]: name for name in reversed(list(known)) if not name.endswith(".name")}
+    near = get_close_matches(key, [*known, *short, *groups], 1, 0.5)
+    hint = f"did you mean {short.get(near[0], near[0])}? " if near else ""
+    raise UserError(f"{where}unknown setting {key!r}: {hint}({HELP})")
+
+
+def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
+    """A value by its setting's type: text as it is, lists by commas, otherwise a YAML scalar or list."""
+    if text == "":
+        raise UserError(f"{name}: expected a value after the =, got nothing ({HELP})")
+    kinds = members(leaves(model)[name].annotation)
+    is_text = str in kinds or name.endswith(".name")
+    optional = type(None) in kinds
+    if optional and (text == "null" or (text == "none" and (not is_text or name == PRESET))):  # a file may be called none
+        return None
+    if is_text:
+        return text
+    try:
+        return yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
+    except BROKEN:
+        return text
+
+
+def as_words(name: str, value: Any) -> list[str]:
+    """A setting as words of the command: {"weights": {"target": 1}} → weights.target=1."""
+    if isinstance(value, dict):
+        return [word for key, inner in value.items() for word in as_words(f"{name}.{key}", inner)]
+    if isinstance(value, list | tuple | range):
+        return [f"{name}=[{','.join(map(str, value))}]"]
+    return [f"{name}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"]

@@ -1,0 +1,149 @@
+"""Settings of the searches: one class for each algorithm; `search=NAME` chooses it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from fooling.settings.fields import Bool, Float, Int, SettingsModel, Side, Text, optional_to_list
+
+NAME = "search algorithm"
+
+
+class SearchSettings(SettingsModel):
+    """What every search has."""
+
+    name: str = Field(description=NAME)
+    generations: Int = Field(ge=1, le=100_000_000, description="generations after the first one")
+    draw: Literal["levels", "bins"] = Field(
+        description="where random pixels come from: the class's 256 grey levels, or evenly within the bins of its histogram"
+    )
+
+
+class GeneticSettings(SearchSettings):
+    """Populations of images: crossover and mutation."""
+
+    population: Int = Field(ge=2, le=1_000_000, description="children per generation (λ)")
+    crossover: Literal["uniform", "rectangle", "none"] = Field(
+        description="uniform: each pixel from either parent; rectangle: a rectangle from the second parent; none: a copy"
+    )
+    rectangles: Float = Field(
+        ge=0, le=1, description="share of the children that use rectangle crossover under crossover=uniform"
+    )
+    mutate_factor: Float = Field(ge=0, description="random-reset mutation: rate per pixel is min(0.5, 0.01·|best cost|·factor)")
+    min_rate: Float = Field(ge=0, le=0.5, description="lower bound of that rate")
+    gaussians: Float = Field(ge=0, description="Gaussian mutation: mean number of pixels per child")
+    gaussian_sd: Float = Field(gt=0, le=255, description="standard deviation of Gaussian mutation, grey levels")
+    polynomials: Float = Field(ge=0, description="polynomial mutation: mean number of pixels per child")
+    polynomial_eta: Int = Field(
+        ge=0, le=1000, description="distribution index of polynomial mutation: larger means smaller changes"
+    )
+    blurs: Float = Field(ge=0, description="smoothing mutation (3×3 mean): mean number of pixels per child")
+    swaps: Float = Field(ge=0, description="swap mutation: mean number of pixel pairs per child")
+
+
+class GaSettings(GeneticSettings):
+    """Genetic algorithm with truncation selection."""
+
+    name: Literal["ga"] = Field(description=NAME)
+    selected: Int = Field(ge=1, le=1_000_000, description="number of parents (µ); at most population")
+    elitism: Bool = Field(description="parents compete with their children")
+    returns: Literal["best", "worst"] = Field(description="which of the last parents is returned by a run that reaches its end")
+
+
+class ParetoSettings(GeneticSettings):
+    """NSGA-II: classifier against prior."""
+
+    name: Literal["pareto"] = Field(description=NAME)
+    population: Int = Field(ge=4, le=1_000_000, description="children per generation (λ), and size of the front (µ)")
+
+
+class AnnealSettings(SearchSettings):
+    """Simulated annealing."""
+
+    name: Literal["anneal"] = Field(description=NAME)
+    proposals: Int = Field(ge=1, le=1_000_000, description="proposals per chain and generation")
+    temperature: Float = Field(ge=0, description="initial temperature, in units of the cost")
+    cooling: Float = Field(ge=0, description="exponent of the schedule: temperature = initial·(1 − progress)^cooling")
+    swap_share: Float = Field(ge=0, le=1, description="share of the proposals that swap two pixels; the others redraw one")
+
+
+class GradientSettings(SearchSettings):
+    """Searches that keep real-valued pixels; one generation is one step."""
+
+    generations: Int = Field(ge=1, le=100_000_000, description="number of steps")
+    start: Literal["noise", "levels", "mean", "grey"] = Field(
+        description="initial image: uniform noise, noise of the class's grey levels, the training set's mean image, mid-grey"
+    )
+    image: Text | None = Field(description="image file to start from instead")
+    noise: Float = Field(
+        ge=0, le=255, description="standard deviation of the noise added to a mean, grey or file start, grey levels"
+    )
+    rate: Float | None = Field(
+        gt=0,
+        le=255,
+        description="step size: root-mean-square change of the pixels, grey levels; null = 20 for ascent, 10 for dream (6 from "
+        "an image file), 2 for feedback",
+    )
+    decay: Float = Field(ge=0, lt=1, description="L2 decay: share of the distance from `ground` that a pixel loses per step")
+    ground: Float = Field(ge=0, le=255, description="grey level that `decay` pulls towards")
+
+
+class ClimbingSettings(GradientSettings):
+    """Gradient ascent and what is built on it."""
+
+    climb: Literal["log", "target"] = Field(
+        description="loss to ascend besides the prior: log scores, whose gradient does not vanish, or the target term"
+    )
+    blur_sd: Float | None = Field(
+        ge=0,
+        le=64,
+        description="standard deviation of the Gaussian blur before a step, pixels; 0 = none; null = 0.5, or none from an "
+        "image file",
+    )
+    blur_every: Int = Field(ge=1, le=1_000_000, description="steps between two blurs")
+    total_variation: Float = Field(ge=0, description="weight of the total variation (mean difference of neighbouring pixels)")
+    jitter: Int | None = Field(
+        ge=0,
+        le=4095,
+        description="largest random shift of the image in each step, pixels; null = half a tile for a tiled dream, else none",
+    )
+
+
+class AscentSettings(ClimbingSettings):
+    """Gradient ascent on the pixels."""
+
+    name: Literal["ascent"] = Field(description=NAME)
+
+
+class DreamSettings(ClimbingSettings):
+    """Deep Dream: activation maximisation of a layer, channel or unit over several scales."""
+
+    name: Literal["dream"] = Field(description=NAME)
+    generations: Int = Field(ge=1, le=100_000_000, description="steps per round, divided among its octaves")
+    size: Side | None = Field(
+        description="longer side of the image, which is scaled to it, pixels; null = that of the file or the classifier's input"
+    )
+    layer: Text | None = Field(
+        description="layer to maximise (`fooling examine layers=true` lists them); null = the output of the target class"
+    )
+    channel: Int | None = Field(ge=0, description="maximise only this channel of the layer")
+    neuron: Annotated[tuple[Annotated[Int, Field(ge=0)], ...] | None, BeforeValidator(optional_to_list)] = Field(
+        description="maximise only this unit of the layer: 17, or row,column,channel"
+    )
+    octaves: Int = Field(ge=1, le=32, description="number of scales, from small to large, if the input size allows")
+    octave_scale: Float = Field(gt=1, le=8, description="ratio of the sides of successive octaves")
+    again: Int = Field(ge=0, le=10_000, description="further rounds, each starting from the last result; one frame each")
+    zoom: Float = Field(ge=0, lt=1, description="enlargement about the centre before each further round, as a share")
+
+
+class FeedbackSettings(GradientSettings):
+    """Weight feedback into a perceptron's input."""
+
+    name: Literal["feedback"] = Field(description=NAME)
+    losers: Float = Field(ge=0, le=1, description="lateral inhibition: share of the other units' weights that is subtracted")
+
+
+AnySearchSettings = Annotated[
+    GaSettings | AnnealSettings | ParetoSettings | AscentSettings | DreamSettings | FeedbackSettings,
+    Field(discriminator="name"),
+]

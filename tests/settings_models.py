@@ -1,0 +1,57 @@
+"""The settings of every command, and helpers of the tests that walk them."""
+
+from typing import Any
+
+from fooling.settings import load
+from fooling.settings.classifiers import ExternalSettings
+from fooling.settings.commands import (
+    ExamineSettings,
+    GallerySettings,
+    LadderSettings,
+    MatrixSettings,
+    PlausibilitySettings,
+    StatsSettings,
+    TrainSettings,
+)
+from fooling.settings.experiments import (
+    BorderSettings,
+    ClassifySettings,
+    DamageSettings,
+    EigenSettings,
+    MeanSettings,
+    ScrambleSettings,
+)
+from fooling.settings.names import models, tags
+from fooling.settings.schema import RunSettings
+
+MODELS = {
+    "run": RunSettings,
+    "ladder": LadderSettings,
+    "matrix": MatrixSettings,
+    "gallery": GallerySettings,
+    "stats": StatsSettings,
+    "train": TrainSettings,
+    "plausibility": PlausibilitySettings,
+    "examine": ExamineSettings,
+    "eigen": EigenSettings,
+    "mean": MeanSettings,
+    "classify": ClassifySettings,
+    "border": BorderSettings,
+    "scramble": ScrambleSettings,
+    "damage": DamageSettings,
+}
+UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}
+
+
+def run(*words: str) -> Any:
+    return load(words, RunSettings, "run")
+
+
+def choose(group: str, name: str) -> list[str]:
+    """The words of a choice, with what it needs besides."""
+    external = group == "classifier" and any(name in tags(kind) for kind in models_of(ExternalSettings))
+    return [f"{group}={name}", *(["classifier.path=a:b"] if external else [])]
+
+
+def models_of(base: type) -> list[type]:
+    return [kind for kinds in UNIONS.values() for kind in kinds if issubclass(kind, base)]
