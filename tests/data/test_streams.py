@@ -22,7 +22,7 @@ from fooling.statistics import Statistics
 from fooling.statistics import pca as eigen
 from fooling.statistics.pca import EIGEN_ONE, FLOOR, MEAN_ONE
 
-SIZES = [(8, 8, 1), (28, 28, 1), (32, 32, 3)]
+SIZES = [(8, 8, 1), (9, 13, 1), (32, 32, 3)]
 EIGEN = {"eigen", "variance", "residual", "exemplar_eigen"}
 
 
