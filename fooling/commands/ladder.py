@@ -23,9 +23,9 @@ from fooling.search.prior import percentiles
 from fooling.search.result import Result
 from fooling.settings import load, validate
 from fooling.settings.commands import LadderSettings
+from fooling.settings.files import flat, merge
 from fooling.settings.overrides import read_words
 from fooling.settings.schema import RunSettings
-from fooling.settings.tree import flat, merge
 from fooling.statistics.intervals import mean_pairwise_distance, proportion_with_ci
 
 RUNGS = ("none", "histogram", "variogram", "exemplar", "regional", "eigen")  # priors, the weakest first

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from fooling.errors import UserError
 from fooling.settings import validate
+from fooling.settings.files import flat, merge
 from fooling.settings.help import help_text
 from fooling.settings.overrides import collect, read_words
-from fooling.settings.tree import flat, merge
 
 HELP = {"--help", "-h", "help"}
 

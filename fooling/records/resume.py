@@ -9,10 +9,9 @@ from fooling.errors import UserError
 from fooling.records import CHECKPOINT, CONFIG, kind_of, read_run, read_status, status_of
 from fooling.records.files import fresh_folder
 from fooling.settings.fields import user_path
-from fooling.settings.files import read_yaml
+from fooling.settings.files import flat, read_yaml
 from fooling.settings.former import without_former
 from fooling.settings.schema import RunSettings
-from fooling.settings.tree import flat
 
 RUNS = Path("runs")  # where folders go that nobody named
 

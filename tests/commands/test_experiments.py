@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from fooling.commands import COMMANDS, border, classify, damage, dispatch, eigen, guarded, mean, scramble
 from fooling.commands.experiment import Experiment
-from fooling.settings.configs import defaults
+from fooling.settings.files import defaults
 
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one for one in (border.BORDER, classify.CLASSIFY, damage.DAMAGE, eigen.EIGEN, mean.MEAN, scramble.SCRAMBLE)

@@ -19,7 +19,7 @@ from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
 from fooling.records import open_record, read_image, read_images, read_run
 from fooling.run import prepare, run_job
-from fooling.search.genetic.params import GeneticParams
+from fooling.search.genetic.reference import GeneticParams
 from fooling.search.job import Job
 from fooling.search.loop import Interrupted
 from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select

@@ -18,9 +18,9 @@ from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
 from fooling.records import Record
-from fooling.search.genetic.params import GeneticParams, empty_state, schedule
+from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
+from fooling.search.nsga2 import seeded
 from fooling.search.objective import Objective
-from fooling.search.seeding import seeded
 from fooling.search.state import Runs, State
 from fooling.settings.fields import call_named
 from fooling.settings.schema import RunSettings
