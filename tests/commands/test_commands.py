@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fooling.commands import COMMANDS, dispatch, guarded
-from fooling.commands.grid import InterruptHandler
+from fooling.commands.console import InterruptHandler
 from fooling.commands.words import Command, load_settings
 from fooling.errors import UserError
 from fooling.records import read_run, status_of
@@ -60,7 +60,7 @@ DEFAULTS = "extends: run\nonly: [classifier, seed, out, resume, overwrite, quiet
 @pytest.fixture
 def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A command that is nothing but its file, its settings with their defaults, and one row."""
-    from fooling.settings import configs
+    from fooling.settings import files as configs
 
     (home / "toy_command.py").write_text(TOY)
     (home / "toy_settings.py").write_text(TOY_SETTINGS)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fooling.commands import COMMANDS, dispatch, guarded
-from fooling.settings.configs import defaults
+from fooling.settings.files import defaults
 
 EXPERIMENTS = [name for name, command in COMMANDS.items() if command.settings.startswith("fooling.settings.experiments:")]
 QUICK = {

@@ -292,7 +292,7 @@ def test_numbers_that_are_no_json_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status_file", ["run.json", "sweep.json", "experiment.json"])
 def test_every_status_file_says_how_it_ended(tmp_path: Path, status_file: str, error: BaseException, status: str) -> None:
     about = {"command": "fooling toy"}
-    with pytest.raises(type(error)), recording(tmp_path / "r", "seed: 0\n", status_file, about=about) as record:
+    with pytest.raises(type(error)), recording(tmp_path / "r", "seed: 0\n", status_file, about=about) as record:  # noqa: PT012
         assert json.loads((tmp_path / "r" / status_file).read_text()) == {"status": "running", **about}
         (tmp_path / "r" / ".part-x").write_text("half")
         raise error

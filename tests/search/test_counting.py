@@ -9,11 +9,11 @@ from builders import random_dense, random_network, random_statistics
 from jobs import run_recorded
 
 from fooling.data.npz import read_arrays
+from fooling.errors import Interrupted
 from fooling.records import read_run
 from fooling.run import prepare
 from fooling.search import SEARCHES
 from fooling.search.job import Job
-from fooling.search.loop import Interrupted
 from fooling.search.weight_feedback import FEEDBACK
 from fooling.settings import load
 from fooling.settings.schema import RunSettings

@@ -14,12 +14,11 @@ from PIL import Image
 import fooling
 from fooling.classifiers.tiling import TiledClassifier
 from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.errors import Interrupted, UserError
 from fooling.records import load_checkpoint, read_image, read_run
 from fooling.run import prepare
 from fooling.search.deep_dream import enlarged, octave_sides, resized, with_detail
 from fooling.search.job import Job, make_search
-from fooling.search.loop import Interrupted
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 

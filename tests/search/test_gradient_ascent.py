@@ -16,14 +16,13 @@ from PIL import Image
 
 import fooling
 from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.errors import Interrupted, UserError
 from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
 from fooling.records import read_image, read_run
 from fooling.run import prepare
 from fooling.search.continuous import StepSize, first_passages
 from fooling.search.gradient_steps import BATCH, AscentObjective, IdentityKey, take_step
 from fooling.search.job import Job, make_search
-from fooling.search.loop import Interrupted
 from fooling.search.state import PASSES
 from fooling.settings import load
 from fooling.settings.schema import RunSettings

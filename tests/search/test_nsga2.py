@@ -14,7 +14,7 @@ from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal, objecti
 
 import fooling
 from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.errors import Interrupted, UserError
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
@@ -22,7 +22,6 @@ from fooling.records import read_image, read_images, read_run
 from fooling.run import prepare, run_job
 from fooling.search.genetic.reference import GeneticParams
 from fooling.search.job import Job
-from fooling.search.loop import Interrupted
 from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select
 from fooling.search.objective import Objective
 from fooling.search.pareto_front import hypervolume, nondominated
