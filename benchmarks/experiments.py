@@ -18,8 +18,8 @@ from measure import finish, words
 from PIL import Image, ImageDraw, ImageFilter
 
 import fooling
+from fooling.classifiers.base import predict
 from fooling.commands import dispatch, guarded
-from fooling.commands.inputs import predict_scores
 
 Row = dict[str, Any]
 NETWORKS = ("mnist_mlp", "mnist_cnn")
@@ -119,13 +119,13 @@ def classify(found: Row, folder: str) -> Row:
     noise = np.random.default_rng(0).integers(0, 256, (1000, 28, 28, 1), dtype=np.uint8)
     for name, threshold in (("mnist_mlp", 0.5), ("mnist_cnn", 0.9)):
         network = fooling.load_classifier(name)
-        scores = predict_scores(network, test.images)
+        scores = predict(network, test.images)
         right, sure = scores.argmax(axis=1) == test.labels, scores.max(axis=1) >= threshold
         rates[name] = {
             "threshold": threshold,
             "right_accepted": float(sure[right].mean()),
             "wrong_rejected": float((~sure[~right]).mean()),
-            "noise_rejected": float((predict_scores(network, noise).max(axis=1) < threshold).mean()),
+            "noise_rejected": float((predict(network, noise).max(axis=1) < threshold).mean()),
         }
     return {"pictures": pictures, "rates": rates}
 

@@ -16,7 +16,7 @@ import numpy as np
 from measure import finish, table, words
 
 import fooling
-from fooling.commands.matrix import summary
+from fooling.commands.matrix import content, plan
 from fooling.data import ImageSet, load_data
 from fooling.kernels import numba
 from fooling.run import prepare, run_job
@@ -142,8 +142,8 @@ def of_class(data: ImageSet, digit: int) -> np.ndarray:
 def mismatched(runs: int, seed: int) -> Row:
     """`fooling matrix`, as a dictionary."""
     settings = load([f"runs={runs}", f"seed={seed}"], MatrixSettings, "matrix")
-    jobs = prepare(settings, mismatched=True)
-    return summary(jobs, [run_job(job) for job in jobs])
+    entries = plan(settings, []).entries
+    return content(entries, [run_job(entry.job) for entry in entries])
 
 
 RUNGS = {
