@@ -16,8 +16,7 @@ import numpy as np
 from measure import finish, table, words
 
 import fooling
-from fooling.commands.grid import GridEntry
-from fooling.commands.matrix import content
+from fooling.commands.matrix import content, plan
 from fooling.data import ImageSet, load_data
 from fooling.kernels import numba
 from fooling.run import prepare, run_job
@@ -143,7 +142,7 @@ def of_class(data: ImageSet, digit: int) -> np.ndarray:
 def mismatched(runs: int, seed: int) -> Row:
     """`fooling matrix`, as a dictionary."""
     settings = load([f"runs={runs}", f"seed={seed}"], MatrixSettings, "matrix")
-    entries = [GridEntry(job) for job in prepare(settings, mismatched=True)]
+    entries = plan(settings, []).entries
     return content(entries, [run_job(entry.job) for entry in entries])
 
 

@@ -1,6 +1,7 @@
 """What every command shares: one row in the table, one way to run, to be interrupted and to go on."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from fooling.commands import COMMANDS, dispatch, guarded
-from fooling.commands.console import InterruptHandler
+from fooling.commands.grid import InterruptHandler
 from fooling.commands.words import Command, load_settings
 from fooling.errors import UserError
 from fooling.records import read_run, status_of
@@ -133,7 +134,8 @@ def test_an_interrupted_experiment_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(InterruptHandler, "stop_requested", stop)
         assert dispatch([*words, "out=parts", "quiet=true"]) == 130
-    assert f"Continue: fooling {name} {' '.join(words[1:])} out=parts quiet=true resume=true\n" in capsys.readouterr().err
+    again = shlex.join([*words, "out=parts", "quiet=true", "resume=true"])
+    assert f"Continue: fooling {again}\n" in capsys.readouterr().err
     about = json.loads(Path("parts/experiment.json").read_text())
     assert about["status"] == "interrupted"
     assert [job.get("status") for job in about["jobs"]][:3] == ["done", "interrupted", None]
