@@ -173,7 +173,7 @@ def test_a_module_beside_the_command_is_announced(home: Path) -> None:
 
 
 def test_the_documented_example_runs(home: Path) -> None:
-    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "engines.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (command,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     Path("my_operators.py").write_text(code)
