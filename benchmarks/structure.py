@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fooling"
 ORCHESTRATION = ("run.py", *(f"commands/{name}.py" for name in ("__init__", "experiment", "outcome", "grid", "console")))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-PLACES = {  # tests with a toy search and a toy experiment add them with exactly these
-    "places to touch for a search": ("its file", "its settings in settings/schema.py", "configs/search/", "SEARCHES"),
+PLACES = {  # as CONTRIBUTING.md says; tests add a toy with exactly these
+    "places to touch for a search": ("its file", "its settings in settings/searches.py", "configs/search/", "SEARCHES"),
     "places to touch for an experiment": ("its file", "its settings in settings/commands.py", "COMMANDS"),
 }
 BEFORE_AND_LIMIT = {

@@ -12,7 +12,6 @@ from fooling.settings.commands import (
     StatsSettings,
     TrainSettings,
 )
-from fooling.settings.configs import GROUPS, PRESET, choices, summary
 from fooling.settings.experiments import (
     BorderSettings,
     ClassifySettings,
@@ -21,13 +20,12 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
-from fooling.settings.files import format_value
+from fooling.settings.files import GROUPS, PRESET, choices, flat, format_value, summary
 from fooling.settings.help import TITLES, kind, sections
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 from fooling.settings.searches import ClimbingSettings, GaSettings, GeneticSettings, GradientSettings, SearchSettings
-from fooling.settings.tree import flat
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRO = """# Settings

@@ -1,8 +1,12 @@
-"""The one error that a user sees as a line of text, and messages of other libraries shortened to a line."""
+"""What ends a command early, bad input or a user who stops it, and messages of other libraries shortened to a line."""
 
 
 class UserError(ValueError):
     """Bad input: says what was expected, what was got and what to do. Shown without a traceback, exit code 2."""
+
+
+class Interrupted(Exception):  # noqa: N818
+    """The user stopped a job; its record holds a checkpoint."""
 
 
 def first_line(message: BaseException | str, limit: int = 200) -> str:

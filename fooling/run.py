@@ -1,13 +1,15 @@
-"""The main job, `python -m fooling.run digit=2`: settings → data → statistics, classifier → objective → engine → record."""
+"""`python -m fooling.run digit=2`: settings → data → statistics, classifier → objective → search → record → plots."""
 
 import sys
 from importlib import import_module
 
-if __name__ == "__main__":  # before the imports below: --help and bad settings are answered without them
+# As a script this file is the command `fooling run`. Help and bad settings are answered before the imports below, which
+# take a second; the command then imports this file again, under its own name.
+if __name__ == "__main__":
     sys.exit(import_module("fooling.commands").main(["run", *sys.argv[1:]]))
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,10 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
-from fooling.plots import draw_pictures
+from fooling.plots import draw_pictures, record_files
 from fooling.records import Record
-from fooling.records.resume import open_folder
+from fooling.records.resume import check_same, refuse_unless_free
+from fooling.records.status import recording
 from fooling.search.job import Job, Pair, counting, describe, digits, evaluate, make_job, make_search
 from fooling.search.loaders import (
     compare_with_real,
@@ -30,134 +33,134 @@ from fooling.search.loaders import (
     needs_statistics,
     refuse_other_classes,
 )
-from fooling.search.loop import RESUME_HINT, Interrupted, run_loop
+from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, run_loop
 from fooling.search.pareto_front import record_front
-from fooling.search.protocol import part_of
+from fooling.search.protocol import Search, part_of
 from fooling.search.result import Result, summary
-from fooling.search.state import Metrics
-from fooling.settings import load
+from fooling.search.state import History, Metrics
+from fooling.settings import dump, load
 from fooling.settings.fields import user_path
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
+
+Watch = Callable[[Metrics], None]
 
 
 def prepare(
     settings: RunSettings,
     classifier: Classifier | None = None,
     statistics: Statistics | None = None,
-    mismatched: bool = False,
     judges: Mapping[str, Classifier] | None = None,
     pairs: Sequence[Pair] | None = None,
 ) -> list[Job]:
-    """The jobs that the settings ask for, one a class; refuses what does not fit together.
+    """The jobs of the settings, one for each target class. Raises UserError for what does not fit together.
 
-    `mismatched`: one for each pair of different classes, the prior of one and the target of the other. `pairs`: just these.
+    `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
+    target itself, and the target class of each job.
     """
-
-    at_hand = cache(lambda: statistics or get_statistics(settings))
-    classifier = classifier or get_classifier(settings, at_hand)
-    looked, judges = report_on(settings, classifier), load_judges(settings.judges, classifier) if judges is None else judges
+    get_fitted = cache(lambda: statistics or get_statistics(settings))
+    classifier = classifier or get_classifier(settings, get_fitted)
+    report = report_on(settings, classifier)
+    judges = load_judges(settings.judges, classifier) if judges is None else judges
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
-    notes = list(looked.notes) + ([start.note] if start.note else [])
-    if statistics or needs_statistics(settings) or fits(classifier, at_hand()):
-        statistics = at_hand()
+    notes = [*report.notes, *([start.note] if start.note else [])]
+    if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
+        statistics = get_fitted()
         refuse_other_classes(settings, classifier, statistics)
-    else:
-        notes += ["no statistics of such images: pixels are drawn from all grey levels evenly"] if draws(settings) else []
-    looked = replace(looked, notes=tuple(notes))
+    elif draws(settings):
+        notes.append("no statistics of such images: pixels are drawn from all grey levels evenly")
+    report = replace(report, notes=tuple(notes))
     jobs = []
-    alone = not (settings.sweeps or mismatched or pairs)
-    for prior_digit, digit in pairs or prior_target_pairs(settings, classifier.num_classes, mismatched):
+    for prior_digit, digit in pairs or class_pairs(settings, classifier.num_classes):
         prior = settings.prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": prior})
-        job = make_job(one, classifier, statistics, judges, looked, start.pixels)
-        jobs.append(replace(job, alone=alone))
-    make_search(jobs[0])  # which refuses what it lacks, before anything is written
+        jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels))
+    make_search(jobs[0])  # refuses what the search lacks, before anything is written
     return jobs
 
 
-def prior_target_pairs(settings: RunSettings, classes: int, mismatched: bool) -> list[Pair]:
-    """Of each job the prior's class, None where it is the wanted one, and the wanted class."""
+def class_pairs(settings: RunSettings, classes: int) -> list[Pair]:
+    """Of each job the class of the prior, None for the target itself, and the target class."""
     if settings.digit == "any":
         return [(settings.prior.digit, "any")]
-    wanted = digits(settings, classes)
-    return [(a, b) for a in wanted for b in wanted if a != b] if mismatched else [(settings.prior.digit, b) for b in wanted]
+    return [(settings.prior.digit, target) for target in digits(settings, classes)]
 
 
-@dataclass(frozen=True)
-class Callbacks:
-    """Progress as three functions."""
+def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT, *, success: bool = True) -> Result:
+    """Evolves one job. With a record, writes it and scores the images as they are read back from their files.
 
-    observe: Callable[[Metrics], None]
-    note: Callable[[str], None]
-    stop_requested: Callable[[], bool]
-
-
-def run_job(
-    job: Job,
-    record: Record | None = None,
-    watch: Callable[[Metrics], None] = lambda row: None,
-    interrupted: Callable[[], bool] = lambda: False,
-    tell: Callable[[str], None] = lambda note: None,
-) -> Result:
-    """Evolves, records and values one job. With a record, the images are valued as read back from their files.
-
-    `tell` hears once of what the engine computes in another way than one would expect.
+    `success=False`: without success.png, which a sweep draws over all its jobs.
     """
+    if record:
+        record.update(**describe(job) | {"status": "running"})
+    search = make_search(job)
+    notes = [*job.report.notes, *search.notes]
+    for note in notes:
+        progress.note(note)
+    if record:
+        record.update(notes=notes, files=[*part_of(search, "files")])
+    history = run_loop(search, job.criteria, record, progress)
+    if record is None:
+        return evaluate(job, history, history.images)
+    result = save_result(job, search, history, record, progress)
+    draw_pictures(record.folder, success=success)
+    return result
 
-    about = describe(job)
+
+def save_result(job: Job, search: Search, history: History, record: Record, progress: Progress) -> Result:
+    """Writes the images and what they are worth. Their evaluations are counted apart from those of the search."""
+    files, (job, counted) = record.save_images(history.images), counting(job)
     try:
-        search = make_search(job)
-        about["notes"] = [*job.report.notes, *search.notes]
-        for note in about["notes"]:
-            tell(note)
-        if record:
-            record.write_run({**about, "status": "running"})
-        track = run_loop(search, job.criteria, record, Callbacks(watch, tell, interrupted))
-        if not record:
-            return evaluate(job, track, track.images)
-        files, (valued, counted) = record.save_images(track.images), counting(job)
-        try:
-            part_of(search, "save_extras")(record, valued.objective.classifier)
-            result = evaluate(valued, track, record.read_images(files), str(record.folder))
-        except UserError as error:  # of a foreign classifier
-            raise UserError(f"{error}{RESUME_HINT}") from error
-        found, note = compare_with_real(valued, result.images)
-        about.update(found)
-        if note:
-            about["notes"].append(note)
-            tell(note)
-        if result.front:
-            result = replace(result, front=record_front(record, result.front, valued.objective))
-        about["valuation_evaluations"] = counted.evaluations
-        record.write_run({**about, "status": "running", **summary(result, files)})
-        draw_pictures(record.folder, success=job.alone)
-        record.write_run({**about, "status": "done", **summary(result, files)})
-        return result
-    except (Interrupted, KeyboardInterrupt, SystemExit):
-        if record:
-            record.write_run({**about, "status": "interrupted"})
-        raise
-    except Exception as error:
-        if record:
-            record.try_write_run({**about, "status": "failed", "error": str(error)})
-        raise
+        part_of(search, "save_extras")(record, counted)
+        result = evaluate(job, history, record.read_images(files), str(record.folder))
+    except UserError as error:  # of an external classifier
+        raise UserError(f"{error}{RESUME_HINT}") from error
+    plausibility, note = compare_with_real(job, result.images)
+    if note:
+        record.about["notes"].append(note)
+        progress.note(note)
+    if result.front:
+        result = replace(result, front=record_front(record, result.front, job.objective))
+    record.about["files"] += record_files()
+    record.update(**plausibility, valuation_evaluations=counted.evaluations, **summary(result, files))
+    return result
+
+
+def record_job(job: Job, folder: Path, progress: Progress = SILENT, *, success: bool = True) -> Result:
+    """Runs one job in a record folder: a new one, or one that its settings resume or overwrite."""
+    settings, config = job.settings, dump(job.settings)
+    if settings.resume:
+        check_same(folder, config, job.fingerprints)
+    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
+    with recording(folder, config, overwrite=settings.overwrite) as record:
+        return run_job(job, record, progress, success=success)
+
+
+class Watcher(Silent):
+    """Progress that passes the metrics of each generation to a function."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def observe(self, metrics: Metrics) -> None:
+        """Passes them on."""
+        self.watch(metrics)
 
 
 def evolve(
     *overrides: str,
     classifier: Classifier | str | None = None,
     statistics: Statistics | str | Path | None = None,
-    watch: Callable[[Metrics], None] = lambda row: None,
+    watch: Watch | None = None,
     **settings: Any,
 ) -> Any:
-    """Evolves images that a classifier is sure about: `evolve(digit=2, runs=20)` → Result; a sweep → a list of them.
+    """Evolves images that a classifier is certain about: `evolve(digit=2, runs=20)` → Result; a sweep → a list of them.
 
-    `settings` are those of the command under their names or unique short names (`population=200`), nested ones as
-    dictionaries or as `overrides` in the command's words (`"prior.weights.variogram=2"`). `classifier` may be any object
-    with the face of `fooling.Classifier`, `statistics` what `Statistics.fit` or `Statistics.load` gave. `watch` hears of every
-    generation. A record is written only where `out` is given. Raises UserError (a ValueError) for what the command refuses.
+    `settings` are those of the command, by their names or unique short names (`population=200`), groups as dictionaries;
+    `overrides` are words of the command (`"prior.weights.variogram=2"`). `classifier` is a name or an object with the methods
+    of `fooling.Classifier`, `statistics` a file or what `Statistics.fit` or `Statistics.load` returned. `watch` receives the
+    metrics of each generation. A record is written only where `out` is given. Raises UserError, a ValueError, for bad input.
     """
     if not isinstance(statistics, Statistics | str | Path | None):
         raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
@@ -167,16 +170,16 @@ def evolve(
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
-    given = None if isinstance(classifier, str) else classifier
+    attacked = None if isinstance(classifier, str) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
-    jobs = prepare(named(loaded, given, fitted), given, fitted)
-    sweep = loaded.sweeps
-    results = [evolve_one(job, f"digit={job.digit}" if sweep else "", watch) for job in jobs]
-    return results if sweep else results[0]
+    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted)
+    progress = Watcher(watch) if watch else SILENT
+    results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
+    return results if loaded.sweeps else results[0]
 
 
-def named(settings: RunSettings, classifier: Classifier | None, statistics: Statistics | None) -> RunSettings:
-    """The settings with what came as objects named as such, so that no record says that it was the bundled one."""
+def with_objects(settings: RunSettings, classifier: Classifier | None, statistics: Statistics | None) -> RunSettings:
+    """Settings that name objects as such, so that no record claims that they are the bundled ones."""
     changed: dict[str, Any] = {}
     if classifier is not None:
         name = f"object {type(classifier).__name__}"
@@ -186,16 +189,11 @@ def named(settings: RunSettings, classifier: Classifier | None, statistics: Stat
     return settings.model_copy(update=changed)
 
 
-def evolve_one(job: Job, name: str, watch: Callable[[Metrics], None]) -> Result:
-    """One class: recorded under out/name where `out` is given."""
+def evolve_one(job: Job, name: str, progress: Progress) -> Result:
+    """One target class: recorded in out/name where `out` is given."""
     settings = job.settings
-    if settings.out is None:
-        if settings.resume or settings.overwrite:
-            raise UserError("resume and overwrite need out=FOLDER")
-        return run_job(job, None, watch)
-    folder = user_path(settings.out) / name
-    record = open_folder(folder, settings, job.fingerprints)
-    try:
-        return run_job(job, record, watch)
-    finally:
-        record.close()
+    if settings.out is not None:
+        return record_job(job, user_path(settings.out) / name, progress, success=not name)
+    if settings.resume or settings.overwrite:
+        raise UserError("resume and overwrite need out=FOLDER")
+    return run_job(job, None, progress)

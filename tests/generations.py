@@ -7,8 +7,7 @@ import numpy as np
 from fooling.kernels import numba, tables
 from fooling.kernels.numba import delta_operators, philox
 from fooling.kernels.numba.operators import GenerationInputs, operators
-from fooling.kernels.reference import breed
-from fooling.kernels.reference.operators import ORIGINAL, OperatorRates
+from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 
 LEVELS = np.random.default_rng(5).dirichlet(np.full(256, 0.1), 3)
 

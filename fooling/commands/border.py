@@ -1,47 +1,49 @@
 """Real digits moved and scaled: how far off its centre before a clear digit is misread?"""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier
-from fooling.commands import experiment
+from fooling.classifiers.base import Classifier, predict
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.inputs import (
     accuracy_and_confidence,
     classes_of,
-    opened,
-    os_errors,
-    predict_scores,
+    describe_classifier,
+    open_checked,
     real_images,
     subsample,
 )
-from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.data.images import rescale, translate
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.plots.border import Example, FigureData, chart
+from fooling.plots.border import FILES, Example, FigureData, chart
+from fooling.records.files import write_atomically
+from fooling.search.result import Result
 from fooling.settings.experiments import BorderSettings
 from fooling.statistics.intervals import proportion_with_ci
 
 WAYS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # down, right
-LEVELS = (0.9, 0.5)  # accuracies whose first missing is told
+LEVELS = (0.9, 0.5)  # accuracies: where they are first not reached is reported
 EXAMPLES = 9  # places of the example, at most
 
 
-def prepare(settings: BorderSettings) -> Task:
+def plan(settings: BorderSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the classifier."""
     data = real_images(settings.data, "test", "fooling border")
-    classifier = opened(settings.classifier, data)
+    classifier = open_checked(settings.classifier, data)
     images = subsample(data, classes_of(settings.digit, len(data.classes)), settings.images, settings.seed)
-    return lambda watch: perform(settings, classifier, images, watch)
+    return Plan(inputs=(classifier, images))
 
 
-def perform(settings: BorderSettings, classifier: Classifier, data: ImageSet, watch: ProgressCallback) -> ExperimentResult:
-    """Asks about every image at every place and scale."""
-
+def compute(settings: BorderSettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
+    """Classifies every image at every place and scale."""
+    classifier, data = plan.inputs
     offsets, scales = with_rest(settings.offsets, 0), with_rest(settings.scales, 1.0)
     distances = sorted({abs(offset) for offset in offsets})
     total = len(offsets) ** 2 + len(scales) * len(distances)
@@ -51,7 +53,7 @@ def perform(settings: BorderSettings, classifier: Classifier, data: ImageSet, wa
         nonlocal done
         watch("places and scales", done, total)
         done += 1
-        return predict_scores(classifier, images)
+        return predict(classifier, images)
 
     at = {(down, right): score(translate(data.images, down, right)) for down in offsets for right in offsets}
     clear = is_clear(at[0, 0], data, settings.threshold)
@@ -62,7 +64,7 @@ def perform(settings: BorderSettings, classifier: Classifier, data: ImageSet, wa
     toward = np.random.default_rng(settings.seed).integers(0, len(WAYS), len(data.labels))
     grown = {(s, d): score(spread_out(rescale(data.images, s), toward, d)) for s in scales for d in distances}
     result: dict[str, Any] = {
-        "classifier": os_errors(classifier, settings.classifier),
+        "classifier": describe_classifier(classifier, settings.classifier),
         "data": data.source,
         "images": len(data.labels),
         "image_side": [int(side) for side in data.images.shape[1:3]],
@@ -81,7 +83,7 @@ def perform(settings: BorderSettings, classifier: Classifier, data: ImageSet, wa
     }
     result["below"] = {f"{level:g}": first_below(result["ways"], level) for level in LEVELS}
     shown = examples(data.images[clear][0], [d for d in offsets if d >= 0], scales, classifier)
-    return ExperimentResult(result, chart(result, shown), *table(result), said=in_words(result))
+    return Summary(result, *table(result), in_words(result), figure=shown)
 
 
 def with_rest(values: Sequence[Any], rest: Any) -> tuple[Any, ...]:
@@ -153,7 +155,7 @@ def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], clas
     def strip(values: Sequence[float], change: Callable[[Any], Bytes]) -> list[Example]:
         few = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(EXAMPLES, len(values))).round().astype(int))]
         images = np.concatenate([change(value) for value in few])
-        scores = predict_scores(classifier, images)
+        scores = predict(classifier, images)
         labels = [classifier.labels[int(row.argmax())] for row in scores]
         return [Example(*one) for one in zip(few, images, labels, scores.max(axis=1).tolist(), strict=True)]
 
@@ -185,11 +187,9 @@ def in_words(result: dict[str, Any]) -> list[str]:
     return said
 
 
-SUMMARY = "how far off its centre, how large or small, before a clear digit is misread"
-USAGE = "fooling border data.path=PATH key=value …"
-BORDER = experiment.Experiment("border", USAGE, BorderSettings, prepare)
+def draw(folder: Path, summary: Summary) -> None:
+    """border.png."""
+    write_atomically(folder / "border.png", chart(summary.content, summary.figure))
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    return experiment.main(BORDER, arguments)
+COMMAND = Experiment("border", plan, compute, draw, ("border.json", *FILES))

@@ -7,38 +7,35 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.base import Classifier, predict_batch, probes
-from fooling.commands import experiment
-from fooling.commands.inputs import opened, os_errors
-from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.inputs import describe_classifier, open_checked
 from fooling.data.drawings import Drawing, read_drawing
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
-from fooling.plots.classify import PREPARATIONS, FigureData, answer, chart, steps_taken
-from fooling.records.files import png
-from fooling.settings import validate
+from fooling.plots.classify import FILES, PREPARATIONS, FigureData, answer, chart, steps_taken
+from fooling.records.files import png, write_atomically
+from fooling.search.result import Result
 from fooling.settings.experiments import ClassifySettings
 from fooling.settings.fields import user_path
-from fooling.settings.overrides import collect
 
 # From which score on an answer is taken: sigmoids are each on or off by themselves, and of noise all of them are off; a softmax
 # must share 1 out among its classes, so the largest is high by construction.
 THRESHOLD, THRESHOLD_OF_SUM = 0.5, 0.9
 
 
-def prepare(settings: ClassifySettings) -> Task:
-    """Opens the classifier and reads the pictures: a bad one is told before anything is written."""
+def plan(settings: ClassifySettings, _words: Sequence[str]) -> Plan:
+    """Opens the classifier and reads the images, so that a bad one is refused before anything is written."""
     if not settings.files:
-        raise UserError("fooling classify: expected pictures, as in fooling classify two.png photo.jpg")
-    classifier = opened(settings.classifier, None)
+        raise UserError("fooling classify: expected image files, as in fooling classify two.png photo.jpg")
+    classifier = open_checked(settings.classifier, None)
     height, width, _ = classifier.input_shape
-    drawings = [read_drawing(user_path(name), (height, width)) for name in settings.files]
-    return lambda watch: perform(settings, classifier, drawings, watch)
+    return Plan(inputs=(classifier, [read_drawing(user_path(name), (height, width)) for name in settings.files]))
 
 
-def perform(
-    settings: ClassifySettings, classifier: Classifier, drawings: Sequence[Drawing], watch: ProgressCallback
-) -> ExperimentResult:
-    """Asks the classifier about each picture."""
+def compute(settings: ClassifySettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
+    """Classifies each image."""
+    classifier, drawings = plan.inputs
     threshold = settings.threshold or usual_threshold(classifier)
     ways = ("plain", "fitted") if settings.centre else ("plain",)
     pictures, shown = [], {}
@@ -55,19 +52,15 @@ def perform(
             }
         pictures.append(entry)
     result = {
-        "classifier": os_errors(classifier, settings.classifier),
+        "classifier": describe_classifier(classifier, settings.classifier),
         "labels": list(classifier.labels),
         "threshold": threshold,
         "pictures": pictures,
     }
-    return ExperimentResult(
-        result=result,
-        picture=chart(result, figure_data(drawings, ways)),
-        columns=["picture", *(PREPARATIONS[way] for way in ways)],
-        rows=[[entry["file"], *(answer(entry[way]) for way in ways)] for entry in pictures],
-        said=[*(steps_taken(entry, ways) for entry in pictures), f"rejected: no score reaches the threshold of {threshold:g}"],
-        files=shown,
-    )
+    rows = [[entry["file"], *(answer(entry[way]) for way in ways)] for entry in pictures]
+    lines = [*(steps_taken(entry, ways) for entry in pictures), f"rejected: no score reaches the threshold of {threshold:g}"]
+    columns = ["picture", *(PREPARATIONS[way] for way in ways)]
+    return Summary(result, columns, rows, lines, figure_data(drawings, ways), shown)
 
 
 def figure_data(drawings: Sequence[Drawing], ways: Sequence[str]) -> FigureData:
@@ -101,25 +94,9 @@ def reading(classifier: Classifier, image: Bytes, threshold: float) -> dict[str,
     }
 
 
-SUMMARY = "what a classifier reads in your own drawings and photos"
-USAGE = "fooling classify FILES… key=value …   (pictures: PNG, JPEG, …; colour, alpha, 16 bits)"
-CLASSIFY = experiment.Experiment("classify", USAGE, ClassifySettings, prepare, ("shown",))
+def draw(folder: Path, summary: Summary) -> None:
+    """classify.png."""
+    write_atomically(folder / "classify.png", chart(summary.content, summary.figure))
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    return experiment.main(CLASSIFY, arguments, read_words)
-
-
-def read_words(arguments: Sequence[str]) -> Any:
-    """Settings of words of which those without a =, and those that name a file, are pictures."""
-    pictures = [word for word in arguments if is_picture(word)]
-    tree = collect([word for word in arguments if not is_picture(word)], ClassifySettings, "classify")
-    return validate({**tree, "files": pictures or tree["files"]}, ClassifySettings)
-
-
-def is_picture(word: str) -> bool:
-    """Whether a word is no setting: it has no =, or is the name of a file; .yaml is one of settings."""
-    if word.startswith("-") or word.endswith((".yaml", ".yml")):
-        return False
-    return "=" not in word or Path(word).is_file()
+COMMAND = Experiment("classify", plan, compute, draw, ("classify.json", "shown", *FILES))

@@ -1,35 +1,35 @@
-"""Networks with damaged neurons: what is left of what they read, and of what was evolved against the whole network."""
+"""`fooling damage`: neuron ablation. How damaged networks classify real images, and those evolved against the whole one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fooling.classifiers import CLASSIFIERS
 from fooling.classifiers.ablation import ablate, neuron_access, neurons_of
-from fooling.classifiers.base import Classifier
+from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.detection import MIN_IMAGES
-from fooling.commands import experiment
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.grid import GridEntry
 from fooling.commands.inputs import (
     accuracy_and_confidence,
     classes_of,
-    evolve,
+    describe_classifier,
+    fit_statistics,
     make_jobs,
-    opened,
-    os_errors,
-    predict_scores,
+    open_checked,
     real_images,
-    statistics_of,
     subsample,
     to_bytes,
 )
-from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
-from fooling.plots.damage import EvolvedImages, chart
-from fooling.search.job import Job
+from fooling.plots.damage import FILES, EvolvedImages, chart
+from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import DamageSettings
 from fooling.statistics import Statistics
@@ -48,7 +48,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """Images, and the class that each is about: of real ones what the whole network reads, of evolved ones the wanted one."""
+    """Images, and the class that each is about: of real ones what the whole network reads, of evolved ones the target."""
 
     images: Bytes  # [N, H, W, C]
     right: Ints  # [N], the class that counts as right
@@ -56,21 +56,37 @@ class ProbeSet:
     before: Floats  # [N], that confidence of the whole network
 
 
-def prepare(settings: DamageSettings) -> Task:
-    """Opens the network, reads the data, prepares the searches. Refuses what cannot be damaged."""
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured besides the evolved images."""
+
+    network: Classifier  # the whole one
+    doses: Sequence[tuple[float, int]]  # per cent, neurons
+    real: ImageSet | None
+
+
+def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
+    """Opens the network and reads the data; jobs against the whole network, and those of the picture."""
     chosen = settings.classifier
     if chosen.name not in CLASSIFIERS:
-        said = f"classifier={chosen.name} is a foreign model, whose weights are out of reach"
-        raise UserError(f"fooling damage: {said}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
+        reason = f"classifier={chosen.name} is an external model, whose weights are out of reach"
+        raise UserError(f"fooling damage: {reason}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
     test = real_images(settings.data, "test", "fooling damage") if settings.data.given else None
-    network = opened(chosen, test)
+    network = open_checked(chosen, test)
     layers, classes = neurons_of(network), classes_of(settings.digit, network.num_classes)
     doses = doses_of(settings, sum(layers.values()))
     train = real_images(settings.data, "train", "fooling damage") if test else None
     real = subsample(test, classes, settings.images, settings.seed) if test else None
     if real and len(real.labels) < MIN_IMAGES:
         raise UserError(f"{real.source}: expected at least {MIN_IMAGES} test images, got {len(real.labels)}")
-    return lambda watch: perform(settings, network, doses, real, statistics_of(train, watch), watch)
+    statistics = fit_statistics(train)
+    entries = entries_against(settings, network, statistics, settings.runs, {"network": "whole"})
+    if settings.pictured:
+        entries += entries_against(settings, network, statistics, settings.pictured, {"pictured": "whole"})
+        for number in pictured(doses):
+            damaged, axes = ablated_network(settings, network, number, 0), {"pictured": f"damaged-{number}"}
+            entries += entries_against(settings, damaged, statistics, settings.pictured, axes)
+    return Plan(entries, Inputs(network, doses, real))
 
 
 def doses_of(settings: DamageSettings, neurons: int) -> list[tuple[float, int]]:
@@ -82,41 +98,19 @@ def doses_of(settings: DamageSettings, neurons: int) -> list[tuple[float, int]]:
     return [(100 * number / neurons, number) for number in settings.neurons]
 
 
-def perform(
-    settings: DamageSettings,
-    network: Classifier,
-    doses: Sequence[tuple[float, int]],
-    real: ImageSet | None,
-    statistics: Statistics | None,
-    watch: ProgressCallback,
-) -> ExperimentResult:
-    """Evolves against the whole network, asks damaged ones, and shows what they evolve."""
-
-    evolved = evolve(jobs(settings, network, statistics, settings.runs), watch, "evolving against the whole network")
-    groups = {"evolved": asked_of(network, np.concatenate([one.images for one in evolved]), classes_in(evolved), is_real=False)}
+def compute(settings: DamageSettings, plan: Plan, results: list[Result], watch: ProgressCallback) -> Summary:
+    """Classifies the images with damaged networks, and describes what evolves against them."""
+    inputs: Inputs = plan.inputs
+    network, real = inputs.network, inputs.real
+    evolved = [result for entry, result in zip(plan.entries, results, strict=True) if "network" in entry.axes]
+    groups = {"evolved": probe_set(network, np.concatenate([r.images for r in evolved]), classes_in(evolved), is_real=False)}
     if real:
-        groups["real"] = asked_of(network, real.images, real.labels, is_real=True)
-    counts = sorted({number for _, number in doses})
-    networks = {n: [ablated_network(settings, network, n, r) for r in range(settings.repeats)] for n in counts}
-    found: dict[int, Any] = {0: {name: summary([answer(network, asked)]) for name, asked in groups.items()}}
-    for place, n in enumerate(counts):
-        answers: dict[str, list[Any]] = {name: [] for name in groups}
-        for r, damaged in enumerate(networks[n]):
-            watch("damaged networks", place * settings.repeats + r, len(counts) * settings.repeats)
-            for name, asked in groups.items():
-                answers[name].append(answer(damaged, asked))
-        found[n] = {name: summary(several) for name, several in answers.items()}
-        if real:
-            found[n]["detector"] = detector(answers["evolved"], answers["real"])
-    pictured = (
-        {"whole": network, **{f"{n} damaged": networks[n][0] for n in evenly_spaced(counts)}} if settings.pictured else {}
-    )
-    before = [
-        Baseline(name, evolve(jobs(settings, one, statistics, settings.pictured), watch, f"evolving, {name}"))
-        for name, one in pictured.items()
-    ]
-    result = {
-        "classifier": os_errors(network, settings.classifier),
+        groups["real"] = probe_set(network, real.images, real.labels, is_real=True)
+    counts = sorted({number for _, number in inputs.doses})
+    found, files = answers_of_networks(settings, network, groups, counts, watch)
+    baselines = baselines_of(plan, results)
+    content = {
+        "classifier": describe_classifier(network, settings.classifier),
         "labels": list(network.labels),
         "neurons": {
             "kind": neuron_access(network).neurons,
@@ -127,16 +121,38 @@ def perform(
         "repeats": settings.repeats,
         "prior": settings.prior,
         "data": real.source if real else None,
-        "images": {name: len(asked.images) for name, asked in groups.items()},
+        "images": {name: len(probes.images) for name, probes in groups.items()},
         "whole": found[0],
-        "doses": [{"dosage": dosage, "neurons": n, **found[n]} for dosage, n in doses],
-        "pictured": [what_evolved(one) for one in before],
+        "doses": [{"dosage": dosage, "neurons": n, **found[n]} for dosage, n in inputs.doses],
+        "pictured": [what_evolved(one) for one in baselines],
         "networks": {str(n): f"damaged-{n}.safetensors" for n in counts},
     }
-    files = {f"damaged-{n}.safetensors": to_bytes(networks[n][0]) for n in counts}
-    return ExperimentResult(
-        result, chart(result, [figure_data(one) for one in before]), *table(result), said=in_words(result), files=files
-    )
+    return Summary(content, *table(content), in_words(content), [figure_data(one) for one in baselines], files)
+
+
+def answers_of_networks(
+    settings: DamageSettings,
+    network: Classifier,
+    groups: Mapping[str, ProbeSet],
+    counts: Sequence[int],
+    watch: ProgressCallback,
+) -> tuple[dict[int, Any], dict[str, bytes]]:
+    """How the whole network (0) and those with so many damaged neurons classify the images; a file of one of each."""
+    found: dict[int, Any] = {0: {name: summary([answer(network, probes)]) for name, probes in groups.items()}}
+    files = {}
+    for place, n in enumerate(counts):
+        answers: dict[str, list[Any]] = {name: [] for name in groups}
+        for r in range(settings.repeats):
+            watch("damaged networks", place * settings.repeats + r, len(counts) * settings.repeats)
+            damaged = ablated_network(settings, network, n, r)
+            if r == 0:
+                files[f"damaged-{n}.safetensors"] = to_bytes(damaged)
+            for name, probes in groups.items():
+                answers[name].append(answer(damaged, probes))
+        found[n] = {name: summary(several) for name, several in answers.items()}
+        if "real" in groups:
+            found[n]["detector"] = detector(answers["evolved"], answers["real"])
+    return found, files
 
 
 # --- networks and images ------------------------------------------------------------------------------------------------
@@ -147,12 +163,31 @@ def ablated_network(settings: DamageSettings, network: Classifier, number: int, 
     return damaged
 
 
-def jobs(settings: DamageSettings, network: Classifier, statistics: Statistics | None, runs: int) -> list[Job]:
-    """Searches against a network."""
+def entries_against(
+    settings: DamageSettings, network: Classifier, statistics: Statistics | None, runs: int, axes: Mapping[str, str]
+) -> list[GridEntry]:
+    """Jobs against a network, one for each class."""
     digit = settings.digit if isinstance(settings.digit, int | str) else ",".join(map(str, settings.digit))
     words = [f"prior={settings.prior}", f"digit={digit}", f"runs={runs}", f"seed={settings.seed}"]
     words.append(f"generations={settings.generations}")
-    return make_jobs(network, settings.classifier, statistics, words)
+    (value,) = axes.values()
+    name = "" if value == "whole" else value
+    return [GridEntry(job, axes) for job in make_jobs(settings, network, statistics, words, name)]
+
+
+def baselines_of(plan: Plan, results: Sequence[Result]) -> list[Baseline]:
+    """The results of the networks in the picture."""
+    found: dict[str, list[Result]] = {}
+    for entry, result in zip(plan.entries, results, strict=True):
+        if "pictured" in entry.axes:
+            kind, _, number = entry.axes["pictured"].partition("-")
+            found.setdefault(f"{number} {kind}" if number else kind, []).append(result)
+    return [Baseline(name, several) for name, several in found.items()]
+
+
+def pictured(doses: Sequence[tuple[float, int]]) -> list[int]:
+    """How many neurons are damaged in the networks of the picture."""
+    return evenly_spaced(sorted({number for _, number in doses}))
 
 
 def classes_in(results: Sequence[Result]) -> Ints:
@@ -160,9 +195,9 @@ def classes_in(results: Sequence[Result]) -> Ints:
     return np.concatenate([one.classes for one in results])
 
 
-def asked_of(network: Classifier, images: Bytes, right: Ints, *, is_real: bool) -> ProbeSet:
+def probe_set(network: Classifier, images: Bytes, right: Ints, *, is_real: bool) -> ProbeSet:
     """Images with what the whole network says of them."""
-    scores = predict_scores(network, images)
+    scores = predict(network, images)
     about = scores.argmax(axis=1) if is_real else right
     return ProbeSet(images, right, about, scores[np.arange(len(about)), about])
 
@@ -174,11 +209,11 @@ def evenly_spaced(counts: Sequence[int]) -> list[int]:
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
-def answer(network: Classifier, asked: ProbeSet) -> dict[str, Any]:
+def answer(network: Classifier, probes: ProbeSet) -> dict[str, Any]:
     """What a network says of images: how right it is, its confidences, and how far they have fallen [N]."""
-    scores = predict_scores(network, asked.images)
-    fall = asked.before - scores[np.arange(len(asked.about)), asked.about]
-    return {**accuracy_and_confidence(scores, asked.right), "fall": fall}
+    scores = predict(network, probes.images)
+    fall = probes.before - scores[np.arange(len(probes.about)), probes.about]
+    return {**accuracy_and_confidence(scores, probes.right), "fall": fall}
 
 
 def summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -265,11 +300,9 @@ def in_words(result: dict[str, Any]) -> list[str]:
     return said
 
 
-SUMMARY = "networks with damaged neurons: what they still read, and what they evolve"
-USAGE = "fooling damage [data.path=PATH] dosage=0.01,0.1,1,10 key=value …"
-DAMAGE = experiment.Experiment("damage", USAGE, DamageSettings, prepare, ("damaged-*.safetensors",))
+def draw(folder: Path, summary: Summary) -> None:
+    """damage.png."""
+    write_atomically(folder / "damage.png", chart(summary.content, summary.figure))
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    return experiment.main(DAMAGE, arguments)
+COMMAND = Experiment("damage", plan, compute, draw, ("damage.json", "damaged-*.safetensors", *FILES))

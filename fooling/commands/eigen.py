@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fooling.classifiers.accuracy import check_data
-from fooling.classifiers.base import Classifier
+from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.judges import load_judge
 from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
-from fooling.commands import experiment
-from fooling.commands.inputs import classes_of, opened, predict_scores, real_images, subsample, to_bytes
-from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.inputs import classes_of, open_checked, real_images, subsample, to_bytes
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
-from fooling.plots.eigen import FigureData, chart
+from fooling.plots.eigen import FILES, FigureData, chart
+from fooling.records.files import write_atomically
+from fooling.search.result import Result
 from fooling.settings.experiments import EigenSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
@@ -25,12 +28,11 @@ RECONSTRUCTED = 4  # images
 NAMES = {"means": "nearest class mean", "residual": "least residual"}
 
 
-def prepare(settings: EigenSettings) -> Task:
-    """Reads the data and opens the networks; the work itself fits and measures."""
+def plan(settings: EigenSettings, _words: Sequence[str]) -> Plan:
+    """Reads the data and opens the networks."""
     train, test = (real_images(settings.data, split, "fooling eigen") for split in ("train", "test"))
     classes_of(settings.digit, len(train.classes))
-    networks, left_out = open_networks(settings, test)
-    return lambda watch: perform(settings, train, test, networks, left_out, watch)
+    return Plan(inputs=(train, test, *open_networks(settings, test)))
 
 
 def open_networks(settings: EigenSettings, test: ImageSet) -> tuple[dict[str, Classifier], list[str]]:
@@ -38,7 +40,7 @@ def open_networks(settings: EigenSettings, test: ImageSet) -> tuple[dict[str, Cl
     found: dict[str, Classifier] = {}
     left_out = []
     for name in dict.fromkeys([settings.classifier.name, *settings.judges]):
-        network = opened(settings.classifier, None) if name == settings.classifier.name else load_judge(name)
+        network = open_checked(settings.classifier, None) if name == settings.classifier.name else load_judge(name)
         try:
             check_data(network, test)
         except UserError as error:
@@ -48,16 +50,9 @@ def open_networks(settings: EigenSettings, test: ImageSet) -> tuple[dict[str, Cl
     return found, left_out
 
 
-def perform(
-    settings: EigenSettings,
-    train: ImageSet,
-    test: ImageSet,
-    networks: dict[str, Classifier],
-    left_out: Sequence[str],
-    watch: ProgressCallback,
-) -> ExperimentResult:
-    """Fits the eigen-images, and measures what k of them are worth."""
-
+def compute(settings: EigenSettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
+    """Fits the principal components and measures what k of them explain, and how they classify."""
+    train, test, networks, left_out = plan.inputs
     fitted = fit_pca(train, max(settings.components, *settings.steps), watch)
     classifiers = {method: made(make_pca(fitted, train, method, settings.components), train, test) for method in METHODS}
     total = len(networks) + len(settings.steps)
@@ -93,15 +88,14 @@ def perform(
         "networks": found,
         "left_out": list(left_out),
     }
-    return ExperimentResult(
-        result=result,
-        picture=chart(result, FigureData(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
-        columns=["classifier", f"right of {len(test.images):,} test images", "95 %"],
-        rows=[row(entry["name"] + components(entry), entry["accuracy"]) for entry in [*result["pca"], *found]],
-        said=[
-            *left_out,
-            "PCA classifiers: use them with classifier=pca classifier.path=FOLDER/pca_means.safetensors, pca_residual",
-        ],
+    rows = [row(entry["name"] + components(entry), entry["accuracy"]) for entry in [*result["pca"], *found]]
+    note = "PCA classifiers: use them with classifier=pca classifier.path=FOLDER/pca_means.safetensors, pca_residual"
+    return Summary(
+        result,
+        ["classifier", f"right of {len(test.images):,} test images", "95 %"],
+        rows,
+        [*left_out, note],
+        figure=(FigureData(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
         files={f"pca_{name}.safetensors": to_bytes(one) for name, one in classifiers.items()},
     )
 
@@ -117,9 +111,7 @@ def made(classifier: PcaClassifier, train: ImageSet, test: ImageSet) -> PcaClass
 
 def right(classifier: Classifier, test: ImageSet) -> dict[str, Any]:
     """Its accuracy, with the 95 % interval."""
-    return proportion_with_ci(
-        int((predict_scores(classifier, test.images).argmax(axis=1) == test.labels).sum()), len(test.labels)
-    )
+    return proportion_with_ci(int((predict(classifier, test.images).argmax(axis=1) == test.labels).sum()), len(test.labels))
 
 
 def step_of(fitted: ComponentSets, train: ImageSet, test: ImageSet, k: int) -> dict[str, Any]:
@@ -166,11 +158,9 @@ def row(name: str, accuracy: dict[str, Any]) -> list[str]:
     return [name, f"{accuracy['share']:.2%}", f"{accuracy['low']:.1%}–{accuracy['high']:.1%}"]
 
 
-SUMMARY = "eigen-images of a data set, and classifiers made of them beside the networks"
-USAGE = "fooling eigen data.path=PATH key=value …"
-EIGEN = experiment.Experiment("eigen", USAGE, EigenSettings, prepare, ("pca_*.safetensors",))
+def draw(folder: Path, summary: Summary) -> None:
+    """eigen.png."""
+    write_atomically(folder / "eigen.png", chart(summary.content, *summary.figure))
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    return experiment.main(EIGEN, arguments)
+COMMAND = Experiment("eigen", plan, compute, draw, ("eigen.json", "pca_*.safetensors", *FILES))

@@ -1,39 +1,30 @@
 """`fooling examine`: what a classifier is like, before a search is spent on it."""
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Any
 
-from fooling.classifiers import open_classifier
 from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note, speeds
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.layers import describe_layer, layer_shapes
-from fooling.commands.console import print_table, written_whole
-from fooling.data import ImageSet, load_data
-from fooling.settings import load
+from fooling.commands.console import print_table
+from fooling.commands.experiment import Tool
+from fooling.commands.inputs import open_for
+from fooling.data import load_data
+from fooling.records.files import new_file
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
-from fooling.settings.help import help_text
-from fooling.statistics import BUNDLED, Statistics
 
-SUMMARY = "examine a classifier: outputs, batches, speed, accuracy"
-USAGE = "fooling examine classifier=onnx classifier.path=model.onnx data.path=PATH key=value …"
-MOST = 10_000  # labelled images that are asked about
+MAX_IMAGES = 10_000  # labelled images whose accuracy is measured
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(ExamineSettings, "examine", USAGE, arguments))
-        return 0
-    settings = load(arguments, ExamineSettings, "examine")
-
+def examine(settings: ExamineSettings) -> None:
+    """Checks a classifier, measures its speed and, on labelled images, its accuracy."""
     data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
-    classifier = open_for(settings, data)
+    classifier = open_for(settings.classifier, data)
     found = check_classifier(classifier)
-    rows = accuracies(classifier, data, MOST) if data else []
+    rows = accuracies(classifier, data, MAX_IMAGES) if data else []
     rates = speeds(classifier)
     about = {**describe(classifier), **asdict(found), "images_per_second": {str(size): round(r) for size, r in rates.items()}}
     if data:
@@ -43,24 +34,10 @@ def main(arguments: list[str]) -> int:
     if settings.layers:
         about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
-        with written_whole(user_path(settings.out), settings.overwrite) as part:
+        with new_file(user_path(settings.out), settings.overwrite) as part:
             part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not settings.quiet:
         show(settings, about, rows)
-    return 0
-
-
-def open_for(settings: ExamineSettings, data: ImageSet | None) -> Classifier:
-    """The classifier; the data, or else MNIST's statistics, tell the size of its images where it does not say itself."""
-
-    def like() -> Any:
-        if data:
-            return tuple(data.images.shape[1:]), data.classes
-
-        statistics = Statistics.load(BUNDLED)
-        return tuple(int(side) for side in statistics.shape), tuple(str(label) for label in statistics.labels)
-
-    return open_classifier(settings.classifier, like)
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
@@ -99,7 +76,6 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy])
 
 def show_layers(layers: dict[str, list[int]]) -> None:
     """The layers, one a line."""
-
     print()
     if not layers:
         print("layers       none that can be raised: search=dream needs jax_fn, a function of JAX from images to scores")
@@ -114,3 +90,5 @@ GIVES = {
     "sigmoid": "logits, of which a sigmoid each makes scores",
     "label": "labels only",
 }
+
+COMMAND = Tool(examine)

@@ -1,132 +1,168 @@
-"""What the commands of the experiments share: settings, a record folder with its status, progress, the closing line."""
+"""The one face of commands: settings → plan → results of the jobs → summary → pictures and a table."""
 
-import contextlib
-import shutil
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-from fooling.commands.console import print_table, progress
-from fooling.commands.outcome import ExperimentResult, Task
-from fooling.errors import UserError
-from fooling.records import CONFIG, EXPERIMENT, kind_of, versions
-from fooling.records.files import TEMPORARY, fresh_folder, locked, os_errors, read_json, write_atomically, write_json
-from fooling.records.resume import RUNS
-from fooling.settings import dump, load
-from fooling.settings.experiments import ExperimentSettings
+from fooling.commands.console import InterruptHandler, ProgressCallback, progress, show_table
+from fooling.commands.grid import GridEntry, describe_job, run_entry, run_grid, title_of
+from fooling.errors import Interrupted
+from fooling.records import EXPERIMENT, STATUS_FILES, status_of, versions
+from fooling.records.files import os_errors, write_atomically, write_json
+from fooling.records.resume import check_same, choose_folder, refuse_unless_free
+from fooling.records.status import recording
+from fooling.search.result import Result
+from fooling.settings import dump
 from fooling.settings.fields import user_path
-from fooling.settings.help import help_text
 
 
-class Experiment(NamedTuple):
-    """A command: its names and what it may leave behind."""
+@dataclass(frozen=True)
+class Plan:
+    """What a command will do: everything that can be refused has been checked."""
 
-    name: str  # of the command, of configs/NAME.yaml, NAME.json and NAME.png
-    usage: str
-    model: type[ExperimentSettings]
-    prepare: Callable[[Any], Task]  # settings → the work; refuses what does not fit together before a folder is made
-    more: tuple[str, ...] = ()  # patterns of the other files that it writes
+    entries: Sequence[GridEntry] = ()  # the jobs to evolve, each with a record in the command's folder
+    inputs: Any = None  # what `compute` needs besides the results
+    name: str = ""  # of a fresh folder; '' = the command's
+    written: Sequence[str] | None = None  # full names of the settings in config.yaml; None = all
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command found."""
+
+    content: Mapping[str, Any]  # of NAME.json; {} = there is none
+    columns: Sequence[str]  # of the table on the terminal …
+    rows: Sequence[Sequence[str]]  # … and its cells
+    lines: Sequence[str] = ()  # below the table
+    figure: Any = None  # what the pictures show besides the content
+    files: Mapping[str, bytes] = field(default_factory=dict)  # more files, by their names in the folder
+    left: int = 1  # columns that are aligned to the left
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A command that leaves one folder."""
+
+    name: str  # of the command, of configs/NAME.yaml and NAME.json
+    plan: Callable[[Any, Sequence[str]], Plan]  # settings and the words they are from; refuses before anything is written
+    compute: Callable[[Any, Plan, list[Result], ProgressCallback], Summary]
+    draw: Callable[[Path, Summary], None]  # writes the pictures into the folder
+    files: tuple[str, ...]  # patterns of what it writes besides config.yaml, the status file and the records of its jobs
+    status_file: str = EXPERIMENT
+    closing: str = ""  # what the last line names; '' = NAME.png, NAME.json
+    command: str = ""  # as it is typed; '' = fooling NAME
+    alone: Callable[[Any], bool] = lambda settings: False  # settings → whether the folder is the record of its only job
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """Everything that its folder holds, as patterns, the status first."""
-        return "experiment.json", "config.yaml", f"{self.name}.json", f"{self.name}.png", *self.more
+    def typed(self) -> str:
+        """The command as it is typed."""
+        return self.command or f"fooling {self.name}"
 
-
-def main(experiment: Experiment, arguments: Sequence[str], read: Callable[[Sequence[str]], Any] | None = None) -> int:
-    """The command: → exit code. `read` makes settings of the words where more than key=value may stand there."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(experiment.model, experiment.name, experiment.usage, arguments))
-        return 0
-    settings: Any = read(arguments) if read else load(arguments, experiment.model, experiment.name)
-    run(experiment, settings)
-    return 0
-
-
-def run(experiment: Experiment, settings: Any) -> tuple[Path, ExperimentResult]:
-    """Prepares, works, writes, and says what was found: → the folder and what lies in it."""
-
-    if settings.out:
-        refuse_unless_free(experiment, user_path(settings.out), settings.overwrite)
-    task = experiment.prepare(settings)
-    with opened(experiment, settings) as folder, progress(Console(), settings.quiet) as watch:
-        outcome = task(watch)
-        write(experiment, folder, outcome)
-    if not settings.quiet:
-        print_table(outcome.columns, outcome.rows, left=1)
-        for line in outcome.said:
-            print(line)
-        print(f"→ {folder}: {experiment.name}.png, {experiment.name}.json{', …' if outcome.files else ''}")
-    return folder, outcome
-
-
-def refuse_unless_free(experiment: Experiment, folder: Path, overwrite: bool) -> None:
-    """Refuses a folder of somebody else's files, and the same experiment's record without `overwrite`."""
-
-    kind = kind_of(folder)
-    if not kind:
-        return
-    begun = read_json(folder / EXPERIMENT).get("command") if kind == "experiment" else None
-    ours = f"fooling {experiment.name}"
-    if begun != ours:
-        holds = f"the record of `{begun}`" if begun else "other files than this experiment's"
-        raise UserError(f"out={folder}: holds {holds}; give an empty or a new folder")
-    if not overwrite:
-        raise UserError(f"out={folder}: holds a record of {ours}; overwrite=true replaces it, or give another folder")
-
-
-@contextlib.contextmanager
-def opened(experiment: Experiment, settings: Any) -> Iterator[Path]:
-    """A folder for the record, its experiment.json telling how far it is; nobody else may write to it meanwhile."""
-
-    named = user_path(settings.out) if settings.out else None
-    folder = named or fresh_folder(RUNS, f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    with os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        clear(experiment, folder)
-        about, start = describe(experiment, settings), time.perf_counter()
-        write_json(folder / EXPERIMENT, {**about, "status": "running"})
-        write_atomically(folder / CONFIG, dump(settings, about["command"]).encode())
+    def run(self, settings: Any, words: Sequence[str]) -> int:
+        """Runs the command → exit code 0, or 130 and 143 when it is interrupted."""
+        alone = self.alone(settings)
+        kind = "job" if alone else STATUS_FILES[self.status_file]
+        options = {"resume": settings.resume, "overwrite": settings.overwrite}
+        if settings.out and self.status_file == EXPERIMENT:  # before the data are read
+            refuse_unless_free(user_path(settings.out), kind, self.typed, **options)
+        plan, console = self.plan(settings, words), Console(highlight=False)
+        config = dump(settings, self.typed, plan.written)
+        folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name)
+        refuse_unless_free(folder, kind, self.typed, **options)
+        if begun:
+            check_same(folder, config, plan.entries[0].job.fingerprints if alone else {})
+            if status_of(folder) == "done":
+                console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
+                return 0
+        elif settings.resume:
+            console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
+        signals = InterruptHandler()
         try:
-            yield folder
-        except BaseException as error:
-            is_failure = isinstance(error, Exception)
-            about |= {"status": "failed", "error": str(error)} if is_failure else {"status": "interrupted"}
-            with contextlib.suppress(OSError, UserError):  # another error is being told already
-                write_json(folder / EXPERIMENT, about)
-            raise
-        write_json(folder / EXPERIMENT, {**about, "status": "done", "seconds": round(time.perf_counter() - start, 3)})
+            summary = (self.run_alone if alone else self.run_all)(settings, plan, folder, config, console, signals)
+        except Interrupted:
+            again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
+            command = shlex.join([*again, "resume=true"])
+            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}\n")
+            return signals.code
+        if not settings.quiet:
+            self.show(console, summary, folder)
+        return 0
+
+    def run_alone(
+        self, settings: Any, plan: Plan, folder: Path, config: str, console: Console, signals: InterruptHandler
+    ) -> Summary:
+        """Runs the only job; the folder is its record."""
+        del config
+        (entry,) = plan.entries
+        with signals:
+            result = run_entry(entry.job, folder, console, signals, title=title_of(entry.job, folder))
+        return self.compute(settings, plan, [result], lambda what, done, total: None)
+
+    def run_all(
+        self, settings: Any, plan: Plan, folder: Path, config: str, console: Console, signals: InterruptHandler
+    ) -> Summary:
+        """Runs the jobs, computes, writes NAME.json, then draws; the status file follows."""
+        start, names = time.perf_counter(), [entry.folder for entry in plan.entries]
+        about, overwrite = self.describe(settings, names), settings.overwrite
+        with recording(folder, config, self.status_file, overwrite=overwrite, about=about) as record:
+            try:
+                with signals:
+                    results = run_grid(plan.entries, folder, console, signals)
+                with progress(console, settings.quiet) as watch:
+                    summary = self.compute(settings, plan, results, watch)
+                self.write(folder, summary)
+                self.draw(folder, summary)
+                record.about["seconds"] = round(time.perf_counter() - start, 3)
+            finally:
+                if names:
+                    record.about["jobs"] = [describe_job(folder, name) for name in names]
+        return summary
+
+    def describe(self, settings: Any, names: Sequence[str]) -> dict[str, Any]:
+        """The keys of the status file at the start."""
+        return {
+            "command": self.typed,
+            "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "seed": getattr(settings, "seed", None),
+            "versions": versions(),
+            "files": list(self.files),
+            **({"jobs": [{"folder": name} for name in names]} if names else {}),
+        }
+
+    def write(self, folder: Path, summary: Summary) -> None:
+        """Writes NAME.json and the other files."""
+        for name, content in summary.files.items():
+            with os_errors(folder / name):
+                (folder / name).parent.mkdir(exist_ok=True)
+            write_atomically(folder / name, content)
+        if summary.content:
+            write_json(folder / f"{self.name}.json", summary.content)
+
+    def show(self, console: Console, summary: Summary, folder: Path) -> None:
+        """The table, what it means, and where the files are."""
+        show_table(console, summary.columns, summary.rows, summary.left)
+        for line in summary.lines:
+            console.print(Text(line), soft_wrap=True)
+        more = ", …" if summary.files else ""
+        closing = self.closing or f"{self.name}.png, {self.name}.json{more}"
+        console.print(Text(f"→ {folder}: {closing}"), soft_wrap=True)
 
 
-def describe(experiment: Experiment, settings: Any) -> dict[str, Any]:
-    """What experiment.json says besides the status."""
+@dataclass(frozen=True)
+class Tool:
+    """A command that writes single files, or only to the terminal."""
 
-    begun = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    seed = getattr(settings, "seed", None)
-    return {"status": "", "command": f"fooling {experiment.name}", "begun": begun, "seed": seed, "versions": versions()}
+    work: Callable[[Any], None]  # settings → files and a table
 
-
-def clear(experiment: Experiment, folder: Path) -> None:
-    """Removes what an earlier run of the same experiment left, and nothing else."""
-
-    for pattern in (*experiment.files, f"{TEMPORARY}*"):
-        for path in folder.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
-
-def write(experiment: Experiment, folder: Path, outcome: ExperimentResult) -> None:
-    """Writes the pictures and other files, then NAME.json: where it stands, everything does."""
-
-    for name, content in {**outcome.files, f"{experiment.name}.png": outcome.picture}.items():
-        with os_errors(folder / name):
-            (folder / name).parent.mkdir(exist_ok=True)
-        write_atomically(folder / name, content)
-    write_json(folder / f"{experiment.name}.json", outcome.result)
+    def run(self, settings: Any, words: Sequence[str]) -> int:
+        """Runs the command → exit code 0."""
+        del words
+        self.work(settings)
+        return 0

@@ -1,35 +1,31 @@
-"""`fooling ladder`: every prior, with the classifier, without it and against it, in one picture."""
+"""`fooling ladder`: every prior under three conditions, in one picture: attack, control, prior of another class."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 
 from fooling.classifiers.judges import load_judges
-from fooling.commands.console import show_table
-from fooling.commands.grid import Command, run_all
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.grid import GridEntry
 from fooling.errors import UserError
 from fooling.plots.captions import percent
-from fooling.plots.ladder import draw_ladder
-from fooling.records.files import read_json, write_json
-from fooling.run import prepare, run_job
+from fooling.plots.ladder import FILES, draw_ladder
+from fooling.records import SWEEP
+from fooling.run import prepare
 from fooling.search.job import Job, Pair, digits
 from fooling.search.loaders import get_classifier, get_statistics
 from fooling.search.prior import percentiles
 from fooling.search.result import Result
 from fooling.settings import load, validate
 from fooling.settings.commands import LadderSettings
-from fooling.settings.help import help_text
+from fooling.settings.files import flat, merge
 from fooling.settings.overrides import read_words
 from fooling.settings.schema import RunSettings
-from fooling.settings.tree import flat, merge
 from fooling.statistics.intervals import mean_pairwise_distance, proportion_with_ci
 
 RUNGS = ("none", "histogram", "variogram", "exemplar", "regional", "eigen")  # priors, the weakest first
@@ -54,14 +50,14 @@ def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str
     return [name for name in known if name in names or list(names) == ["all"]]
 
 
-def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[Job]:
+def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[GridEntry]:
     """A job for each rung, arm and digit, in this order; each rung with its own settings."""
     first = next(iter(rungs.values()))
     classifier = get_classifier(first, lambda: get_statistics(first))
     judges = load_judges(first.judges, classifier)
     wanted = digits(first, classifier.num_classes)
     fitted: dict[tuple[int, int], Any] = {}
-    jobs = []
+    entries = []
     for rung, settings in rungs.items():
         fit = settings.prior.bins, settings.prior.lags
         fitted[fit] = fitted.get(fit) or get_statistics(settings)
@@ -69,8 +65,8 @@ def ladder_jobs(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[J
             own = validate({**settings.model_dump(), "control": arm == "control"}, RunSettings)
             pairs = targets(wanted, arm, classifier.num_classes)
             found = prepare(own, classifier, fitted[fit], judges=judges, pairs=pairs)
-            jobs += [replace(job, rung=rung, arm=arm) for job in found]
-    return jobs
+            entries += [GridEntry(job, {"rung": rung, "arm": arm}) for job in found]
+    return entries
 
 
 def targets(wanted: Sequence[int], arm: str, classes: int) -> list[Pair]:
@@ -81,36 +77,36 @@ def targets(wanted: Sequence[int], arm: str, classes: int) -> list[Pair]:
     return list(zip(wanted, following, strict=True))
 
 
-def summary(settings: LadderSettings, jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
+def content(settings: LadderSettings, entries: Sequence[GridEntry], results: Sequence[Result]) -> dict[str, Any]:
     """All of ladder.json."""
-    rows: dict[tuple[str, str], list[tuple[Job, Result]]] = {}
-    for job, result in zip(jobs, results, strict=True):
-        rows.setdefault((job.rung, job.arm), []).append((job, result))
+    rows: dict[str, list[tuple[GridEntry, Result]]] = {}
+    for entry, result in zip(entries, results, strict=True):
+        rows.setdefault(entry.row, []).append((entry, result))
+    first = entries[0].job
     return {
         "settings": settings.model_dump(mode="json", exclude={"out", "resume", "overwrite", "quiet"}),
-        "labels": list(jobs[0].objective.classifier.labels),
-        "judges": list(jobs[0].judges),
+        "labels": list(first.objective.classifier.labels),
+        "judges": list(first.judges),
         "arms": ARMS,
         "rows": [row(found) for found in rows.values()],
-        "cells": [cell(job, result) for job, result in zip(jobs, results, strict=True)],
+        "cells": [cell(entry, result) for entry, result in zip(entries, results, strict=True)],
     }
 
 
-def cell(job: Job, result: Result) -> dict[str, Any]:
-    """What ladder.json says of a job; medians are over its images."""
-    prior, number = job.prior_digit, len(result.images)
+def cell(entry: GridEntry, result: Result) -> dict[str, Any]:
+    """A job in ladder.json; medians are over its images."""
+    prior, number = entry.job.prior_digit, len(result.images)
     classes = {name: scores.argmax(axis=1) for name, scores in result.judges.items()}
     return {
-        "rung": job.rung,
-        "arm": job.arm,
+        **entry.axes,
         "prior": prior,
         "digit": result.digit,
-        "folder": job.name,
+        "folder": entry.folder,
         "images": number,
         "shown": median_confidence_image(result),
         "confidence": float(np.median(result.confidence)),
         "converged": proportion_with_ci(int(result.converged.sum()), number),
-        "read": proportion_with_ci(int(read(job, result).sum()), number) if classes else None,
+        "read": proportion_with_ci(int(read(entry.job, result).sum()), number) if classes else None,
         "judges": {
             name: {
                 "prior": proportion_with_ci(int((found == prior).sum()), number),
@@ -122,24 +118,23 @@ def cell(job: Job, result: Result) -> dict[str, Any]:
         "seconds_per_image": round(result.seconds / number, 3),
         "distance": mean_pairwise_distance(result.images) if number > 1 else None,
         "terms": {name: float(np.median(values)) for name, values in result.terms.items()},
-        "percentiles": ranks(job, result),
+        "percentiles": ranks(entry.job, result),
     }
 
 
-def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
-    """What ladder.json says of an arm of a rung: over the images of all its jobs; distance and percentiles over the jobs."""
-    job, first = found[0]
-    results = [result for _, result in found]
+def row(found: Sequence[tuple[GridEntry, Result]]) -> dict[str, Any]:
+    """A condition of a prior in ladder.json: over the images of all jobs; distance and percentiles over the jobs."""
+    first, results = found[0][0], [result for _, result in found]
     number = sum(len(result.images) for result in results)
-    of_jobs = [ranks(job, result) for job, result in found]
+    of_jobs = [ranks(entry.job, result) for entry, result in found]
     distances = [mean_pairwise_distance(result.images) for result in results if len(result.images) > 1]
+    judged = sum(int(read(entry.job, result).sum()) for entry, result in found) if first.job.judges else None
     return {
-        "rung": job.rung,
-        "arm": job.arm,
+        **first.axes,
         "images": number,
         "confidence": float(np.median(np.concatenate([result.confidence for result in results]))),
         "converged": proportion_with_ci(sum(int(result.converged.sum()) for result in results), number),
-        "read": proportion_with_ci(sum(int(read(*one).sum()) for one in found), number) if first.judges else None,
+        "read": None if judged is None else proportion_with_ci(judged, number),
         "evaluations": float(np.median(np.concatenate([result.evaluations for result in results]))),
         "seconds_per_image": round(sum(result.seconds for result in results) / number, 3),
         "distance": float(np.mean(distances)) if distances else None,
@@ -148,7 +143,7 @@ def row(found: Sequence[tuple[Job, Result]]) -> dict[str, Any]:
 
 
 def read(job: Job, result: Result) -> npt.NDArray[np.bool_]:
-    """Whether every judge reads an image as the prior's class, [R]."""
+    """Whether every held-out classifier assigns an image to the prior's class, [R]."""
     prior = job.prior_digit
     return np.asarray(np.logical_and.reduce([scores.argmax(axis=1) == prior for scores in result.judges.values()]))
 
@@ -165,74 +160,31 @@ def ranks(job: Job, result: Result) -> dict[str, float]:
     return {name: 100 * float(np.median(share)) for name, share in found.items()}
 
 
-SUMMARY = "every prior, with the classifier, without it and against it, in one picture"
-USAGE = "fooling ladder [digit=0,1,2] [rungs=…] [arms=…] key=value …   (settings hold for every rung)"
-OURS = {
-    "control": "the ladder runs every arm itself; choose with arms=[with,control,mismatched]",
-    "prior.name": "the ladder climbs every prior itself; choose with rungs=[…]",
-    "preset": "a preset chooses a prior, and the ladder climbs every one; give its other settings themselves",
-    "prior.digit": "the ladder chooses the priors' classes itself; choose with digit=0,1,2 and arms=[…]",
-}
+def plan(settings: LadderSettings, words: Sequence[str]) -> Plan:
+    """A job for each prior, condition and class. config.yaml holds only what the words set: the rest differs by prior."""
+    rungs = {name: rung(words, name) for name in chosen("rungs", settings.rungs, RUNGS)}
+    entries = ladder_entries(rungs, chosen("arms", settings.arms, list(ARMS)))
+    set_names = [name for name, _ in flat(merge(*read_words(words, LadderSettings)))]
+    return Plan(entries, written=[*dict.fromkeys(["digit", "runs", "seed", "rungs", "arms", *set_names])])
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(LadderSettings, "ladder", USAGE, arguments, OURS))
-        return 0
-    said = given(arguments)
-    settings = load(arguments, LadderSettings, "ladder", partial=True)  # one rung may have a setting that another lacks
-
-    arms = chosen("arms", settings.arms, list(ARMS))
-    rungs = {name: rung(arguments, name) for name in chosen("rungs", settings.rungs, RUNGS)}
-    command = Command(
-        "fooling ladder",
-        "ladder",
-        only=(*dict.fromkeys(["digit", "runs", "seed", "rungs", "arms", *said]),),
-        finish=partial(finish, quiet=settings.quiet),
-        leave=partial(leave, settings=settings),
-    )
-    return run_all(settings, ladder_jobs(rungs, arms), run_job, arguments, command)
-
-
-def given(arguments: list[str]) -> list[str]:
-    """The full names of the settings that the words and the file give; those that the ladder makes itself are refused.
-
-    No others stand in its config.yaml: they would be the same for every rung.
-    """
-    names = [name for name, _ in flat(merge(*read_words(arguments, LadderSettings)))]
-    for name, advice in OURS.items():
-        if name in names:
-            raise UserError(f"{name.removesuffix('.name')}: {advice}")
-    return names
-
-
-def rung(arguments: list[str], name: str) -> RunSettings:
+def rung(words: Sequence[str], name: str) -> RunSettings:
     """The settings of a rung: those of the main job with this prior, whose file may choose search, budget, threshold, stop."""
-    whole = load([*arguments, f"prior={name}"], LadderSettings, "ladder", partial=True)
+    whole = load([*words, f"prior={name}"], LadderSettings, "ladder", partial=True)
     return validate(whole.model_dump(include=set(RunSettings.model_fields)), RunSettings)
 
 
-def leave(folder: Path, jobs: list[Job], results: list[Result], *, settings: LadderSettings) -> None:
-    """Writes ladder.json and the pictures."""
+def compute(settings: LadderSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:
+    """ladder.json and the table."""
+    found = content(settings, plan.entries, results)
+    judges = f"read: {' and '.join(found['judges'])} assign the prior's class; " if found["judges"] else ""
+    line = f"over the images of a row; {judges}distance: between two images of a digit; percentile: among real images"
+    return Summary(found, *table(found), [line], left=0)
 
-    write_json(folder / "ladder.json", summary(settings, jobs, results))
+
+def draw(folder: Path, _summary: Summary) -> None:
+    """ladder.png and means.png."""
     draw_ladder(folder)
-
-
-def finish(console: Console, jobs: list[Job], results: list[Result], folder: Path, *, quiet: bool) -> None:
-    """Shows the table."""
-    del jobs, results
-
-    if quiet:
-        return
-    found = read_json(folder / "ladder.json")
-    columns, rows = table(found)
-    show_table(console, columns, rows)
-    judges = f"read: {' and '.join(found['judges'])} read the prior's class; " if found["judges"] else ""
-    told = f"over the images of a row; {judges}distance: between two images of a digit; percentile: among real images"
-    console.print(told, style="dim", markup=False, soft_wrap=True)
-    console.print(f"→ {folder}: ladder.png, means.png, ladder.json, a folder a job", markup=False, soft_wrap=True)
 
 
 def table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -255,3 +207,14 @@ def table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         for row in found["rows"]
     ]
     return [*columns, "distance", *(f"{term} percentile" for term in terms)], rows
+
+
+COMMAND = Experiment(
+    "ladder",
+    plan,
+    compute,
+    draw,
+    ("ladder.json", *FILES),
+    SWEEP,
+    closing="ladder.png, means.png, ladder.json, a folder a job",
+)

@@ -1,28 +1,25 @@
 """The matrix of mismatched pairs: how often an image that others read as class a fools the network into class b."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
-from fooling.commands.console import show_table
-from fooling.commands.grid import Command, run_all
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.grid import GridEntry
 from fooling.errors import UserError
 from fooling.kernels.tables import Flags
 from fooling.plots.gallery import draw_matrix
-from fooling.records.files import read_json, write_json
-from fooling.run import prepare, run_job
-from fooling.search.job import Job
+from fooling.records import SWEEP
+from fooling.run import prepare
+from fooling.search.job import digits
+from fooling.search.loaders import get_classifier, get_statistics
 from fooling.search.result import Result
-from fooling.settings import load
 from fooling.settings.commands import MatrixSettings
-from fooling.settings.help import help_text
 from fooling.statistics.intervals import proportion_with_ci
 
 SURE = 0.9  # from this score on a judge reads the prior's class
@@ -44,9 +41,9 @@ def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[
     return np.asarray(np.logical_and.reduce([sure, *(result.judges[name][:, prior_digit] >= SURE for name in judges)]))
 
 
-def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
+def pair(entry: GridEntry, result: Result, judges: Sequence[str], transfer: Sequence[str]) -> dict[str, Any]:
     """What matrix.json says of a pair; `shown` is the image that fools best, by the least sure of network and judges."""
-    prior_digit = job.prior_digit
+    job, prior_digit = entry.job, entry.job.prior_digit
     fools = fooled(result, prior_digit, job.criteria.threshold, judges)
     also = np.logical_and.reduce([fools, *(result.judges[name].argmax(axis=1) == result.digit for name in transfer)])
     sure = np.min([result.confidence, *(result.judges[name][:, prior_digit] for name in judges)], axis=0)
@@ -54,7 +51,7 @@ def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str
     return {
         "prior": prior_digit,
         "digit": result.digit,
-        "folder": job.name,
+        "folder": entry.folder,
         "images": len(fools),
         "fooled": int(fools.sum()),
         "transferred": int(also.sum()),
@@ -62,18 +59,19 @@ def pair(job: Job, result: Result, judges: Sequence[str], transfer: Sequence[str
     }
 
 
-def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
+def content(entries: Sequence[GridEntry], results: Sequence[Result]) -> dict[str, Any]:
     """All of matrix.json: the pairs, and the shares with their 95 % intervals (Wilson)."""
-    judges, transfer = split_judges(jobs[0].judges, jobs[0].objective.classifier)
-    pairs = [pair(job, result, judges, transfer) for job, result in zip(jobs, results, strict=True)]
+    first = entries[0].job
+    judges, transfer = split_judges(first.judges, first.objective.classifier)
+    pairs = [pair(entry, result, judges, transfer) for entry, result in zip(entries, results, strict=True)]
     images, fools = (sum(entry[name] for entry in pairs) for name in ("images", "fooled"))
     transferred = sum(entry["transferred"] for entry in pairs)
     return {
-        "labels": list(jobs[0].objective.classifier.labels),
+        "labels": list(first.objective.classifier.labels),
         "judges": judges,
         "transfer": transfer,
-        "control": jobs[0].settings.control,
-        "threshold": jobs[0].criteria.threshold,
+        "control": first.settings.control,
+        "threshold": first.criteria.threshold,
         "sure": SURE,
         "pairs_fooled": proportion_with_ci(sum(entry["fooled"] > 0 for entry in pairs), len(pairs)),
         "images_fooled": proportion_with_ci(fools, images),
@@ -84,66 +82,52 @@ def summary(jobs: Sequence[Job], results: Sequence[Result]) -> dict[str, Any]:
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
-    """What is said of it in words."""
+    """The results in sentences."""
 
-    def told(entry: Mapping[str, Any], what: str) -> str:
+    def counted(entry: Mapping[str, Any], what: str) -> str:
         return f"{entry['part']} of {entry['of']} {what} ({entry['share']:.0%}, 95 %: {entry['low']:.0%}–{entry['high']:.0%})"
 
     said = ["control: the classifier had the weight 0"] if found["control"] else []
     said += [
-        told(found["pairs_fooled"], "pairs with at least one image that fools"),
-        told(found["images_fooled"], "images fool"),
+        counted(found["pairs_fooled"], "pairs with at least one image that fools"),
+        counted(found["images_fooled"], "images fool"),
     ]
     if found["images_transferred"]:
-        said.append(told(found["images_transferred"], f"of these also fool {', '.join(found['transfer'])}"))
+        said.append(counted(found["images_transferred"], f"of these also fool {', '.join(found['transfer'])}"))
     return said
 
 
-SUMMARY = "images that others read as one class and the classifier as another, for every pair"
-USAGE = "fooling matrix [digit=0,1,2] key=value …   (preset=mismatched unless another is given)"
-
-
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(MatrixSettings, "matrix", USAGE, arguments, ("prior.digit",)))
-        return 0
-    settings = read(arguments)
-
-    jobs = prepare(settings, mismatched=True)
-    split_judges(jobs[0].judges, jobs[0].objective.classifier)
-    command = Command("fooling matrix", "matrix", finish=partial(finish, quiet=settings.quiet), leave=leave)
-    return run_all(settings, jobs, run_job, arguments, command)
-
-
-def read(arguments: list[str]) -> MatrixSettings:
-    """The settings, by default those of preset=mismatched for all classes."""
-    settings = load(arguments, MatrixSettings, "matrix")
-    if settings.prior.digit is not None:
-        raise UserError(f"prior.digit={settings.prior.digit}: the matrix takes every class's prior; leave it out")
+def plan(settings: MatrixSettings, _words: Sequence[str]) -> Plan:
+    """A job for each pair of different classes, the prior of one and the target of the other."""
     if not settings.sweeps or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
         raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
-    return settings
+    classifier = get_classifier(settings, lambda: get_statistics(settings))
+    classes = digits(settings, classifier.num_classes)
+    jobs = prepare(settings, classifier, pairs=[(a, b) for a in classes for b in classes if a != b])
+    split_judges(jobs[0].judges, jobs[0].objective.classifier)
+    return Plan([GridEntry(job) for job in jobs])
 
 
-def leave(folder: Path, jobs: list[Job], results: list[Result]) -> None:
-    """Writes matrix.json and matrix.png."""
-
-    write_json(folder / "matrix.json", summary(jobs, results))
-    draw_matrix(folder)
-
-
-def finish(console: Console, jobs: list[Job], results: list[Result], folder: Path, *, quiet: bool) -> None:
-    """Shows the table."""
-
-    del jobs, results
-    found = read_json(folder / "matrix.json")
-    if quiet:
-        return
+def compute(_settings: MatrixSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:
+    """matrix.json and the table of counts."""
+    found = content(plan.entries, results)
     counts = {(entry["prior"], entry["digit"]): f"{entry['fooled']}/{entry['images']}" for entry in found["pairs"]}
     classes = sorted({b for _, b in counts})
     rows = [[f"prior of {a}", *(counts.get((a, b), "") for b in classes)] for a in classes]
-    show_table(console, ["", *(f"sure of {b}" for b in classes)], rows)
-    for line in lines(found):
-        console.print(line, soft_wrap=True)
-    console.print(f"→ {folder}: matrix.png, matrix.json, a folder a pair", markup=False, soft_wrap=True)
+    return Summary(found, ["", *(f"sure of {b}" for b in classes)], rows, lines(found), left=0)
+
+
+def draw(folder: Path, _summary: Summary) -> None:
+    """matrix.png."""
+    draw_matrix(folder)
+
+
+COMMAND = Experiment(
+    "matrix",
+    plan,
+    compute,
+    draw,
+    ("matrix.json", "matrix.png"),
+    SWEEP,
+    closing="matrix.png, matrix.json, a folder a pair",
+)

@@ -2,30 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier
-from fooling.commands import experiment
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.grid import GridEntry
 from fooling.commands.inputs import (
     classes_of,
-    evolve,
+    describe_classifier,
+    fit_statistics,
     make_jobs,
-    opened,
-    os_errors,
+    open_checked,
     real_images,
-    statistics_of,
     subsample,
 )
 from fooling.commands.ladder import RUNGS
-from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
-from fooling.plots.mean import FigureData, Quartiles, chart
-from fooling.plots.sheets import mean
-from fooling.records.files import png
+from fooling.plots import sheets
+from fooling.plots.mean import FILES, FigureData, Quartiles, chart
+from fooling.records.files import png, write_atomically
 from fooling.search.loaders import fits
 from fooling.search.result import Result
 from fooling.settings.experiments import MeanSettings
@@ -45,39 +45,41 @@ class ImagesByClass:
     means: Sequence[Doubles]  # [H, W, C] of each class: of all N, or of all real images there are
 
 
-def prepare(settings: MeanSettings) -> Task:
-    """Opens the classifier and reads the real images, where they are given."""
+def plan(settings: MeanSettings, _words: Sequence[str]) -> Plan:
+    """Opens the classifier and reads the real images, where they are given; a job for each prior and class."""
     data = real_images(settings.data, "train", "fooling mean") if settings.data.given else None
-    classifier = opened(settings.classifier, data)
+    classifier = open_checked(settings.classifier, data)
     bundled = Statistics.load(BUNDLED)
     if data is None and not fits(classifier, bundled):
         sees = f"{classifier.num_classes} classes of images {tuple(classifier.input_shape)}"
         raise UserError(f"fooling mean: no real means of {sees} are bundled; give data.path=FOLDER")
     classes = classes_of(settings.digit, classifier.num_classes)
-    return lambda watch: perform(settings, classifier, data, bundled, classes, watch)
-
-
-def perform(
-    settings: MeanSettings,
-    classifier: Classifier,
-    data: ImageSet | None,
-    bundled: Statistics,
-    classes: Sequence[int],
-    watch: ProgressCallback,
-) -> ExperimentResult:
-    """Evolves images of each class with each prior, and compares their means with the real ones."""
-
-    statistics = statistics_of(data, watch)
-    real = real_rows(settings, data, bundled, classes)
-    rows, found = [], []
+    statistics, entries = fit_statistics(data), []
     for prior in [name for name in RUNGS if name in settings.priors or "all" in settings.priors]:
         words = [f"prior={prior}", f"digit={','.join(map(str, classes))}", f"runs={settings.runs}", f"seed={settings.seed}"]
         words += [f"generations={settings.generations}"] if settings.generations else []
-        results = evolve(make_jobs(classifier, settings.classifier, statistics, words), watch, f"prior={prior}")
-        rows.append(ImagesByClass(prior, [one.images for one in results], [whole_mean(one.images) for one in results]))
-        found.append({"prior": prior, "classes": [of_class(one, real.means[i]) for i, one in enumerate(results)]})
-    result: dict[str, Any] = {
-        "classifier": os_errors(classifier, settings.classifier),
+        jobs = make_jobs(settings, classifier, statistics, words)
+        entries += [GridEntry(job, {"prior": prior}) for job in jobs]
+    return Plan(entries, inputs=(classifier, data, bundled, classes))
+
+
+def compute(settings: MeanSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:
+    """Compares the means of the evolved images with the real ones."""
+    classifier, data, bundled, classes = plan.inputs
+    real = real_rows(settings, data, bundled, classes)
+    of_prior: dict[str, list[Result]] = {}
+    for entry, result in zip(plan.entries, results, strict=True):
+        of_prior.setdefault(entry.axes["prior"], []).append(result)
+    rows = [
+        ImagesByClass(p, [r.images for r in several], [whole_mean(r.images) for r in several])
+        for p, several in of_prior.items()
+    ]
+    found = [
+        {"prior": prior, "classes": [of_class(one, mean) for one, mean in zip(several, real.means, strict=True)]}
+        for prior, several in of_prior.items()
+    ]
+    summary: dict[str, Any] = {
+        "classifier": describe_classifier(classifier, settings.classifier),
         "labels": [classifier.labels[k] for k in classes],
         "runs": settings.runs,
         "numbers": numbers(settings.runs),
@@ -85,14 +87,11 @@ def perform(
         "priors": found,
         "real": [correlation_curve(images, real.means[i]) for i, images in enumerate(real.images)] if data else None,
     }
-    files = {f"means/{row.name}-{label}.png": png(mean(images)) for row in rows for label, images in labelled(classes, row)}
-    return ExperimentResult(
-        result,
-        chart(result, FigureData(mean_images([real, *rows], settings.runs), curves(result))),
-        *table(result),
-        said=in_words(result),
-        files=files,
-    )
+    files = {
+        f"means/{row.name}-{label}.png": png(sheets.mean(images)) for row in rows for label, images in labelled(classes, row)
+    }
+    figure = FigureData(mean_images([real, *rows], settings.runs), curves(summary))
+    return Summary(summary, *table(summary), in_words(summary), figure, files)
 
 
 def mean_images(rows: Sequence[ImagesByClass], runs: int) -> dict[int, dict[str, list[Doubles]]]:
@@ -198,11 +197,9 @@ def in_words(result: dict[str, Any]) -> list[str]:
     return [what, f"real means: of {result['real_means']}"]
 
 
-SUMMARY = "the mean of N evolved images of each class beside that of N real ones"
-USAGE = "fooling mean [data.path=PATH] [digit=0,1,2] [priors=[none,eigen]] key=value …"
-MEAN = experiment.Experiment("mean", USAGE, MeanSettings, prepare, ("means",))
+def draw(folder: Path, summary: Summary) -> None:
+    """mean.png."""
+    write_atomically(folder / "mean.png", chart(summary.content, summary.figure))
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    return experiment.main(MEAN, arguments)
+COMMAND = Experiment("mean", plan, compute, draw, ("mean.json", "means", *FILES))

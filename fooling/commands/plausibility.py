@@ -1,6 +1,5 @@
 """Finished records, read with the classifier and the statistics that their images were scored by."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,17 +11,18 @@ from typing import Any
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.detection import DetectorResult, most_separating, of_class, plausibility, to_dict
 from fooling.commands.console import print_table
+from fooling.commands.experiment import Tool
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
-from fooling.records import CONFIG, PLAUSIBILITY, SWEEP, kind_of, read_images, read_run, status_of
+from fooling.records import CONFIG, SWEEP, kind_of, read_images, read_run, status_of
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
+from fooling.records.status import declare_files
 from fooling.search.job import prior_class
 from fooling.search.loaders import get_classifier, get_statistics
 from fooling.settings import load
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
-from fooling.settings.help import help_text
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -93,19 +93,13 @@ def refuse_others(record: SavedRun) -> None:
             raise UserError(f"{record.folder}: was made with another {name} than lies under that name now; restore its file")
 
 
-SUMMARY = "how well simple detectors tell a record's images from real ones"
-USAGE = "fooling plausibility FOLDER data.path=PATH key=value …   (FOLDER: a record, or the parent of a sweep's)"
+NUMBERS, PICTURE = "plausibility.json", "plausibility.png"
 Results = Mapping[str, "DetectorResult"]
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(PlausibilitySettings, "plausibility", USAGE, arguments))
-        return 0
-    folder, words = folder_of(arguments)
-    settings = load(words, PlausibilitySettings, "plausibility")
-
+def work(settings: PlausibilitySettings) -> None:
+    """Compares the images of a record, or of each job of a sweep, with real ones."""
+    folder = folder_of(settings)
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
     refuse_unless_free([out / name for name in places], out, settings.overwrite)
@@ -115,24 +109,22 @@ def main(arguments: list[str]) -> int:
     write(out, {record.name: compared(record, found[record.name], data, settings.split) for record in records})
     if not settings.quiet:
         show(found, out)
-    return 0
 
 
-def folder_of(arguments: Sequence[str]) -> tuple[Path, list[str]]:
-    """The folder, which is the first word, and the settings after it; a record folder may have a = in its name."""
-    first = arguments[0] if arguments else ""
-    if not first or ("=" in first and "/" not in first.partition("=")[0] and not Path(first).is_dir()):
-        raise UserError(f"expected a record folder as the first word, as in {USAGE.partition('   ')[0]}; got {first!r}")
-    folder = user_path(first)
+def folder_of(settings: PlausibilitySettings) -> Path:
+    """The record folder."""
+    if not settings.folder:
+        raise UserError("folder: expected a record folder, as in fooling plausibility runs/NAME data.path=PATH; got none")
+    folder = user_path(settings.folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; expected one that `fooling run` has written")
-    return folder, list(arguments[1:])
+    return folder
 
 
 def refuse_unless_free(places: Sequence[Path], out: Path, overwrite: bool) -> None:
     """Refuses to replace what is there already, before the work begins."""
 
-    there = [place / name for place in dict.fromkeys([out, *places]) for name in PLAUSIBILITY if (place / name).exists()]
+    there = [place / name for place in dict.fromkeys([out, *places]) for name in (NUMBERS, PICTURE) if (place / name).exists()]
     if there and not overwrite:
         raise UserError(f"{there[0]}: exists already; overwrite=true replaces it, or give another folder with out=")
 
@@ -186,9 +178,10 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
                 folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         for folder, picture in pictures.items():
-            write_atomically(folder / PLAUSIBILITY[1], picture)
+            write_atomically(folder / PICTURE, picture)
         for folder, content in found.items():
-            write_json(folder / PLAUSIBILITY[0], content)
+            write_json(folder / NUMBERS, content)
+            declare_files(folder, (NUMBERS, PICTURE))
 
 
 def show(found: Mapping[str, Results], out: Path) -> None:
@@ -243,3 +236,6 @@ def table_of_many(found: Mapping[str, Results]) -> tuple[list[str], list[list[st
             cells += [f"{median(values):.2f}", f"{min(values):.2f}–{max(values):.2f}"] if known else ["", ""]
         lines.append(cells)
     return ["x, medians over the jobs", "AUROC of x", "", "of distance", "", "FPR at 95 % TPR", ""], lines
+
+
+COMMAND = Tool(work)

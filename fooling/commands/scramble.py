@@ -1,27 +1,29 @@
 """The digit kept, its background replaced by noise: how much of it does the answer rest on?"""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier
-from fooling.commands import experiment
+from fooling.classifiers.base import Classifier, predict
+from fooling.commands.console import ProgressCallback
+from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.inputs import (
     accuracy_and_confidence,
     classes_of,
-    opened,
-    os_errors,
-    predict_scores,
+    describe_classifier,
+    open_checked,
     real_images,
     subsample,
 )
-from fooling.commands.outcome import ExperimentResult, ProgressCallback, Task
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
-from fooling.plots.scramble import Example, chart
+from fooling.plots.scramble import FILES, Example, chart
+from fooling.records.files import write_atomically
+from fooling.search.result import Result
 from fooling.settings.experiments import ScrambleSettings
 from fooling.statistics.intervals import proportion_with_ci
 
@@ -33,41 +35,39 @@ NOISES = {
 EXAMPLES = 7  # shares of the example, at most
 
 
-def prepare(settings: ScrambleSettings) -> Task:
+def plan(settings: ScrambleSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the classifier."""
     data = real_images(settings.data, "test", "fooling scramble")
-    classifier = opened(settings.classifier, data)
+    classifier = open_checked(settings.classifier, data)
     images = subsample(data, classes_of(settings.digit, len(data.classes)), settings.images, settings.seed)
     if not is_background(images.images, settings.background).any():
         darkest = int(images.images.min())
         raise UserError(f"background={settings.background}: no pixel is background, the darkest are {darkest}; give more")
-    return lambda watch: perform(settings, classifier, images, data, watch)
+    return Plan(inputs=(classifier, images, data))
 
 
-def perform(
-    settings: ScrambleSettings, classifier: Classifier, images: ImageSet, every: ImageSet, watch: ProgressCallback
-) -> ExperimentResult:
-    """Asks about every image with each share of its background replaced by each noise."""
-
+def compute(settings: ScrambleSettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
+    """Classifies every image with each share of its background replaced by each noise."""
+    classifier, images, every = plan.inputs
     shares, random = sorted({0.0, *settings.shares}), np.random.default_rng(settings.seed)
     ranks, numbers = ranked(is_background(images.images, settings.background), random)
     noises = {name: MADE[name](images, every, random) for name in dict.fromkeys(settings.noises)}
     curves: dict[str, list[dict[str, Any]]] = {}
     examples: dict[str, list[Example]] = {}
-    shown = median_confidence_index(predict_scores(classifier, images.images), images.labels)
+    shown = median_confidence_index(predict(classifier, images.images), images.labels)
     for place, (name, noise) in enumerate(noises.items()):
         curves[name], examples[name] = [], []
         for number, part in enumerate(shares):
             watch("noises and shares", place * len(shares) + number, len(noises) * len(shares))
             scrambled = replaced(images.images, noise, ranks, numbers, part)
-            scores = predict_scores(classifier, scrambled)
+            scores = predict(classifier, scrambled)
             curves[name].append(
                 {"share": part, **accuracy_and_confidence(scores, images.labels), **most_read(scores, classifier)}
             )
             label = classifier.labels[int(scores[shown].argmax())]
             examples[name].append(Example(part, scrambled[shown], label, float(scores[shown].max())))
     result = {
-        "classifier": os_errors(classifier, settings.classifier),
+        "classifier": describe_classifier(classifier, settings.classifier),
         "data": images.source,
         "images": len(images.labels),
         "background": settings.background,
@@ -76,7 +76,7 @@ def perform(
         "curves": curves,
     }
     few = {name: [found[i] for i in evenly_spaced(len(found))] for name, found in examples.items()}
-    return ExperimentResult(result, chart(result, few), *table(curves), said=in_words(result))
+    return Summary(result, *table(curves), in_words(result), figure=few)
 
 
 def median_confidence_index(scores: Floats, labels: Ints) -> int:
@@ -171,11 +171,9 @@ def in_words(result: Mapping[str, Any]) -> list[str]:
     return said
 
 
-SUMMARY = "the digit kept, its background replaced by noise: accuracy and confidence"
-USAGE = "fooling scramble data.path=PATH key=value …"
-SCRAMBLE = experiment.Experiment("scramble", USAGE, ScrambleSettings, prepare)
+def draw(folder: Path, summary: Summary) -> None:
+    """scramble.png."""
+    write_atomically(folder / "scramble.png", chart(summary.content, summary.figure))
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    return experiment.main(SCRAMBLE, arguments)
+COMMAND = Experiment("scramble", plan, compute, draw, ("scramble.json", *FILES))

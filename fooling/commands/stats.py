@@ -1,41 +1,30 @@
 """`fooling stats`: fits a data set's statistics, in one pass over its images."""
 
-import sys
-
 from rich.console import Console
 
-from fooling.commands.console import print_table, progress, written_whole
+from fooling.commands.console import print_table, progress
+from fooling.commands.experiment import Tool
 from fooling.data import stream_data
-from fooling.settings import load
+from fooling.records.files import new_file
 from fooling.settings.commands import StatsSettings
 from fooling.settings.fields import user_path
-from fooling.settings.help import help_text
 from fooling.statistics import Statistics
 from fooling.statistics.pca import sample_size
 
-SUMMARY = "fit the statistics of a data set's classes"
-USAGE = "fooling stats data.path=PATH key=value …"
 
-
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(StatsSettings, "stats", USAGE, arguments))
-        return 0
-    settings = load(arguments, StatsSettings, "stats")
-
-    with written_whole(user_path(settings.out), settings.overwrite) as part:
+def fit(settings: StatsSettings) -> None:
+    """Fits the statistics in one pass over the images."""
+    with new_file(user_path(settings.out), settings.overwrite) as part:
         data = stream_data(settings.data.path, settings.data.kind)
-        given = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
+        sizes = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
         with progress(Console(), settings.quiet) as watch:
-            statistics = Statistics.fit(data, **given, watch=watch)
+            statistics = Statistics.fit(data, **sizes, watch=watch)
         statistics.save(part)
     if not settings.quiet:
         show(statistics)
         for note in notes(statistics, settings):
             print(note)
         print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
-    return 0
 
 
 def show(statistics: Statistics) -> None:
@@ -66,3 +55,6 @@ def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
             )
             found.append(f"{name}={kept}, not {getattr(settings, name)}: {reason}")
     return found
+
+
+COMMAND = Tool(fit)

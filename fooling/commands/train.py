@@ -10,45 +10,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fooling.classifiers.training import Training, confusion_matrix, train_cnn, train_dense, train_mlp, train_perceptron
-from fooling.commands.console import print_table, written_whole
+from fooling.commands.console import print_table
+from fooling.commands.experiment import Tool
 from fooling.data import ImageSet, load_data, refuse_empty_classes
 from fooling.errors import UserError
 from fooling.plots.evaluation import confusion_chart
 from fooling.records import versions
-from fooling.records.files import write_json
-from fooling.settings import load
+from fooling.records.files import new_file, write_json
 from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
 from fooling.settings.files import format_value
-from fooling.settings.help import help_text
-
-SUMMARY = "train a built-in network on a data set"
-USAGE = "fooling train classifier=mlp data.path=PATH key=value …   (a classifier may bring defaults of its own, e.g. hidden)"
 
 
-def main(arguments: list[str]) -> int:
-    """The command: → exit code."""
-    if {"--help", "-h", "help"} & set(arguments):
-        sys.stdout.write(help_text(TrainSettings, "train", USAGE, arguments))
-        return 0
-    settings = load(arguments, TrainSettings, "train")
+def train(settings: TrainSettings) -> None:
+    """Trains a network and writes its weights, what they are, and the confusion matrix of the test images."""
     check(settings)
     with ExitStack() as files:
-        weights, about, picture = (files.enter_context(written_whole(path, settings.overwrite)) for path in outputs(settings))
+        weights, about, picture = (files.enter_context(new_file(path, settings.overwrite)) for path in outputs(settings))
 
         path, kind = settings.data.path, settings.data.kind
-        train, test = load_data(path, kind, "train"), load_data(path, kind, "test")
-        network, counts = train_and_test(settings, train, test)
+        images, test = load_data(path, kind, "train"), load_data(path, kind, "test")
+        network, counts = train_and_test(settings, images, test)
         network.save(weights)
-        write_json(about, summary(settings, network, counts, train))
-        picture.write_bytes(confusion_chart(counts, network.labels, f"{settings.classifier.name} trained on {train.source}"))
+        write_json(about, summary(settings, network, counts, images))
+        picture.write_bytes(confusion_chart(counts, network.labels, f"{settings.classifier.name} trained on {images.source}"))
     if not settings.quiet:
         correct, total = counts.diagonal(), counts.sum(axis=1)
         rows = [[label, f"{n:,}", share(k, n)] for label, k, n in zip(network.labels, correct, total, strict=True)]
         print_table(["class", "test images", "right"], [*rows, ["all", f"{total.sum():,}", share(correct.sum(), total.sum())]])
         print(f"→ {settings.out}: use it with classifier.path={settings.out}")
-        print(f"→ {', '.join(path.name for path in outputs(settings)[1:])}: which classes are taken for which")
-    return 0
+        print(f"→ {', '.join(path.name for path in outputs(settings)[1:])}: confusion of the classes")
 
 
 def outputs(settings: TrainSettings) -> tuple[Path, Path, Path]:
@@ -211,3 +202,6 @@ def progress(epochs: int, what: str) -> Any:
 def share(part: int, whole: int) -> str:
     """A share in per cent."""
     return f"{100 * part / whole:.2f} %" if whole else "–"
+
+
+COMMAND = Tool(train)

@@ -1,6 +1,7 @@
-"""Labelled image sets, whole or piece by piece: IDX files, .npz, folders of pictures by class, scikit-learn's 8×8 digits."""
+"""Labelled image sets, whole or in pieces: IDX files, .npz, folders of images per class, scikit-learn's digits; drawings."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -8,27 +9,36 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fooling.data.readers import KINDS, DataSource, Labels, Shape, SplitReader, rows_of
+from fooling.data.images import Shape
+from fooling.data.readers import KINDS, DataSource, Labels, SplitReader, piece_size
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.settings.fields import user_path
 
 Split = Literal["train", "test", "all"]
-HELD_OUT = 6  # of a set without test images of its own, every sixth image of each class is one
+HELD_OUT = 6  # every sixth image of each class is a test image, if the set has no test part
+MAX_SIDE, MAX_CLASSES = 4096, 1000
 
 
 @dataclass(frozen=True)
 class ImageStream:
-    """N images and their classes, of which the images are read as they are needed: iterate for pieces of both."""
+    """N images and their classes. The images are read when needed: iterate for pieces of both."""
 
     shape: Shape  # H, W, C
     labels: Labels  # [N], 0 … K − 1
     classes: tuple[str, ...]  # K names
-    source: str  # where they come from, in a word
+    source: str  # short description of the origin
     pieces: Callable[[], Iterator[Bytes]]  # [n, H, W, C] in turn, N in all
+    conversions: Sequence[Counter[str]] = ()  # what was done to how many images, after `pieces()`
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes about conversions of image files, after `pieces()`."""
+        total: Counter[str] = sum(self.conversions, Counter())
+        return tuple(f"data: {what}, {count:,} image{'s' if count > 1 else ''}" for what, count in total.items())
 
     def __iter__(self) -> Iterator[tuple[Bytes, Labels]]:
-        """Images [n, H, W, C] and their labels [n]. Raises UserError where the set turns out to be damaged."""
+        """Images [n, H, W, C] and their labels [n]. Raises UserError for damaged data."""
         first = 0
         for images in self.pieces():
             yield images, self.labels[first : first + len(images)]
@@ -42,13 +52,13 @@ class ImageSet:
     images: Bytes  # [N, H, W, C]
     labels: Labels  # [N], 0 … K − 1
     classes: tuple[str, ...]  # K names
-    source: str  # where they came from, in a word
+    source: str  # short description of the origin
     notes: tuple[str, ...] = ()  # conversions of image files, for the user
 
     def stream(self) -> ImageStream:
-        """The same images, piece by piece."""
+        """The same images in pieces."""
         height, width, channels = self.images.shape[1:]
-        rows = rows_of(self.images.shape[1:])
+        rows = piece_size(self.images.shape[1:])
         return ImageStream(
             (height, width, channels),
             self.labels,
@@ -61,17 +71,18 @@ class ImageSet:
 def load_data(path: str | None, kind: str = "auto", split: Split = "train") -> ImageSet:
     """The images of a set: `split` is train, test or all. Raises UserError for what cannot be read.
 
-    `kind` is one of KINDS, or auto: a .npz file, a folder of IDX files, or a folder with a folder of pictures per class. Of a
-    set without test images of its own, every sixth image of each class, in order, is a test image.
+    `kind` is one of KINDS, or auto: a .npz file, a folder of IDX files, or a folder with a folder of images per class. Without
+    a test part, every sixth image of each class, in order, is a test image.
     """
     stream = stream_data(path, kind, split)
-    return ImageSet(np.concatenate(list(stream.pieces())), stream.labels, stream.classes, stream.source)
+    images = np.concatenate(list(stream.pieces()))
+    return ImageSet(images, stream.labels, stream.classes, stream.source, stream.notes)
 
 
 def stream_data(path: str | None, kind: str = "auto", split: Split = "train") -> ImageStream:
-    """What `load_data` loads, piece by piece: of the images nothing but their size and number is known before.
+    """What `load_data` loads, in pieces.
 
-    In memory are the labels, the names of pictures, and one piece of the images, at most 4096 of them and about 8 MB.
+    In memory are the labels, the names of image files, and one piece of the images: at most 4096 of them and about 8 MB.
     """
     if split not in get_args(Split):
         raise UserError(f"split={split}: expected one of {', '.join(get_args(Split))}")
@@ -85,10 +96,12 @@ def stream_data(path: str | None, kind: str = "auto", split: Split = "train") ->
     parts = choose(train, test, split)
     labels = np.concatenate([part.labels for part in parts])
     if not len(labels):
-        hint = "; without test images of its own, a set needs six images of a class" if split == "test" else ""
+        hint = "; without a test part, a set needs six images of a class" if split == "test" else ""
         raise UserError(f"{place or source}: no images in split={split}, expected at least one{hint}")
     pieces = lambda: (images for part in parts for images in part.pieces())  # noqa: E731
-    return checked(ImageStream(train.shape, labels, classes, source, pieces), place)
+    stream = ImageStream(train.shape, labels, classes, source, pieces, [part.conversions for part in parts])
+    check_stream(stream, place)
+    return stream
 
 
 def class_counts(data: ImageSet | ImageStream) -> Labels:
@@ -97,7 +110,7 @@ def class_counts(data: ImageSet | ImageStream) -> Labels:
 
 
 def refuse_empty_classes(data: ImageSet | ImageStream) -> Labels:
-    """Images of each class [K], after refusing a class without any."""
+    """Images of each class [K]. Raises UserError for a class without any."""
     count = class_counts(data)
     if count.min() < 1:
         empty = ", ".join(data.classes[k] for k in np.flatnonzero(count == 0)[:5])
@@ -106,23 +119,23 @@ def refuse_empty_classes(data: ImageSet | ImageStream) -> Labels:
 
 
 def read(place: Path | None, kind: str) -> DataSource:
-    """What lies at a path, by the reader of its kind."""
+    """The set at a path, by the reader of its kind."""
     kind = guess_kind(place) if kind == "auto" else kind
     if kind not in KINDS:
         raise UserError(f"data.kind={kind}: expected one of auto, {', '.join(KINDS)}")
     if kind != "sklearn" and place is None:
-        raise UserError(f"data.kind={kind} needs data.path")
+        raise UserError(f"data.path: expected a path for data.kind={kind}, got null")
     if place is not None and not place.exists():
         raise UserError(f"data.path={place}: no such file or folder")
     return KINDS[kind](place)
 
 
 def guess_kind(path: Path | None) -> str:
-    """What lies at a path."""
+    """The kind of set at a path. Raises UserError if it is none."""
     if path is None:
         raise UserError(
-            "data.path is not set: expected a folder of IDX files, a .npz file, a folder with a folder of pictures per class, "
-            "or data.kind=sklearn"
+            "data.path: expected a folder of IDX files, a .npz file or a folder with a folder of pictures per class, got null; "
+            "give one, or data.kind=sklearn"
         )
     if path.is_file() and path.suffix == ".npz":
         return "npz"
@@ -139,7 +152,7 @@ def guess_kind(path: Path | None) -> str:
 
 
 def choose(train: SplitReader, test: SplitReader | None, split: Split) -> list[SplitReader]:
-    """The parts that make up a split."""
+    """The parts of a set that make up a split."""
     if test is not None:
         return {"train": [train], "test": [test], "all": [train, test]}[split]
     if split == "all":
@@ -149,27 +162,26 @@ def choose(train: SplitReader, test: SplitReader | None, split: Split) -> list[S
         members = train.labels == label
         order[members] = np.arange(members.sum())
     held_out = order % HELD_OUT == HELD_OUT - 1
-    return [only(train, held_out if split == "test" else ~held_out)]
+    return [select(train, held_out if split == "test" else ~held_out)]
 
 
-def only(part: SplitReader, wanted: npt.NDArray[np.bool_]) -> SplitReader:
-    """Those images of a part that are wanted [N]."""
+def select(part: SplitReader, is_selected: npt.NDArray[np.bool_]) -> SplitReader:
+    """The selected images [N] of a part."""
 
     def pieces() -> Iterator[Bytes]:
         first = 0
         for images in part.pieces():
-            yield images[wanted[first : first + len(images)]]
+            yield images[is_selected[first : first + len(images)]]
             first += len(images)
 
-    return SplitReader(part.shape, part.labels[wanted], pieces)
+    return SplitReader(part.shape, part.labels[is_selected], pieces, part.conversions)
 
 
-def checked(data: ImageStream, path: Path | None) -> ImageStream:
-    """The set, after refusing one that nothing can be fitted to."""
+def check_stream(data: ImageStream, path: Path | None) -> None:
+    """Raises UserError for images of unusable size, and for too few or too many classes."""
     name = path or data.source
     height, width, channels = data.shape
-    if not (2 <= height <= 4096 and 2 <= width <= 4096 and channels in (1, 3)):
-        raise UserError(f"{name}: expected images of 2 to 4096 pixels a side and 1 or 3 channels, got {data.shape}")
-    if not 2 <= len(data.classes) <= 1000:
-        raise UserError(f"{name}: expected 2 to 1000 classes, got {len(data.classes)}")
-    return data
+    if not (2 <= height <= MAX_SIDE and 2 <= width <= MAX_SIDE and channels in (1, 3)):
+        raise UserError(f"{name}: expected images of 2 to {MAX_SIDE} pixels a side and 1 or 3 channels, got {data.shape}")
+    if not 2 <= len(data.classes) <= MAX_CLASSES:
+        raise UserError(f"{name}: expected 2 to {MAX_CLASSES} classes, got {len(data.classes)}")

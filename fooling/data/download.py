@@ -1,4 +1,4 @@
-"""Data sets from public mirrors, checked by the digest of their content."""
+"""Downloads of data sets from public mirrors, checked by the SHA-256 of their content."""
 
 import hashlib
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fooling.data.idx import inflate
-from fooling.errors import UserError
+from fooling.errors import UserError, first_line
 
 # SHA-256 and size of the decompressed files: the mirrors' gzip streams differ. MNIST: LeCun, Cortes, Burges; CC BY-SA 3.0.
 MNIST_FILES = {
@@ -21,15 +21,15 @@ MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-TIMEOUT = 60  # seconds without an answer
+TIMEOUT = 60  # seconds without a response
 
 
 def get_mnist(
     folder: Path, mirrors: Sequence[str] = MNIST_MIRRORS, say: Callable[[str], None] = lambda line: None
 ) -> list[Path]:
-    """Downloads MNIST's four files into `folder`, each from the first mirror that has it right; → their paths.
+    """Downloads MNIST's four files into `folder`, each from the first mirror with the right content; → their paths.
 
-    Files that are there already with the right content are kept. A wrong or broken download never gets the final name.
+    Existing files with the right content are kept. A wrong or broken download never gets the final name. Raises UserError.
     """
     paths = []
     for name, (digest, size) in MNIST_FILES.items():
@@ -44,7 +44,7 @@ def get_mnist(
 
 
 def make_writable(folder: Path) -> None:
-    """Makes the folder if it is not there. Raises UserError if nothing can be written to it, which is no mirror's fault."""
+    """Makes the folder if it does not exist. Raises UserError if nothing can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -55,7 +55,7 @@ def make_writable(folder: Path) -> None:
 
 
 def fetch(path: Path, digest: str, size: int, mirrors: Sequence[str]) -> str:
-    """Downloads one file; → the mirror that had it. Raises UserError when none has."""
+    """Downloads one file; → the mirror that had it. Raises UserError if none has."""
     import pooch
 
     pooch.get_logger().setLevel(logging.ERROR)
@@ -67,14 +67,14 @@ def fetch(path: Path, digest: str, size: int, mirrors: Sequence[str]) -> str:
             part.unlink(missing_ok=True)
             downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
             pooch.retrieve(url, known_hash=None, fname=part.name, path=path.parent, downloader=downloader)
-            found = content_digest(part, size)
-            if found == digest:
+            received = content_digest(part, size)
+            if received == digest:
                 part.replace(path)
                 return mirror
-            got = f"{found[:12]}…" if found else "a damaged or larger file"
+            got = f"{received[:12]}…" if received else "a damaged or larger file"
             reasons.append(f"{url}: expected content of SHA-256 {digest[:12]}…, got {got}")
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
-            reasons.append(f"{url}: {' '.join(str(error).split())[:200]}")
+            reasons.append(f"{url}: {first_line(error)}")
         finally:
             part.unlink(missing_ok=True)
     raise UserError(f"{path.name}: no mirror has it; " + "; ".join(reasons))

@@ -1,141 +1,81 @@
-"""A drawing or photo of a sign, made an image as a classifier knows them: grey, light on dark, fitted as MNIST was.
+"""A drawing or photo as an image like MNIST's: grey, light ink on dark ground, fitted into a box.
 
-What is done, and by what rule:
+The steps:
 
-1. *Grey*: turned upright as its EXIF data say; transparent parts become white, or black if what is drawn is light in the mean;
-   colours become grey by ITU-R 601 (0.299 R + 0.587 G + 0.114 B); 16 bits a channel are divided by 257.
+1. *Grey*: the file is opened by `images.open_image`; transparent parts become white, or black if the drawing is light in the
+   mean; colours become grey by ITU-R 601 (0.299 R + 0.587 G + 0.114 B).
 2. *Light on dark*: the ground is the median of the frame, the outermost tenth of the picture on each side. If it is lighter
-   than half-way between the darkest and the lightest 2 % of the picture (or the extremes, where these are about the same), the
-   picture is inverted.
-3. *Levels*: the ground becomes 0 with all that the frame's noise reaches above it (at most half-way to the lightest); the ink,
-   255. A picture that has the size of the classifier's images already keeps its levels where it is shown as it is.
-4. *Fitting*: the ink's box is scaled to 20/28 of the image, its sides in proportion, with anti-aliasing; then the whole is
-   moved by whole pixels until the ink's centre of mass is that of the image, as far as nothing is cut off.
+   than half-way between the darkest and the lightest 2 % of the picture (or the extremes, where these are close), the picture
+   is inverted.
+3. *Levels*: the ground and the frame's noise above it (at most half-way to the lightest) become 0, the ink 255. The plain
+   version of a picture that already has the size of the classifier's images keeps its levels.
+4. *Fitting*: the ink's bounding box is scaled to 20/28 of the image, its sides in proportion, with anti-aliasing. Then it is
+   moved by whole pixels so that the ink's centre of mass is in the centre, as far as nothing is cut off.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from fooling.data.images import as_bytes, open_image, place, resize
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
 
-LARGEST = 16384  # pixels a side
-BOX = 20 / 28  # of an image, that the ink is fitted into: MNIST's (LeCun et al. 1998)
-FRAME = 0.1  # of a picture on each side, that its ground is looked for in
-NOISE = 3.0  # times the frame's spread above the ground are ground too
-INK = 64  # from this level on a pixel is ink, when its box is looked for
-FAINT = 24  # grey levels between ground and the rest, less than which a picture is empty
+BOX = 20 / 28  # side of the ink's box ÷ side of the image, as in MNIST (LeCun et al. 1998)
+FRAME = 0.1  # width of the frame that shows the ground ÷ side of the picture
+NOISE = 3.0  # standard deviations of the frame above its median that count as ground
+INK = 64  # lowest level of ink, for its bounding box
+FAINT = 24  # grey levels; a picture with less contrast is blank
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture as it was, as it is shown to a classifier of images (H, W), and what was done to it."""
+    """A picture, two versions of it for a classifier of images (H, W), and the steps that led to them."""
 
     original: Bytes  # [h, w], grey, upright
-    plain: Bytes  # [H, W], light on dark, the whole picture made as large as fits
+    plain: Bytes  # [H, W], light on dark, the whole picture as large as it fits
     fitted: Bytes  # [H, W], its ink in the box, centre of mass in the centre
-    done: tuple[str, ...]  # to both …
-    done_fitted: tuple[str, ...]  # … and then to `fitted` alone
-    done_plain: tuple[str, ...]  # … or to `plain`
+    done: tuple[str, ...]  # steps of both …
+    done_fitted: tuple[str, ...]  # … and the further ones of `fitted` …
+    done_plain: tuple[str, ...]  # … and of `plain`
 
 
 def read_drawing(path: Path, shape: tuple[int, int]) -> Drawing:
-    """A picture file as an image of `shape` (H, W). Raises UserError for a file that is none, or without ink."""
-    grey, said = read_grey(path)
-    light, turned = light_on_dark(grey)
+    """An image file as an image of `shape` (H, W). Raises UserError for a file that cannot be read, and for a blank one."""
+    grey, steps = read_grey(path)
+    light, inversion = light_on_dark(grey)
     ink, stretched = ink_of(light)
     if float(ink.max()) < 1:
-        raise UserError(f"{path}: nothing is drawn there: all of it is of one grey, give a picture with ink on a plain ground")
-    fitted, how = fit(ink, shape)
-    plain, how_plain = (as_bytes(light), ("size and levels kept",)) if light.shape == shape else whole(ink, shape)
-    kept = light.shape == shape
-    done_plain = how_plain if kept else (*stretched, *how_plain)
-    return Drawing(as_bytes(grey), plain, fitted, (*said, turned), (*stretched, *how), done_plain)
-
-
-def as_bytes(levels: Doubles) -> Bytes:
-    """Grey levels, rounded."""
-    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+        raise UserError(f"{path}: expected ink on a plain ground, got a blank picture (a single grey level)")
+    fitted, steps_fitted = fit(ink, shape)
+    plain = as_bytes(light)
+    steps_plain: tuple[str, ...] = ("size and levels kept",)
+    if light.shape != shape:
+        plain, scaling = fit_whole(ink, shape)
+        steps_plain = (*stretched, *scaling)
+    return Drawing(as_bytes(grey), plain, fitted, (*steps, inversion), (*stretched, *steps_fitted), steps_plain)
 
 
 # --- grey ---------------------------------------------------------------------------------------------------------------
 def read_grey(path: Path) -> tuple[Doubles, list[str]]:
-    """A picture of any format that Pillow reads as grey levels 0 … 255 [h, w], and what was done for it."""
-
+    """The grey levels 0 … 255 [h, w] of an image file, and what was done to get them. Raises UserError."""
     if not path.exists():
         raise UserError(f"{path}: no such file; expected a picture (PNG, JPEG, …)")
     if path.is_dir():
         raise UserError(f"{path}: expected a picture's file, got a folder; name its pictures, such as {path}/*.png")
-    try:
-        with Image.open(path) as picture:
-            if max(picture.size) > LARGEST:  # before decoding: a small file may hold a huge picture
-                raise UserError(f"{path}: expected at most {LARGEST} pixels a side, got {picture.width}×{picture.height}")
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            orientation = picture.getexif().get(0x0112, 1)
-            size = f"{upright.width}×{upright.height}"
-            said = [f"{picture.format or 'picture'} {size}, {KINDS.get(picture.mode, picture.mode)}"]
-            levels, how = grey_of(upright)
-    except UserError as error:
-        raise UserError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
-    except Exception as error:  # a damaged picture raises almost anything
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{path}: is not a picture that can be read ({reason})") from error
-    return levels, [*said, *(["turned upright (EXIF)"] if orientation != 1 else []), *how]
-
-
-KINDS = {
-    "1": "black and white",
-    "L": "grey",
-    "LA": "grey with transparency",
-    "RGB": "colour",
-    "RGBA": "colour with transparency",
-    "P": "colours of a palette",
-    "CMYK": "CMYK",
-    "I;16": "16-bit grey",
-    "I;16B": "16-bit grey",
-    "I": "32-bit grey",
-    "F": "grey of real numbers",
-}
-WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-
-
-def grey_of(picture: Image.Image) -> tuple[Doubles, list[str]]:
-    """Grey levels 0 … 255 of a picture, and what was done for it."""
-
-    if picture.mode in WIDE:
-        return grey_of_wide(picture)
-    if picture.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in picture.info:
-        how = [] if picture.mode in ("1", "L") else ["made grey"]
-        return np.asarray(picture.convert("RGB").convert("L"), dtype=np.float64), how
-    full = picture.convert("RGBA")
-    opaque = np.asarray(full.getchannel("A"), dtype=np.float64) / 255
-    levels = np.asarray(full.convert("RGB").convert("L"), dtype=np.float64)
-    drawn = float((levels * opaque).sum() / max(opaque.sum(), 1e-9))
-    ground, name = (0, "black") if drawn >= 128 else (255, "white")
-    paper = Image.new("RGBA", full.size, (ground, ground, ground, 255))
-    whole = Image.alpha_composite(paper, full).convert("RGB").convert("L")
-    return np.asarray(whole, dtype=np.float64), [f"transparent parts made {name}", "made grey"]
-
-
-def grey_of_wide(picture: Image.Image) -> tuple[Doubles, list[str]]:
-    """The same of 16 bits, which fill their range, of more, and of real numbers, which are stretched to theirs."""
-    levels = np.asarray(picture, dtype=np.float64)
-    if not np.isfinite(levels).all():
-        raise UserError("holds numbers that are not finite; expected grey levels")
-    low, high = float(levels.min()), float(levels.max())
-    if picture.mode.startswith("I") and low >= 0 and high <= 65535:
-        return levels / 257, ["16 bits made 8"]
-    return (levels - low) * (255 / max(high - low, 1e-12)), [f"levels {low:g} … {high:g} made 0 … 255"]
+    image = open_image(path, ground="contrast")
+    steps = [image.description, *image.notes]
+    if image.levels.shape[2] == 1:
+        return np.asarray(image.levels[:, :, 0], dtype=np.float64), steps
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"), dtype=np.float64)
+    return grey, [*steps, "made grey"]
 
 
 # --- light on dark ------------------------------------------------------------------------------------------------------
 def frame_of(levels: Doubles) -> Doubles:
-    """The outermost tenth of a picture [h, w] on each side, at least one pixel: its levels in a row."""
+    """The levels of the outermost tenth of a picture [h, w] on each side, at least one pixel, as a flat array."""
     height, width = levels.shape
     down, across = max(1, round(FRAME * height)), max(1, round(FRAME * width))
     inside = np.zeros(levels.shape, dtype=bool)
@@ -144,7 +84,7 @@ def frame_of(levels: Doubles) -> Doubles:
 
 
 def light_on_dark(grey: Doubles) -> tuple[Doubles, str]:
-    """The picture inverted if its ground is light, and what was found."""
+    """The picture, inverted if its ground is light, and why."""
     ground = float(np.median(frame_of(grey)))
     low, high = np.quantile(grey, [0.02, 0.98])
     if high - low < FAINT:
@@ -155,7 +95,7 @@ def light_on_dark(grey: Doubles) -> tuple[Doubles, str]:
 
 
 def ink_of(light: Doubles) -> tuple[Doubles, list[str]]:
-    """The picture with its ground at 0 and its ink at 255; all 0 where there is none."""
+    """The picture with its ground at 0 and its ink at 255, and the step; all 0 if it is blank."""
     frame = frame_of(light)
     ground = float(np.median(frame))
     spread = 1.4826 * float(np.median(np.abs(frame - ground)))  # of normal noise: its standard deviation
@@ -172,48 +112,42 @@ def ink_of(light: Doubles) -> tuple[Doubles, list[str]]:
 
 # --- fitting ------------------------------------------------------------------------------------------------------------
 def fit(ink: Doubles, shape: tuple[int, int]) -> tuple[Bytes, tuple[str, ...]]:
-    """Ink on 0 [h, w] as MNIST's makers did it: [H, W], and what was done."""
+    """Ink on 0 [h, w] fitted as in MNIST, [H, W], and the steps."""
     rows, columns = (np.flatnonzero((ink >= INK).any(axis=axis)) for axis in (1, 0))
     box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    most = tuple(max(1, round(BOX * side)) for side in shape)
-    small = resized(box, most)
+    limit = max(1, round(BOX * shape[0])), max(1, round(BOX * shape[1]))
+    small = resized(box, limit)
     height, width = small.shape
     weight = small.sum()
     centre = [float((small.sum(axis=1 - axis) * (np.arange(small.shape[axis]) + 0.5)).sum() / weight) for axis in (0, 1)]
     corner = [round(side / 2 - at) for side, at in zip(shape, centre, strict=True)]
-    kept = [min(max(0, at), side - length) for at, side, length in zip(corner, shape, (height, width), strict=True)]
-    image = np.zeros(shape)
-    image[kept[0] : kept[0] + height, kept[1] : kept[1] + width] = small
-    was, into = f"{box.shape[1]}×{box.shape[0]}", f"{most[1]}×{most[0]}"
-    said = [f"ink's box {was} scaled to {width}×{height} (box {into})", "centre of mass moved to the centre"]
-    if kept != corner:
-        said.append("as far as nothing is cut off")
-    return as_bytes(image), tuple(said)
+    inside = [min(max(0, at), side - length) for at, side, length in zip(corner, shape, (height, width), strict=True)]
+    before, into = f"{box.shape[1]}×{box.shape[0]}", f"{limit[1]}×{limit[0]}"
+    steps = [f"ink's box {before} scaled to {width}×{height} (box {into})", "centre of mass moved to the centre"]
+    if inside != corner:
+        steps.append("as far as nothing is cut off")
+    return as_bytes(place(small, shape, (inside[0], inside[1]))), tuple(steps)
 
 
-def whole(ink: Doubles, shape: tuple[int, int]) -> tuple[Bytes, tuple[str, ...]]:
-    """The whole picture, as large as fits in [H, W], in the middle."""
+def fit_whole(ink: Doubles, shape: tuple[int, int]) -> tuple[Bytes, tuple[str, ...]]:
+    """The whole picture, as large as it fits in [H, W], in the centre, and the step."""
     small = resized(ink, shape)
     top, left = ((side - length) // 2 for side, length in zip(shape, small.shape, strict=True))
-    image = np.zeros(shape)
-    image[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return as_bytes(image), (f"whole picture scaled to {small.shape[1]}×{small.shape[0]}",)
+    return as_bytes(place(small, shape, (top, left))), (f"whole picture scaled to {small.shape[1]}×{small.shape[0]}",)
 
 
-def resized(levels: Doubles, most: Sequence[int]) -> Doubles:
-    """A picture [h, w] scaled, with anti-aliasing, until it fills `most` (H, W) in one direction; lines stay as light.
+def resized(levels: Doubles, limit: tuple[int, int]) -> Doubles:
+    """A picture [h, w] scaled, with anti-aliasing, until it fills `limit` (H, W) in one direction; thin lines stay light.
 
-    A line thinner than a pixel would become fainter than any of MNIST's: where the upper quarter of the ink is darker than the
-    lightest was, all is made lighter in proportion, and cut there.
+    A line thinner than a pixel would become fainter than any of MNIST's. Where the upper quarter of the ink is darker than the
+    lightest level before, all levels are raised in proportion and clipped at that level.
     """
-
     height, width = levels.shape
-    scale = min(most[0] / height, most[1] / width)
-    size = max(1, min(most[1], round(width * scale))), max(1, min(most[0], round(height * scale)))
-    if size == (width, height):
+    scale = min(limit[0] / height, limit[1] / width)
+    sides = max(1, min(limit[0], round(height * scale))), max(1, min(limit[1], round(width * scale)))
+    if sides == (height, width):
         return levels
-    picture = Image.fromarray(levels.astype(np.float32))  # of real numbers, mode F
-    small = np.asarray(picture.resize(size, Image.Resampling.BILINEAR), dtype=np.float64)
-    most_light = float(levels.max())
-    light = float(np.quantile(small[small > small.max() / 4], 0.75)) if small.max() > 0 else most_light
-    return np.asarray(np.minimum(small * (most_light / light), most_light))
+    small = np.asarray(resize(levels.astype(np.float32)[:, :, None], sides, Image.Resampling.BILINEAR)[:, :, 0], np.float64)
+    lightest = float(levels.max())
+    light = float(np.quantile(small[small > small.max() / 4], 0.75)) if small.max() > 0 else lightest
+    return np.asarray(np.minimum(small * (lightest / light), lightest))

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: gzipped or not, whole or piece by piece."""
+"""IDX files, the format of MNIST: gzipped or not, whole or in pieces."""
 
 import gzip
 import math
@@ -15,41 +15,46 @@ from fooling.errors import UserError
 
 GZIP = b"\x1f\x8b"
 UNSIGNED_BYTE = 8
-LARGEST = 1 << 33  # bytes that a file may hold, decompressed
-BLOCK = 1 << 20  # bytes read at a time: reading LARGEST at once would claim that much memory
+MAX_BYTES = 1 << 33  # of a decompressed file
+BLOCK = 1 << 20  # bytes read at a time: reading MAX_BYTES at once would allocate that much memory
 
 
 def read_idx(path: Path, dimensions: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """The array of unsigned bytes in an IDX file, with one of these numbers of dimensions. Raises UserError."""
+    """The array uint8 in an IDX file, with one of these numbers of dimensions. Raises UserError."""
     rows = max(1, BLOCK // math.prod(idx_shape(path, dimensions)[1:]))
     return np.concatenate(list(idx_pieces(path, dimensions, rows)))
 
 
 def idx_shape(path: Path, dimensions: tuple[int, ...]) -> tuple[int, ...]:
-    """The sizes that the header of an IDX file promises, one of these numbers of them. Raises UserError."""
+    """The shape in the header of an IDX file, with one of these numbers of dimensions. Raises UserError."""
     with opened(path) as content:
         return read_header(path, content, dimensions)
 
 
 def idx_pieces(path: Path, dimensions: tuple[int, ...], number: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """The array in pieces [number, …], the last may be shorter. Raises UserError where the file ends early or goes on."""
+    """The array in pieces [number, …], the last may be shorter. Raises UserError for a file that is too short or long."""
     with opened(path) as content:
         shape = read_header(path, content, dimensions)
-        row, got = math.prod(shape[1:]), 0
+        row, count = math.prod(shape[1:]), 0
         promised = f"its header promises {math.prod(shape):,} bytes of data"
         for first in range(0, shape[0], number):
             size = min(number, shape[0] - first) * row
             piece = content.read(size)
-            got += len(piece)
+            count += len(piece)
             if len(piece) < size:
-                raise UserError(f"{path}: truncated: {promised}, got {got:,}")
-            yield np.frombuffer(bytearray(piece), dtype=np.uint8).reshape(-1, *shape[1:])  # of bytes it would be read-only
-        if content.read(1):  # at the end, too, the checksum is compared
+                raise UserError(f"{path}: truncated: {promised}, got {count:,}")
+            yield np.frombuffer(bytearray(piece), dtype=np.uint8).reshape(
+                -1, *shape[1:]
+            )  # an array of bytes would be read-only
+        if content.read(1):  # which also compares the checksum
             raise UserError(f"{path}: too long: {promised}, got more")
 
 
 def read_header(path: Path, content: BinaryIO, dimensions: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes, all above 0. Two bytes 0, the type (8 = unsigned byte), the number of dimensions, each as big-endian uint32."""
+    """The shape in the header: two bytes 0, the type (8 = unsigned byte), the number of sides, each side as big-endian uint32.
+
+    Raises UserError for another header, and for a size of 0.
+    """
     magic = content.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise UserError(f"{path}: expected an IDX file (magic number 0x0000080{dimensions[0]}), got {describe(magic)}")
@@ -62,27 +67,27 @@ def read_header(path: Path, content: BinaryIO, dimensions: tuple[int, ...]) -> t
         raise UserError(f"{path}: truncated: the header of an IDX file has {4 + 4 * count} bytes, got {4 + len(sizes)}")
     shape = tuple(int.from_bytes(sizes[i : i + 4], "big") for i in range(0, 4 * count, 4))
     if not math.prod(shape):
-        raise UserError(f"{path}: holds no images or labels: its header says {'×'.join(map(str, shape))}; get it anew")
+        raise UserError(f"{path}: holds no images or labels: its header says {'×'.join(map(str, shape))}; download it again")
     return shape
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's content, decompressed if it is gzipped (seen by its first bytes, not by its name)."""
+    """The file's content, decompressed if its first bytes (not its name) say that it is gzipped."""
     try:
         with path.open("rb") as file:
-            is_packed = file.read(2) == GZIP
-        with cast("BinaryIO", gzip.open(path)) if is_packed else path.open("rb") as content:
+            is_gzipped = file.read(2) == GZIP
+        with cast("BinaryIO", gzip.open(path)) if is_gzipped else path.open("rb") as content:
             yield content
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: truncated or damaged gzip file ({error}); get it anew") from error
+        raise UserError(f"{path}: truncated or damaged gzip file ({error}); download it again") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def inflate(path: Path, largest: int = LARGEST) -> bytes:
+def inflate(path: Path, largest: int = MAX_BYTES) -> bytes:
     """The file's content, decompressed if it is gzipped; at most `largest` bytes."""
     blocks, size = [], 0
     with opened(path) as content:
@@ -90,10 +95,10 @@ def inflate(path: Path, largest: int = LARGEST) -> bytes:
             blocks.append(block)
             size += len(block)
     if size > largest:
-        raise UserError(f"{path}: holds more than {largest:,} bytes, decompressed; get it anew")
+        raise UserError(f"{path}: holds more than {largest:,} bytes, decompressed; download it again")
     return b"".join(blocks)
 
 
 def describe(content: bytes) -> str:
-    """What a file begins with."""
+    """The first bytes of a file, in words."""
     return f"a file that begins with {content[:4].hex()}" if content else "an empty file"

@@ -1,19 +1,231 @@
-"""Pictures on disk as images: a folder per class; listed first, opened as they are needed."""
+"""Image files: one opener for data sets, drawings and searches; and images resized, letterboxed, translated, rescaled."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
+from PIL import Image, ImageOps
 
-from fooling.errors import UserError
-from fooling.kernels.tables import Bytes, Doubles, Ints
+from fooling.errors import UserError, first_line
+from fooling.kernels.tables import Bytes, Doubles
+
+Shape = tuple[int, int, int]
+Ground = Literal["black", "contrast"]  # of transparent images; contrast: white, but black for what is light in the mean
+
+ENDINGS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+FORMATS = (*dict.fromkeys(ENDINGS.values()), "PPM")  # that Pillow may open
+MAX_SIDE = 16384  # pixels; checked before decoding, as a small file may hold a huge image
+ORIENTATION = 0x0112  # EXIF tag
+SIXTEEN_BITS = 65535
+
+# Pillow's modes of images with one channel.
+GREY = {"1", "L"}
+GREY_WITH_ALPHA = {"LA", "La"}
+WIDE = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}  # more than 8 bits
+ALPHA = {"RGBA", "PA", "RGBa"} | GREY_WITH_ALPHA
+MODE_NAMES = {
+    "1": "black and white",
+    "L": "grey",
+    "LA": "grey with transparency",
+    "RGB": "colour",
+    "RGBA": "colour with transparency",
+    "P": "colours of a palette",
+    "CMYK": "CMYK",
+    "I;16": "16-bit grey",
+    "I;16B": "16-bit grey",
+    "I": "32-bit grey",
+    "F": "grey of real numbers",
+}
 
 
+class ImageFile(NamedTuple):
+    """An image file as pixels, and what was done to get them."""
+
+    levels: npt.NDArray[np.uint8] | Doubles  # [H, W, C], grey levels 0 … 255; real numbers if the file has more than 8 bits
+    description: str  # format, size and mode of the file
+    notes: tuple[str, ...]  # conversions
+
+    @property
+    def pixels(self) -> Bytes:
+        """The grey levels rounded to uint8 [H, W, C]."""
+        return as_bytes(self.levels)
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether the levels were stretched to 0 … 255, as a file of real numbers has no range."""
+        return any(note.startswith("levels ") for note in self.notes)
+
+
+def open_image(path: Path, ground: Ground = "black") -> ImageFile:
+    """An image file of one of `FORMATS`: upright, without transparency, C = 1 if it is grey, else 3.
+
+    EXIF orientation is applied. Transparent parts become `ground`. Palettes become colours. 16 bits are divided by 257; more
+    bits and real numbers are stretched to their range. A grey image that is stored as colour keeps three channels. All of this
+    is reported in `notes`. Raises UserError for a file that cannot be read, and for sides above `MAX_SIDE`.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if max(image.size) > MAX_SIDE:
+                raise UserError(f"expected at most {MAX_SIDE} pixels a side, got {image.width}×{image.height}")
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            notes = ["turned upright (EXIF)"] if image.getexif().get(ORIENTATION, 1) != 1 else []
+            mode = MODE_NAMES.get(image.mode, image.mode)
+            description = f"{image.format or 'picture'} {upright.width}×{upright.height}, {mode}"
+            levels, conversions = levels_of(upright, ground)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except Exception as error:  # a damaged image raises almost anything
+        raise UserError(f"{path}: is not a picture that can be read ({first_line(error)})") from error
+    return ImageFile(levels, description, (*notes, *conversions))
+
+
+def levels_of(image: Image.Image, ground: Ground) -> tuple[npt.NDArray[np.uint8] | Doubles, list[str]]:
+    """Grey levels [H, W, C] of an image, and the conversions."""
+    if image.mode in WIDE:
+        return wide_levels(image)
+    is_grey, notes = image.mode in GREY | GREY_WITH_ALPHA, []
+    if image.mode in ALPHA or "transparency" in image.info:
+        image, name = without_transparency(image, ground)
+        notes.append(f"transparent parts made {name}")
+    pixels = np.asarray(image.convert("L" if is_grey else "RGB"))
+    if is_grey:
+        return pixels[:, :, None], notes
+    return pixels, [*notes, *(["grey stored as colour"] if is_colourless(pixels) else [])]
+
+
+def wide_levels(image: Image.Image) -> tuple[Doubles, list[str]]:
+    """Grey levels [H, W, 1] of an image with more than 8 bits."""
+    levels = np.asarray(image, dtype=np.float64)[:, :, None]
+    if not np.isfinite(levels).all():
+        raise UserError("holds numbers that are not finite; expected grey levels")
+    low, high = float(levels.min()), float(levels.max())
+    if image.mode.startswith("I") and low >= 0 and high <= SIXTEEN_BITS:
+        return levels / 257, ["16 bits made 8"]
+    return (levels - low) * (255 / max(high - low, 1e-12)), [f"levels {low:g} … {high:g} made 0 … 255"]
+
+
+def without_transparency(image: Image.Image, ground: Ground) -> tuple[Image.Image, str]:
+    """The image in RGB on a ground, and the ground's name."""
+    full = image.convert("RGBA")
+    level, name = 0, "black"
+    if ground == "contrast":
+        opacity = np.asarray(full.getchannel("A"), dtype=np.float64) / 255
+        levels = np.asarray(full.convert("RGB").convert("L"), dtype=np.float64)
+        if float((levels * opacity).sum() / max(opacity.sum(), 1e-9)) < 128:
+            level, name = 255, "white"
+    paper = Image.new("RGBA", full.size, (level, level, level, 255))
+    return Image.alpha_composite(paper, full).convert("RGB"), name
+
+
+def is_colourless(pixels: Bytes) -> bool:
+    """Whether the three channels of an image [H, W, 3] are equal."""
+    return bool((pixels == pixels[:, :, :1]).all())
+
+
+def as_bytes(levels: npt.NDArray[np.uint8] | Doubles) -> Bytes:
+    """Grey levels rounded to uint8."""
+    return np.asarray(levels if levels.dtype == np.uint8 else np.rint(np.clip(levels, 0, 255)), dtype=np.uint8)
+
+
+def read_image(path: Path) -> Bytes:
+    """The pixels of an image file, uint8 [H, W, C]: C = 1 if it is grey, else 3; transparent parts are black."""
+    return open_image(path).pixels
+
+
+def is_colour(path: Path) -> bool:
+    """Whether an image file is read as three channels; only its header is read. Raises UserError."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.mode not in GREY | GREY_WITH_ALPHA | WIDE
+    except Exception as error:  # a damaged image raises almost anything
+        raise UserError(f"{path}: is not a picture that can be read ({first_line(error)})") from error
+
+
+# --- size ---------------------------------------------------------------------------------------------------------------
+def resize(
+    image: npt.NDArray[np.uint8] | npt.NDArray[np.float32],
+    sides: tuple[int, int],
+    method: Image.Resampling = Image.Resampling.LANCZOS,
+) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+    """An image [H, W, C], uint8 or float32, with other sides (height, width); channel by channel, with anti-aliasing."""
+    if image.shape[:2] == sides:
+        return image
+    channels = [Image.fromarray(image[:, :, channel]) for channel in range(image.shape[2])]
+    return np.stack([np.asarray(channel.resize(sides[::-1], method)) for channel in channels], axis=2)
+
+
+def place(image: npt.NDArray[Any], shape: tuple[int, ...], corner: tuple[int, int]) -> npt.NDArray[Any]:
+    """An image on a black one of this shape, its upper left pixel at `corner`."""
+    (top, left), (height, width) = corner, image.shape[:2]
+    result = np.zeros(shape, dtype=image.dtype)
+    result[top : top + height, left : left + width] = image
+    return result
+
+
+def letterbox(path: Path, shape: Shape) -> tuple[Bytes, str]:
+    """An image file fitted into a shape, uint8 [H, W, C], with black bars where the sides differ in ratio; and a note."""
+    pixels, conversions = in_channels(open_start(path), shape[2])
+    height, width = pixels.shape[:2]
+    factor = min(shape[0] / height, shape[1] / width)
+    sides = max(1, round(height * factor)), max(1, round(width * factor))
+    corner = (shape[0] - sides[0]) // 2, (shape[1] - sides[1]) // 2
+    image = place(resize(pixels, sides), shape, corner)
+    return np.asarray(image, dtype=np.uint8), describe_start(path, (height, width), shape[:2], conversions)
+
+
+def rescale_around(path: Path, window: Shape, longer: int | None) -> tuple[Bytes, str]:
+    """An image file, uint8 [H, W, C], its longer side scaled to so many pixels if given; no side is shorter than the window's.
+
+    The second result is a note.
+    """
+    pixels, conversions = in_channels(open_start(path), window[2])
+    height, width = pixels.shape[:2]
+    factor = longer / max(height, width) if longer else 1.0
+    factor = max(factor, window[0] / height, window[1] / width)
+    sides = max(window[0], round(height * factor)), max(window[1], round(width * factor))
+    image = np.asarray(resize(pixels, sides), dtype=np.uint8)
+    return image, describe_start(path, (height, width), sides, conversions)
+
+
+def open_start(path: Path) -> ImageFile:
+    """The initial image of a search."""
+    if not path.is_file():
+        raise UserError(f"search.image={path}: no such file; expected a picture ({', '.join(sorted(ENDINGS))})")
+    return open_image(path)
+
+
+def in_channels(image: ImageFile, channels: int) -> tuple[Bytes, tuple[str, ...]]:
+    """An image in so many channels, and the conversions: colours become their luminance, grey three equal channels."""
+    pixels, notes = image.pixels, image.notes
+    if pixels.shape[2] == channels:
+        return pixels, notes
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=2), notes
+    more = () if is_colourless(pixels) else ("colours as grey",)
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None], (*notes, *more)
+
+
+def describe_start(path: Path, before: tuple[int, ...], after: tuple[int, ...], conversions: tuple[str, ...]) -> str:
+    """A note about an initial image; sides are heights and widths."""
+    size = "×".join(map(str, before))
+    scaled = [] if before == after else [f"as {'×'.join(map(str, after))}"]
+    return ", ".join([f"starts from {path.name}", f"{size} pixels", *scaled, *conversions])
+
+
+# --- translation and scale ----------------------------------------------------------------------------------------------
 def translate(images: Bytes, down: int, right: int) -> Bytes:
-    """Images [N, H, W, C] moved by whole pixels; what leaves the frame is lost."""
+    """Images [N, H, W, C] moved by whole pixels, padded with black; what leaves the frame is lost."""
     height, width = images.shape[1:3]
     result = np.zeros_like(images)
     if abs(down) < height and abs(right) < width:
@@ -24,12 +236,12 @@ def translate(images: Bytes, down: int, right: int) -> Bytes:
 
 
 def span(by: int, side: int) -> slice:
-    """The places of a side that are reached by a move."""
+    """The places along a side that are covered after a translation."""
     return slice(max(0, by), side + min(0, by))
 
 
 def rescale(images: Bytes, factor: float) -> Bytes:
-    """Images [N, H, W, C] enlarged about their middle, with anti-aliasing, rounded; what leaves the frame is lost."""
+    """Images [N, H, W, C] scaled about their centre, with anti-aliasing, rounded; what leaves the frame is lost."""
     if factor == 1:
         return images
     down, across = (resampling(side, factor) for side in images.shape[1:3])
@@ -38,7 +250,7 @@ def rescale(images: Bytes, factor: float) -> Bytes:
 
 
 def resampling(side: int, factor: float) -> Doubles:
-    """What each of `side` pixels takes from each, [side, side]: a triangle one pixel wide, 1/factor where they shrink."""
+    """Weights [side, side] of the old pixels in each new one: a triangle of one pixel, of 1/factor pixels where factor < 1."""
     middle, reach = side / 2, max(1.0, 1 / factor)
     weights = np.zeros((side, side))
     for i in range(side):
@@ -48,172 +260,3 @@ def resampling(side: int, factor: float) -> Doubles:
         inside = (near >= 0) & (near < side)
         weights[i, near[inside]] = (share / share.sum())[inside]
     return weights
-
-
-Shape = tuple[int, int, int]
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-LARGEST = 4096  # pixels a side
-GREY = {"1", "L"}  # Pillow's modes that are read as one channel …
-GREY_ON_BLACK = {"LA", "PA"}  # … also after their transparent parts have become black …
-COLOURS = {"RGB", "RGBA", "P", "CMYK", "YCbCr"}  # … and those that are read as red, green, blue
-
-
-class ImageFolder(NamedTuple):
-    """Where the pictures of a set lie, class by class; none has been opened."""
-
-    folders: list[Path]  # one a class that has any
-    names: list[list[str]]  # of the pictures in each
-    numbers: list[int]  # of the classes
-    classes: tuple[str, ...]
-
-    def labels(self) -> Ints:
-        """The class of each picture [N]."""
-        return np.repeat(np.array(self.numbers, dtype=np.int64), [len(names) for names in self.names])
-
-    def paths(self) -> Iterator[Path]:
-        """The pictures, class by class in the order of their names."""
-        return (folder / name for folder, names in zip(self.folders, self.names, strict=True) for name in names)
-
-
-def list_images(folder: Path) -> ImageFolder:
-    """Pictures folder/CLASS/NAME.png, at least one of each class. Raises UserError.
-
-    Folders named by whole numbers are the classes of those numbers; others are numbered in the order of their names.
-    """
-    folders = sorted((child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")), key=by_number)
-    if not folders:
-        raise UserError(f"{folder}: expected a folder of pictures per class, got none")
-    numbered = all(child.name.isdecimal() and int(child.name) < 1000 for child in folders)
-    classes = [str(k) for k in range(int(folders[-1].name) + 1)] if numbered else [child.name for child in folders]
-    if numbered and len({int(child.name) for child in folders}) < len(folders):
-        raise UserError(f"{folder}: two folders are named by the same class number; expected one folder per class")
-    numbers = [int(child.name) for child in folders] if numbered else list(range(len(folders)))
-    return ImageFolder(folders, [image_names(child) for child in folders], numbers, tuple(classes))
-
-
-def image_names(folder: Path) -> list[str]:
-    """The pictures of a class, by name."""
-    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file())
-    if not names:
-        raise UserError(f"{folder}: class {folder.name} has no pictures ({', '.join(sorted(ENDINGS))})")
-    return names
-
-
-def by_number(path: Path) -> tuple[int, int, str]:
-    """Sorts 2 before 10, numbers before words."""
-    return (0, int(path.name), path.name) if path.name.isdecimal() else (1, 0, path.name)
-
-
-def image_shape(listing: ImageFolder) -> Shape:
-    """(H, W, C): the size of the first picture; C = 3 if any is in colour, for which headers are read up to the first such."""
-    height, width, _ = read_image(next(listing.paths())).shape
-    return height, width, 3 if any(is_colour(path) for path in listing.paths()) else 1
-
-
-def image_pieces(listing: ImageFolder, shape: Shape, number: int) -> Iterator[Bytes]:
-    """The pictures as images [number, H, W, C], the last piece may be shorter; grey ones get C equal channels."""
-    paths, total = listing.paths(), sum(map(len, listing.names))
-    for first in range(0, total, number):
-        images = np.empty((min(number, total - first), *shape), dtype=np.uint8)
-        for place in range(len(images)):
-            path = next(paths)
-            picture = read_image(path)
-            if picture.shape[:2] != shape[:2]:
-                size, wanted = "×".join(map(str, picture.shape[:2])), "×".join(map(str, shape[:2]))
-                raise UserError(f"{path}: expected {wanted} pixels as in the first picture, got {size} (height × width)")
-            images[place] = picture
-        yield images
-
-
-def is_colour(path: Path) -> bool:
-    """Whether a picture is read as red, green and blue; only its header is read."""
-    with opened(path) as picture:
-        return picture.mode in COLOURS
-
-
-def read_image(path: Path) -> Bytes:
-    """One picture, uint8 [H, W, C]: C = 1 if it is grey, else 3; transparent parts are black."""
-
-    with opened(path) as picture:
-        if picture.mode in GREY:
-            return np.asarray(picture.convert("L"))[:, :, None]
-        full = picture.convert("RGBA")
-        black = Image.new("RGBA", full.size, (0, 0, 0, 255))
-        pixels = np.asarray(Image.alpha_composite(black, full).convert("RGB"))
-        return pixels[:, :, :1] if picture.mode in GREY_ON_BLACK else pixels
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """A picture that may be decoded; what goes wrong with it is one line."""
-
-    try:
-        with Image.open(path) as picture:
-            if max(picture.size) > LARGEST:  # before decoding: a small file may hold a huge picture
-                raise UserError(f"{path}: expected at most {LARGEST} pixels a side, got {picture.width}×{picture.height}")
-            if picture.mode not in GREY | GREY_ON_BLACK | COLOURS:
-                raise UserError(f"{path}: pictures of 8 bits a channel are read, this one is {picture.mode}")
-            yield picture
-    except UserError:
-        raise
-    except Exception as error:  # a damaged picture raises almost anything
-        raise UserError(f"{path}: is not a picture that can be read ({error})") from error
-
-
-def letterbox(path: Path, shape: Shape) -> tuple[Bytes, str]:
-    """A picture as an image of this shape, uint8 [H, W, C], black around it where its sides are not in ratio; what was done."""
-    pixels, done = in_channels(read_file(path), shape[2])
-    height, width = pixels.shape[:2]
-    factor = min(shape[0] / height, shape[1] / width)
-    sides = max(1, round(height * factor)), max(1, round(width * factor))
-    scaled = scaled_to(pixels, sides)
-    top, left = (shape[0] - sides[0]) // 2, (shape[1] - sides[1]) // 2
-    image = np.zeros(shape, dtype=np.uint8)
-    image[top : top + sides[0], left : left + sides[1]] = scaled
-    return image, described(path, (height, width), shape[:2], done)
-
-
-def rescale_around(path: Path, window: Shape, longer: int | None) -> tuple[Bytes, str]:
-    """A picture, uint8 [H, W, C], its longer side scaled to so many pixels if given; no side is shorter than the window's."""
-    pixels, done = in_channels(read_file(path), window[2])
-    height, width = pixels.shape[:2]
-    factor = longer / max(height, width) if longer else 1.0
-    factor = max(factor, window[0] / height, window[1] / width)
-    sides = max(window[0], round(height * factor)), max(window[1], round(width * factor))
-    return scaled_to(pixels, sides), described(path, (height, width), sides, done)
-
-
-def read_file(path: Path) -> Bytes:
-    """One picture at a path that a user named."""
-    if not path.is_file():
-        raise UserError(f"search.image={path}: no such file; expected a picture ({', '.join(sorted(ENDINGS))})")
-    return read_image(path)
-
-
-def in_channels(pixels: Bytes, channels: int) -> tuple[Bytes, str]:
-    """A picture in so many channels, and what was done to it: colours become their luminance, grey three equal channels."""
-
-    if pixels.shape[2] == channels:
-        return pixels, ""
-    if channels == 3:
-        return np.repeat(pixels, 3, axis=2), ""
-    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None], ", colours as grey"
-
-
-def scaled_to(pixels: Bytes, sides: tuple[int, int]) -> Bytes:
-    """A picture scaled to other sides (height, width), antialiased."""
-
-    if pixels.shape[:2] == sides:
-        return pixels
-    planes = [
-        np.asarray(Image.fromarray(pixels[:, :, channel]).resize((sides[1], sides[0]), Image.Resampling.LANCZOS))
-        for channel in range(pixels.shape[2])
-    ]
-    return np.stack(planes, axis=2)
-
-
-def described(path: Path, before: tuple[int, ...], after: tuple[int, ...], done: str) -> str:
-    """What was done to a picture, in words; sides are heights and widths."""
-    size = "×".join(map(str, before))
-    scaled = "" if before == after else f", as {'×'.join(map(str, after))}"
-    return f"starts from {path.name}, {size} pixels{scaled}{done}"

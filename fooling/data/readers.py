@@ -1,41 +1,42 @@
-"""One reader for each kind of image set: it finds out what there is, and reads the images when they are asked for."""
+"""One reader per kind of image set. It finds labels and sizes first and reads the images in pieces, when needed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fooling.data.folders import ImageFolder, image_pieces, image_shape, list_images
 from fooling.data.idx import idx_pieces, idx_shape, read_idx
-from fooling.data.images import ImageFolder, image_pieces, image_shape, list_images
+from fooling.data.images import Shape
 from fooling.data.npz import ArrayHeader, array_names, array_pieces, describe_array, read_array
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 
 Labels = npt.NDArray[np.int64]
-Shape = tuple[int, int, int]
 PIECE = 4096  # images read at a time, …
-PIECE_BYTES = 1 << 23  # … fewer if they are large: bounds the memory
+PIECE_BYTES = 1 << 23  # … fewer if they are large, which bounds the memory
 
 
 @dataclass(frozen=True)
 class SplitReader:
-    """N images and their classes. The images are read, and found damaged, only when `pieces` is called and gone through."""
+    """N images and their classes. The images are read, and damage is found, only while iterating over `pieces()`."""
 
     shape: Shape  # H, W, C
     labels: Labels  # [N], 0 … K − 1
     pieces: Callable[[], Iterator[Bytes]]  # [n, H, W, C] in turn, N in all
+    conversions: Counter[str] = field(default_factory=Counter)  # what was done to how many images, after `pieces()`
 
 
-DataSource = tuple[
-    SplitReader, SplitReader | None, tuple[str, ...], str
-]  # training part, test part or None, names of the classes, source
+# Training part, test part or None, names of the classes, source.
+DataSource = tuple[SplitReader, SplitReader | None, tuple[str, ...], str]
 
 
-def rows_of(shape: tuple[int, ...], size: int = 1) -> int:
-    """How many images of this shape, of so many bytes a number, are read at a time."""
+def piece_size(shape: tuple[int, ...], size: int = 1) -> int:
+    """The number of images of this shape, of `size` bytes per number, that are read at a time."""
     return max(1, min(PIECE, PIECE_BYTES // max(1, int(np.prod(shape, dtype=object)) * size)))
 
 
@@ -49,7 +50,7 @@ def read_idx_folder(path: Path) -> DataSource:
 
 
 def read_idx_pair(folder: Path, prefix: str) -> SplitReader:
-    """Images and labels whose numbers agree."""
+    """Images and labels, as many of each. Raises UserError."""
     paths = [find_idx(folder, f"{prefix}-images", 3), find_idx(folder, f"{prefix}-labels", 1)]
     for path, name in zip(paths, (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"), strict=True):
         if path is None:
@@ -61,12 +62,12 @@ def read_idx_pair(folder: Path, prefix: str) -> SplitReader:
     return SplitReader(
         with_channel(shape),
         labels.astype(np.int64),
-        lambda: (piece.reshape(-1, *with_channel(shape)) for piece in idx_pieces(images, (3, 4), rows_of(tuple(shape)))),
+        lambda: (piece.reshape(-1, *with_channel(shape)) for piece in idx_pieces(images, (3, 4), piece_size(tuple(shape)))),
     )
 
 
 def find_idx(folder: Path, name: str, dimensions: int) -> Path | None:
-    """The file of that name, in any of its usual spellings."""
+    """The file of that name in one of its usual spellings, or None."""
     for middle in ("-", "."):
         for ending in ("", ".gz"):
             path = folder / f"{name}{middle}idx{dimensions}-ubyte{ending}"
@@ -79,7 +80,7 @@ NAMES = {"train": (("x_train", "y_train"), ("images", "labels")), "test": (("x_t
 
 
 def read_npz(path: Path) -> DataSource:
-    """A .npz file of x_train, y_train and, if there are, x_test, y_test; or of images and labels."""
+    """A .npz file of x_train, y_train and perhaps x_test, y_test; or of images and labels."""
     names = array_names(path)
     parts: dict[str, SplitReader] = {}
     for split, pairs in NAMES.items():
@@ -94,7 +95,7 @@ def read_npz(path: Path) -> DataSource:
 
 
 def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
-    """Arrays of a file as uint8 [N, H, W, C] and int64 [N]."""
+    """Arrays of a file as uint8 [N, H, W, C] and int64 [N]. Raises UserError for others."""
     path, shape = images.path, images.shape
     is_column = len(classes.shape) == 2 and classes.shape[1] == 1
     if len(shape) not in (3, 4) or (len(classes.shape) != 1 and not is_column):
@@ -110,7 +111,7 @@ def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
         raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {labels.min()} … {labels.max()}")
     if images.dtype.kind not in "iuf":
         raise UserError(f"{path}: {images.name}: expected whole numbers 0…255 or fractions 0…1, got {images.dtype}")
-    rows = rows_of(shape[1:], images.dtype.itemsize)
+    rows = piece_size(shape[1:], images.dtype.itemsize)
     return SplitReader(
         with_channel(shape[1:]),
         labels.astype(np.int64),
@@ -119,7 +120,7 @@ def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
 
 
 def to_bytes(member: ArrayHeader, images: npt.NDArray[Any]) -> Bytes:
-    """Whole numbers 0 … 255 as they are; fractions 0 … 1 times 255."""
+    """Whole numbers 0 … 255 unchanged, fractions 0 … 1 times 255. Raises UserError for others."""
     low, high = images.min(), images.max()
     if images.dtype.kind in "iu" and low >= 0 and high <= 255:
         return images.astype(np.uint8)
@@ -131,36 +132,37 @@ def to_bytes(member: ArrayHeader, images: npt.NDArray[Any]) -> Bytes:
 
 
 def with_channel(shape: tuple[int, ...] | list[int]) -> Shape:
-    """(H, W) as (H, W, 1); (H, W, C) as it is."""
+    """(H, W) as (H, W, 1); (H, W, C) unchanged."""
     height, width, *channels = shape
     return height, width, channels[0] if channels else 1
 
 
 def numbered(train: SplitReader, test: SplitReader | None) -> tuple[str, ...]:
-    """Names of classes that are only numbers, up to the highest."""
+    """Class names 0, 1, … up to the highest label."""
     highest = max(int(part.labels.max(initial=0)) for part in (train, test) if part)
     return tuple(str(k) for k in range(highest + 1))
 
 
-def read_pictures(path: Path) -> DataSource:
-    """A folder of pictures per class, or train/ and test/ of such; one of the two may lack the last classes."""
+def read_folder(path: Path) -> DataSource:
+    """A folder with a folder of images per class, or train/ and test/ of that form; one may lack the last classes."""
     if not path.is_dir():
         raise UserError(f"data.path={path}: expected a folder with a folder of pictures per class, got a file")
     if (path / "train").is_dir() and (path / "test").is_dir():
         train, test = list_images(path / "train"), list_images(path / "test")
         fewer, more = sorted((train.classes, test.classes), key=len)
         if more[: len(fewer)] != fewer:
-            odd = min(set(train.classes) ^ set(test.classes))
-            raise UserError(f"{path}: expected the same classes in train/ and test/, but class {odd} is in one of them only")
+            single = min(set(train.classes) ^ set(test.classes))
+            raise UserError(f"{path}: expected the same classes in train/ and test/, but class {single} is in one of them only")
         return image_folder_split(train), image_folder_split(test), more, path.name
     listing = list_images(path)
     return image_folder_split(listing), None, listing.classes, path.name
 
 
 def image_folder_split(listing: ImageFolder) -> SplitReader:
-    """Pictures that have been listed."""
-    shape = image_shape(listing)
-    return SplitReader(shape, listing.labels(), lambda: image_pieces(listing, shape, rows_of(shape)))
+    """The images of a listed folder."""
+    shape, conversions = image_shape(listing), Counter[str]()
+    pieces = lambda: image_pieces(listing, shape, piece_size(shape), conversions)  # noqa: E731
+    return SplitReader(shape, listing.labels(), pieces, conversions)
 
 
 def read_sklearn(path: Path | None) -> DataSource:
@@ -177,6 +179,6 @@ def read_sklearn(path: Path | None) -> DataSource:
 KINDS: dict[str, Callable[[Any], DataSource]] = {
     "idx": read_idx_folder,
     "npz": read_npz,
-    "folder": read_pictures,
+    "folder": read_folder,
     "sklearn": read_sklearn,
 }

@@ -1,9 +1,7 @@
-"""Pure functions on arrays: `reference` is the definition, `numba` and `jax` are its fast twins; no settings, no files.
+"""Pure functions on arrays: `reference` is the definition, `numba` and `jax` are its fast twins; no settings, no files."""
 
-Each engine's package holds the table `PENALTIES` and the names of `COMMON`.
-"""
-
-# What every engine has under one name. Arguments follow the engine: numba takes lists of candidates, jax one run to be mapped.
+# What every engine has under one name, beside the table PENALTIES.
+# Arguments follow the engine: numba takes lists of candidates, jax one run to be mapped.
 COMMON = (
     "PENALTIES",
     "breed",

@@ -7,6 +7,13 @@ from pathlib import Path
 RECORD = (
     "fooling.plots.record"  # loaded on the first drawing: matplotlib takes 0.3 s that --help and refusals need not wait for
 )
+SWEEP_FILES = ("contact_sheet.png", "success.png")  # those over all jobs of a sweep
+
+
+def record_files() -> tuple[str, ...]:
+    """The names of all pictures that one record may have."""
+    files: tuple[str, ...] = import_module(RECORD).RECORD_FILES
+    return files
 
 
 def draw_pictures(folder: Path, *, success: bool = True) -> None:

@@ -27,8 +27,9 @@ from fooling.plots.style import (
     to_webp,
     without_channel,
 )
-from fooling.records import FEEDBACK, read_run
+from fooling.records import read_run
 from fooling.records.files import write_atomically
+from fooling.search.weight_feedback import FEEDBACK
 
 FILES = ("feedback.png", "feedback.webp")
 Arrays = Mapping[str, npt.NDArray[Any]]  # of feedback.npz: frames [F, H, W, C], scores [F, K], weights [K, H, W, C]

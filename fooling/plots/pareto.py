@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from fooling.kernels.tables import Doubles, Ints
 from fooling.plots.captions import percent
 from fooling.plots.style import GREY, INK, LABEL, RED, label_axes, legend, new_figure, tile, to_png
-from fooling.records import FRONT, read_image, read_run
+from fooling.records import read_image, read_run
 from fooling.records.files import write_atomically
-from fooling.search.pareto_front import nondominated
+from fooling.search.pareto_front import FRONT, nondominated
 
 FILES = ("front.png",)
 MAX_IMAGES = 8  # along the front

@@ -1,12 +1,9 @@
 """One job = one folder: what lies in a record, and how it is opened, read and written."""
 
-import contextlib
 import csv
 import io
 import json
-import os
 import platform
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,54 +16,27 @@ from PIL import Image
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
-from fooling.records.files import TEMPORARY, lock, os_errors, png, read_json, write_atomically, write_json
+from fooling.records.files import TEMPORARY, os_errors, png, read_json, write_atomically, write_json
 
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
-SWEEP = "sweep.json"  # stands in the parent folder of a sweep's records
-EXPERIMENT = "experiment.json"  # of the commands that examine pictures and networks, see commands/experiment.py
-PLAUSIBILITY = ("plausibility.json", "plausibility.png")  # of `fooling plausibility`, also in the parent folder of a sweep
-FRONT, FRONT_IMAGES = "front.csv", "front"  # of search=pareto
-LOGBOOK = "logbook.csv"  # of engine=deap
-FEEDBACK, FEEDBACK_PICTURE, FEEDBACK_FILM = "feedback.npz", "feedback.png", "feedback.webp"  # of search=feedback
-SUCCESS = "success.png"  # of a single job, or in the parent folder of a sweep
-PICTURES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "front.png", SUCCESS)
-OURS = {
-    CONFIG,
-    RUN,
-    METRICS,
-    CHECKPOINT,
-    IMAGES,
-    FRONT,
-    FRONT_IMAGES,
-    FEEDBACK,
-    FEEDBACK_PICTURE,
-    FEEDBACK_FILM,
-    LOGBOOK,
-    *PICTURES,
-    *PLAUSIBILITY,
-}
+SWEEP, EXPERIMENT = (
+    "sweep.json",
+    "experiment.json",
+)  # status files of the folders that hold several records, or results of any kind
+STATUS_FILES = {SWEEP: "sweep", EXPERIMENT: "experiment", RUN: "job"}  # each with the kind of record that it makes a folder
 
 
 class Record:
-    """An open record folder: nobody else writes to it while this object lives."""
+    """An open record folder and its status file; `records.status.recording` opens one."""
 
-    def __init__(self, folder: Path, lock: int | None) -> None:
-        self.folder, self.lock = folder, lock
+    def __init__(self, folder: Path, status_file: str = RUN) -> None:
+        self.folder, self.status_file = folder, status_file
+        self.about: dict[str, Any] = {}  # the content of the status file
 
-    def close(self) -> None:
-        """Gives the folder free."""
-        if self.lock is not None:
-            os.close(self.lock)
-            self.lock = None
-
-    def write_run(self, content: Mapping[str, Any]) -> None:
-        """Writes run.json."""
-        write_json(self.folder / RUN, content)
-
-    def try_write_run(self, content: Mapping[str, Any]) -> None:
-        """Writes run.json if that is still possible: an error is being told already."""
-        with contextlib.suppress(OSError, UserError):
-            self.write_run(content)
+    def update(self, **about: Any) -> None:
+        """Adds keys to the status file and writes it."""
+        self.about.update(about)
+        write_json(self.folder / self.status_file, self.about)
 
     def add_metrics(self, row: Mapping[str, float]) -> None:
         """Appends a line to metrics.jsonl and flushes it."""
@@ -147,44 +117,6 @@ def read_image(path: Path) -> Bytes:
     return np.ascontiguousarray(pixels[:, :, None] if pixels.ndim == 2 else pixels)
 
 
-# --- opening ----------------------------------------------------------------------------------------------------------
-def open_record(folder: Path, config: str, *, resume: bool, overwrite: bool) -> Record:
-    """Opens a folder for a job whose settings are `config` (YAML): a new one, or one to resume or overwrite.
-
-    What cannot be written to without loss is refused.
-    """
-    kind = kind_of(folder)
-    if kind == "sweep":
-        raise UserError(f"out={folder}: holds a sweep; give another folder for a single job")
-    refuse_unless_free(folder, kind, resume=resume, overwrite=overwrite)
-    with os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    record = Record(folder, lock(folder))
-    try:
-        if overwrite:
-            clear(folder)
-        for part in folder.rglob(f"{TEMPORARY}*"):  # of a job that was killed while it wrote
-            part.unlink()
-        write_atomically(folder / CONFIG, config.encode())
-    except BaseException:
-        record.close()
-        raise
-    return record
-
-
-def refuse_unless_free(folder: Path, kind: str, *, resume: bool, overwrite: bool) -> None:
-    """Refuses a folder of somebody else's files, and one that holds a job which is neither resumed nor overwritten."""
-    if kind == "foreign":
-        raise UserError(f"out={folder}: holds files that are no record of fooling; give an empty or a new folder")
-    if kind == "experiment":
-        raise UserError(f"out={folder}: holds the record of an experiment; give another folder for a job")
-    if kind and not resume and not overwrite:
-        status = status_of(folder)
-        advice = "" if status == "done" else "resume=true continues it, "
-        holds = "a finished job" if status == "done" else f"an unfinished job ({status})"
-        raise UserError(f"out={folder}: holds {holds}; {advice}overwrite=true replaces it, or give another folder")
-
-
 def kind_of(folder: Path) -> str:
     """What a folder holds: '' (nothing yet), 'job', 'sweep', 'experiment' or 'foreign' (other files)."""
     if not folder.exists():
@@ -192,33 +124,25 @@ def kind_of(folder: Path) -> str:
     if not folder.is_dir():
         raise UserError(f"out={folder}: expected a folder, got a file")
     names = {path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY)}
-    if not names:
-        return ""
-    for name, kind in ((SWEEP, "sweep"), (EXPERIMENT, "experiment")):
-        if name in names:
+    for status_file, kind in STATUS_FILES.items():
+        if status_file in names:
             return kind
-    return "job" if names & {CONFIG, RUN} else "foreign"
+    return "job" if CONFIG in names else "foreign" if names else ""
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """The status file of a record of any kind, {} if it has none yet."""
+    return next((read_json(folder / name) for name in STATUS_FILES if (folder / name).exists()), {})
 
 
 def status_of(folder: Path) -> str:
-    """The status of a record or sweep: running, done, interrupted, failed. Running, too, if it was killed at the start."""
-    name = SWEEP if kind_of(folder) == "sweep" else RUN
-    return str(read_json(folder / name).get("status", "running"))
+    """The status of a record: running, done, interrupted, failed. Running also if the process was killed at the start."""
+    return str(read_status(folder).get("status", "running"))
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """run.json of a record, {} if it has none yet."""
     return read_json(folder / RUN)
-
-
-def clear(folder: Path) -> None:
-    """Removes what a record consists of, run.json first, and nothing else."""
-    for name in (RUN, *sorted(OURS - {RUN})):
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")

@@ -1,4 +1,4 @@
-"""One job = one folder, written so that a kill at any moment leaves nothing half-written that looks finished."""
+"""Files written so that a kill at any moment leaves nothing half-written that looks finished; locks of folders."""
 
 import contextlib
 import io
@@ -53,6 +53,29 @@ def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:
             raise
 
 
+@contextlib.contextmanager
+def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
+    """A temporary name to write to; it becomes `path` at the end, or is removed after an error.
+
+    Raises UserError before the work begins: for an existing file without `overwrite`, for a missing folder.
+    """
+    if path.is_dir():
+        raise UserError(f"out={path}: expected a file's name, got a folder")
+    if path.exists() and not overwrite:
+        raise UserError(f"out={path}: exists already; overwrite=true replaces it, or give another name")
+    if not path.parent.is_dir():
+        raise UserError(f"out={path}: the folder {path.parent} does not exist; make it or give another name")
+    part = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    with os_errors(path):
+        part.touch()
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes a JSON file; a number that is not finite would be no JSON and is an error."""
     write_atomically(path, (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
@@ -87,7 +110,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def lock(folder: Path) -> int | None:
-    """Locks the folder for this process, or refuses: two jobs in one folder would mix."""
+    """Locks the folder for this process, or refuses: two jobs in one folder would mix.
+
+    The lock ends with the process, even if that is killed, and leaves no file behind.
+    """
     try:
         import fcntl
     except ImportError:  # not on Windows

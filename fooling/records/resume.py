@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.records import CHECKPOINT, CONFIG, Record, open_record, read_run, status_of
+from fooling.records import CHECKPOINT, CONFIG, kind_of, read_run, read_status, status_of
 from fooling.records.files import fresh_folder
-from fooling.settings import dump
 from fooling.settings.fields import user_path
-from fooling.settings.files import read_yaml
+from fooling.settings.files import flat, read_yaml
 from fooling.settings.former import without_former
 from fooling.settings.schema import RunSettings
-from fooling.settings.tree import flat
 
 RUNS = Path("runs")  # where folders go that nobody named
 
@@ -22,21 +20,47 @@ OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size
 FREE = ("engine.threads", "engine.scoring", "quiet", *OF_SERVERS)
 
 
-def choose_folder(settings: RunSettings, sweep: bool, config: str, name: str = "") -> tuple[Path, bool]:
-    """The folder of a job (of a sweep: the parent of its jobs' folders), and whether there is something to resume.
+def choose_folder(out: str | None, resume: bool, config: str, name: str) -> tuple[Path, bool]:
+    """The record folder of a command, and whether there is something to resume.
 
-    Without `out`, resuming looks for the newest folder under runs/ that holds the same job, by its `config` (the text of
-    config.yaml). `name`: how a fresh one is called.
+    Without `out`, resuming looks for the newest folder under runs/ with the same settings, by the text of config.yaml;
+    otherwise the folder is a fresh one, called `name` and the time.
     """
-    if settings.out is not None:
-        folder = user_path(settings.out)
-        return folder, settings.resume and (folder / CONFIG).exists()
-    if settings.resume:
+    if out is not None:
+        folder = user_path(out)
+        return folder, resume and (folder / CONFIG).exists()
+    if resume:
         same = [folder for folder in newest_first() if holds(folder, config)]
         if same:
-            return min(same, key=lambda folder: finished(folder)), True
-    name = name or f"{'sweep' if sweep else f'digit={settings.digit}'}-{settings.prior.name}"
+            return min(same, key=finished), True
     return fresh_folder(RUNS, f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"), False
+
+
+KINDS = {"job": "a single job", "sweep": "a sweep", "experiment": "the record of an experiment"}
+
+
+def refuse_unless_free(folder: Path, kind: str, command: str, *, resume: bool, overwrite: bool) -> None:
+    """Refuses a folder of other files or of another kind of record, and a record that is neither resumed nor overwritten.
+
+    `kind` is what `command` would make it. A sweep may replace that of another command, an experiment may not.
+    """
+    present = kind_of(folder)
+    if not present:
+        return
+    if present == "foreign":
+        raise UserError(f"out={folder}: holds files that are no record of fooling; give an empty or a new folder")
+    if present != kind:
+        raise UserError(f"out={folder}: holds {KINDS[present]}; give another folder for {KINDS[kind]}")
+    about = read_status(folder)
+    creator = about.get("command", command)
+    if creator != command and (resume or kind == "experiment"):
+        raise UserError(f"out={folder}: was created by `{creator}`; resume with that command or give another folder")
+    if not resume and not overwrite:
+        status = status_of(folder)
+        advice = "" if status == "done" else "resume=true continues it, "
+        job = "job" if kind != "experiment" else f"record of {command}"
+        state = f"a finished {job}" if status == "done" else f"an unfinished {job} ({status})"
+        raise UserError(f"out={folder}: holds {state}; {advice}overwrite=true replaces it, or give another folder")
 
 
 def newest_first() -> list[Path]:
@@ -56,14 +80,6 @@ def holds(folder: Path, config: str) -> bool:
 def finished(folder: Path) -> bool:
     """Whether the record is complete."""
     return status_of(folder) == "done"
-
-
-def open_folder(folder: Path, settings: RunSettings, fingerprints: Mapping[str, Any]) -> Record:
-    """Opens a job's record; refuses to resume another job, or one begun with other weights or statistics."""
-    config = dump(settings)
-    if settings.resume:
-        check_same(folder, config, fingerprints)
-    return open_record(folder, config, resume=settings.resume, overwrite=settings.overwrite)
 
 
 def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any]) -> None:

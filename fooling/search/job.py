@@ -33,10 +33,6 @@ class Job:
     judges: Mapping[str, Classifier]  # held-out classifiers by name
     report: ClassifierReport  # of the checks of the classifier
     start_image: Bytes | None = None  # [H, W, C], of gradient searches
-    alone: bool = False  # no job of a sweep, a matrix or a ladder
-    rung: str = ""  # of a ladder
-    arm: str = ""
-    row: str = ""  # of a gallery
 
     @property
     def digit(self) -> int | Literal["any"]:
@@ -59,14 +55,6 @@ class Job:
     def has_prior(self) -> bool:
         """Whether there are term targets: not without statistics, nor for digit=any without prior.digit."""
         return bool(self.objective.arguments)
-
-    @property
-    def name(self) -> str:
-        """The name of its folder in a sweep."""
-        prior = self.settings.prior.digit
-        classes = f"digit={self.digit}" if prior is None else f"prior={prior},digit={self.digit}"
-        row = f"rung={self.rung},arm={self.arm}" if self.rung else self.row
-        return f"{row},{classes}" if row else classes
 
     @property
     def fingerprints(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fooling.errors import UserError
+from fooling.errors import Interrupted, UserError
 from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Floats
 from fooling.records import Record
@@ -17,10 +17,6 @@ from fooling.search.stopping import StoppingCriteria, converged, ended_runs
 
 CHECKPOINT_SECONDS = 10.0
 RESUME_HINT = "; completed generations are saved: the same command with resume=true continues"
-
-
-class Interrupted(Exception):  # noqa: N818
-    """The user stopped the job; the record holds a checkpoint."""
 
 
 class Progress(Protocol):

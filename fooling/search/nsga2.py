@@ -4,6 +4,9 @@ NSGA-II (Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: 
 engine=numba has a compiled twin, and its tournaments.
 """
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -15,17 +18,27 @@ from fooling.kernels import numba, reference
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.operators import breed, is_changed, start
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
-from fooling.records import FRONT
-from fooling.search.genetic import params as genetic
 from fooling.search.genetic.delta import SCORES
 from fooling.search.genetic.numba import EXTERNAL_BATCH, NumbaEngine, all_children
-from fooling.search.genetic.params import GeneticParams, empty_state
+from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
+from fooling.search.pareto_front import FRONT, FRONT_IMAGES
 from fooling.search.protocol import Schedule
-from fooling.search.seeding import seeded
 from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
+
+
+@contextmanager
+def seeded(seed: int | str) -> Iterator[None]:
+    """The global generator starts from a seed; afterwards its state is restored."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
 
 OBJECTIVES = "objectives"  # target term and distance from the prior, beside a state's images
 
@@ -72,7 +85,7 @@ class ReferencePareto:
     """engine=reference: children and terms by the reference kernels."""
 
     notes: tuple[str, ...] = ()
-    files = (FRONT,)
+    files = (FRONT, FRONT_IMAGES)
     kernels: Any = reference
 
     def __init__(self, objective: Objective, params: GeneticParams) -> None:
@@ -94,7 +107,7 @@ class ReferencePareto:
     @staticmethod
     def schedule(settings: RunSettings) -> Schedule:
         """Every generation is a population; a run returns all of its last one."""
-        return replace(genetic.schedule(settings), whole=True)
+        return replace(schedule(settings), whole=True)
 
     def init(self, runs: Runs) -> State:
         """Draws and scores the first populations."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fooling.kernels.reference import penalties
 from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, exact_counts
-from fooling.records import FRONT, FRONT_IMAGES, Record
+from fooling.records import Record
 from fooling.search.objective import Objective
 
 Points = npt.NDArray[np.floating[Any]]
@@ -31,6 +31,7 @@ def hypervolume(points: Points, corner: tuple[float, float]) -> float:
     return float((np.diff(first, append=corner[0]) * (corner[1] - second)).sum())
 
 
+FRONT, FRONT_IMAGES = "front.csv", "front"  # in the record: the values of the images, and the folder that they are in
 WORST_TARGET = 2.0  # the target term where the classifier is certain of another class: |0 − 1| + |1 − 0|
 BATCH = 1000  # images that are scored at a time
 

@@ -14,13 +14,14 @@ from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
-from fooling.records import FEEDBACK, FEEDBACK_FILM, FEEDBACK_PICTURE, Record
+from fooling.records import Record
 from fooling.search.continuous import ContinuousSearch, Initialization, StepSize
 from fooling.search.objective import Objective
 from fooling.search.state import State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
+FEEDBACK = "feedback.npz"  # in the record: frames of run 0 with their scores, and the weights
 RATE = 2.0  # default step size: grey levels, root mean square
 
 
@@ -45,7 +46,7 @@ class FeedbackParams:
 class WeightFeedback(ContinuousSearch):
     """Runs whose winner is fed back into the image."""
 
-    files = (FEEDBACK, FEEDBACK_PICTURE, FEEDBACK_FILM)
+    files = (FEEDBACK,)
 
     def __init__(self, objective: Objective, params: FeedbackParams) -> None:
         super().__init__(objective, params.initialization)

@@ -7,10 +7,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fooling.errors import UserError
-from fooling.settings.messages import sentences
+from fooling.settings.files import flat, unflatten
+from fooling.settings.help import sentences
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
-from fooling.settings.tree import flat, unflatten
 
 M = TypeVar("M", bound=BaseModel)
 

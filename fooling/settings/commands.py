@@ -53,6 +53,7 @@ class StatsSettings(SettingsModel):
 class PlausibilitySettings(SettingsModel):
     """Settings of `fooling plausibility`."""
 
+    folder: Text | None = Field(description="record folder or sweep whose images are compared; also as a word without folder=")
     data: DataSettings
     split: Literal["train", "test", "all"] = Field(description="real images to compare with")
     out: Text | None = Field(description="folder to write to; null = the record folder itself")

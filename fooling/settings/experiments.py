@@ -1,11 +1,10 @@
 """Settings of the experiments: border, scramble, damage, eigen, mean, classify."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fooling.settings.classifiers import AnyClassifierSettings
-from fooling.settings.configs import choices
 from fooling.settings.fields import (
     Bool,
     Float,
@@ -19,6 +18,7 @@ from fooling.settings.fields import (
     Text,
     names_to_list,
 )
+from fooling.settings.files import choices
 from fooling.settings.schema import DataSettings
 
 DIGIT = "class indices: one, a list such as 0,1,2, or all"
@@ -83,8 +83,16 @@ class ExperimentSettings(SettingsModel):
     """What every experiment has."""
 
     out: Text | None = Field(description="folder to write to; null = a new one under runs/")
+    resume: Bool = Field(description="resume an interrupted run of the same command")
     overwrite: Bool = Field(description="replace the record of the same experiment in out")
     quiet: Bool = Field(description="print errors only")
+
+    @model_validator(mode="after")
+    def check_folder(self) -> Self:
+        """A record is resumed or replaced."""
+        if self.resume and self.overwrite:
+            raise ValueError("resume: expected resume=true or overwrite=true, got both")
+        return self
 
 
 class EigenSettings(ExperimentSettings):

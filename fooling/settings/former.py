@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from fooling.settings.files import Tree
 from fooling.settings.names import owners
-from fooling.settings.tree import Tree
 
 # Defaults as those records hold them. They never change: records stay as they are.
 FORMER: dict[str, dict[str, Any]] = {

@@ -11,8 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from fooling.errors import UserError
-from fooling.settings.configs import PRESET
-from fooling.settings.files import BROKEN, Loader
+from fooling.settings.files import BROKEN, PRESET, Loader
 
 HELP = "--help lists all settings"
 ALIASES = {"target": "digit"}

@@ -7,12 +7,24 @@ from typing import Any
 from pydantic import BaseModel
 
 from fooling.errors import UserError
-from fooling.settings.configs import GROUPS, PRESET, check_choice, choices, command_choice, defaults
 from fooling.settings.fields import user_path
-from fooling.settings.files import read_yaml
+from fooling.settings.files import (
+    GROUPS,
+    PRESET,
+    Tree,
+    check_choice,
+    choices,
+    command_choice,
+    defaults,
+    flat,
+    merge,
+    put,
+    read_yaml,
+    unflatten,
+    without,
+)
 from fooling.settings.former import without_former
 from fooling.settings.names import HELP, full_name, leaves, models, owners, read_value
-from fooling.settings.tree import Tree, flat, merge, put, unflatten, without
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------

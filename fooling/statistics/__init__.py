@@ -1,4 +1,4 @@
-"""What a class's training images look like: grey levels, variograms, regions, principal components. Fit, save and load them."""
+"""What a class's training images look like: grey levels, variograms, regions, principal components, fitted once and saved."""
 
 import hashlib
 from dataclasses import dataclass, fields

@@ -215,7 +215,7 @@ def test_labels_alone_are_refused_by_a_search_and_examined(here: Path, capsys: p
         "def make():\n    return lambda inputs: inputs.reshape(len(inputs), -1).argmax(axis=1) % 10\n"
     )
     words = ["classifier=python", "classifier.path=labels:make"]
-    assert "a search needs scores" in refused(capsys, "digit=4", *words)
+    assert "expected class scores, got labels only" in refused(capsys, "digit=4", *words)
     assert guarded(dispatch, ["examine", *words]) == 0
     assert "labels only" in capsys.readouterr().out
 
@@ -556,7 +556,10 @@ def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
 ) -> None:
     (here / "wide.py").write_text(WIDE)
     words = ["classifier=python", "classifier.path=wide:make", "classifier.shape=12,10,3", "digit=25", "threshold=0.95"]
-    found = run(*words, f"search={search}", *(["proposals=30"] if search == "anneal" else []))
+    size = {"ga": "population=40", "anneal": "proposals=30"}[search]
+    base = [word for word in SEARCH if word != "population=40"]
+    assert guarded(dispatch, [*base, *words, f"search={search}", size]) == 0
+    found = json.loads(Path("r/run.json").read_text())
     assert found["converged"] == 2
     assert found["statistics_fingerprint"] is None
     assert any("pixels are drawn from all grey levels evenly" in note for note in found["notes"])

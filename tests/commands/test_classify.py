@@ -249,7 +249,7 @@ def test_files_may_stand_as_a_setting_and_many_are_drawn_in_part(home: Path) -> 
         (["folder"], "folder: expected a picture's file, got a folder; name its pictures, such as folder/*.png"),
         (["two.png", "bad.png"], "bad.png: is not a picture that can be read (cannot identify image file"),
         (["half.png"], "half.png: is not a picture that can be read ("),
-        (["blank.png"], "blank.png: nothing is drawn there: all of it is of one grey"),
+        (["blank.png"], "blank.png: expected ink on a plain ground, got a blank picture"),
         (["nan.tif"], "nan.tif: holds numbers that are not finite"),
         (["wide.png"], "wide.png: expected at most 16384 pixels a side, got 20000×1"),
         (["two.png", "threshold=0"], "threshold: expected more than 0, got 0"),
@@ -274,5 +274,5 @@ def test_refusals(home: Path, words: list[str], message: str, capsys: pytest.Cap
 
 def test_a_drawing_without_ink_is_refused_by_the_function(tmp_path: Path) -> None:
     Image.new("L", (30, 30), 0).save(tmp_path / "p.png")
-    with pytest.raises(UserError, match=r"p\.png: nothing is drawn there"):
+    with pytest.raises(UserError, match=r"p\.png: expected ink on a plain ground"):
         read_drawing(tmp_path / "p.png", SHAPE)

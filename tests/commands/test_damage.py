@@ -12,10 +12,10 @@ import fooling
 from fooling.classifiers import load_network
 from fooling.classifiers.ablation import ablate
 from fooling.commands import dispatch, guarded
-from fooling.commands.damage import answer, asked_of, detector, doses_of, evenly_spaced, spread
+from fooling.commands.damage import answer, detector, doses_of, evenly_spaced, probe_set, spread
 from fooling.errors import UserError
 from fooling.settings import load
-from fooling.settings.commands import DamageSettings
+from fooling.settings.experiments import DamageSettings
 from fooling.statistics.intervals import auroc
 
 QUICK = ["images=40", "runs=2", "repeats=3", "pictured=0", "digit=3,4", "quiet=true"]
@@ -54,7 +54,7 @@ def test_answers_by_hand() -> None:
     whole: Any = Fixed([[0.9, 0.2, 0.1], [0.3, 0.6, 0.2]])
     after: Any = Fixed([[0.5, 0.2, 0.1], [0.7, 0.4, 0.2]])
     right = np.array([0, 2])
-    real, evolved = (asked_of(whole, images, right, is_real=is_real) for is_real in (True, False))
+    real, evolved = (probe_set(whole, images, right, is_real=is_real) for is_real in (True, False))
     assert real.about.tolist() == [0, 1]  # what the whole network reads
     assert evolved.about.tolist() == [0, 2]  # what is wanted
     found = answer(after, real)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fooling.commands import dispatch, guarded
-from fooling.commands.ladder import ARMS, RUNGS, ladder_jobs, rung
+from fooling.commands.ladder import ARMS, RUNGS, ladder_entries, rung
 from fooling.commands.ladder import cell as cell_of
 from fooling.commands.ladder import row as row_of
 from fooling.plots.ladder import GAP, HEAD, LEFT, SIDE
@@ -34,18 +34,19 @@ def test_every_prior_is_a_rung() -> None:
 
 def test_jobs_are_those_of_their_rung_and_arm() -> None:
     words = ["digit=3,4", "runs=2", "seed=7"]
-    jobs = ladder_jobs({name: rung(words, name) for name in RUNGS}, list(ARMS))
-    assert len(jobs) == len(RUNGS) * len(ARMS) * 2
-    for job in jobs:
-        settings, own = job.settings, rung(words, job.rung)
+    entries = ladder_entries({name: rung(words, name) for name in RUNGS}, list(ARMS))
+    assert len(entries) == len(RUNGS) * len(ARMS) * 2
+    for entry in entries:
+        job, arm = entry.job, entry.axes["arm"]
+        settings, own = job.settings, rung(words, entry.axes["rung"])
         assert (settings.seed, settings.runs, settings.search) == (7, 2, own.search)
         assert settings.prior.model_copy(update={"digit": None}) == own.prior
-        assert (job.objective.weights["target"] == 0) == settings.control == (job.arm == "control")
-        assert (settings.prior.digit is None) == (job.arm != "mismatched")
-    pairs = [(job.settings.prior.digit, job.digit) for job in jobs if job.arm == "mismatched"]
+        assert (job.objective.weights["target"] == 0) == settings.control == (arm == "control")
+        assert (settings.prior.digit is None) == (arm != "mismatched")
+    pairs = [(one.job.settings.prior.digit, one.job.digit) for one in entries if one.axes["arm"] == "mismatched"]
     assert pairs == [(3, 4), (4, 3)] * len(RUNGS)
-    (alone,) = ladder_jobs({"none": rung(["digit=9"], "none")}, ["mismatched"])
-    assert (alone.settings.prior.digit, alone.digit) == (9, 0)
+    (alone,) = ladder_entries({"none": rung(["digit=9"], "none")}, ["mismatched"])
+    assert (alone.job.settings.prior.digit, alone.job.digit) == (9, 0)
 
 
 def numbers(images: list[dict], name: str) -> list:
@@ -96,10 +97,10 @@ def test_it_says_what_the_records_say(home: Path) -> None:
 
 
 def test_seconds_are_those_of_an_image() -> None:
-    jobs = ladder_jobs({"variogram": rung(["digit=3,4", "runs=2", "generations=1", "quiet=true"], "variogram")}, ["with"])
-    results = [replace(run_job(job), seconds=seconds) for job, seconds in zip(jobs, (6.0, 2.5), strict=True)]
-    assert [cell_of(*one)["seconds_per_image"] for one in zip(jobs, results, strict=True)] == [3.0, 1.25]
-    assert row_of(list(zip(jobs, results, strict=True)))["seconds_per_image"] == 2.125
+    entries = ladder_entries({"variogram": rung(["digit=3,4", "runs=2", "generations=1"], "variogram")}, ["with"])
+    results = [replace(run_job(entry.job), seconds=seconds) for entry, seconds in zip(entries, (6.0, 2.5), strict=True)]
+    assert [cell_of(*one)["seconds_per_image"] for one in zip(entries, results, strict=True)] == [3.0, 1.25]
+    assert row_of(list(zip(entries, results, strict=True)))["seconds_per_image"] == 2.125
 
 
 def test_distance_of_two_images_by_hand() -> None:
@@ -150,10 +151,10 @@ def test_it_is_repeated_from_its_own_settings(home: Path) -> None:
         (["rungs=[eigne]"], "rungs: did you mean eigen? expected all, or of none, histogram"),
         (["arms=[]"], "arms=[]: expected at least one of with, control, mismatched"),
         (["arms=without"], "arms: did you mean with?"),
-        (["prior=eigen"], "prior: the ladder climbs every prior itself"),
-        (["control=true"], "control: the ladder runs every arm itself"),
-        (["prior.digit=3"], "prior.digit: the ladder chooses the priors' classes itself"),
-        (["preset=mismatched"], "preset: a preset chooses a prior, and the ladder climbs every one"),
+        (["prior=eigen"], "prior: the command compares all priors; choose with rungs="),
+        (["control=true"], "control: the command compares the attack with its control; choose with arms="),
+        (["prior.digit=3"], "prior.digit: the command compares"),
+        (["preset=mismatched"], "preset: a preset chooses a prior"),
         (["rungs=[all,none]"], "rungs: all stands for every one of them; leave the others out, got all, none"),
         (["search=pareto", "rungs=eigen", "population=4", "selected=2"], "got control=true, which disables it"),
         (["digit=3,12"], "digit=12: expected a class from 0 to 9"),

@@ -12,11 +12,11 @@ from PIL import Image
 from fooling.classifiers import load_classifier
 from fooling.classifiers.judges import load_judges, predict_all
 from fooling.commands import dispatch, guarded
-from fooling.commands.matrix import lines, pair, split_judges, summary
+from fooling.commands.grid import GridEntry
+from fooling.commands.matrix import content, lines, pair, split_judges
 from fooling.errors import UserError
 from fooling.records import read_image, read_images, read_run
 from fooling.run import prepare
-from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
@@ -100,7 +100,7 @@ def test_a_matrix_is_repeated_from_its_own_settings_and_not_taken_for_a_sweep(
     again = json.loads(Path("again/matrix.json").read_text())
     assert again["pairs"] == found["pairs"]
     assert guarded(dispatch, ["run", "m/config.yaml", "out=m", "resume=true"]) == 2
-    assert "was begun by `fooling matrix`" in capsys.readouterr().err
+    assert "was created by `fooling matrix`" in capsys.readouterr().err
     assert guarded(dispatch, ["run", "digit=3,4", "runs=2", "generations=2", "out=m", "overwrite=true", "quiet=true"]) == 0
     assert not Path("m/matrix.json").exists()
 
@@ -135,14 +135,14 @@ NONE = result_of([0.9, 0.2, 0.98], [0.5, 0.99, 0.85], [0.9, 0.9, 0.9])
 )
 def test_a_pair_by_hand(result: Result, fooled: int, transferred: int, shown: int) -> None:
     (job,) = prepare(load(["digit=1", "prior.digit=0", "threshold=0.99"], RunSettings, "run"))
-    found = pair(job, result, ["cnn"], ["mlp"])
+    found = pair(GridEntry(job), result, ["cnn"], ["mlp"])
     assert (found["fooled"], found["transferred"], found["shown"]) == (fooled, transferred, shown)
     assert (found["prior"], found["digit"], found["images"]) == (0, 1, 3)
 
 
-def job_with(judges: dict[str, str], *words: str) -> Job:
+def job_with(judges: dict[str, str], *words: str) -> GridEntry:
     (job,) = prepare(load(["digit=1", "prior.digit=0", "threshold=0.99", *words], RunSettings, "run"))
-    return replace(job, judges={name: load_classifier(network) for name, network in judges.items()})
+    return GridEntry(replace(job, judges={name: load_classifier(network) for name, network in judges.items()}))
 
 
 def of(share: dict) -> tuple[int, int]:
@@ -153,7 +153,7 @@ def of(share: dict) -> tuple[int, int]:
 
 def test_summary_of_pairs_that_fool() -> None:
     job = job_with({"cnn": "mnist_cnn", "mlp": "mnist_mlp2"})
-    found = summary([job] * 4, [TWO, NONE, TWO, replace(TWO, seconds=12.0)])
+    found = content([job] * 4, [TWO, NONE, TWO, replace(TWO, seconds=12.0)])
     assert (found["judges"], found["transfer"], found["threshold"], found["sure"]) == (["cnn"], ["mlp"], 0.99, 0.9)
     assert [entry["fooled"] for entry in found["pairs"]] == [2, 0, 2, 2]
     assert of(found["pairs_fooled"]) == (3, 4)
@@ -168,11 +168,11 @@ def test_summary_of_pairs_that_fool() -> None:
 
 
 def test_summary_of_pairs_that_do_not_fool_or_cannot_transfer() -> None:
-    none = summary([job_with({"cnn": "mnist_cnn", "mlp": "mnist_mlp2"}, "control=true")], [NONE])
+    none = content([job_with({"cnn": "mnist_cnn", "mlp": "mnist_mlp2"}, "control=true")], [NONE])
     assert (of(none["pairs_fooled"]), of(none["images_fooled"]), none["images_transferred"]) == ((0, 1), (0, 3), None)
     assert lines(none)[0] == "control: the classifier had the weight 0"
     assert len(lines(none)) == 3
-    alone = summary([job_with({"cnn": "mnist_cnn"})], [TWO])
+    alone = content([job_with({"cnn": "mnist_cnn"})], [TWO])
     assert (of(alone["images_fooled"]), alone["images_transferred"]) == ((2, 3), None)
     assert len(lines(alone)) == 2
 
@@ -181,7 +181,7 @@ def test_summary_of_pairs_that_do_not_fool_or_cannot_transfer() -> None:
     ("words", "message"),
     [
         (["digit=3"], "expected two classes or more"),
-        (["prior.digit=3"], "the matrix takes every class's prior"),
+        (["prior.digit=3"], "prior.digit: the command compares the priors of all classes"),
         (["judges=mnist_mlp2"], "needs one of another kind than the attacked network, for example judges=mnist_cnn"),
         (["classifier=mnist_cnn", "judges=mnist_cnn2"], "for example judges=mnist_mlp"),
         (["classifier=mnist_cnn"], "leave it out: judges=mnist_cnn2,mnist_mlp2"),

@@ -9,7 +9,7 @@ from builders import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.commands import dispatch, guarded
-from fooling.commands.inputs import is_of, statistics_of
+from fooling.commands.inputs import fit_statistics, is_of
 from fooling.commands.mean import correlation, correlation_curve, numbers, quartiles, whole_mean
 from fooling.data import ImageSet, load_data
 from fooling.plots.sheets import mean
@@ -49,10 +49,9 @@ def test_sharpening_takes_every_group() -> None:
 
 
 def test_which_statistics() -> None:
-    nothing = lambda what, done, total: None  # noqa: E731
-    assert statistics_of(None, nothing) is None
+    assert fit_statistics(None) is None
     data = load_data(None, "sklearn")
-    fitted = statistics_of(data, nothing)
+    fitted = fit_statistics(data)
     assert fitted is not None
     assert fitted.fingerprint == Statistics.fit(data).fingerprint
     assert is_of(fitted, data)

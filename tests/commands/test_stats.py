@@ -18,7 +18,7 @@ from fooling.commands import console as module
 from fooling.commands import dispatch, guarded
 from fooling.commands.console import progress
 from fooling.data import readers
-from fooling.data.images import read_image
+from fooling.data.images import ImageFile, open_image, read_image
 from fooling.statistics import Statistics, fit
 from fooling.statistics import pca as eigen
 
@@ -61,8 +61,8 @@ def shrink(path: Path) -> None:
 
 
 def deepen(path: Path) -> None:
-    """A picture has 16 bits a channel."""
-    Image.fromarray(np.zeros((8, 8), dtype=np.uint16)).save(path)
+    """An image is of real numbers."""
+    Image.fromarray(np.zeros((8, 8), dtype=np.float32)).save(path, format="TIFF")
 
 
 GZ, PICTURE = "train-images-idx3-ubyte", "2/00030.png"
@@ -78,7 +78,7 @@ BROKEN = [
     (write_fortran, flip, "", "not an .npz file of plain arrays (Bad CRC-32 for file 'images.npy')"),
     (write_pictures, cut, PICTURE, "is not a picture that can be read"),
     (write_pictures, shrink, PICTURE, "expected 8×8 pixels as in the first picture, got 7×8 (height × width)"),
-    (write_pictures, deepen, PICTURE, "pictures of 8 bits a channel are read, this one is I;16"),
+    (write_pictures, deepen, PICTURE, "expected 8 or 16 bits a channel, got TIFF 8×8, grey of real numbers"),
 ]
 
 
@@ -111,11 +111,11 @@ def test_a_picture_that_is_gone_when_its_turn_comes(
     path = write_pictures(home / "set", images, labels)
     first = min((path / "3").iterdir())
 
-    def reading(place: Path) -> np.ndarray:
+    def reading(place: Path) -> ImageFile:
         shutil.rmtree(path / "3", ignore_errors=True)
-        return read_image(place)
+        return open_image(place)
 
-    monkeypatch.setattr("fooling.data.images.read_image", reading)
+    monkeypatch.setattr("fooling.data.folders.open_image", reading)
     assert call("stats", f"data.path={path}") == 2
     assert f"{first}: is not a picture that can be read ([Errno 2] No such file" in capsys.readouterr().err
     assert [p.name for p in home.iterdir()] == ["set"]

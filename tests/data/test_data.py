@@ -12,6 +12,7 @@ from PIL import Image
 
 from fooling.data import class_counts, load_data
 from fooling.data.idx import inflate
+from fooling.data.images import open_image
 from fooling.data.readers import KINDS
 from fooling.errors import UserError
 
@@ -112,6 +113,29 @@ def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     assert not load_data(str(tmp_path), split="all").images[8].any()
 
 
+def test_every_file_of_a_set_is_opened_alike_and_conversions_are_noted(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    wide = Image.fromarray(IMAGES[0].astype(np.uint16) * 257)
+    wide.save(tmp_path / "0" / "00.png")
+    turned = Image.fromarray(np.ascontiguousarray(IMAGES[3].T[::-1]))  # by 90° against the clock
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "0" / "03.png", exif=exif)
+    data = load_data(str(tmp_path), split="all")
+    assert np.array_equal(data.images[data.labels == 0][..., 0], IMAGES[LABELS == 0])
+    assert data.notes == ("data: 16 bits made 8, 1 image", "data: turned upright (EXIF), 1 image")
+    assert load_data(str(tmp_path), split="test").notes == data.notes
+    with pytest.raises(UserError, match="is not a picture that can be read"):
+        open_image(Path(__file__))
+
+
+def test_grey_stored_as_colour_is_noted(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "RGB")
+    data = load_data(str(tmp_path), split="all")
+    assert data.images.shape[3] == 3
+    assert data.notes == ("data: grey stored as colour, 24 images",)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_idx_with_dots_of_colours_and_gzipped_without_saying_so(tmp_path: Path, packed: bool) -> None:
     colours = RANDOM.integers(0, 256, (24, 6, 5, 3), dtype=np.uint8)
@@ -159,9 +183,9 @@ def test_table_of_kinds() -> None:
 
 
 def test_no_path_and_nothing_there(tmp_path: Path) -> None:
-    assert "data.path is not set: expected a folder of IDX files" in refused(None)
+    assert "data.path: expected a folder of IDX files" in refused(None)
     assert "no such file or folder" in refused(tmp_path / "none")
-    assert "data.kind=npz needs data.path" in refused(None, "npz")
+    assert "expected a path for data.kind=npz" in refused(None, "npz")
     assert "expected a folder of IDX files" in refused(tmp_path)
     assert "data.kind=tar: expected one of auto, idx" in refused(tmp_path, "tar")
     assert "split=half: expected one of train, test, all" in refused(tmp_path, split="half")
@@ -269,7 +293,7 @@ def test_test_images_of_another_size(tmp_path: Path) -> None:
 
 def test_too_few_images_to_hold_any_out(tmp_path: Path) -> None:
     write_idx(tmp_path, images=IMAGES[:9], labels=LABELS[:9])
-    assert "no images in split=test, expected at least one; without test images of its own" in refused(tmp_path, split="test")
+    assert "no images in split=test, expected at least one; without a test part" in refused(tmp_path, split="test")
 
 
 def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,13 +363,14 @@ def test_pictures_that_are_refused(tmp_path: Path) -> None:
     assert "a.png: is not a picture that can be read" in refused(tmp_path)
     (tmp_path / "3" / "a.png").write_bytes((tmp_path / "0" / "00.png").read_bytes()[:50])
     assert "a.png: is not a picture that can be read" in refused(tmp_path)
-    Image.fromarray(IMAGES[0].astype(np.uint16)).save(tmp_path / "3" / "a.png")
-    assert "a.png: pictures of 8 bits a channel are read, this one is I;16" in refused(tmp_path)
-    Image.new("1", (9000, 9000)).save(tmp_path / "3" / "a.png")
-    assert "a.png: expected at most 4096 pixels a side, got 9000×9000" in refused(tmp_path)
+    Image.new("1", (20000, 1)).save(tmp_path / "3" / "a.png")
+    assert "a.png: expected at most 16384 pixels a side, got 20000×1" in refused(tmp_path)
+    (tmp_path / "3" / "a.png").unlink()
+    Image.fromarray(np.zeros((6, 5), np.float32)).save(tmp_path / "3" / "a.tif")
+    assert "a.tif: expected 8 or 16 bits a channel, got TIFF 5×6, grey of real numbers" in refused(tmp_path)
     (tmp_path / "02").mkdir()
     assert "two folders are named by the same class number" in refused(tmp_path)
 
 
 def test_a_home_that_is_nobodys(tmp_path: Path) -> None:
-    assert "~nobody-there/x: no such user's home folder" in refused(Path("~nobody-there/x"))
+    assert "~nobody-there/x: expected an existing user's home folder" in refused(Path("~nobody-there/x"))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_images
-from datasets import WRITERS, mixed, write_fractions, write_gz, write_npz, write_pictures
+from datasets import WRITERS, mixed, write_fortran, write_fractions, write_gz, write_npz, write_pictures
 from PIL import Image
 
-from fooling.data import ImageSet, load_data, readers, stream_data
+from fooling.data import ImageSet, load_data, npz, readers, stream_data
+from fooling.errors import UserError
 from fooling.kernels import tables
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
@@ -21,7 +22,7 @@ from fooling.statistics import Statistics
 from fooling.statistics import pca as eigen
 from fooling.statistics.pca import EIGEN_ONE, FLOOR, MEAN_ONE
 
-SIZES = [(8, 8, 1), (28, 28, 1), (32, 32, 3)]
+SIZES = [(8, 8, 1), (9, 13, 1), (32, 32, 3)]
 EIGEN = {"eigen", "variance", "residual", "exemplar_eigen"}
 
 
@@ -172,3 +173,13 @@ def test_memory_grows_by_labels_and_names_not_by_images(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert (peaks[2] - peaks[1]) / (3 * few) < (120 if write is write_pictures else 40)  # bytes an image
+
+
+def test_fortran_order_that_does_not_fit_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = mixed((8, 8, 1))
+    path = write_fortran(tmp_path / "set", images, labels)
+    monkeypatch.setattr(npz, "MAX_FORTRAN", images.size * 2 - 1)
+    with pytest.raises(UserError, match=r"Fortran order.*save it in C order"):
+        load_data(str(path))
+    monkeypatch.setattr(npz, "MAX_FORTRAN", images.size * 2)
+    assert len(load_data(str(path), split="all").images) == len(images)

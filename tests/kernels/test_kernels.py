@@ -15,9 +15,9 @@ from pairwise import pairwise
 
 from fooling.kernels import COMMON, jax, numba, reference, tables
 from fooling.kernels.numba import philox
-from fooling.kernels.reference import breed, penalties, start, truncation_selection
+from fooling.kernels.reference import penalties
 from fooling.kernels.reference.network import network_sums, sigmoid
-from fooling.kernels.reference.operators import philox_rounds
+from fooling.kernels.reference.operators import breed, philox_rounds, start, truncation_selection
 from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regional_target, regions
 from fooling.kernels.tables import ANY, TermTarget
 

@@ -20,7 +20,7 @@ from fooling.plots.success import (
     milestones,
     nearest_milestone,
 )
-from fooling.records import open_record, read_image
+from fooling.records import read_image
 
 LEVELS = ("0.9", "0.99", "0.999", "0.9999")
 
@@ -100,13 +100,6 @@ def test_a_sweep_has_a_curve_a_class(tmp_path: Path) -> None:
     few = read_image(tmp_path / "success.png")
     draw_sweep_success(tmp_path, names)
     assert not np.array_equal(few, read_image(tmp_path / "success.png"))
-
-
-def test_a_record_that_is_replaced_loses_it(tmp_path: Path) -> None:
-    write_record(tmp_path / "r", SOME)
-    draw_success(tmp_path / "r")
-    open_record(tmp_path / "r", "", resume=False, overwrite=True).close()
-    assert [path.name for path in (tmp_path / "r").iterdir()] == ["config.yaml"]
 
 
 @pytest.mark.parametrize(

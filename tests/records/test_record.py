@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
+from jobs import Stop
 from PIL import Image
 
 from fooling.errors import UserError
-from fooling.records import Record, kind_of, load_checkpoint, open_record, read_image, read_run, status_of
+from fooling.records import Record, kind_of, load_checkpoint, read_image, read_run, status_of
 from fooling.records.files import write_atomically
-from fooling.records.resume import open_folder
-from fooling.run import prepare, run_job
+from fooling.records.resume import check_same
+from fooling.records.status import clear, recording
+from fooling.run import prepare, record_job
 from fooling.search import loop
 from fooling.search.result import Result
 from fooling.settings import dump, load
@@ -27,11 +29,7 @@ def start(folder: Path, *words: str, shape: tuple[int, int, int] = SHAPE, interr
     chosen = {word.partition("=")[0]: word for word in [*WORDS, *words]}
     settings = load([*chosen.values(), f"out={folder}"], RunSettings, "run")
     (job,) = prepare(settings, random_network(shape), random_statistics(shape))
-    record = open_record(folder, dump(settings), resume=settings.resume, overwrite=settings.overwrite)
-    try:
-        return run_job(job, record, interrupted=interrupted)
-    finally:
-        record.close()
+    return record_job(job, folder, Stop(interrupted))
 
 
 def images(folder: Path) -> list[bytes]:
@@ -208,7 +206,7 @@ def test_a_record_without_its_settings_is_not_resumed(whole: Path) -> None:
     (whole / "config.yaml").unlink()
     settings = load([*WORDS, "seed=9", f"out={whole}", "resume=true"], RunSettings, "run")
     with pytest.raises(UserError, match=r"config\.yaml is missing, so which job was begun is unknown"):
-        open_folder(whole, settings, {})
+        check_same(whole, dump(settings), {})
 
 
 def test_old_metrics_go_when_there_is_no_checkpoint(whole: Path) -> None:
@@ -257,11 +255,13 @@ def test_other_peoples_folders_and_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_two_jobs_cannot_share_a_folder(tmp_path: Path) -> None:
-    first = open_record(tmp_path / "r", "", resume=False, overwrite=False)
-    with pytest.raises(UserError, match="another process is writing to it"):
-        open_record(tmp_path / "r", "", resume=True, overwrite=False)
-    first.close()
-    open_record(tmp_path / "r", "", resume=True, overwrite=False).close()
+    with recording(tmp_path / "r", "") as record:
+        with pytest.raises(UserError, match="another process is writing to it"), recording(tmp_path / "r", ""):
+            pass
+        record.update(status="running")
+    assert status_of(tmp_path / "r") == "done"
+    with recording(tmp_path / "r", ""):
+        pass
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,12 +270,53 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(UserError, match=r"cannot write .*run.json: No space left on device; make room"):
-        Record(tmp_path, None).write_run({"a": 1})
+        Record(tmp_path).update(a=1)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_numbers_that_are_no_json_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        Record(tmp_path, None).write_run({"a": float("nan")})
+        Record(tmp_path).update(a=float("nan"))
     write_atomically(tmp_path / "x", b"1")
     assert (tmp_path / "x").read_bytes() == b"1"
+
+
+# --- status and overwriting -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RuntimeError("out of luck"), "failed"), (loop.Interrupted(), "interrupted"), (KeyboardInterrupt(), "interrupted")],
+    ids=["failed", "stopped", "ctrl-c"],
+)
+@pytest.mark.parametrize("status_file", ["run.json", "sweep.json", "experiment.json"])
+def test_every_status_file_says_how_it_ended(tmp_path: Path, status_file: str, error: BaseException, status: str) -> None:
+    about = {"command": "fooling toy"}
+    with pytest.raises(type(error)), recording(tmp_path / "r", "seed: 0\n", status_file, about=about) as record:
+        assert json.loads((tmp_path / "r" / status_file).read_text()) == {"status": "running", **about}
+        (tmp_path / "r" / ".part-x").write_text("half")
+        raise error
+    assert json.loads((tmp_path / "r" / status_file).read_text())["status"] == record.about["status"] == status
+    with recording(tmp_path / "r", "seed: 0\n", status_file, about=about):
+        assert not (tmp_path / "r" / ".part-x").exists()
+    assert status_of(tmp_path / "r") == "done"
+
+
+def test_overwriting_removes_what_the_record_says_is_its_own(tmp_path: Path) -> None:
+    for name in ("one.png", "two.png", "three.npz", "letter.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "digit=1").mkdir()
+    (tmp_path / "digit=2").mkdir()
+    for name in ("digit=1/run.json", "digit=2/run.json"):
+        (tmp_path / name).write_text('{"files": ["mean.png"]}')
+    for name in ("digit=1/mean.png", "digit=2/mean.png", "digit=2/letter.txt"):
+        (tmp_path / name).write_text("")
+    about = {"files": ["*.png", "missing"], "jobs": [{"folder": "digit=1"}, {"folder": "digit=2"}, {"folder": "../x"}]}
+    (tmp_path / "sweep.json").write_text(json.dumps(about))
+    clear(tmp_path)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"three.npz", "letter.txt", "digit=2/letter.txt"}
+    assert not (tmp_path / "digit=1").exists()
+    (tmp_path / "sweep.json").write_text('{"files": ["../letter.txt"]}')
+    with pytest.raises(UserError, match=r"\.\./letter\.txt"):
+        clear(tmp_path)

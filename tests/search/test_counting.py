@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_dense, random_network, random_statistics
+from jobs import run_recorded
 
 from fooling.data.npz import read_arrays
-from fooling.records import FEEDBACK, open_record, read_run
-from fooling.run import prepare, run_job
+from fooling.records import read_run
+from fooling.run import prepare
 from fooling.search import SEARCHES
 from fooling.search.job import Job
 from fooling.search.loop import Interrupted
-from fooling.settings import dump, load
+from fooling.search.weight_feedback import FEEDBACK
+from fooling.settings import load
 from fooling.settings.schema import RunSettings
 
 SHAPE = (9, 13, 1)
@@ -53,11 +55,7 @@ def make(folder: Path, *words: str) -> tuple[Job, Counting, Counting]:
 
 
 def run(job: Job, folder: Path, **given: Any) -> dict[str, Any]:
-    record = open_record(folder, dump(job.settings), resume=True, overwrite=False)
-    try:
-        run_job(job, record, **given)
-    finally:
-        record.close()
+    run_recorded(job, folder, **given)
     return read_run(folder)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import convolutional, random_images, random_network
+from jobs import run_recorded
 from objectives import combined
 from PIL import Image
 
@@ -14,12 +15,12 @@ import fooling
 from fooling.classifiers.tiling import TiledClassifier
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
-from fooling.records import load_checkpoint, open_record, read_image, read_run
-from fooling.run import prepare, run_job
+from fooling.records import load_checkpoint, read_image, read_run
+from fooling.run import prepare
 from fooling.search.deep_dream import enlarged, octave_sides, resized, with_detail
 from fooling.search.job import Job, make_search
 from fooling.search.loop import Interrupted
-from fooling.settings import dump, load
+from fooling.settings import load
 from fooling.settings.schema import RunSettings
 
 NETWORK = convolutional()
@@ -115,20 +116,13 @@ def test_fed_back_again_and_again_it_is_an_animation(picture: Path, tmp_path: Pa
 
 
 def test_an_interrupted_dream_goes_on_as_if_nothing_had_been(picture: Path, tmp_path: Path) -> None:
-    def go(folder: Path, **given: Any) -> Any:
-        record = open_record(folder, dump(job.settings), resume=True, overwrite=False)
-        try:
-            return run_job(job, record, **given)
-        finally:
-            record.close()
-
     job = make(f"image={picture}", "octaves=2", "generations=4", "again=1", "layer=conv1", "runs=2")
-    whole = go(tmp_path / "whole")
+    whole = run_recorded(job, tmp_path / "whole")
     for stop in (2, 5):  # in an octave that is not the last, and in the second round
         asked = iter([False] * stop + [True] + [False] * 100)
         with pytest.raises(Interrupted):
-            go(tmp_path / f"{stop}", interrupted=lambda asked=asked: next(asked))
-        assert np.array_equal(go(tmp_path / f"{stop}").images, whole.images)
+            run_recorded(job, tmp_path / f"{stop}", interrupted=lambda asked=asked: next(asked))
+        assert np.array_equal(run_recorded(job, tmp_path / f"{stop}").images, whole.images)
 
 
 def test_a_size_without_a_picture_is_a_larger_canvas() -> None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from builders import convolutional, random_images, random_network, random_statistics
+from jobs import run_recorded
 from objectives import combined
 from PIL import Image
 
@@ -17,14 +18,14 @@ import fooling
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
 from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
-from fooling.records import open_record, read_image, read_run
-from fooling.run import prepare, run_job
+from fooling.records import read_image, read_run
+from fooling.run import prepare
 from fooling.search.continuous import StepSize, first_passages
 from fooling.search.gradient_steps import BATCH, AscentObjective, IdentityKey, take_step
 from fooling.search.job import Job, make_search
 from fooling.search.loop import Interrupted
 from fooling.search.state import PASSES
-from fooling.settings import dump, load
+from fooling.settings import load
 from fooling.settings.schema import RunSettings
 
 SHAPE = (8, 8, 1)
@@ -212,20 +213,13 @@ def test_a_job_and_its_record(home: Path) -> None:
 
 
 def test_an_interrupted_job_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
-    def go(folder: Path, **given: Any) -> Any:
-        record = open_record(folder, dump(job.settings), resume=True, overwrite=False)
-        try:
-            return run_job(job, record, **given)
-        finally:
-            record.close()
-
     job = make("digit=2", "runs=6", "generations=40", "stop=threshold", "threshold=0.6", *NOISY)
-    whole = go(tmp_path / "whole")
+    whole = run_recorded(job, tmp_path / "whole")
     assert len(set(whole.evaluations)) > 1  # runs end at different generations
     asked = iter([False, False, True] + [False] * 100)
     with pytest.raises(Interrupted):
-        go(tmp_path / "parts", interrupted=lambda: next(asked))
-    parts = go(tmp_path / "parts")
+        run_recorded(job, tmp_path / "parts", interrupted=lambda: next(asked))
+    parts = run_recorded(job, tmp_path / "parts")
     assert np.array_equal(parts.images, whole.images)
     assert np.array_equal(parts.passes, whole.passes)
     assert np.array_equal(parts.evaluations, whole.evaluations)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
+from jobs import run_recorded
 from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal, objective_of
 
 import fooling
@@ -17,15 +18,15 @@ from fooling.errors import UserError
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
-from fooling.records import open_record, read_image, read_images, read_run
+from fooling.records import read_image, read_images, read_run
 from fooling.run import prepare, run_job
-from fooling.search.genetic.params import GeneticParams
+from fooling.search.genetic.reference import GeneticParams
 from fooling.search.job import Job
 from fooling.search.loop import Interrupted
 from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select
 from fooling.search.objective import Objective
 from fooling.search.pareto_front import hypervolume, nondominated
-from fooling.settings import dump, load
+from fooling.settings import load
 from fooling.settings.schema import RunSettings
 
 RUNS = np.array([0, 7], dtype=np.uint32)
@@ -193,11 +194,9 @@ def test_an_interruption_changes_nothing(home: Path) -> None:
     (job,) = prepare(settings)
     whole = run_job(job)
     asked = iter([False] * 7 + [True] * 100)
-    record = open_record(home / "r", dump(settings), resume=False, overwrite=False)
     with pytest.raises(Interrupted):
-        run_job(job, record, interrupted=lambda: next(asked))
-    resumed = run_job(job, record)
-    record.close()
+        run_recorded(job, home / "r", lambda: next(asked))
+    resumed = run_recorded(job, home / "r")
     assert np.array_equal(resumed.images, whole.images)
     assert np.array_equal(resumed.front.images, whole.front.images)
     assert json.loads((home / "r" / "run.json").read_text())["status"] == "done"

@@ -17,16 +17,17 @@ from fooling.errors import UserError
 from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
-from fooling.records import LOGBOOK, Record
-from fooling.search.genetic.params import GeneticParams, empty_state, schedule
+from fooling.records import Record
+from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
+from fooling.search.nsga2 import seeded
 from fooling.search.objective import Objective
-from fooling.search.seeding import seeded
 from fooling.search.state import Runs, State
 from fooling.settings.fields import call_named
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 NONE: Floats = np.zeros(0, dtype=np.float32)  # scores before the evaluation
+LOGBOOK = "logbook.csv"  # in the record
 COLUMNS = ("gen", "nevals", "min", "avg", "max", "std", "best_ever")  # of a logbook: of the costs of the children
 
 

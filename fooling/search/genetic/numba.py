@@ -29,7 +29,7 @@ from fooling.search.genetic.delta import (
     update_statistics,
     value_parents,
 )
-from fooling.search.genetic.params import GeneticParams, empty_state, schedule
+from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
 from fooling.search.parallel import ThreadSlices
 from fooling.search.state import Runs, State

@@ -10,9 +10,8 @@ from settings_models import MODELS, UNIONS, choose, run
 
 from fooling.errors import UserError
 from fooling.settings import load
-from fooling.settings.configs import PRESET, choices
+from fooling.settings.files import PRESET, choices, flat
 from fooling.settings.names import leaves, members, models, owners
-from fooling.settings.tree import flat
 
 
 @pytest.mark.parametrize(

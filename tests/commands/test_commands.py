@@ -1,0 +1,190 @@
+"""What every command shares: one row in the table, one way to run, to be interrupted and to go on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fooling.commands import COMMANDS, dispatch, guarded
+from fooling.commands.grid import InterruptHandler
+from fooling.commands.words import Command, load_settings
+from fooling.errors import UserError
+from fooling.records import read_run, status_of
+
+TOY = """
+from pathlib import Path
+
+from toy_settings import ToySettings
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.grid import GridEntry
+from fooling.commands.inputs import make_jobs, open_checked
+
+
+def plan(settings, _words):
+    words = ["prior=none", "digit=0,1", "runs=2", "generations=3", f"seed={settings.seed}"]
+    classifier = open_checked(settings.classifier, None)
+    return Plan([GridEntry(job, {"side": side}) for side in "ab" for job in make_jobs(settings, classifier, None, words)])
+
+
+def compute(settings, plan, results, watch):
+    content = {"times": settings.times, "evaluations": [int(result.evaluations.sum()) for result in results]}
+    return Summary(content, ["jobs"], [[str(len(results))]], ["a toy"])
+
+
+def draw(folder, summary):
+    (folder / "toy.png").write_text("a picture")
+
+
+COMMAND = Experiment("toy", plan, compute, draw, ("toy.json", "toy.png"))
+"""
+TOY_SETTINGS = '''
+from pydantic import Field
+from fooling.settings.classifiers import AnyClassifierSettings
+from fooling.settings.experiments import ExperimentSettings
+from fooling.settings.fields import Int
+
+
+class ToySettings(ExperimentSettings):
+    """A toy."""
+
+    seed: Int = Field(description="random seed")
+    times: Int = Field(ge=1, description="how often")
+    classifier: AnyClassifierSettings
+'''
+DEFAULTS = "extends: run\nonly: [classifier, seed, out, resume, overwrite, quiet]\ntimes: 1\n"
+
+
+@pytest.fixture
+def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A command that is nothing but its file, its settings with their defaults, and one row."""
+    from fooling.settings import configs
+
+    (home / "toy_command.py").write_text(TOY)
+    (home / "toy_settings.py").write_text(TOY_SETTINGS)
+    folder = configs.configs_folder()
+    (home / "configs").mkdir()
+    for path in folder.iterdir():
+        (home / "configs" / path.name).symlink_to(path)
+    (home / "configs" / "toy.yaml").write_text(DEFAULTS)
+    monkeypatch.setattr(configs, "configs_folder", lambda: home / "configs")
+    monkeypatch.syspath_prepend(home)
+    for name in ("toy_command", "toy_settings"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(COMMANDS, "toy", Command("Toys", "play", "toy_settings:ToySettings", "toy_command"))
+    return home
+
+
+def test_a_command_is_its_file_its_settings_and_one_row(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch([]) == 0
+    assert "Toys:\n  toy           play\n" in capsys.readouterr().out
+    assert dispatch(["toy", "--help"]) == 0
+    assert "times=" in capsys.readouterr().out
+    assert "toy_command" not in sys.modules
+    assert guarded(dispatch, ["toy", "times=0", "out=t"]) == 2
+    assert "times" in capsys.readouterr().err
+    assert "toy_command" not in sys.modules
+    assert dispatch(["toy", "times=3", "out=t"]) == 0
+    assert capsys.readouterr().out.endswith("jobs\n4   \na toy\n→ t: toy.png, toy.json\n")
+    about = json.loads(Path("t/experiment.json").read_text())
+    assert (about["status"], about["command"], about["seed"]) == ("done", "fooling toy", 0)
+    folders = [f"side={side},digit={digit}" for side in "ab" for digit in (0, 1)]
+    assert [job["folder"] for job in about["jobs"]] == folders
+    assert {read_run(Path("t") / name)["status"] for name in folders} == {"done"}
+    assert json.loads(Path("t/toy.json").read_text())["times"] == 3
+    assert dispatch(["toy", "times=3", "out=t", "resume=true"]) == 0
+    assert capsys.readouterr().out == "t is finished: nothing to resume\n"
+    assert guarded(dispatch, ["toy", "times=2", "out=t", "resume=true"]) == 2
+    assert "times is 3 there, 2 here" in capsys.readouterr().err
+    assert dispatch(["toy", "t/config.yaml", "out=t", "overwrite=true", "seed=4", "quiet=true"]) == 0
+    assert json.loads(Path("t/experiment.json").read_text())["seed"] == 4
+
+
+def images_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("*=*/images/*.png")}
+
+
+def without_times(name: str, folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mean", "runs=3", "digit=3,4", "priors=[none,variogram]", "generations=6"],
+        ["damage", "runs=2", "repeats=2", "pictured=2", "digit=3,4", "neurons=1,20", "generations=6"],
+    ],
+    ids=["mean", "damage"],
+)
+def test_an_interrupted_experiment_goes_on(
+    home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *_ = words
+    assert dispatch([*words, "out=whole", "quiet=true"]) == 0
+
+    def stop(self: InterruptHandler, count: list[int] = [0]) -> bool:  # noqa: B006
+        count[0] += 1
+        self.code = 130 if count[0] == 9 else 0  # in the second job
+        return self.code != 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InterruptHandler, "stop_requested", stop)
+        assert dispatch([*words, "out=parts", "quiet=true"]) == 130
+    assert f"Continue: fooling {name} {' '.join(words[1:])} out=parts quiet=true resume=true\n" in capsys.readouterr().err
+    about = json.loads(Path("parts/experiment.json").read_text())
+    assert about["status"] == "interrupted"
+    assert [job.get("status") for job in about["jobs"]][:3] == ["done", "interrupted", None]
+    first = read_run(Path("parts") / about["jobs"][0]["folder"])
+    assert not Path(f"parts/{name}.json").exists()
+    assert dispatch([*words, "out=parts", "resume=true", "quiet=true"]) == 0
+    assert status_of(Path("parts")) == "done"
+    assert read_run(Path("parts") / about["jobs"][0]["folder"]) == first  # not run again
+    assert without_times(name, Path("parts")) == without_times(name, Path("whole"))
+    assert images_of(Path("parts")) == images_of(Path("whole")) != {}
+
+
+def test_overwriting_an_experiment_removes_its_jobs(home: Path) -> None:
+    words = ["mean", "runs=2", "priors=none", "generations=1", "out=m", "quiet=true"]
+    assert dispatch([*words, "digit=3"]) == 0
+    assert dispatch([*words, "digit=4", "overwrite=true"]) == 0
+    assert [path.name for path in Path("m").glob("*=*")] == ["prior=none,digit=4"]
+    assert [path.name for path in Path("m/means").iterdir()] == ["none-digit=4.png"]
+
+
+def test_words_that_are_no_settings() -> None:
+    command = COMMANDS["plausibility"]
+    assert load_settings("plausibility", command, ["runs/a=b", "split=all"]).folder == "runs/a=b"
+    assert load_settings("plausibility", command, ["folder=r"]).folder == "r"
+    with pytest.raises(UserError, match=r"folder: expected one, got a, b"):
+        load_settings("plausibility", command, ["a", "b"])
+    pictures = load_settings("classify", COMMANDS["classify"], ["two.png", "centre=false", "a/b=c.jpg"])
+    assert (list(pictures.files), pictures.centre) == (["two.png", "a/b=c.jpg"], False)
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "digti=2"], ["train", "--help"], ["classify", "-h"]], ids=str
+)
+def test_help_and_bad_settings_import_nothing_heavy(home: Path, words: list[str]) -> None:
+    code = (
+        f"import sys; from fooling.commands import main; main({words!r})\n"
+        "heavy = {'numpy', 'jax', 'numba', 'matplotlib', 'rich', 'PIL', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_row_names_a_module_and_settings() -> None:
+    for name, command in COMMANDS.items():
+        assert isinstance(command.made, dict), name
+        assert Path(command.module.replace(".", "/") + ".py").name == f"{name}.py"
+    assert list(dict.fromkeys(command.group for command in COMMANDS.values())) == [
+        "Attack",
+        "Compare",
+        "Inspect",
+        "Experiments",
+        "Tools",
+    ]
