@@ -237,7 +237,7 @@ def test_budget_is_never_exceeded() -> None:
 
 
 def test_there_is_no_worst_of_a_chain() -> None:
-    with pytest.raises(UserError, match=r"search=anneal needs search\.returns=best"):
+    with pytest.raises(UserError, match=r"search\.returns: .*search=anneal"):
         fooling.evolve(search="anneal", returns="worst")
 
 
