@@ -110,7 +110,7 @@ def test_plausibility_needs_a_class(home: Path, capsys: pytest.CaptureFixture[st
     assert call("train", "data.kind=sklearn", "epochs=1", "hidden=5", "out=m.safetensors", "quiet=true") == 0
     words = ["run", *NONE, "classifier.path=m.safetensors", "data.kind=sklearn", "generations=2", "out=r"]
     assert call(*words) == 0
-    said = "digit=any: expected one class whose statistics are wanted, or prior.digit=…"
+    said = "digit=any: expected one class whose statistics the prior takes, or prior.digit=…"
     assert read_run(Path("r"))["notes"] == [f"no plausibility in run.json: {said}"]
     assert call("plausibility", "r") == 2
     assert said in capsys.readouterr().err

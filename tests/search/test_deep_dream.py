@@ -169,7 +169,7 @@ def test_a_network_without_logits_dreams_of_its_score() -> None:
         ("octave_scale=1", "search.octave_scale: expected more than 1"),
         ("again=-1", "search.again: expected 0 or more, got -1"),
         ("size=1", "search.size: expected 2 or more, got 1"),
-        ("size=4000", "search=dream: 4000×4000 pixels take 81,225 windows of 28×28, at most 4,096 are looked through; "),
+        ("size=4000", "search=dream: 4000×4000 pixels take 81,225 windows of 28×28, at most 4,096 are"),
         ("image=nowhere.png", "search.image=nowhere.png: no such file"),
     ],
 )
