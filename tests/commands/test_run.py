@@ -381,13 +381,8 @@ def test_refusals_leave_nothing_behind(home: Path, capsys: pytest.CaptureFixture
     [
         (["rum"], "unknown command 'rum': did you mean 'run'?"),
         (["digit=2"], "unknown command 'digit=2': fooling run digit=2 is the main job"),
-<<<<<<< HEAD
         (["train"], "data.path: expected a folder of IDX files"),
-        (["stats", "bins=0", "data.kind=sklearn"], "bins must be 1 or more, got 0"),
-=======
-        (["train"], "data.path is not set"),
         (["stats", "bins=0", "data.kind=sklearn"], "bins: expected 1 or more, got 0"),
->>>>>>> main
         (["stats", "data.path=missing"], "data.path=missing: no such file or folder"),
         (["stats", "data.kind=sklearn", "out=no/where.npz"], "the folder no does not exist"),
         (["stats", "data.kind=sklearn", "out=."], "expected a file's name, got a folder"),
