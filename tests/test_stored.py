@@ -211,7 +211,15 @@ def test_an_experiment_is_repeated_by_its_settings(stored: Path) -> None:
     assert Path("eigen/eigen.png").exists()
     assert_alike(now, then)
     if SAME_MACHINE:
-        assert of_file(Path("eigen")) == of_file(STORED / "eigen")
+        changed = {"eigen.json numbers"}  # Wilson intervals are scipy's now: z = 1.95996, not 1.96
+        then_files, now_files = (of_file(folder) for folder in (STORED / "eigen", Path("eigen")))
+        assert {k: v for k, v in now_files.items() if k not in changed} == {
+            k: v for k, v in then_files.items() if k not in changed
+        }
+        then_exact, now_exact = (
+            {k: v for k, v in leaves(one).items() if k[-4:] not in ("/low", "high")} for one in (then, now)
+        )
+        assert now_exact == then_exact
 
 
 # --- networks and statistics --------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.special import softmax
 
@@ -46,13 +48,11 @@ class ConvolutionalNetwork:
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """A pure function: images uint8 [N, H, W, C] → scores float32 [N, K], for use inside other JAX programs."""
-        import jax
 
         return lambda images: jax.nn.softmax(forward(self.layers, images), axis=1)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """Activations of each layer for images [N, H, W, C] of grey levels, by name, in pure JAX; see `layers`."""
-        import jax
 
         values = activations(self.layers, images)
         return {**values, "scores": jax.nn.softmax(values["logits"], axis=1)}
@@ -86,8 +86,6 @@ class ConvolutionalNetwork:
 @cache
 def compiled_forward() -> Callable[[Layers, Any], Any]:
     """`forward`, compiled once for all networks of the same sizes."""
-    import jax
-
     return jax.jit(forward)
 
 
@@ -98,9 +96,6 @@ def forward(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | N
 
 def activations(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> dict[str, Any]:
     """Activations [N, …] of every layer, in order: sums before the ReLU (conv, dense), after it (relu), max pooling (pool)."""
-    import jax
-    import jax.numpy as jnp
-
     x, values = images.astype(jnp.float32) / 255, {}
     for i in (1, 2):
         values[f"conv{i}"] = (convolve or convolve_directly)(x, layers[f"kernels{i}"]) + layers[f"bias{i}"]
@@ -116,15 +111,11 @@ def activations(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any]
 
 def convolve_directly(x: Any, kernels: Any) -> Any:
     """Convolution of [N, H, W, in] with [k, k, in, out] → [N, H, W, out], padded with black."""
-    import jax
-
     return jax.lax.conv_general_dilated(x, kernels, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def convolve_by_patches(x: Any, kernels: Any) -> Any:
     """The same as one matrix product: in a compiled loop on a CPU a training step takes 32 instead of 363 ms."""
-    import jax.numpy as jnp
-
     side, (height, width) = len(kernels), x.shape[1:3]
     low, high = (side - 1) // 2, side // 2
     wide = jnp.pad(x, ((0, 0), (low, high), (low, high), (0, 0)))

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from fooling.classifiers.base import BATCH, Classifier, predict
 from fooling.data import ImageSet
@@ -29,7 +28,7 @@ class DetectorResult:
     exactly 0 and 1). The names of the fields are keys of plausibility.json.
     """
 
-    group: str  # term, none (no term uses it), together (logistic regression), classifier (its own scores)
+    group: str  # term, none (no term uses it), together (logistic regression), classifier (its scores)
     flagged: str  # images that the detector of fpr95 flags: far (from the real median), low or high x
     auroc: float  # of x
     auroc_interval: tuple[float, float]
@@ -135,6 +134,8 @@ OOD_SCORES = {
 
 def ood_scores(classifier: Classifier, images: Bytes) -> Features:
     """Largest score and, of a classifier with `logits`, energy: [N] each."""
+    from scipy.special import logsumexp  # start-up of every run would pay for it
+
     scores = predict(classifier, images)
     values = {"largest_score": scores.max(axis=1).astype(np.float64)}
     if hasattr(classifier, "logits"):

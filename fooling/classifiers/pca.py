@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
@@ -117,8 +119,6 @@ class PcaClassifier:
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """A pure function: images [N, H, W, C] of grey levels 0…255, uint8 or float32 → scores float32 [N, K]."""
-        import jax
-        import jax.numpy as jnp
 
         mean = (self.mean / (255.0 * MEAN_ONE)).astype(np.float32)
         eigen = (self.eigen / EIGEN_ONE).astype(np.float32)

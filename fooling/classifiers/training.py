@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
@@ -40,8 +42,6 @@ class Training:
 
 def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = "") -> DenseNetwork:
     """One hidden layer of sigmoid units, cross-entropy of sigmoid outputs; trained in floats, then quantised."""
-    import jax
-
     shape, classes = data.images.shape[1:], len(data.classes)
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
     layers = init_weights(
@@ -73,8 +73,6 @@ def train_dense(
     Without hidden layers it is softmax regression, whose weights start at 0 (the problem is convex). Training images are
     centred and scaled; the first layer absorbs both afterwards. Weight decay acts on the weights of the centred images.
     """
-    import jax
-
     shape = (data.images.shape[1], data.images.shape[2], data.images.shape[3])
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
     widths, depth = (int(np.prod(shape)), *hidden, len(data.classes)), len(hidden) + 1
@@ -113,8 +111,6 @@ def train_cnn(
     data: ImageSet, training: Training, *, kernel: int, channels: tuple[int, int], hidden: int, made: str = ""
 ) -> ConvolutionalNetwork:
     """Two convolutions of kernel×kernel and a hidden layer, cross-entropy of a softmax."""
-    import jax
-
     height, width, depth = data.images.shape[1:]
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
     shape = (height, width, depth)
@@ -128,9 +124,6 @@ def train_cnn(
 
 def init_weights(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> Layers:
     """Biases 0, weights normal of variance gain/inputs (gain 2 for ReLU: He et al. 2015)."""
-    import jax
-    import jax.numpy as jnp
-
     weights = [name for name, size in sizes.items() if len(size) > 1]
     layers = {name: jnp.zeros(size) for name, size in sizes.items()}
     for name, one in zip(weights, jax.random.split(key, len(weights)), strict=True):
@@ -145,9 +138,6 @@ def sgd(
 
     Raises UserError when the loss is no longer finite.
     """
-    import jax
-    import jax.numpy as jnp
-
     images, labels, classes = jnp.asarray(data.images), jnp.asarray(data.labels), len(data.classes)
     weights = [name for name, layer in layers.items() if layer.ndim > 1]
     steps, batch = max(1, len(images) // training.batch), training.batch
@@ -183,9 +173,6 @@ def sgd(
 
 def shift_images(images: Any, shift: int, key: Any) -> Any:
     """Images [B, H, W, C], each moved at random by −shift … shift pixels in both directions, padded with black."""
-    import jax
-    import jax.numpy as jnp
-
     if not shift:
         return images
     padded = jnp.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
@@ -231,9 +218,6 @@ def train_perceptron(data: ImageSet, training: Training, *, average: bool, made:
 
 def perceptron_weights(data: ImageSet, training: Training, average: bool) -> Floats:
     """Weights [K, P + 1] after training, the bias last."""
-    import jax
-    import jax.numpy as jnp
-
     images, labels = jnp.asarray(data.images), jnp.asarray(data.labels)
     number, key = len(images), jax.random.key(training.seed)
 

@@ -97,27 +97,27 @@ SLACK = 1e-3  # by which probabilities may leave [0, 1]
 def as_table(answer: Any, rows: int, name: str) -> Array:
     """An output as an array [N, K], or labels [N]. Raises UserError for another shape or number of rows."""
     try:
-        found = np.asarray(answer)
+        table = np.asarray(answer)
     except (ValueError, TypeError) as error:
         raise UserError(f"{name}: expected an array [{rows}, classes], got {type(answer).__name__} ({error})") from error
-    while found.ndim > 2 and found.shape[-1] == 1:
-        found = found[..., 0]
-    if not found.ndim or len(found) != rows:
-        got = f"{found.dtype} {list(found.shape)}"
+    while table.ndim > 2 and table.shape[-1] == 1:
+        table = table[..., 0]
+    if not table.ndim or len(table) != rows:
+        got = f"{table.dtype} {list(table.shape)}"
         raise UserError(f"{name}: expected a row of scores for each of {rows} images, got {got}")
-    if found.dtype == object:
-        found = found if found.ndim == 1 and all(isinstance(one, str) for one in found) else as_numbers(found, rows, name)
-    if found.ndim > 2 or found.dtype.kind not in "fiubUOS" or (found.dtype.kind in "US" and found.size != rows):
-        raise UserError(f"{name}: expected scores [{rows}, classes], got {found.dtype} {list(found.shape)}")
-    return found
+    if table.dtype == object:
+        table = table if table.ndim == 1 and all(isinstance(one, str) for one in table) else as_numbers(table, rows, name)
+    if table.ndim > 2 or table.dtype.kind not in "fiubUOS" or (table.dtype.kind in "US" and table.size != rows):
+        raise UserError(f"{name}: expected scores [{rows}, classes], got {table.dtype} {list(table.shape)}")
+    return table
 
 
-def as_numbers(found: Array, rows: int, name: str) -> Array:
+def as_numbers(table: Array, rows: int, name: str) -> Array:
     """Python objects as numbers."""
     try:
-        return found.astype(np.float64)
+        return table.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{name}: expected scores [{rows}, classes], got objects such as {str(found.flat[0])[:80]}") from error
+        raise UserError(f"{name}: expected scores [{rows}, classes], got objects such as {str(table.flat[0])[:80]}") from error
 
 
 def kind_of(answer: Array) -> Output:
