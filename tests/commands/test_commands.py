@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fooling.commands import COMMANDS, dispatch, guarded
-from fooling.commands.grid import InterruptHandler
+from fooling.commands.console import InterruptHandler
 from fooling.commands.words import Command, load_settings
 from fooling.errors import UserError
 from fooling.records import read_run, status_of
