@@ -175,10 +175,10 @@ def test_a_module_beside_the_command_is_announced(home: Path) -> None:
 def test_the_documented_example_runs(home: Path) -> None:
     page = (ROOT / "docs" / "guides" / "engines.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (command,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    command = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)[-1]
     Path("my_operators.py").write_text(code)
-    words = shlex.split(command.replace("python -m fooling.run", "run"))
+    words = shlex.split(command)[1:]
     assert guarded(dispatch, [*words, "population=10", "quiet=true", "out=r"]) == 0
-    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by my_operators:swap_in"]
+    assert read_run(home / "r")["notes"] == ["engine.toolbox: operators by my_operators:change"]
     rows = list(csv.DictReader((home / "r/logbook.csv").read_text().splitlines()))
     assert float(rows[30]["best_ever"]) < float(rows[0]["min"])
