@@ -76,7 +76,7 @@ def usual_threshold(classifier: Classifier) -> float:
 
 
 def image_of(drawing: Drawing, way: str, classifier: Classifier) -> Bytes:
-    """What the classifier is shown, [H, W, C]: grey in every channel."""
+    """The input of the classifier, [H, W, C]: grey in every channel."""
     image = drawing.plain if way == "plain" else drawing.fitted
     return np.repeat(image[:, :, None], classifier.input_shape[2], axis=2)
 

@@ -33,7 +33,7 @@ from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import DamageSettings
 from fooling.statistics import Statistics
-from fooling.statistics.intervals import auroc, auroc_ci
+from fooling.statistics.intervals import auroc, auroc_ci, spread
 
 PICTURED = 3  # damaged networks that the picture shows, at most
 
@@ -90,7 +90,7 @@ def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
 
 
 def doses_of(settings: DamageSettings, neurons: int) -> list[tuple[float, int]]:
-    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or as many as were asked for."""
+    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or the number in the settings."""
     if settings.neurons is None:
         return [(dosage, max(1, int(dosage * neurons / 100 + 1e-9))) for dosage in settings.dosage]
     if max(settings.neurons) > neurons:
@@ -191,7 +191,7 @@ def pictured(doses: Sequence[tuple[float, int]]) -> list[int]:
 
 
 def classes_in(results: Sequence[Result]) -> Ints:
-    """The wanted class of each image."""
+    """The target class of each image."""
     return np.concatenate([one.classes for one in results])
 
 
@@ -222,18 +222,6 @@ def summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"accuracy": spread(accuracies), "confidence": spread([one["confidence"] for one in answers])}
 
 
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, quartiles, extremes."""
-    low, middle, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
-    return {
-        "mean": float(np.mean(values)),
-        "median": middle,
-        "quartiles": [low, high],
-        "least": float(min(values)),
-        "most": float(max(values)),
-    }
-
-
 def detector(evolved: Sequence[dict[str, Any]], real: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """AUROC of "confidence falls under damage": of the fall in one damaged network, and of its mean over all of them."""
     ours, theirs = (np.stack([one["fall"] for one in answers]).astype(np.float64) for answers in (evolved, real))
@@ -253,7 +241,7 @@ def figure_data(before: Baseline) -> EvolvedImages:
 
 
 def what_evolved(before: Baseline) -> dict[str, Any]:
-    """What is said of a pictured network's images."""
+    """The results of the images of one damaged network."""
     return {
         "name": before.name,
         "classes": [

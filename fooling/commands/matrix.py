@@ -36,7 +36,7 @@ def split_judges(judges: Mapping[str, Classifier], attacked: Classifier) -> tupl
 
 
 def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[str]) -> Flags:
-    """Whether the network is sure of the wanted class while every judge is sure of the prior's, [R]."""
+    """Whether the network is confident of the target while every judge is confident of the prior's class, [R]."""
     sure = (result.confidence >= threshold) & (result.predicted == result.digit)
     return np.asarray(np.logical_and.reduce([sure, *(result.judges[name][:, prior_digit] >= SURE for name in judges)]))
 

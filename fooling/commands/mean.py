@@ -148,7 +148,7 @@ def numbers(runs: int) -> list[int]:
 
 
 def of_class(found: Result, real: Doubles) -> dict[str, Any]:
-    """What is said of the images of a class and a prior."""
+    """The results of the images of a class and a prior."""
     return {
         "digit": int(found.classes[0]),
         "confidence": float(np.median(found.confidence)),

@@ -140,7 +140,7 @@ class ReferencePareto:
         return State(generation, runs, images, costs, scores.reshape(*size, -1), changed, {OBJECTIVES: objectives})
 
     def restore_objectives(self, state: State) -> State:
-        """A state of a checkpoint with its objectives; the scores are in it, so that the classifier is shown no image twice."""
+        """A state of a checkpoint with its objectives; it holds the scores, so no image is evaluated twice."""
         size = state.images.shape[:2]
         which = np.repeat(self.objective.which(state.runs), size[1])
         terms = self.terms(state.images.reshape(-1, *self.params.shape), which, state.scores.reshape(len(which), -1))

@@ -34,7 +34,7 @@ TITLES = {  # groups, in the order of the help
 def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str] = (), hidden: Collection[str] = ()) -> str:
     """Usage, settings and choices as lines of at most 112 characters.
 
-    Of a group whose choices have settings of their own (search, classifier) those of the one that `words` choose, with the
+    Of a group whose choices differ in their settings (search, classifier) those of the one that `words` choose, with the
     defaults that these words lead to. `hidden` are full names of settings that the command makes itself.
     """
     tree = defaults_in_force(model, root, words)

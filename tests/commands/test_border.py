@@ -128,8 +128,8 @@ def test_the_command(home: Path, pca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("offsets=65", "offsets: expected whole numbers from -64 to 64, got [65]"),
-        ("scales=5", "scales: expected numbers from 0.1 to 4, got [5.0]"),
+        ("offsets=65", "offsets: expected whole numbers from -64 to 64, got 65"),
+        ("scales=5", "scales: expected numbers from 0.1 to 4, got 5"),
         ("offsets=1.5", "offsets: expected a whole number, got 1.5"),
         ("images=3", "images: expected 10 or more, got 3"),
         ("threshold=1", "no image is read rightly at 1 or more: expected clear digits; give a lower threshold"),

@@ -244,7 +244,7 @@ def test_files_may_stand_as_a_setting_and_many_are_drawn_in_part(home: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "fooling classify: expected pictures, as in fooling classify two.png photo.jpg"),
+        ([], "fooling classify: expected image files, as in fooling classify two.png photo.jpg"),
         (["nowhere.png"], "nowhere.png: no such file; expected a picture (PNG, JPEG, …)"),
         (["folder"], "folder: expected a picture's file, got a folder; name its pictures, such as folder/*.png"),
         (["two.png", "bad.png"], "bad.png: is not a picture that can be read (cannot identify image file"),

@@ -10,13 +10,12 @@ from builders import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.classifiers import load_network
-from fooling.classifiers.ablation import ablate
 from fooling.commands import dispatch, guarded
-from fooling.commands.damage import answer, detector, doses_of, evenly_spaced, probe_set, spread
+from fooling.commands.damage import ablated_network, answer, detector, doses_of, evenly_spaced, probe_set
 from fooling.errors import UserError
 from fooling.settings import load
 from fooling.settings.experiments import DamageSettings
-from fooling.statistics.intervals import auroc
+from fooling.statistics.intervals import auroc, spread
 
 QUICK = ["images=40", "runs=2", "repeats=3", "pictured=0", "digit=3,4", "quiet=true"]
 
@@ -92,7 +91,7 @@ def test_more_damage_destroys_more(home: Path, pca_file: Path) -> None:
     assert found["images"] == {"evolved": 4, "real": 40}
     damaged = fooling.load_classifier("pca", "d/damaged-70.safetensors")
     clean = fooling.load_classifier("pca", str(pca_file))
-    assert damaged.fingerprint == ablate(settings("neurons=70"), clean, 70, 0).fingerprint != clean.fingerprint
+    assert damaged.fingerprint == ablated_network(settings("neurons=70"), clean, 70, 0).fingerprint != clean.fingerprint
 
 
 def test_without_real_images(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,14 +134,14 @@ def test_substances_and_seeds(home: Path, substance: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["dosage=0"], "dosage: expected percentages above 0, at most 100, got [0.0]"),
-        (["dosage=101"], "dosage: expected percentages above 0, at most 100, got [101.0]"),
-        (["neurons=0"], "neurons: expected whole numbers from 1 on, got [0]"),
+        (["dosage=0"], "dosage: expected percentages above 0, at most 100, got 0"),
+        (["dosage=101"], "dosage: expected percentages above 0, at most 100, got 101"),
+        (["neurons=0"], "neurons: expected whole numbers from 1 on, got 0"),
         (["neurons=111"], "neurons=111: expected at most the network's 110 neurons"),
         (["substance=tea"], "substance: expected one of 'random', 'noise' or 'zero', got tea"),
         (["prior=tea"], "prior: expected one of eigen, exemplar, histogram, none, regional, variogram, got tea"),
         (["repeats=0"], "repeats: expected 1 or more, got 0"),
-        (["classifier=onnx", "classifier.path=a.onnx"], "classifier=onnx is a foreign model, whose weights are out of reach"),
+        (["classifier=onnx", "classifier.path=a.onnx"], "classifier=onnx is an external model"),
         (["data.kind=sklearn"], "data: the classifier takes images (28, 28, 1), the data's are (8, 8, 1)"),
         (["pictured=-1"], "pictured: expected 0 or more, got -1"),
     ],

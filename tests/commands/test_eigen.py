@@ -87,11 +87,11 @@ def test_classes_of_fewer_images_than_components(home: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("steps=[]", "steps must have at least one entry, got []"),
+        ("steps=[]", "steps: expected at least one entry, got []"),
         ("components=0", "components: expected 1 or more, got 0"),
         ("shown=21", "shown: expected 20 or less, got 21"),
         ("digit=x", "digit: expected a class index"),
-        ("judges=vgg", "judges: expected of mnist_mlp"),
+        ("judges=vgg", "judges: expected one of mnist_mlp"),
     ],
 )
 def test_refusals(home: Path, word: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

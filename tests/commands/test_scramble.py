@@ -126,8 +126,8 @@ def test_the_command(home: Path, pca_file: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("shares=101", "shares: expected percentages from 0 to 100, got [101.0]"),
-        ("noises=[]", "noises must have at least one entry, got []"),
+        ("shares=101", "shares: expected percentages from 0 to 100, got 101"),
+        ("noises=[]", "noises: expected at least one entry, got []"),
         ("noises=pink", "noises: expected one of 'uniform', 'histogram' or 'other', got pink"),
         ("background=255", "background: expected 254 or less, got 255"),
     ],

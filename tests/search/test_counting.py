@@ -43,7 +43,7 @@ class SingleLayer(Counting):
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.network = random_dense(SHAPE, ())
-        self.weights1, self.rest = self.network.weights1, self.network.rest
+        self.weights1, self.later_layers = self.network.weights1, self.network.later_layers
 
 
 def make(folder: Path, *words: str) -> tuple[Job, Counting, Counting]:
