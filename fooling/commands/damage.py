@@ -39,14 +39,6 @@ PICTURED = 3  # damaged networks that the picture shows, at most
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """What is evolved against one network, a result for each class."""
-
-    name: str  # of the network
-    results: Sequence[Result]
-
-
-@dataclass(frozen=True)
 class ProbeSet:
     """Images, and the class that each is about: of real ones what the whole network reads, of evolved ones the target."""
 
@@ -124,10 +116,10 @@ def compute(settings: DamageSettings, plan: Plan, results: list[Result], watch: 
         "images": {name: len(probes.images) for name, probes in groups.items()},
         "whole": found[0],
         "doses": [{"dosage": dosage, "neurons": n, **found[n]} for dosage, n in inputs.doses],
-        "pictured": [what_evolved(one) for one in baselines],
+        "pictured": [what_evolved(*one) for one in baselines.items()],
         "networks": {str(n): f"damaged-{n}.safetensors" for n in counts},
     }
-    return Summary(content, *table(content), in_words(content), [figure_data(one) for one in baselines], files)
+    return Summary(content, *table(content), in_words(content), [figure_data(*one) for one in baselines.items()], files)
 
 
 def answers_of_networks(
@@ -175,14 +167,14 @@ def entries_against(
     return [GridEntry(job, axes) for job in make_jobs(settings, network, statistics, words, name)]
 
 
-def baselines_of(plan: Plan, results: Sequence[Result]) -> list[Baseline]:
-    """The results of the networks in the picture."""
+def baselines_of(plan: Plan, results: Sequence[Result]) -> dict[str, list[Result]]:
+    """What evolves against the networks of the picture: a result for each class, by the name of the network."""
     found: dict[str, list[Result]] = {}
     for entry, result in zip(plan.entries, results, strict=True):
         if "pictured" in entry.axes:
             kind, _, number = entry.axes["pictured"].partition("-")
             found.setdefault(f"{number} {kind}" if number else kind, []).append(result)
-    return [Baseline(name, several) for name, several in found.items()]
+    return found
 
 
 def pictured(doses: Sequence[tuple[float, int]]) -> list[int]:
@@ -246,27 +238,24 @@ def detector(evolved: Sequence[dict[str, Any]], real: Sequence[dict[str, Any]]) 
     }
 
 
-def figure_data(before: Baseline) -> EvolvedImages:
-    """The images of a network in the picture."""
-    images, confidences = [one.images for one in before.results], [float(one.confidence[0]) for one in before.results]
-    return EvolvedImages(before.name, images, confidences)
+def figure_data(name: str, results: Sequence[Result]) -> EvolvedImages:
+    """What evolved against a network, in the picture."""
+    return EvolvedImages(name, [one.images for one in results], [float(one.confidence[0]) for one in results])
 
 
-def what_evolved(before: Baseline) -> dict[str, Any]:
-    """What is said of a pictured network's images."""
-    return {
-        "name": before.name,
-        "classes": [
-            {
-                "digit": int(one.classes[0]),
-                "images": len(one.images),
-                "converged": int(one.converged.sum()),
-                "confidence": float(np.median(one.confidence)),
-                "evaluations": float(np.median(one.evaluations)),
-            }
-            for one in before.results
-        ],
-    }
+def what_evolved(name: str, results: Sequence[Result]) -> dict[str, Any]:
+    """What evolved against a network, in damage.json."""
+    classes = [
+        {
+            "digit": int(one.classes[0]),
+            "images": len(one.images),
+            "converged": int(one.converged.sum()),
+            "confidence": float(np.median(one.confidence)),
+            "evaluations": float(np.median(one.evaluations)),
+        }
+        for one in results
+    ]
+    return {"name": name, "classes": classes}
 
 
 # --- in words -----------------------------------------------------------------------------------------------------------
