@@ -82,7 +82,7 @@ def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
 
 
 def doses_of(settings: DamageSettings, neurons: int) -> list[tuple[float, int]]:
-    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or as many as were asked for."""
+    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or the numbers in `neurons`."""
     if settings.neurons is None:
         return [(dosage, max(1, int(dosage * neurons / 100 + 1e-9))) for dosage in settings.dosage]
     if max(settings.neurons) > neurons:
@@ -183,7 +183,7 @@ def pictured(doses: Sequence[tuple[float, int]]) -> list[int]:
 
 
 def classes_in(results: Sequence[Result]) -> Ints:
-    """The wanted class of each image."""
+    """The target class of each image."""
     return np.concatenate([one.classes for one in results])
 
 
@@ -202,7 +202,7 @@ def evenly_spaced(counts: Sequence[int]) -> list[int]:
 
 # --- answers ------------------------------------------------------------------------------------------------------------
 def answer(network: Classifier, probes: ProbeSet) -> dict[str, Any]:
-    """What a network says of images: how right it is, its confidences, and how far they have fallen [N]."""
+    """How a network classifies images: accuracy, confidences, and how far they have fallen, [N]."""
     scores = predict(network, probes.images)
     fall = probes.before - scores[np.arange(len(probes.about)), probes.about]
     return {**accuracy_and_confidence(scores, probes.right), "fall": fall}

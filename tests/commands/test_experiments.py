@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fooling.settings.configs import defaults
 from PIL import Image, ImageDraw
 
 from fooling.commands import COMMANDS, dispatch, guarded
