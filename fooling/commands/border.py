@@ -1,4 +1,4 @@
-"""Real digits moved and scaled: how far off its centre before a clear digit is misread?"""
+"""`fooling border`: translation and scale robustness. How far can a clear digit be moved before it is misclassified?"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def compute(settings: BorderSettings, plan: Plan, _results: list[Result], watch:
     clear = is_clear(at[0, 0], data, settings.threshold)
     if not clear.any():
         raise UserError(
-            f"no image is read rightly at {settings.threshold:g} or more: expected clear digits; give a lower threshold"
+            f"no image is classified correctly at {settings.threshold:g} or more: expected clear digits; give a lower threshold"
         )
     toward = np.random.default_rng(settings.seed).integers(0, len(WAYS), len(data.labels))
     grown = {(s, d): score(spread_out(rescale(data.images, s), toward, d)) for s in scales for d in distances}
@@ -92,7 +92,7 @@ def with_rest(values: Sequence[Any], rest: Any) -> tuple[Any, ...]:
 
 
 def is_clear(scores: Floats, data: ImageSet, threshold: float) -> npt.NDArray[np.bool_]:
-    """Whether an image is read rightly at the threshold or more, [N]."""
+    """Whether an image is classified correctly, at the threshold or more, [N]."""
     right = scores.argmax(axis=1) == data.labels
     return np.asarray(right & (scores.max(axis=1) >= threshold))
 
@@ -115,7 +115,7 @@ def ways(at: Any, data: ImageSet, distances: Sequence[int]) -> dict[str, list[di
 
 
 def first_misread(at: Any, data: ImageSet, clear: npt.NDArray[np.bool_], distances: Sequence[int]) -> dict[str, Any]:
-    """Of the clear digits, moved in each direction: the share misread at d or nearer, and quantiles of the nearest.
+    """Of the clear digits, moved in each direction: the share misclassified at d or nearer, and quantiles of the nearest.
 
     At a distance count the directions in which it was tried; in the quantiles, those that were tried farthest.
     """
@@ -150,7 +150,7 @@ def first_below(found: dict[str, list[dict[str, Any]]], level: float) -> dict[st
 
 
 def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], classifier: Classifier) -> FigureData:
-    """A digit at a few places to the right and at a few scales, with what it is read as."""
+    """A digit at a few places to the right and at a few scales, with its class and score."""
 
     def strip(values: Sequence[float], change: Callable[[Any], Bytes]) -> list[Example]:
         few = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(EXAMPLES, len(values))).round().astype(int))]

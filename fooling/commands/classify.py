@@ -1,4 +1,4 @@
-"""Pictures of one's own before a classifier: as they are and fitted as MNIST was, what it reads, and when it reads nothing."""
+"""`fooling classify`: your own drawings and photos, as they are and fitted as MNIST was; low scores are rejected."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,13 +76,13 @@ def usual_threshold(classifier: Classifier) -> float:
 
 
 def image_of(drawing: Drawing, way: str, classifier: Classifier) -> Bytes:
-    """The input of the classifier, [H, W, C]: grey in every channel."""
+    """The classifier's input [H, W, C]: grey in every channel."""
     image = drawing.plain if way == "plain" else drawing.fitted
     return np.repeat(image[:, :, None], classifier.input_shape[2], axis=2)
 
 
 def reading(classifier: Classifier, image: Bytes, threshold: float) -> dict[str, Any]:
-    """What a classifier says of one image [H, W, C]."""
+    """The scores of one image [H, W, C]."""
     scores = predict_batch(classifier, image[None])[0]
     best = int(scores.argmax())
     return {

@@ -33,17 +33,9 @@ from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import DamageSettings
 from fooling.statistics import Statistics
-from fooling.statistics.intervals import auroc, auroc_ci, spread
+from fooling.statistics.intervals import auroc, auroc_ci
 
 PICTURED = 3  # damaged networks that the picture shows, at most
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What is evolved against one network, a result for each class."""
-
-    name: str  # of the network
-    results: Sequence[Result]
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,7 @@ def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
 
 
 def doses_of(settings: DamageSettings, neurons: int) -> list[tuple[float, int]]:
-    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or the number in the settings."""
+    """Each dosage in per cent and how many neurons that is: max(1, ⌊dosage/100·n⌋), or the numbers in `neurons`."""
     if settings.neurons is None:
         return [(dosage, max(1, int(dosage * neurons / 100 + 1e-9))) for dosage in settings.dosage]
     if max(settings.neurons) > neurons:
@@ -124,10 +116,10 @@ def compute(settings: DamageSettings, plan: Plan, results: list[Result], watch: 
         "images": {name: len(probes.images) for name, probes in groups.items()},
         "whole": found[0],
         "doses": [{"dosage": dosage, "neurons": n, **found[n]} for dosage, n in inputs.doses],
-        "pictured": [what_evolved(one) for one in baselines],
+        "pictured": [what_evolved(*one) for one in baselines.items()],
         "networks": {str(n): f"damaged-{n}.safetensors" for n in counts},
     }
-    return Summary(content, *table(content), in_words(content), [figure_data(one) for one in baselines], files)
+    return Summary(content, *table(content), in_words(content), [figure_data(*one) for one in baselines.items()], files)
 
 
 def answers_of_networks(
@@ -175,14 +167,14 @@ def entries_against(
     return [GridEntry(job, axes) for job in make_jobs(settings, network, statistics, words, name)]
 
 
-def baselines_of(plan: Plan, results: Sequence[Result]) -> list[Baseline]:
-    """The results of the networks in the picture."""
+def baselines_of(plan: Plan, results: Sequence[Result]) -> dict[str, list[Result]]:
+    """What evolves against the networks of the picture: a result for each class, by the name of the network."""
     found: dict[str, list[Result]] = {}
     for entry, result in zip(plan.entries, results, strict=True):
         if "pictured" in entry.axes:
             kind, _, number = entry.axes["pictured"].partition("-")
             found.setdefault(f"{number} {kind}" if number else kind, []).append(result)
-    return [Baseline(name, several) for name, several in found.items()]
+    return found
 
 
 def pictured(doses: Sequence[tuple[float, int]]) -> list[int]:
@@ -210,7 +202,7 @@ def evenly_spaced(counts: Sequence[int]) -> list[int]:
 
 # --- answers ------------------------------------------------------------------------------------------------------------
 def answer(network: Classifier, probes: ProbeSet) -> dict[str, Any]:
-    """What a network says of images: how right it is, its confidences, and how far they have fallen [N]."""
+    """How a network classifies images: accuracy, confidences, and how far they have fallen, [N]."""
     scores = predict(network, probes.images)
     fall = probes.before - scores[np.arange(len(probes.about)), probes.about]
     return {**accuracy_and_confidence(scores, probes.right), "fall": fall}
@@ -220,6 +212,18 @@ def summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Over the damaged networks: mean, quartiles and extremes of accuracy and of mean confidence."""
     accuracies = [one["accuracy"]["share"] for one in answers]
     return {"accuracy": spread(accuracies), "confidence": spread([one["confidence"] for one in answers])}
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, quartiles, extremes."""
+    low, middle, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
+    return {
+        "mean": float(np.mean(values)),
+        "median": middle,
+        "quartiles": [low, high],
+        "least": float(min(values)),
+        "most": float(max(values)),
+    }
 
 
 def detector(evolved: Sequence[dict[str, Any]], real: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -234,27 +238,24 @@ def detector(evolved: Sequence[dict[str, Any]], real: Sequence[dict[str, Any]]) 
     }
 
 
-def figure_data(before: Baseline) -> EvolvedImages:
-    """The images of a network in the picture."""
-    images, confidences = [one.images for one in before.results], [float(one.confidence[0]) for one in before.results]
-    return EvolvedImages(before.name, images, confidences)
+def figure_data(name: str, results: Sequence[Result]) -> EvolvedImages:
+    """What evolved against a network, in the picture."""
+    return EvolvedImages(name, [one.images for one in results], [float(one.confidence[0]) for one in results])
 
 
-def what_evolved(before: Baseline) -> dict[str, Any]:
-    """The results of the images of one damaged network."""
-    return {
-        "name": before.name,
-        "classes": [
-            {
-                "digit": int(one.classes[0]),
-                "images": len(one.images),
-                "converged": int(one.converged.sum()),
-                "confidence": float(np.median(one.confidence)),
-                "evaluations": float(np.median(one.evaluations)),
-            }
-            for one in before.results
-        ],
-    }
+def what_evolved(name: str, results: Sequence[Result]) -> dict[str, Any]:
+    """What evolved against a network, in damage.json."""
+    classes = [
+        {
+            "digit": int(one.classes[0]),
+            "images": len(one.images),
+            "converged": int(one.converged.sum()),
+            "confidence": float(np.median(one.confidence)),
+            "evaluations": float(np.median(one.evaluations)),
+        }
+        for one in results
+    ]
+    return {"name": name, "classes": classes}
 
 
 # --- in words -----------------------------------------------------------------------------------------------------------

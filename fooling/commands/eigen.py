@@ -1,4 +1,4 @@
-"""Eigen-images of a data set: what they look like, how much they explain, how well they tell classes apart."""
+"""`fooling eigen`: principal components of a data set, the variance they explain, and PCA classifiers beside networks."""
 
 from collections.abc import Sequence
 from dataclasses import replace

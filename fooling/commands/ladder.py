@@ -37,7 +37,7 @@ ARMS = {
 
 
 def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The chosen rungs or arms, in the ladder's order."""
+    """The chosen priors or conditions, in the order of the table."""
     if not names:
         raise UserError(f"{setting}=[]: expected at least one of {', '.join(known)}")
     for name in names:
@@ -70,7 +70,7 @@ def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> lis
 
 
 def targets(wanted: Sequence[int], arm: str, classes: int) -> list[Pair]:
-    """Of each job of a row the prior's class, None where it is the target, and the target class."""
+    """Of each job of a row the class of the prior, None for the target itself, and the target class."""
     if arm != "mismatched":
         return [(None, digit) for digit in wanted]
     following = [*wanted[1:], wanted[0]] if len(wanted) > 1 else [(wanted[0] + 1) % classes]

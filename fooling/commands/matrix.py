@@ -1,4 +1,4 @@
-"""The matrix of mismatched pairs: how often an image that others read as class a fools the network into class b."""
+"""`fooling matrix`: how often an image that held-out classifiers assign to class a is class b to the network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ def split_judges(judges: Mapping[str, Classifier], attacked: Classifier) -> tupl
 
 
 def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[str]) -> Flags:
-    """Whether the network is confident of the target while every judge is confident of the prior's class, [R]."""
+    """Whether the network is certain of the target while every held-out classifier is certain of the prior's class, [R]."""
     sure = (result.confidence >= threshold) & (result.predicted == result.digit)
     return np.asarray(np.logical_and.reduce([sure, *(result.judges[name][:, prior_digit] >= SURE for name in judges)]))
 

@@ -1,4 +1,4 @@
-"""The mean of N evolved images of each class beside the mean of N real ones, and how it sharpens with N."""
+"""`fooling mean`: the mean of N evolved images of each class beside that of N real ones, and its convergence with N."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -148,7 +148,7 @@ def numbers(runs: int) -> list[int]:
 
 
 def of_class(found: Result, real: Doubles) -> dict[str, Any]:
-    """The results of the images of a class and a prior."""
+    """The images of a class and a prior in mean.json."""
     return {
         "digit": int(found.classes[0]),
         "confidence": float(np.median(found.confidence)),

@@ -1,4 +1,4 @@
-"""Finished records, read with the classifier and the statistics that their images were scored by."""
+"""`fooling plausibility`: how well simple detectors separate the images of finished records from real ones."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack

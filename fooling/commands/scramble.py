@@ -1,4 +1,4 @@
-"""The digit kept, its background replaced by noise: how much of it does the answer rest on?"""
+"""`fooling scramble`: background noise. How much of the background does the classifier rely on?"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -41,7 +41,7 @@ def show(statistics: Statistics) -> None:
 
 
 def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
-    """Which figures are below those in the settings, and why."""
+    """What is less than the settings say, and why."""
 
     pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
     most, found = sample_size(pixels, classes), []

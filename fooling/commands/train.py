@@ -43,7 +43,7 @@ def train(settings: TrainSettings) -> None:
 
 
 def outputs(settings: TrainSettings) -> tuple[Path, Path, Path]:
-    """The files that are written: weights, their description, and the confusion matrix."""
+    """The files that are written: weights, their summary, and the confusion matrix."""
     path = user_path(settings.out)
     name = path.name.removesuffix(".safetensors")
     return path, path.with_name(f"{name}.json"), path.with_name(f"{name}_confusion.png")

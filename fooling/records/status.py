@@ -27,8 +27,7 @@ def recording(
     with locked(folder):
         if overwrite:
             clear(folder)
-        for part in folder.glob(f"**/{TEMPORARY}*"):  # of a process that was killed while it wrote
-            part.unlink()
+        remove_parts(folder)
         record = Record(folder, status_file)
         if about is not None:
             record.update(status="running", **about)
@@ -42,6 +41,16 @@ def recording(
                 record.update()
             raise
         record.update(status="done")
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes what a killed process had half written; records inside have locks of their own and are left alone."""
+    for path in folder.iterdir():
+        if path.name.startswith(TEMPORARY):
+            path.unlink()
+        elif path.is_dir() and kind_of(path) != "job":
+            for part in path.glob(f"{TEMPORARY}*"):
+                part.unlink()
 
 
 def clear(folder: Path) -> None:

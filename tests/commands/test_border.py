@@ -65,7 +65,7 @@ def test_scaled_images_keep_their_light(shape: tuple[int, int, int]) -> None:
 
 
 def answers(wrong_from: dict[str, int]) -> tuple[dict, ImageSet]:
-    """Two images of class 1 that are read rightly up to some distance in each direction; the second one pixel farther."""
+    """Two images of class 1, classified correctly up to some distance in each direction; the second one pixel farther."""
     at = {}
     for name, (down, right) in WAYS.items():
         for d in (0, 1, 2, 4):
@@ -132,7 +132,7 @@ def test_the_command(home: Path, pca_file: Path) -> None:
         ("scales=5", "scales: expected numbers from 0.1 to 4, got 5"),
         ("offsets=1.5", "offsets: expected a whole number, got 1.5"),
         ("images=3", "images: expected 10 or more, got 3"),
-        ("threshold=1", "no image is read rightly at 1 or more: expected clear digits; give a lower threshold"),
+        ("threshold=1", "no image is classified correctly at 1 or more"),
     ],
 )
 def test_refusals(home: Path, pca_file: Path, word: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
