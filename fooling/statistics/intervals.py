@@ -1,6 +1,5 @@
 """Proportions and areas under ROC curves with their 95 % confidence intervals, and the spread of a set of images."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,15 +51,3 @@ def auroc_ci(area: float, evolved: int, real: int) -> tuple[float, float]:
     variance = area * (1 - area) + (evolved - 1) * (both_above - area**2) + (real - 1) * (both_below - area**2)
     half = Z * (max(0.0, variance) / (evolved * real)) ** 0.5
     return max(0.0, area - half), min(1.0, area + half)
-
-
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, quartiles, extremes."""
-    low, middle, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
-    return {
-        "mean": float(np.mean(values)),
-        "median": middle,
-        "quartiles": [low, high],
-        "least": float(min(values)),
-        "most": float(max(values)),
-    }
