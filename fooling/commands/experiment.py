@@ -30,7 +30,7 @@ class Plan:
     entries: Sequence[GridEntry] = ()  # the jobs to evolve, each with a record in the command's folder
     inputs: Any = None  # what `compute` needs besides the results
     name: str = ""  # of a fresh folder; '' = the command's
-    written: Sequence[str] | None = None  # full names of the settings in config.yaml; None = all
+    written: Mapping[str, Any] | None = None  # full names and values of the settings in config.yaml; None = all
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,8 @@ def plan(settings: LadderSettings, words: Sequence[str]) -> Plan:
     """A job for each prior, condition and class. config.yaml holds only what the words set: the rest differs by prior."""
     rungs = {name: rung(words, name) for name in chosen("rungs", settings.rungs, RUNGS)}
     entries = ladder_entries(rungs, chosen("arms", settings.arms, list(ARMS)))
-    set_names = [name for name, _ in flat(merge(*read_words(words, LadderSettings)))]
-    return Plan(entries, written=[*dict.fromkeys(["digit", "runs", "seed", "rungs", "arms", *set_names])])
+    written = dict.fromkeys(("digit", "runs", "seed", "rungs", "arms"))
+    return Plan(entries, written={**written, **dict(flat(merge(*read_words(words, LadderSettings))))})
 
 
 def rung(words: Sequence[str], name: str) -> RunSettings:

@@ -44,7 +44,7 @@ def recording(
 
 
 def remove_parts(folder: Path) -> None:
-    """Removes what a killed process had half written; records inside have locks of their own and are left alone."""
+    """Removes what a killed process had half written; records inside hold separate locks and are left alone."""
     for path in folder.iterdir():
         if path.name.startswith(TEMPORARY):
             path.unlink()

@@ -1,6 +1,6 @@
 """Typed settings: what a user can set, read from files and words; only pydantic and PyYAML are imported here."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import yaml
@@ -13,6 +13,8 @@ from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 
 M = TypeVar("M", bound=BaseModel)
+
+PLACES = {"out", "resume", "overwrite"}  # where a job is written and whether it goes on: not what it is
 
 
 def load(words: Sequence[str], model: type[M] = RunSettings, root: str = "run", *, partial: bool = False) -> M:  # type: ignore[assignment]
@@ -32,14 +34,16 @@ def validate(tree: dict[str, Any], model: type[M]) -> M:
         raise UserError("; ".join(sentences(error.errors(), model))) from None
 
 
-def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Collection[str] | None = None) -> str:
+def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Mapping[str, Any] | None = None) -> str:
     """The settings as YAML without out, resume and overwrite; `load` reads it back to the same job.
 
-    `command` is the one whose settings these are; `only` are the full names of those that are written, None: all.
+    `command` is the one whose settings these are; `only` maps the full names of those that are written to their
+    values, which count where the settings lack the name (a field of another search); None: all.
     """
     # no warnings: `fooling.evolve` names an object's class instead of a known classifier
-    tree = settings.model_dump(mode="json", exclude={"out", "resume", "overwrite"}, warnings=False)
+    tree = settings.model_dump(mode="json", exclude=PLACES, warnings=False)
     if only is not None:
-        tree = unflatten((name, value) for name, value in flat(tree) if name in only)
+        known = dict(flat(tree))
+        tree = unflatten((name, known.get(name, value)) for name, value in only.items() if name not in PLACES)
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     return f"# Repeat this job: {command} config.yaml\n{text}"

@@ -2,7 +2,7 @@
 
 Then one class held the settings of all searches, and one those of all classifiers, so such a config.yaml also lists settings
 that its search or classifier does not have, nearly always at their defaults. Such a setting is left out when a file is read or
-compared; with any other value it is refused as in a new file.
+compared. A file that lists all of them is such a record, whatever their values; a new file may not list any other value.
 """
 
 from typing import Any
@@ -77,9 +77,10 @@ def without_former(tree: Tree, model: type[BaseModel]) -> Tree:
     for group, former in FORMER.items():
         settings = tree.get(group)
         if isinstance(settings, dict) and "name" in settings and group in model.model_fields:
+            is_record = former.keys() <= settings.keys()
             result[group] = {
                 key: value
                 for key, value in settings.items()
-                if key not in former or value != former[key] or settings["name"] in owners(model, group, key)
+                if key not in former or settings["name"] in owners(model, group, key) or not (is_record or value == former[key])
             }
     return result

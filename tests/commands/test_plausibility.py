@@ -219,8 +219,8 @@ def test_a_sweep_is_compared_job_by_job(small: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "expected a record folder as the first word"),
-        (["data.kind=sklearn"], "expected a record folder as the first word"),
+        ([], "folder: expected a record folder"),
+        (["data.kind=sklearn"], "folder: expected a record folder"),
         (["nowhere"], "nowhere: no such folder"),
         (["empty"], "holds no record of fooling"),
         (["r", "split=some"], "split: expected one of"),

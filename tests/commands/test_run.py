@@ -55,7 +55,7 @@ def test_main_command(home: Path) -> None:
 
 def test_console_script_is_the_same(home: Path) -> None:
     assert call("run", "digit=2", *QUICK, "out=a", "quiet=true") == 0
-    done = command("run", "digit=2", *QUICK, "out=b", "quiet=true", module="fooling.run")
+    done = command("digit=2", *QUICK, "out=b", "quiet=true", module="fooling.run")
     assert done.stdout == ""
     assert [path.read_bytes() for path in sorted(Path("a/images").iterdir())] == [
         path.read_bytes() for path in sorted(Path("b/images").iterdir())

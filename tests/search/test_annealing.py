@@ -103,7 +103,7 @@ def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied
         one, other = slow.step(one), fast.step(other)
         assert same(one, other)
         for name, array in other.statistics.items():
-            counted = scoring.measure(fast.parts, np.ascontiguousarray(other.images[:, 0]))
+            counted = scoring.measure(fast.terms, np.ascontiguousarray(other.images[:, 0]))
             assert name not in counted or np.array_equal(array[:, 0], counted[name]), name
 
 
