@@ -200,8 +200,19 @@ def test_former_records_are_read_and_resumed(home: Path, words: list[str]) -> No
     assert differences(home, dump(run(*words, "seed=5"))) == {"seed": (0, 5)}
 
 
-def test_a_former_setting_that_was_changed_is_refused(home: Path) -> None:
+def test_a_former_record_is_read_whatever_its_other_searches_hold(home: Path) -> None:
+    Path(CONFIG).write_text(former_config())
+    expected = run(CONFIG)
     Path(CONFIG).write_text(former_config().replace("temperature: 0.002", "temperature: 0.5"))
+    assert run(CONFIG) == expected
+
+
+def test_a_former_setting_that_was_changed_is_refused_in_a_new_file(home: Path) -> None:
+    Path(CONFIG).write_text(
+        "\n".join(line for line in former_config().splitlines() if "losers:" not in line).replace(
+            "temperature: 0.002", "temperature: 0.5"
+        )
+    )
     with pytest.raises(UserError, match=r"^search\.temperature: expected search=anneal, got search=ga"):
         run(CONFIG)
 
