@@ -71,7 +71,7 @@ def test_a_resumed_job_says_the_same(home: Path, capsys: pytest.CaptureFixture[s
     assert call(*words, "out=r") == 0
     said = capsys.readouterr().out
     classes = [entry["digit"] for entry in read_run(Path("r"))["images"]]
-    assert f"{max(classes, key=classes.count)} ({max(map(classes.count, classes))})" in said.partition("the images got to ")[2]
+    assert f"{max(classes, key=classes.count)} ({max(map(classes.count, classes))})" in said.partition("the images reached ")[2]
     assert call(*words, "out=r", "resume=true") == 0
     assert "is finished" in capsys.readouterr().out
     assert call("run", "digit=any", "prior=none", "runs=4", "population=20", "quiet=true") == 0
