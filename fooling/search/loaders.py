@@ -105,7 +105,7 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     Against the test images of the class of the term targets; at most MAX_IMAGES on either side, which takes little time.
     """
     data = job.settings.data
-    if data.path is None and data.kind == "auto":
+    if not data.given:
         return {}, ""
     classifier = job.objective.classifier
     try:

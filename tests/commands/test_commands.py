@@ -61,16 +61,16 @@ DEFAULTS = "extends: run\nonly: [classifier, seed, out, resume, overwrite, quiet
 @pytest.fixture
 def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A command that is nothing but its file, its settings with their defaults, and one row."""
-    from fooling.settings import files as configs
+    from fooling.settings import files
 
     (home / "toy_command.py").write_text(TOY)
     (home / "toy_settings.py").write_text(TOY_SETTINGS)
-    folder = configs.configs_folder()
+    folder = files.configs_folder()
     (home / "configs").mkdir()
     for path in folder.iterdir():
         (home / "configs" / path.name).symlink_to(path)
     (home / "configs" / "toy.yaml").write_text(DEFAULTS)
-    monkeypatch.setattr(configs, "configs_folder", lambda: home / "configs")
+    monkeypatch.setattr(files, "configs_folder", lambda: home / "configs")
     monkeypatch.syspath_prepend(home)
     for name in ("toy_command", "toy_settings"):
         monkeypatch.delitem(sys.modules, name, raising=False)
