@@ -14,8 +14,8 @@ from problems import problem
 from threadpoolctl import threadpool_limits
 
 from fooling.kernels import numba, reference
-from fooling.kernels.numba.delta_images import Changes, transpose
 from fooling.kernels.numba.delta_operators import changed_children
+from fooling.kernels.numba.delta_penalties import Changes, transpose
 from fooling.search.genetic.delta import SCORES, make_delta_terms
 
 SHAPE = (28, 28, 1)

@@ -11,8 +11,8 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.dense import SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.run import prepare
+from fooling.search import Search
 from fooling.search.job import make_search
-from fooling.search.protocol import Search
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics

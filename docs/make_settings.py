@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fooling.settings.classifiers import ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
 from fooling.settings.commands import (
     ExamineSettings,
     LadderSettings,
@@ -24,7 +23,7 @@ from fooling.settings.files import GROUPS, PRESET, choices, flat, format_value, 
 from fooling.settings.help import TITLES, kind, sections
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import ExternalSettings, HttpSettings, OnnxSettings, RunSettings, TorchSettings
 from fooling.settings.searches import ClimbingSettings, GaSettings, GeneticSettings, GradientSettings, SearchSettings
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"

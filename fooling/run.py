@@ -19,23 +19,29 @@ from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
 from fooling.plots import draw_pictures, record_files
-from fooling.records import Record
+from fooling.records import Record, recording
 from fooling.records.resume import check_same, refuse_unless_free
-from fooling.records.status import recording
-from fooling.search.job import Job, Pair, counting, describe, digits, evaluate, make_job, make_search
-from fooling.search.loaders import (
+from fooling.search import Search, part_of
+from fooling.search.job import (
+    Job,
+    Pair,
     compare_with_real,
+    counting,
+    describe,
+    digits,
     draws,
+    evaluate,
     fit_to_start_image,
     fits,
     get_classifier,
     get_statistics,
+    make_job,
+    make_search,
     needs_statistics,
     refuse_other_classes,
 )
 from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, run_loop
 from fooling.search.pareto_front import record_front
-from fooling.search.protocol import Search, part_of
 from fooling.search.result import Result, summary
 from fooling.search.state import History, Metrics
 from fooling.settings import dump, load

@@ -3,7 +3,6 @@
 from typing import Any
 
 from fooling.settings import load
-from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.commands import (
     ExamineSettings,
     GallerySettings,
@@ -22,7 +21,7 @@ from fooling.settings.experiments import (
     ScrambleSettings,
 )
 from fooling.settings.names import models, tags
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import ExternalSettings, RunSettings
 
 MODELS = {
     "run": RunSettings,

@@ -11,9 +11,8 @@ from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
-from fooling.settings.classifiers import BuiltinClassifierSettings, ExternalSettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import BuiltinClassifierSettings, ExternalSettings, RunSettings
 
 # Loaders of built-in networks, by the format in a file's header: module:function (path, header, tensors) → Classifier.
 FORMATS = {

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from fooling import __version__
-from fooling.commands.words import HELP, Command, help_of, load_settings
+from fooling.commands.experiment import HELP, Command, help_of, load_settings
 from fooling.errors import UserError
 
 SETTINGS, EXPERIMENTS = "fooling.settings.commands", "fooling.settings.experiments"

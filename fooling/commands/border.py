@@ -1,11 +1,13 @@
 """`fooling border`: translation and scale robustness. How far can a clear digit be moved before it is misclassified?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 
 from fooling.classifiers.base import Classifier, predict
 from fooling.commands.console import ProgressCallback
@@ -21,8 +23,8 @@ from fooling.commands.inputs import (
 from fooling.data import ImageSet
 from fooling.data.images import rescale, translate
 from fooling.errors import UserError
-from fooling.kernels.tables import Bytes, Floats
-from fooling.plots.border import FILES, Example, FigureData, chart
+from fooling.kernels.tables import Bytes, Doubles, Floats
+from fooling.plots import style, whole_percent
 from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import BorderSettings
@@ -31,6 +33,24 @@ from fooling.statistics.intervals import proportion_with_ci
 WAYS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}  # down, right
 LEVELS = (0.9, 0.5)  # accuracies: where they are first not reached is reported
 EXAMPLES = 9  # places of the example, at most
+MAX_NUMBERED = 24  # cells a side of a map, up to which each cell holds its number
+
+
+class Example(NamedTuple):
+    """A changed image and how it is classified."""
+
+    amount: float  # pixels to the right, or the factor
+    image: Bytes  # [H, W, C]
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """What the picture shows besides the summary: one digit, moved to the right and rescaled."""
+
+    translated: Sequence[Example]
+    rescaled: Sequence[Example]
 
 
 def plan(settings: BorderSettings, _words: Sequence[str]) -> Plan:
@@ -187,9 +207,93 @@ def in_words(result: dict[str, Any]) -> list[str]:
     return said
 
 
+# --- the picture --------------------------------------------------------------------------------------------------------
 def draw(folder: Path, summary: Summary) -> None:
     """border.png."""
     write_atomically(folder / "border.png", chart(summary.content, summary.figure))
 
 
-COMMAND = Experiment("border", plan, compute, draw, ("border.json", *FILES))
+def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
+    """A PNG of border.json: examples above, maps over the translations in the middle, rescaling and curves below."""
+    figure = style.new_figure(12, 14.8)
+    parts: Any = figure.subfigures(4, 1, height_ratios=(1.5, 1.5, 6.4, 4.6))
+    draw_examples(parts[0], data.translated, "moved to the right by so many pixels; below: class and its score", "{:g}")
+    draw_examples(parts[1], data.rescaled, "scaled by a factor; below: class and its score", "× {:g}")
+    draw_translations(parts[2].subplots(1, 2), summary)
+    last: Any = parts[3].subplots(1, 3, width_ratios=(1.15, 1, 1))
+    scales, distances = summary["scales"], summary["distances"]
+    accuracies = np.reshape([cell["accuracy"]["share"] for cell in summary["scaled"]], (len(scales), len(distances)))
+    draw_map(last[0], accuracies, distances, scales)
+    title = "accuracy, %: scaled, then moved\n(each image in one of four directions)"
+    style.label_axes(last[0], title, "pixels moved", "scaled by")
+    last[0].grid(visible=False)
+    draw_directions(last[1], summary)
+    draw_scales(last[2], summary)
+    style.headline(figure, f"{summary['classifier']['name']} on {summary['images']:,} test images of {summary['data']}")
+    return style.to_png(figure)
+
+
+def draw_examples(figure: Any, examples: Sequence[Example], title: str, amount: str) -> None:
+    """The images side by side, class and score below each."""
+    row: Any = figure.subplots(1, len(examples), squeeze=False)[0]
+    for axes, example in zip(row, examples, strict=True):
+        style.tile(axes, example.image, amount.format(example.amount), f"{example.label}, {whole_percent(example.score)}")
+    style.headline(figure, title, style.TITLE)
+
+
+def draw_translations(pair: Sequence[Axes], summary: Mapping[str, Any]) -> None:
+    """Maps of accuracy and of mean confidence over the translations."""
+    offsets, places = summary["offsets"], summary["places"]
+    side = len(offsets), len(offsets)
+    accuracies = np.reshape([place["accuracy"]["share"] for place in places], side)
+    confidences = np.reshape([place["confidence"] for place in places], side)
+    maps = {"accuracy": accuracies, "mean confidence in the true class": confidences}
+    for axes, (name, values) in zip(pair, maps.items(), strict=True):
+        draw_map(axes, values, offsets, offsets)
+        style.label_axes(axes, f"{name}, %: {summary['images']:,} digits moved", "pixels to the right", "pixels down")
+        axes.grid(visible=False)
+
+
+def draw_map(axes: Axes, shares: Doubles, across: Sequence[float], down: Sequence[float]) -> None:
+    """Shares [down, across] as colours, each cell with its per cent."""
+    axes.imshow(shares, cmap="viridis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.set_xticks(range(len(across)), [signed(value) for value in across])
+    axes.set_yticks(range(len(down)), [signed(value) for value in down])
+    if max(shares.shape) <= MAX_NUMBERED:
+        for (i, j), value in np.ndenumerate(shares):
+            colour = "white" if value < 0.55 else "black"
+            axes.text(j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=style.TINY, color=colour)
+
+
+def signed(value: float) -> str:
+    """A number with a proper minus sign."""
+    return f"{value:g}".replace("-", "−")
+
+
+def draw_directions(axes: Axes, summary: Mapping[str, Any]) -> None:
+    """Accuracy over the distance in each direction, the share of confident digits misread by then, the ink in the frame."""
+    for (name, rows), colour in zip(summary["ways"].items(), style.COLOURS, strict=False):
+        style.accuracy_curve(axes, [row["distance"] for row in rows], rows, colour, f"accuracy, {name}")
+    distances = summary["distances"]
+    misread = [summary["first_misread"]["by_distance"][str(d)]["share"] for d in distances]
+    ink = [summary["ink_kept"][str(d)] for d in distances]
+    axes.plot(distances, misread, color=style.INK, linewidth=1.4, linestyle="--", label="misread by then*")
+    axes.plot(distances, ink, color=style.INK, linewidth=1, linestyle=":", label="ink in the frame")
+    title = f"moved (bands: 95 %)\n*digits with a confidence ≥ {summary['threshold']:g}"
+    style.label_axes(axes, title, "pixels moved", "share of the digits")
+    style.percent_axis(axes)
+    style.legend(axes, "below")
+
+
+def draw_scales(axes: Axes, summary: Mapping[str, Any]) -> None:
+    """Accuracy and confidence over the factor, without a translation."""
+    rows = [cell for cell in summary["scaled"] if cell["distance"] == 0]
+    scales = [cell["scale"] for cell in rows]
+    style.accuracy_curve(axes, scales, rows, style.BLUE, "accuracy\n(band: 95 %)")
+    style.confidence_curve(axes, scales, rows, style.GREEN, "median confidence\n(band: quartiles)")
+    style.label_axes(axes, "scaled, not moved", "scaled by", "share of the digits; confidence")
+    style.percent_axis(axes)
+    style.legend(axes, "below")
+
+
+COMMAND = Experiment("border", plan, compute, draw, ("border.json", "border.png"))

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from fooling.search.loop import StoppingCriteria
 from fooling.search.state import Metrics
-from fooling.search.stopping import StoppingCriteria
 
 ProgressCallback = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 REFRESH_SECONDS = 0.2

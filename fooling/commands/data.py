@@ -2,7 +2,7 @@
 
 import sys
 
-from fooling.data.download import MNIST_MIRRORS, get_mnist
+from fooling.data.idx import MNIST_MIRRORS, get_mnist
 from fooling.errors import UserError
 from fooling.settings.fields import user_path
 

@@ -4,9 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note, speeds
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.checks import Accuracy, accuracies, check_classifier, preprocessing_note, speeds
 from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool

@@ -9,18 +9,16 @@ from typing import Any, Literal
 import numpy as np
 
 from fooling.classifiers import open_classifier
-from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.checks import check_classifier, check_data
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats, Ints
 from fooling.run import prepare, with_objects
 from fooling.search.job import Job
 from fooling.settings import load
-from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import DamageSettings, MeanSettings
-from fooling.settings.schema import DataSettings, RunSettings
+from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.pca import mean_image

@@ -13,12 +13,11 @@ from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.grid import GridEntry
 from fooling.errors import UserError
-from fooling.plots.captions import percent
+from fooling.plots import percent
 from fooling.plots.ladder import FILES, draw_ladder
 from fooling.records import SWEEP
 from fooling.run import prepare
-from fooling.search.job import Job, Pair, digits
-from fooling.search.loaders import get_classifier, get_statistics
+from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
 from fooling.search.prior import percentiles
 from fooling.search.result import Result
 from fooling.settings import load, validate

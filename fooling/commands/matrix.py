@@ -13,14 +13,17 @@ from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.grid import GridEntry
 from fooling.errors import UserError
 from fooling.kernels.tables import Flags
-from fooling.plots.gallery import draw_matrix
+from fooling.plots.sheets import GROUND, contact_sheet, read_shown
+from fooling.plots.style import to_png
 from fooling.records import SWEEP
+from fooling.records.files import read_json, write_atomically
 from fooling.run import prepare
-from fooling.search.job import digits
-from fooling.search.loaders import get_classifier, get_statistics
+from fooling.search.job import digits, get_classifier, get_statistics
 from fooling.search.result import Result
 from fooling.settings.commands import MatrixSettings
 from fooling.statistics.intervals import proportion_with_ci
+
+NOTE = "rows: class of the prior and of the held-out classifiers; columns: target class; below: images that fool"
 
 SURE = 0.9  # from this score on a judge reads the prior's class
 
@@ -118,8 +121,22 @@ def compute(_settings: MatrixSettings, plan: Plan, results: list[Result], _watch
 
 
 def draw(folder: Path, _summary: Summary) -> None:
-    """matrix.png."""
-    draw_matrix(folder)
+    """matrix.png from matrix.json: the best image of each pair of prior and target class, and how many images fool.
+
+    The diagonal names the classes.
+    """
+    summary = read_json(folder / "matrix.json")
+    pairs = {(entry["prior"], entry["digit"]): entry for entry in summary["pairs"]}
+    classes = sorted({target for _, target in pairs})
+    cells = [(prior, target) for prior in classes for target in classes]
+    images = {pair: read_shown(folder, entry) for pair, entry in pairs.items()}
+    blank = np.full_like(next(iter(images.values())), GROUND)
+    captions = [
+        f"{pairs[cell]['fooled']} of {pairs[cell]['images']}" if cell in pairs else f"class {summary['labels'][cell[0]]}"
+        for cell in cells
+    ]
+    sheet = contact_sheet(np.stack([images.get(cell, blank) for cell in cells]), captions, NOTE, columns=len(classes))
+    write_atomically(folder / "matrix.png", to_png(sheet))
 
 
 COMMAND = Experiment(

@@ -15,11 +15,9 @@ from fooling.commands.experiment import Tool
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
-from fooling.records import CONFIG, SWEEP, kind_of, read_images, read_run, status_of
+from fooling.records import CONFIG, SWEEP, declare_files, kind_of, read_images, read_run, status_of
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
-from fooling.records.status import declare_files
-from fooling.search.job import prior_class
-from fooling.search.loaders import get_classifier, get_statistics
+from fooling.search.job import get_classifier, get_statistics, prior_class
 from fooling.settings import load
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path

@@ -8,8 +8,7 @@ import numpy as np
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.grid import GridEntry
-from fooling.plots import SWEEP_FILES, draw_sweep
-from fooling.plots.captions import percent
+from fooling.plots import SWEEP_FILES, draw_sweep, percent
 from fooling.records import SWEEP
 from fooling.run import prepare
 from fooling.search.result import Result, read_as

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,43 @@ from fooling.commands.inputs import (
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
-from fooling.plots.scramble import FILES, Example, chart
+from fooling.plots import whole_percent
+from fooling.plots.style import (
+    COLOURS,
+    INK,
+    LABEL,
+    TITLE,
+    accuracy_curve,
+    confidence_curve,
+    headline,
+    label_axes,
+    legend,
+    new_figure,
+    percent_axis,
+    tile,
+    to_png,
+)
 from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import ScrambleSettings
 from fooling.statistics.intervals import proportion_with_ci
 
+ACROSS = "background pixels replaced, %"
 NOISES = {
     "uniform": "any grey level",
     "histogram": "grey levels of the class",
     "other": "an image of another class",
 }
 EXAMPLES = 7  # shares of the example, at most
+
+
+class Example(NamedTuple):
+    """An image with a share of its background replaced, and how it is classified."""
+
+    share: float  # per cent
+    image: Bytes  # [H, W, C]
+    label: str
+    score: float
 
 
 def plan(settings: ScrambleSettings, _words: Sequence[str]) -> Plan:
@@ -171,9 +196,43 @@ def in_words(result: Mapping[str, Any]) -> list[str]:
     return said
 
 
+# --- the picture --------------------------------------------------------------------------------------------------------
 def draw(folder: Path, summary: Summary) -> None:
     """scramble.png."""
     write_atomically(folder / "scramble.png", chart(summary.content, summary.figure))
 
 
-COMMAND = Experiment("scramble", plan, compute, draw, ("scramble.json", *FILES))
+def chart(summary: Mapping[str, Any], examples: Mapping[str, Sequence[Example]]) -> bytes:
+    """A PNG of scramble.json: a row of examples for each noise, and two charts."""
+    heights = (1.55 * len(examples) + 0.3, 3.8)
+    figure = new_figure(10, sum(heights) + 0.4)
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = parts
+    draw_examples(above, examples)
+    accuracies, confidences = below.subplots(1, 2)
+    for (name, rows), colour in zip(summary["curves"].items(), COLOURS, strict=False):
+        shares = [row["share"] for row in rows]
+        accuracy_curve(accuracies, shares, rows, colour, f"{name}: {summary['noises'][name]}")
+        confidence_curve(confidences, shares, rows, colour, name)
+    label_axes(accuracies, "accuracy (bands: 95 %)", ACROSS, "accuracy")
+    label_axes(confidences, "median confidence in the true class (bands: quartiles)", ACROSS, "confidence")
+    for axes in (accuracies, confidences):
+        percent_axis(axes)
+    legend(accuracies)
+    classifier = f"{summary['classifier']['name']} on {summary['images']:,} test images of {summary['data']}"
+    headline(figure, f"{classifier}; background: grey level ≤ {summary['background']}")
+    return to_png(figure)
+
+
+def draw_examples(figure: Any, examples: Mapping[str, Sequence[Example]]) -> None:
+    """The same image with ever more of its background replaced, a row for each noise."""
+    grid: Any = figure.subplots(len(examples), max(map(len, examples.values())), squeeze=False)
+    for i, (name, row) in enumerate(examples.items()):
+        for axes, example in zip(grid[i], row, strict=True):
+            above = f"{example.share:g} %" if i == 0 else ""
+            tile(axes, example.image, above, f"{example.label}, {whole_percent(example.score)}")
+        grid[i, 0].set_ylabel(name, fontsize=LABEL, color=INK)
+    headline(figure, "above: share of the background replaced; below: class and its score", TITLE)
+
+
+COMMAND = Experiment("scramble", plan, compute, draw, ("scramble.json", "scramble.png"))

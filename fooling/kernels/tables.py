@@ -1,10 +1,12 @@
 """Array types and the integer tables of every engine's operators, made once by integer arithmetic where bits matter.
 
 A per-pixel event of rate p is drawn as the geometric skip to the next event, ⌊log u / log(1 − p)⌋, so that rare mutations
-cost nothing for unchanged pixels. `log` of a float differs between machines; these fixed-point tables do not.
+cost nothing for unchanged pixels. `log`, `exp`, `erf` and powers of floats differ between machines in their last bits; these
+tables, made of Python's integers, do not.
 """
 
 from functools import lru_cache
+from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -142,3 +144,67 @@ def levels_within_bins(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
     bins = bin_of_level(histogram.shape[-1])
     size = np.bincount(bins, minlength=histogram.shape[-1])
     return np.asarray(histogram[..., bins] / size[bins], dtype=np.float64)
+
+
+Words = npt.NDArray[np.uint64]
+NO_PERTURBATIONS: Words = np.zeros((0, LEVELS), dtype=np.uint64)  # of a rate of 0
+NO_PERTURBATIONS.setflags(write=False)  # like the tables, so that kernels are compiled once for both
+FINE = 128  # bits after the point
+PI = 0x3243F6A8885A308D313198A2E03707344  # in units of 2⁻¹²⁸
+FARTHEST = 7 << FINE  # standard deviations beyond which less than 2⁻³² lies
+
+
+@lru_cache(maxsize=8)
+def gaussian_perturbations(sd: float) -> Words:
+    """Normal noise of `sd` grey levels, rounded to integers and clipped to 0…255. → [256, 256].
+
+    P(new ≤ y | v) = Φ((y − v + ½)/sd); Φ(−x) = 1 − Φ(x).
+    """
+    numerator, denominator = sd.as_integer_ratio()  # a float is a fraction exactly
+    above = [normal_cdf(((2 * k + 1) * denominator << FINE) // (2 * numerator)) for k in range(LEVELS)]
+    below = [(1 << 32) - share for share in reversed(above)]
+    shares = np.array(below + above, dtype=np.uint64)  # P(noise ≤ −256), P(noise ≤ −255), … P(noise ≤ 255)
+    return close_table(np.stack([shares[LEVELS - v : 2 * LEVELS - v] for v in range(LEVELS)]))
+
+
+def normal_cdf(x: int) -> int:
+    """Φ of x ≥ 0 in units of 2⁻¹²⁸, in units of 2⁻³²: ½ + Σ (−1)ⁿ·x²ⁿ⁺¹ / (2ⁿ·n!·(2n + 1)) ÷ √(2π).
+
+    The largest term is below 2³⁶ (x ≤ 7), so of 128 bits after the point more than 64 are right.
+    """
+    if x > FARTHEST:
+        return 1 << 32
+    square, power, total, n = x * x >> FINE, x, 0, 0
+    while power:
+        total += (-power if n % 2 else power) // (2 * n + 1)
+        n += 1
+        power = (power * square >> FINE) // (2 * n)
+    share = (total << FINE) // isqrt(2 * PI << FINE)
+    return (1 << 31) + (share >> (FINE - 32))
+
+
+@lru_cache(maxsize=8)
+def polynomial_perturbations(eta: int) -> Words:
+    """Polynomial mutation of distribution index `eta`, bounded to 0…255, rounded to integers. → [256, 256].
+
+    Deb and Agrawal 1995, as in NSGA-II: half of the pixels go down, the others up by the mirrored distribution, with
+    P(new ≤ v − t | v) = ((1 − t/255)^(η+1) − a) / (2·(1 − a)), a = (1 − v/255)^(η+1). η is an integer, so the
+    powers are of integers.
+    """
+    powers = [j ** (eta + 1) for j in range(2 * LEVELS - 1)]  # of j/510: half levels are integers
+    down = [[share_below(powers, v, y) for y in range(v)] for v in range(LEVELS)]
+    rows = [down[v] + [(1 << 32) - share for share in reversed(down[LEVELS - 1 - v])] + [1 << 32] for v in range(LEVELS)]
+    return close_table(np.array(rows, dtype=np.uint64))
+
+
+def share_below(powers: list[int], v: int, y: int) -> int:
+    """P(new < y + ½ | v) for y < v, in units of 2⁻³²."""
+    rest = powers[510 - 2 * v]
+    return (powers[510 - 2 * v + 2 * y + 1] - rest << 32) // (2 * (powers[510] - rest))
+
+
+def close_table(table: Words) -> Words:
+    """The table with its last column set to 2³², read-only."""
+    table[:, -1] = 1 << 32
+    table.setflags(write=False)
+    return table

@@ -1,5 +1,6 @@
 """Pictures and charts, drawn from what record folders hold; nothing here runs a search or a classifier."""
 
+import math
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -24,3 +25,18 @@ def draw_pictures(folder: Path, *, success: bool = True) -> None:
 def draw_sweep(parent: Path, names: Sequence[str]) -> None:
     """Draws the contact sheet and success.png over all jobs of a sweep: the records `names` in `parent`."""
     import_module(RECORD).draw_sweep(parent, names)
+
+
+def percent(confidence: float) -> str:
+    """A confidence, rounded down to 0.01 % and never up to 100 %: 0.99996 → "> 99.99 %"."""
+    return "> 99.99 %" if confidence > 0.9999 else f"{math.floor(confidence * 1e4) / 100:.2f} %"
+
+
+def whole_percent(share: float) -> str:
+    """A share in whole per cent: 0.456 → "46 %"."""
+    return f"{100 * share:.0f} %"
+
+
+def shorten(text: str, letters: int) -> str:
+    """A text of at most this many letters, the last one an ellipsis if any were cut."""
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from fooling.kernels.tables import Bytes
-from fooling.plots.captions import percent
+from fooling.plots import percent
 from fooling.plots.sheets import mean
 from fooling.plots.style import (
     BLUE,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from fooling.kernels.tables import Ints
-from fooling.plots.captions import shorten
+from fooling.plots import shorten
 from fooling.plots.style import (
     BLUE,
     GREEN,

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from fooling.kernels.tables import Bytes
-from fooling.plots.captions import percent, whole_percent
-from fooling.plots.sheets import BRIGHT, DIM, LARGE, NORMAL, TEXT, Sheet, enlargement, wrap
+from fooling.plots import percent, whole_percent
+from fooling.plots.sheets import BRIGHT, DIM, LARGE, NORMAL, TEXT, Sheet, enlargement, read_shown, wrap
 from fooling.plots.style import to_png
 from fooling.records import read_image
 from fooling.records.files import read_json, write_atomically
@@ -35,7 +35,7 @@ def draw_ladder(folder: Path) -> None:
     """ladder.png, the image of median confidence of each job, and means.png, the mean of its images, from ladder.json."""
     summary = read_json(folder / "ladder.json")
     cells = summary["cells"]
-    chosen = [read_image(folder / cell["folder"] / "images" / f"{cell['shown']:04d}.png") for cell in cells]
+    chosen = [read_shown(folder, cell) for cell in cells]
     typical = Contents(chosen, lambda cell: captions(cell, summary["labels"]), panel(summary), notes(summary))
     write_atomically(folder / "ladder.png", to_png(draw(summary, typical)))
     means = Contents(

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fooling.plots import feedback, pareto
+from fooling.plots import percent, searches
 from fooling.plots import success as milestones
-from fooling.plots.captions import percent
-from fooling.plots.feedback import draw_feedback
-from fooling.plots.pareto import draw_front
+from fooling.plots.searches import draw_feedback, draw_front
 from fooling.plots.sheets import GAP, MAX_SIDE, animation, contact_sheet, fitting_number, mean
 from fooling.plots.style import to_png
 from fooling.plots.success import draw_success, draw_sweep_success
@@ -19,7 +17,7 @@ from fooling.search.pareto_front import FRONT
 from fooling.search.weight_feedback import FEEDBACK
 
 FILES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp")
-RECORD_FILES = (*FILES, *pareto.FILES, *feedback.FILES, *milestones.FILES)  # every picture that a record may have
+RECORD_FILES = (*FILES, *searches.FILES, *milestones.FILES)  # every picture that a record may have
 MAX_IMAGES = 100  # on a contact sheet
 COLUMNS = 10  # images of each job on a sweep's contact sheet, at most
 

@@ -1,7 +1,8 @@
 """Sheets of images, enlarged and captioned, on a dark ground: contact sheets, and the frames of an animation."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fooling.kernels.tables import Bytes
 from fooling.plots.style import to_webp, without_channel
+from fooling.records import read_image
 
 GROUND, DIM, TEXT, BRIGHT = 40, 150, 210, 255  # grey levels
 SMALL, NORMAL, LARGE = 11, 12, 17  # sizes of type, pixels
@@ -110,3 +112,8 @@ def animation(frames: Bytes, generations: Sequence[int]) -> bytes:
         for frame, generation in zip(frames, generations, strict=True)
     ]
     return to_webp(sheets, lossless=True)
+
+
+def read_shown(folder: Path, cell: Mapping[str, Any]) -> Bytes:
+    """The image of a job that the summary chose for the picture, [H, W, C]."""
+    return read_image(folder / cell["folder"] / "images" / f"{cell['shown']:04d}.png")

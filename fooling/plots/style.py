@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from fooling.kernels.tables import Doubles
-from fooling.plots.captions import whole_percent
+from fooling.plots import whole_percent
 
 INK, GREY, PALE, PAPER = "#333333", "#999999", "#dddddd", "#ffffff"
 

@@ -10,7 +10,7 @@ from fooling.records import CHECKPOINT, CONFIG, kind_of, read_run, read_status, 
 from fooling.records.files import fresh_folder
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
-from fooling.settings.former import without_former
+from fooling.settings.names import without_former
 from fooling.settings.schema import RunSettings
 
 RUNS = Path("runs")  # where folders go that nobody named

@@ -1,9 +1,108 @@
 """Searches: how candidate images are generated, scored and selected; one file for each algorithm, one row in SEARCHES."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any, Literal, Protocol, Self
+
+import numpy.typing as npt
 
 from fooling.errors import UserError
-from fooling.search.protocol import Search
+from fooling.kernels.tables import Bytes
+from fooling.search.objective import Objective
+from fooling.search.state import Runs, State
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many evaluations a search takes and what it returns, as its settings say."""
+
+    first: int  # evaluations of a run in generation 0 …
+    population: int  # … and in each later one
+    last: int  # the last generation, if there is no budget
+    minimum_budget: int  # evaluations of a run
+    returns: Literal["best", "worst"] = "best"  # of the last selection, for a run that reaches its end
+    whole: bool = False  # whether a run returns all of its last selection
+    round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
+
+
+@dataclass(frozen=True)
+class StartImage:
+    """What a search starts from, and the size of its images."""
+
+    shape: tuple[int, int, int]  # H, W, C
+    pixels: Bytes | None = None  # [H, W, C]; None: the search draws its first images
+    note: str = ""  # how the file was fitted to the shape
+
+
+class Search(Protocol):
+    """One search on one engine. The loop counts, stops and records; the search computes the generations.
+
+    A search may also have the parts of DEFAULTS.
+    """
+
+    notes: tuple[str, ...]  # sentences for the user on how it computes
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The search with the parameters in the settings. Raises UserError where it cannot attack the classifier."""
+
+    @staticmethod
+    def schedule(settings: RunSettings) -> Schedule:
+        """Its evaluations and generations."""
+
+    def init(self, runs: Runs) -> State:
+        """Generation 0: the first candidates of each run, scored and selected."""
+
+    def step(self, state: State) -> State:
+        """The next generation of the runs of a state."""
+
+
+def draws_levels(settings: RunSettings) -> Literal["levels", "mean", "none"]:
+    """Pixels are drawn from grey levels."""
+    del settings
+    return "levels"
+
+
+def no_start_image(settings: RunSettings, shape: tuple[int, int, int]) -> StartImage:
+    """The search draws its first images, of the classifier's input shape."""
+    del settings
+    return StartImage(shape)
+
+
+def no_measures(*args: object) -> dict[str, npt.NDArray[Any]]:
+    """Nothing besides what the result holds of every search."""
+    del args
+    return {}
+
+
+def no_extras(*args: object) -> None:
+    """Writes nothing."""
+    del args
+
+
+# What a search may have besides the parts of `Search`, and what applies where it has none. The first three are of the class.
+DEFAULTS: Mapping[str, Any] = {
+    "statistics_use": draws_levels,  # (settings) → what of the statistics its first images are made of
+    "start_image": no_start_image,  # (settings, the classifier's input shape) → StartImage
+    "measure": no_measures,  # (images, target classes, classifier, evaluations) → {name: [R]}, for run.json
+    "save_extras": no_extras,  # (record, classifier): writes `files` once the runs have ended
+    "files": (),  # names of the files that it adds to the record
+}
+
+
+def part_of(search: "Search | type[Search]", name: str) -> Any:
+    """A part of DEFAULTS: the search's own or the default."""
+    return getattr(search, name, DEFAULTS[name])
+
 
 SEARCHES = {  # search → engine → module:class, imported when a job needs it
     "ga": {

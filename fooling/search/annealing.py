@@ -15,18 +15,18 @@ from fooling.classifiers.dense import SIGMOID, DenseNetwork
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.annealing import anneal
 from fooling.kernels.numba.annealing_state import ChainState, CompiledObjective, ProposalParams
+from fooling.kernels.numba.compile import cores
 from fooling.kernels.numba.delta_penalties import padded_weights
 from fooling.kernels.numba.network import padded_layer
 from fooling.kernels.reference.annealing import metropolis_accept, propose, shuffle_levels, temperatures
 from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regions
 from fooling.kernels.tables import RATE_ONE, Bytes, TermTarget, bin_of_level, draw_guide, draw_table, exact_counts
+from fooling.search import Schedule
 from fooling.search.genetic.delta import make_delta_terms, measure
+from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective
-from fooling.search.parallel import cores
 from fooling.search.prior import level_distribution
-from fooling.search.protocol import Schedule
 from fooling.search.state import Runs, State
-from fooling.search.stopping import StoppingCriteria
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 from fooling.statistics.pca import PrincipalComponents

@@ -16,10 +16,10 @@ from fooling.data.images import rescale_around
 from fooling.errors import UserError
 from fooling.kernels.jax import differentiable
 from fooling.kernels.tables import Bytes, Floats
+from fooling.search import Schedule, StartImage
+from fooling.search.continuous import AscentObjective, Index
 from fooling.search.gradient_ascent import AscentParams, GradientAscent
-from fooling.search.gradient_steps import AscentObjective, Index
 from fooling.search.objective import Objective
-from fooling.search.protocol import Schedule, StartImage
 from fooling.search.state import State
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings

@@ -12,8 +12,17 @@ import numpy.typing as npt
 from fooling.classifiers.base import Classifier, probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.search.continuous import SHIFT, ContinuousSearch, Initialization, StepSize, generator
-from fooling.search.gradient_steps import AscentObjective, IdentityKey, device_kind, take_step
+from fooling.search.continuous import (
+    SHIFT,
+    AscentObjective,
+    ContinuousSearch,
+    IdentityKey,
+    Initialization,
+    StepSize,
+    device_kind,
+    generator,
+    take_step,
+)
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
 from fooling.settings.fields import CRASHES

@@ -11,12 +11,12 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import predict_all
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import ANY, Floats
+from fooling.search import Search, part_of
+from fooling.search.loop import StoppingCriteria, converged
 from fooling.search.objective import Objective
 from fooling.search.pareto_front import ParetoFront, make_front
 from fooling.search.pareto_front import summary as front_summary
-from fooling.search.protocol import Search, part_of
 from fooling.search.state import AT_PASS, COLUMNS, MILESTONES, PASSES, History
-from fooling.search.stopping import StoppingCriteria, converged
 from fooling.statistics import Statistics
 
 

@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import Bool, Float, Int, NamedDigits, Names, SettingsModel, Text
-from fooling.settings.schema import DataSettings, RunSettings
+from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
 
 DIGIT = "target class indices: one, a list such as 0,1,2, or all"
 QUIET = "print errors only"

@@ -4,7 +4,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import (
     Bool,
     Float,
@@ -19,7 +18,7 @@ from fooling.settings.fields import (
     names_to_list,
 )
 from fooling.settings.files import choices
-from fooling.settings.schema import DataSettings
+from fooling.settings.schema import AnyClassifierSettings, DataSettings
 
 DIGIT = "class indices: one, a list such as 0,1,2, or all"
 IMAGES = "maximum number of test images"

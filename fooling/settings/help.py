@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from fooling.errors import UserError
-from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.files import GROUPS, PRESET, Tree, choices, flat, format_value, summary
 from fooling.settings.names import leaves_of, members, models, owners, tags
 from fooling.settings.overrides import collect
+from fooling.settings.schema import ExternalSettings
 
 WIDTH = 112
 INDENT = " " * 6

@@ -23,8 +23,7 @@ from fooling.settings.files import (
     unflatten,
     without,
 )
-from fooling.settings.former import without_former
-from fooling.settings.names import HELP, full_name, leaves, models, owners, read_value
+from fooling.settings.names import HELP, full_name, leaves, models, owners, read_value, without_former
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------

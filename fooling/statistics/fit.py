@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fooling.data import ImageSet, ImageStream, refuse_empty_classes
 from fooling.kernels import numba
-from fooling.kernels.numba.pca import eigen_parts
+from fooling.kernels.numba.linear_penalties import eigen_parts
 from fooling.kernels.reference.penalties import eigen_distances, pair_counts, regional_counts, regional_target
 from fooling.kernels.tables import LEVELS, Bytes, Doubles, Ints, bin_of_level
 from fooling.statistics.pca import (

@@ -13,8 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
-from fooling.classifiers import accuracy, load_classifier
-from fooling.classifiers.accuracy import accuracies, preprocessing_note
+from fooling.classifiers import checks, load_classifier
 from fooling.classifiers.adapters.adapter import BATCH_SIZE, AdaptedClassifier, adapt
 from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
@@ -26,7 +25,7 @@ from fooling.classifiers.adapters.conversion import (
     shape_in,
     to_scores,
 )
-from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.checks import accuracies, check_classifier, preprocessing_note
 from fooling.commands import dispatch, guarded
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
@@ -52,7 +51,7 @@ def lenet() -> np.ndarray:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, from which modules are imported; speeds are measured in a moment."""
-    monkeypatch.setattr(accuracy, "SECONDS", 0.001)
+    monkeypatch.setattr(checks, "SECONDS", 0.001)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -11,7 +11,7 @@ import pytest
 
 from fooling.commands import COMMANDS, dispatch, guarded
 from fooling.commands.console import InterruptHandler
-from fooling.commands.words import Command, load_settings
+from fooling.commands.experiment import Command, load_settings
 from fooling.errors import UserError
 from fooling.records import read_run, status_of
 
@@ -43,7 +43,7 @@ COMMAND = Experiment("toy", plan, compute, draw, ("toy.json", "toy.png"))
 """
 TOY_SETTINGS = '''
 from pydantic import Field
-from fooling.settings.classifiers import AnyClassifierSettings
+from fooling.settings.schema import AnyClassifierSettings
 from fooling.settings.experiments import ExperimentSettings
 from fooling.settings.fields import Int
 

@@ -9,9 +9,8 @@ from builders import random_images
 
 import fooling
 from fooling.commands import dispatch, guarded
-from fooling.commands.eigen import explained, rebuild, root_mean_square
+from fooling.commands.eigen import explained, rebuild, root_mean_square, stretched
 from fooling.data import load_data
-from fooling.plots.eigen import stretched
 from fooling.statistics.pca import fit_components
 
 

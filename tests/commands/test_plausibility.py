@@ -9,12 +9,22 @@ import pytest
 from builders import DATA, needs_mnist, random_images, random_network, random_statistics
 
 import fooling
-from fooling.classifiers.detection import compare, cross_validated_scores, fpr_at_95_tpr, plausibility
+from fooling.classifiers.detection import (
+    compare,
+    connected_components,
+    cross_validated_scores,
+    diagonals,
+    edges,
+    fpr_at_95_tpr,
+    greys,
+    lags,
+    pca_residual,
+    plausibility,
+)
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
 from fooling.records import read_images, read_run
 from fooling.statistics import BUNDLED
-from fooling.statistics.features import connected_components, diagonals, edges, greys, lags, pca_residual
 from fooling.statistics.intervals import auroc, auroc_ci
 from fooling.statistics.pca import fit_components
 

@@ -115,7 +115,7 @@ def test_a_picture_that_is_gone_when_its_turn_comes(
         shutil.rmtree(path / "3", ignore_errors=True)
         return open_image(place)
 
-    monkeypatch.setattr("fooling.data.folders.open_image", reading)
+    monkeypatch.setattr("fooling.data.readers.open_image", reading)
     assert call("stats", f"data.path={path}") == 2
     assert f"{first}: is not a picture that can be read ([Errno 2] No such file" in capsys.readouterr().err
     assert [p.name for p in home.iterdir()] == ["set"]

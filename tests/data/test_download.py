@@ -11,7 +11,7 @@ import pytest
 from builders import DATA, needs_mnist
 
 from fooling.commands.data import main
-from fooling.data import download
+from fooling.data import idx
 from fooling.errors import UserError
 
 CONTENT = {"train-images-idx3-ubyte.gz": b"images" * 99, "train-labels-idx1-ubyte.gz": b"labels" * 99}
@@ -40,7 +40,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             pass
 
     known = {name: (hashlib.sha256(content).hexdigest(), len(content)) for name, content in CONTENT.items()}
-    monkeypatch.setattr(download, "MNIST_FILES", known)
+    monkeypatch.setattr(idx, "MNIST_FILES", known)
     served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=served.serve_forever, args=(0.02,))
     thread.start()
@@ -57,7 +57,7 @@ def names(folder: Path) -> list[str]:
 def test_the_first_mirror_that_is_right_is_used(server: str, tmp_path: Path) -> None:
     said: list[str] = []
     mirrors = [f"{server}/{place}" for place in ("missing", "wrong", "large", "short", "good")]
-    paths = download.get_mnist(tmp_path, mirrors, said.append)
+    paths = idx.get_mnist(tmp_path, mirrors, said.append)
     assert [gzip.decompress(path.read_bytes()) for path in paths] == list(CONTENT.values())
     assert names(tmp_path) == sorted(CONTENT)
     assert all(line.endswith("/good") for line in said)
@@ -68,7 +68,7 @@ def test_files_that_are_right_are_kept_and_others_replaced(server: str, tmp_path
     first.write_bytes(gzip.compress(CONTENT[first.name]))
     second.write_bytes(b"truncated")
     said: list[str] = []
-    download.get_mnist(tmp_path, [f"{server}/good"], said.append)
+    idx.get_mnist(tmp_path, [f"{server}/good"], said.append)
     assert said[0].endswith("already there")
     assert gzip.decompress(second.read_bytes()) == CONTENT[second.name]
 
@@ -76,13 +76,13 @@ def test_files_that_are_right_are_kept_and_others_replaced(server: str, tmp_path
 @pytest.mark.parametrize("place", ["missing", "wrong", "large", "short"])
 def test_nothing_wrong_is_left(server: str, tmp_path: Path, place: str) -> None:
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte.gz: no mirror has it; http://127.0.0.1"):
-        download.get_mnist(tmp_path, [f"{server}/{place}"])
+        idx.get_mnist(tmp_path, [f"{server}/{place}"])
     assert names(tmp_path) == []
 
 
 def test_every_mirror_and_its_reason_are_named(server: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        download.get_mnist(tmp_path, [f"{server}/{place}" for place in ("missing", "wrong", "large")])
+        idx.get_mnist(tmp_path, [f"{server}/{place}" for place in ("missing", "wrong", "large")])
     said = str(caught.value)
     assert "\n" not in said
     for part in ("/missing/train-images-idx3-ubyte.gz: 404", "/wrong/", "got f41f3fa625ff…", "got a damaged or larger file"):
@@ -93,19 +93,19 @@ def test_a_folder_that_cannot_be_written(server: str, tmp_path: Path, monkeypatc
     (tmp_path / "file").write_bytes(b"")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UserError, match=r"expected a folder to write to, got: .*; give another folder"):
-            download.get_mnist(folder, [f"{server}/good"])
+            idx.get_mnist(folder, [f"{server}/good"])
 
     def forbidden(**place: object) -> None:
         raise PermissionError(13, "Permission denied", str(place["dir"]))
 
-    monkeypatch.setattr(download.tempfile, "TemporaryFile", forbidden)
+    monkeypatch.setattr(idx.tempfile, "TemporaryFile", forbidden)
     with pytest.raises(UserError, match="expected a folder to write to, got: Permission denied"):
-        download.get_mnist(tmp_path / "new", [f"{server}/good"])
+        idx.get_mnist(tmp_path / "new", [f"{server}/good"])
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no mirror has it"):
-        download.get_mnist(tmp_path, ["http://127.0.0.1:9/"])
+        idx.get_mnist(tmp_path, ["http://127.0.0.1:9/"])
 
 
 def test_command(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,6 +131,6 @@ def test_refusals(words: list[str], message: str) -> None:
 @needs_mnist
 def test_mnist_itself_is_known_and_kept() -> None:
     said: list[str] = []
-    paths = download.get_mnist(Path(DATA or ""), [], said.append)
-    assert [path.name for path in paths] == list(download.MNIST_FILES)
+    paths = idx.get_mnist(Path(DATA or ""), [], said.append)
+    assert [path.name for path in paths] == list(idx.MNIST_FILES)
     assert all(line.endswith("already there") for line in said)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fooling.kernels.mutation_tables import gaussian_perturbations, normal_cdf, polynomial_perturbations
+from fooling.kernels.tables import gaussian_perturbations, normal_cdf, polynomial_perturbations
 
 
 def is_table(table: np.ndarray) -> bool:

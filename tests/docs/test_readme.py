@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 import fooling
 from fooling.commands import dispatch, guarded
-from fooling.data import download
+from fooling.data import idx
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 
@@ -167,7 +167,7 @@ def server() -> Iterator[str]:
 def test_block(
     case: Case, home: Path, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(download, "MNIST_FILES", {})  # there is no network here; tests/data/test_download.py has a server
+    monkeypatch.setattr(idx, "MNIST_FILES", {})  # there is no network here; tests/data/test_download.py has a server
     monkeypatch.setattr(fooling, "evolve", small_evolve, raising=False)
     for word, (name, write) in FILES.items():
         if any(word in block.text for block in case.blocks) and (find_spec("torch") or write is not write_torch):

@@ -12,9 +12,8 @@ from objectives import small_search as make
 from pairwise import pairwise
 
 from fooling.kernels import numba, reference, tables
-from fooling.kernels.numba import DELTA_PENALTIES, delta_images, delta_operators
-from fooling.kernels.numba.delta_images import Changes
-from fooling.kernels.numba.delta_penalties import DELTA_SCORES, padded_weights
+from fooling.kernels.numba import DELTA_PENALTIES, delta_operators, delta_penalties
+from fooling.kernels.numba.delta_penalties import DELTA_SCORES, Changes, padded_weights
 from fooling.kernels.numba.delta_variogram import variogram_update
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.reference.operators import is_changed
@@ -96,7 +95,7 @@ def some_changes(shape: tuple[int, int, int], each: int, seed: int = 0) -> tuple
     for j in range(len(rows)):
         part = slice(j * each, (j + 1) * each)
         children[j, pixels[part]] = levels[part]
-    changes = Changes(flat, delta_images.transpose(images), rows, np.arange(len(rows) + 1) * each, pixels, levels)
+    changes = Changes(flat, delta_penalties.transpose(images), rows, np.arange(len(rows) + 1) * each, pixels, levels)
     return changes, children.reshape(-1, *shape)
 
 
@@ -150,7 +149,7 @@ def test_network_sums_follow_the_changes(shape: tuple[int, int, int], hidden: in
 
 def test_transposed_images_follow_the_changes(shape: tuple[int, int, int]) -> None:
     changes, children = some_changes(shape, 9)
-    found = delta_images.transposed_update(changes.transposed, changes, *shape[:2])
+    found = delta_penalties.transposed_update(changes.transposed, changes, *shape[:2])
     assert np.array_equal(found, children.transpose(0, 2, 1, 3).reshape(len(children), -1))
 
 

@@ -16,10 +16,10 @@ from objectives import small_search as make
 from pairwise import pairwise
 
 from fooling.kernels import numba, tables
-from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
 from fooling.kernels.numba import delta_operators
 from fooling.kernels.reference import OPERATORS, operators
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
+from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
 from fooling.run import prepare
 from fooling.search.genetic.numba import NumbaEngine
 from fooling.search.genetic.reference import ReferenceEngine, operator_rates

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fooling.plots.captions import percent
+from fooling.plots import percent
 from fooling.plots.sheets import contact_sheet
 from fooling.plots.success import (
     Curve,

@@ -11,10 +11,9 @@ from jobs import Stop
 from PIL import Image
 
 from fooling.errors import UserError
-from fooling.records import Record, kind_of, load_checkpoint, read_image, read_run, status_of
+from fooling.records import Record, clear, kind_of, load_checkpoint, read_image, read_run, recording, status_of
 from fooling.records.files import write_atomically
 from fooling.records.resume import check_same
-from fooling.records.status import clear, recording
 from fooling.run import prepare, record_job
 from fooling.search import loop
 from fooling.search.result import Result

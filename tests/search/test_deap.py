@@ -16,8 +16,8 @@ from objectives import small_search as make
 
 from fooling.commands import dispatch, guarded
 from fooling.errors import UserError
-from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
 from fooling.kernels.reference.operators import OperatorRates
+from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
 from fooling.records import read_run
 from fooling.search.genetic.deap import DeapEngine, Individual
 from fooling.search.genetic.reference import ReferenceEngine

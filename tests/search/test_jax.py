@@ -21,11 +21,11 @@ from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
 from fooling.kernels.jax import operators as jax_breeding
 from fooling.kernels.jax import penalties as jax_
 from fooling.kernels.jax import philox as jax_words
-from fooling.kernels.mutation_tables import gaussian_perturbations, polynomial_perturbations
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.operators import OperatorRates, breed, is_changed, philox, start
 from fooling.kernels.reference.penalties import eigen_parts, regional_parts
+from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
 from fooling.search.genetic import jax as engine_file
 from fooling.search.genetic import memory
 from fooling.search.genetic.jax import JaxEngine

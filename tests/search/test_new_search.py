@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fooling.search.protocol import Schedule
+from fooling.search import Schedule
 from fooling.search.state import State
 
 

@@ -17,9 +17,8 @@ from fooling.records import CONFIG
 from fooling.records.resume import differences
 from fooling.settings import dump, load
 from fooling.settings.files import GROUPS, choices, configs_folder, flat
-from fooling.settings.former import FORMER
 from fooling.settings.help import help_text
-from fooling.settings.names import leaves, leaves_of, owners, tags
+from fooling.settings.names import FORMER, leaves, leaves_of, owners, tags
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 

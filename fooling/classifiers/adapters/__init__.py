@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.errors import UserError
-from fooling.settings.classifiers import ExternalSettings
+from fooling.settings.schema import ExternalSettings
 
 
 class AdapterRow(NamedTuple):

@@ -24,7 +24,7 @@ from fooling.classifiers.adapters.conversion import (
 from fooling.classifiers.base import ShapeHint, probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.settings.classifiers import ExternalSettings
+from fooling.settings.schema import ExternalSettings
 
 BATCH_SIZE = 4096  # images a call, unless the model or classifier.batch_size says otherwise
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
-from fooling.settings.classifiers import HttpSettings
+from fooling.settings.schema import HttpSettings
 
 ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
 FIRST_WAIT = 0.2  # seconds before the first retry; each further one waits twice as long …

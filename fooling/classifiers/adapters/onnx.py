@@ -8,8 +8,8 @@ import onnxruntime
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
-from fooling.settings.classifiers import OnnxSettings
 from fooling.settings.fields import user_path
+from fooling.settings.schema import OnnxSettings
 
 TYPES = {
     "tensor(float)": np.float32,

@@ -4,8 +4,8 @@ from typing import Any
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
-from fooling.settings.classifiers import PythonSettings
 from fooling.settings.fields import CRASHES, call_named, fingerprint
+from fooling.settings.schema import PythonSettings
 
 WHAT = "a function without arguments that returns a callable: float32 [N, …] → scores [N, classes]"
 

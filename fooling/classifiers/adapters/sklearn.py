@@ -10,8 +10,8 @@ import skops.io
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
 from fooling.errors import UserError, first_line
-from fooling.settings.classifiers import SklearnSettings
 from fooling.settings.fields import user_path
+from fooling.settings.schema import SklearnSettings
 
 METHODS: tuple[tuple[str, Output], ...] = (
     ("predict_proba", "probability"),

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
-from fooling.settings.classifiers import TorchSettings
 from fooling.settings.fields import CRASHES, call_named, user_path
+from fooling.settings.schema import TorchSettings
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
 

@@ -4,9 +4,19 @@ from collections.abc import Callable
 
 from fooling.kernels.numba.delta_penalties import Statistic, histogram_update
 from fooling.kernels.numba.delta_variogram import variogram_update, variogram_update_lag1
+from fooling.kernels.numba.linear_penalties import (
+    eigen_distance,
+    eigen_parts,
+    eigen_term,
+    eigen_update,
+    reach_of,
+    regional_distance,
+    regional_parts,
+    regional_term,
+    regional_update,
+)
 from fooling.kernels.numba.network import dense_scores, network_sums
 from fooling.kernels.numba.operators import breed, start
-from fooling.kernels.numba.pca import eigen_distance, eigen_parts, eigen_term, eigen_update
 from fooling.kernels.numba.penalties import (
     histogram_counts,
     histogram_distance,
@@ -18,7 +28,6 @@ from fooling.kernels.numba.penalties import (
     variogram_term,
     weighted_sum,
 )
-from fooling.kernels.numba.regional import reach_of, regional_distance, regional_parts, regional_term, regional_update
 from fooling.kernels.numba.selection import truncation_selection
 from fooling.kernels.tables import Floats
 

@@ -16,14 +16,12 @@ from fooling.kernels.numba.annealing_state import (
     make_workspace,
 )
 from fooling.kernels.numba.compile import jit, jit_inline, jit_part
-from fooling.kernels.numba.delta_images import Changes, copy_row
-from fooling.kernels.numba.delta_penalties import update_counts, update_sums
+from fooling.kernels.numba.delta_penalties import Changes, copy_row, update_counts, update_sums
 from fooling.kernels.numba.delta_variogram import add_windows
+from fooling.kernels.numba.linear_penalties import eigen_distance_into, update_eigen, update_regional
 from fooling.kernels.numba.network import sigmoid_scores_into
-from fooling.kernels.numba.pca import eigen_distance_into, update_eigen
 from fooling.kernels.numba.penalties import one_hot_distance, weighted_l1_into
 from fooling.kernels.numba.philox import LOG32, SHIFT, U32, Drawn, U, Whole, level_of, log2_fixed, philox
-from fooling.kernels.numba.regional import update_regional
 from fooling.kernels.reference.annealing import NATS
 from fooling.kernels.tables import PURPOSES, Bytes, Floats
 

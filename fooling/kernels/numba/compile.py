@@ -8,11 +8,13 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from threadpoolctl import ThreadpoolController
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,3 +68,30 @@ def jit_part(function: Function) -> Function:
 def jit_inline(function: Function) -> Function:
     """`jit_part` that LLVM must put into the loops that call it, which can then become vectors."""
     return jit(function, part=True, inline=True)
+
+
+LARGEST_SLICE = 16384  # candidates
+SMALLEST_SLICE = 256  # candidates that are worth a thread
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class ThreadSlices:
+    """Threads that take slices of a range in turn; BLAS takes one thread meanwhile."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or cores()
+        self.pool = ThreadPoolExecutor(self.threads)
+        self.blas = ThreadpoolController()
+
+    def map(self, work: Callable[[int, int], Any], lo: int, hi: int, size: int = 1) -> list[Any]:
+        """The results of `work(first, last)` for slices of lo…hi − 1, in order; an index stands for `size` candidates."""
+        rounds = -(-(hi - lo) * size // (LARGEST_SLICE * self.threads))  # every thread has the same number of slices
+        step = max(-(-SMALLEST_SLICE // size), -(-(hi - lo) // (max(1, rounds) * self.threads)))
+        with self.blas.limit(limits=1, user_api="blas"):
+            if hi - lo <= step:
+                return [work(lo, hi)]
+            return list(self.pool.map(lambda at: work(at, min(at + step, hi)), range(lo, hi, step)))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.numba.compile import jit, jit_inline, jit_part
-from fooling.kernels.numba.delta_images import Changes, coordinates, copy_row, split
+from fooling.kernels.numba.delta_penalties import Changes, coordinates, copy_row, split
 from fooling.kernels.numba.penalties import lag1_sums, make_workspace, running_sums
 from fooling.kernels.numba.philox import U, Whole
 from fooling.kernels.tables import Bytes, Floats, Ints

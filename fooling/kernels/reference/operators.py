@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.mutation_tables import NO_PERTURBATIONS
-from fooling.kernels.tables import PURPOSES, RATE_ONE, Bytes, Floats, Ints, geometric_skip, log_survival
+from fooling.kernels.tables import NO_PERTURBATIONS, PURPOSES, RATE_ONE, Bytes, Floats, Ints, geometric_skip, log_survival
 
 Words = npt.NDArray[np.uint64]
 Address = tuple[int, int, int, int]  # child, generation, run, seed

@@ -13,8 +13,16 @@ import numpy.typing as npt
 
 from fooling.kernels import numba
 from fooling.kernels.numba import DELTA_PENALTIES, delta_operators
-from fooling.kernels.numba.delta_images import Changes, apply_changes, fill_from_parents, transpose, transposed_update
-from fooling.kernels.numba.delta_penalties import DELTA_SCORES, Statistic, padded_weights
+from fooling.kernels.numba.delta_penalties import (
+    DELTA_SCORES,
+    Changes,
+    Statistic,
+    apply_changes,
+    fill_from_parents,
+    padded_weights,
+    transpose,
+    transposed_update,
+)
 from fooling.kernels.numba.operators import GenerationInputs
 from fooling.kernels.tables import Bytes, Flags, Floats, Ints
 from fooling.search.objective import Objective

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import predict_batch
 from fooling.kernels import numba
+from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
 from fooling.kernels.numba.selection import truncation_selection
@@ -31,7 +32,6 @@ from fooling.search.genetic.delta import (
 )
 from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
-from fooling.search.parallel import ThreadSlices
 from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics

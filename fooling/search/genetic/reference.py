@@ -6,12 +6,20 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.mutation_tables import NO_PERTURBATIONS, gaussian_perturbations, polynomial_perturbations
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed, is_changed, start, truncation_selection
-from fooling.kernels.tables import RATE_ONE, Bytes, Floats, draw_table, rate_threshold
+from fooling.kernels.tables import (
+    NO_PERTURBATIONS,
+    RATE_ONE,
+    Bytes,
+    Floats,
+    draw_table,
+    gaussian_perturbations,
+    polynomial_perturbations,
+    rate_threshold,
+)
+from fooling.search import Schedule
 from fooling.search.objective import Objective
 from fooling.search.prior import level_distribution
-from fooling.search.protocol import Schedule
 from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
