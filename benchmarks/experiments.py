@@ -19,7 +19,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 import fooling
 from fooling.classifiers.base import predict
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
+from fooling.errors import guarded
 
 Row = dict[str, Any]
 NETWORKS = ("mnist_mlp", "mnist_cnn")

@@ -1,22 +1,39 @@
 """Commands of the console script `fooling COMMAND key=value …`: one file and one row each."""
 
-import io
-import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from itertools import groupby
-from types import FrameType
-from typing import NoReturn
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 from fooling import __version__
-from fooling.commands.experiment import HELP, Command, help_of, load_settings
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
+from fooling.settings import validate
+from fooling.settings.files import flat, merge
+from fooling.settings.help import help_text
+from fooling.settings.overrides import collect, read_words
 
+HELP = {"--help", "-h", "help"}
 SETTINGS, EXPERIMENTS = "fooling.settings.commands", "fooling.settings.experiments"
 COMPARED = "the command compares {}; choose with {}"
+
+
+class Command(NamedTuple):
+    """A row of the table of commands."""
+
+    group: str  # of the overview
+    summary: str
+    settings: str  # module:class
+    module: str  # has COMMAND, an object with run(settings, words) -> exit code
+    usage: str = "key=value …"  # what follows `fooling NAME`
+    made: Mapping[str, str] = {}  # full names of settings that the command makes itself, each with what to do instead
+    positional: str = ""  # the setting that words without a = are of
+
 
 COMMANDS = {
     "run": Command(
@@ -166,33 +183,51 @@ def overview() -> str:
     return "\n".join([*lines, "", "fooling COMMAND --help shows every setting of a command."])
 
 
-def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
-    """Runs a command → exit code: 2 with a line on stderr for bad input, 130 after Ctrl-C, 1 for a closed pipe."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no → shows a ?
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        return run(list(arguments))
-    except UserError as error:
-        message = str(error)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (nothing reads what is still to be flushed)
-        return 1
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except MemoryError as error:
-        message = f"not enough memory ({error or 'no details'}); use fewer runs, a smaller population or smaller images"
-    except KeyboardInterrupt:
-        sys.stderr.write("fooling: interrupted\n")
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    sys.stderr.write(f"fooling: {' '.join(message.splitlines())}\n")
-    return 2
+# --- words ----------------------------------------------------------------------------------------------------
+def usage(name: str, command: Command) -> str:
+    """The first line of the help."""
+    return f"fooling {name} {command.usage}"
 
 
-def terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends the process as SIGTERM asks, but tidily: what was half-written is removed."""
-    del frame
-    raise SystemExit(128 + number)
+def help_of(name: str, command: Command, words: Sequence[str]) -> str:
+    """The help of a command: every setting that it has under these words."""
+    model = resolve_name(command.settings)
+    _, others = split_words(command, words)
+    return help_text(model, name, usage(name, command), [word for word in others if word not in HELP], command.made)
+
+
+def load_settings(name: str, command: Command, words: Sequence[str]) -> Any:
+    """The settings of a command. Raises UserError with all problems."""
+    model: type[BaseModel] = resolve_name(command.settings)
+    values, others = split_words(command, words)
+    for setting, value in flat(merge(*read_words(others, model))):
+        if setting in command.made and value is not None:
+            raise UserError(f"{setting.removesuffix('.name')}: {command.made[setting]}")
+    # a prior of one job may choose a search that has a setting which that of another lacks
+    tree = collect(others, model, name, partial="prior.name" in command.made)
+    if command.positional:
+        tree[command.positional] = with_positional(name, command, tree[command.positional], values)
+    return validate(tree, model)
+
+
+def split_words(command: Command, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words that are values of the positional setting, and the others."""
+    values = [word for word in words if command.positional and is_value(word)]
+    return values, [word for word in words if word not in values]
+
+
+def is_value(word: str) -> bool:
+    """Whether a word is no setting: it has no = in its name, or is a path; .yaml is a file of settings."""
+    if word.startswith("-") or word.endswith((".yaml", ".yml")) or word == "help":
+        return False
+    name, equals, _ = word.partition("=")
+    return not equals or "/" in name or Path(word).exists()
+
+
+def with_positional(name: str, command: Command, present: Any, values: Sequence[str]) -> Any:
+    """The value of the positional setting: a list, or a single word."""
+    if isinstance(present, list):
+        return list(values) or present
+    if len(values) > 1:
+        raise UserError(f"{command.positional}: expected one, got {', '.join(values)}; usage: {usage(name, command)}")
+    return values[0] if values else present

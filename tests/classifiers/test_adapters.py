@@ -26,9 +26,9 @@ from fooling.classifiers.adapters.conversion import (
     to_scores,
 )
 from fooling.classifiers.checks import accuracies, check_classifier, preprocessing_note
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records import read_image
 
 try:

@@ -13,8 +13,8 @@ from servers import Answer, Server, scores, well
 
 from fooling.classifiers import load_classifier
 from fooling.classifiers.adapters import http as http_
-from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 
 
 @pytest.fixture

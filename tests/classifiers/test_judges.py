@@ -10,8 +10,8 @@ from builders import random_images, random_network
 import fooling
 from fooling.classifiers import load_classifier
 from fooling.classifiers.judges import load_judges, predict_all
-from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 from fooling.records import read_images, read_run
 
 SHAPE = (8, 8, 1)

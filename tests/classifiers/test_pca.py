@@ -14,9 +14,9 @@ import fooling
 from fooling.classifiers import load_network
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.pca import GAP, METHODS, PcaClassifier, fit_pca, make_pca, make_unscaled
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records import read_run
 from fooling.statistics.pca import fit_components
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images
 
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.border import WAYS, first_below, first_misread, ink_kept, is_clear, spread_out, ways
 from fooling.data import ImageSet
 from fooling.data.images import resampling, rescale, translate
+from fooling.errors import guarded
 
 
 def test_moved_by_hand() -> None:

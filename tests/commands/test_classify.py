@@ -10,9 +10,9 @@ from builders import DATA, needs_mnist, random_network
 from PIL import Image, ImageDraw
 
 import fooling
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.data.drawings import fit, ink_of, light_on_dark, read_drawing, read_grey, resized
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records import read_image
 from fooling.records.files import png
 

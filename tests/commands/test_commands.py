@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from fooling.commands import COMMANDS, dispatch, guarded
+from fooling.commands import COMMANDS, Command, dispatch, load_settings
 from fooling.commands.console import InterruptHandler
-from fooling.commands.experiment import Command, load_settings
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records import read_run, status_of
 
 TOY = """

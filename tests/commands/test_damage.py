@@ -10,9 +10,9 @@ from builders import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.classifiers import load_network
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.damage import ablated_network, answer, detector, doses_of, evenly_spaced, probe_set, spread
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.settings import load
 from fooling.settings.experiments import DamageSettings
 from fooling.statistics.intervals import auroc

@@ -8,9 +8,10 @@ import pytest
 from builders import random_images
 
 import fooling
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.eigen import explained, rebuild, root_mean_square, stretched
 from fooling.data import load_data
+from fooling.errors import guarded
 from fooling.statistics.pca import fit_components
 
 

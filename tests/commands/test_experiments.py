@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fooling.commands import COMMANDS, dispatch, guarded
+from fooling.commands import COMMANDS, dispatch
+from fooling.errors import guarded
 from fooling.settings.files import defaults
 
 EXPERIMENTS = [name for name, command in COMMANDS.items() if command.settings.startswith("fooling.settings.experiments:")]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
+from fooling.errors import guarded
 from fooling.records import read_run
 from fooling.records.files import read_json
 

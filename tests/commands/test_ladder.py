@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.ladder import ARMS, RUNGS, ladder_entries, rung
 from fooling.commands.ladder import cell as cell_of
 from fooling.commands.ladder import row as row_of
+from fooling.errors import guarded
 from fooling.plots.ladder import GAP, HEAD, LEFT, SIDE
 from fooling.records import read_image, read_run
 from fooling.run import run_job

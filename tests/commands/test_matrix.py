@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from PIL import Image
 
 from fooling.classifiers import load_classifier
 from fooling.classifiers.judges import load_judges, predict_all
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.grid import GridEntry
 from fooling.commands.matrix import content, lines, pair, split_judges
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records import read_image, read_images, read_run
 from fooling.run import prepare
 from fooling.search.result import Result
@@ -77,11 +78,11 @@ def test_a_finished_matrix_is_not_run_again(home: Path, capsys: pytest.CaptureFi
 
 
 def test_a_matrix_interrupted_at_its_end_is_finished_on_resuming(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(folder: Path) -> None:
+    def fail(*_args: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("fooling.commands.matrix.draw_matrix", fail)
+        broken.setattr("fooling.commands.matrix.contact_sheet", fail)
         assert guarded(dispatch, ["matrix", *SMALL]) == 130
     assert not Path("m/matrix.png").exists()
     first = read_run(home / "m" / "prior=3,digit=4")["seconds"]

@@ -21,8 +21,8 @@ from fooling.classifiers.detection import (
     pca_residual,
     plausibility,
 )
-from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 from fooling.records import read_images, read_run
 from fooling.statistics import BUNDLED
 from fooling.statistics.intervals import auroc, auroc_ci

@@ -15,8 +15,8 @@ import pytest
 from builders import random_network, random_statistics
 
 import fooling
-from fooling.commands import COMMANDS, dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import COMMANDS, dispatch
+from fooling.errors import UserError, guarded
 from fooling.kernels.numba import DELTA_PENALTIES
 from fooling.records import read_image, read_run, status_of
 from fooling.records.files import locked

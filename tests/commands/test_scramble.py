@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images
 
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.scramble import (
     evenly_spaced,
     histogram,
@@ -21,6 +21,7 @@ from fooling.commands.scramble import (
     uniform,
 )
 from fooling.data import ImageSet
+from fooling.errors import guarded
 
 
 class Labels:

@@ -15,10 +15,11 @@ from PIL import Image
 from rich.console import Console
 
 from fooling.commands import console as module
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.console import progress
 from fooling.data import readers
 from fooling.data.images import ImageFile, open_image, read_image
+from fooling.errors import guarded
 from fooling.statistics import Statistics, fit
 from fooling.statistics import pca as eigen
 

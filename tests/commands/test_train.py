@@ -14,10 +14,10 @@ from fooling import load_classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import DenseNetwork
 from fooling.classifiers.training import GAP, Training, confusion_matrix, mean_gap, train_dense, train_perceptron
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.commands.train import TRAINERS
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.plots.evaluation import confusion_chart
 from fooling.records.files import read_json
 from fooling.settings.files import choices

@@ -21,8 +21,9 @@ from servers import Server
 from sklearn.linear_model import LogisticRegression
 
 import fooling
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.data import idx
+from fooling.errors import guarded
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 

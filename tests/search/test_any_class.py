@@ -11,8 +11,8 @@ from objectives import objective_of
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 from fooling.kernels.tables import ANY, draw_table, levels_within_bins
 from fooling.records import read_images, read_run
 from fooling.run import prepare

@@ -14,8 +14,8 @@ from deap import tools
 from objectives import ALL, ANY, ANY_OF_1, PLAN, equal
 from objectives import small_search as make
 
-from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 from fooling.kernels.reference.operators import OperatorRates
 from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
 from fooling.records import read_run

@@ -15,8 +15,8 @@ from objectives import combined
 from PIL import Image
 
 import fooling
-from fooling.commands import dispatch, guarded
-from fooling.errors import Interrupted, UserError
+from fooling.commands import dispatch
+from fooling.errors import Interrupted, UserError, guarded
 from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
 from fooling.records import read_image, read_run
 from fooling.run import prepare

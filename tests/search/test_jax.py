@@ -14,8 +14,8 @@ from objectives import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike
 from objectives import small_search as make
 
 from fooling.classifiers import load_classifier
-from fooling.commands import dispatch, guarded
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 from fooling.kernels import tables
 from fooling.kernels.jax import PENALTIES as JAX_PENALTIES
 from fooling.kernels.jax import operators as jax_breeding

@@ -13,8 +13,8 @@ from jobs import run_recorded
 from objectives import ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, equal, objective_of
 
 import fooling
-from fooling.commands import dispatch, guarded
-from fooling.errors import Interrupted, UserError
+from fooling.commands import dispatch
+from fooling.errors import Interrupted, UserError, guarded
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts

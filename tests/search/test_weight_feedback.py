@@ -10,9 +10,9 @@ from objectives import combined
 from PIL import Image
 
 import fooling
-from fooling.commands import dispatch, guarded
+from fooling.commands import dispatch
 from fooling.data.npz import read_arrays
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records import read_run
 from fooling.run import prepare
 from fooling.search.job import make_search
