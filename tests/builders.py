@@ -46,6 +46,7 @@ def random_network(shape: tuple[int, int, int], classes: int = 4, hidden: int = 
     return quantize(layers, shape, labels, "sigmoid", SIGMOID, made="random, for tests")
 
 
+@cache
 def random_statistics(shape: tuple[int, int, int], classes: int = 4, seed: int = 1) -> Statistics:
     images = random_images(shape, 10 * classes, seed)
     labels = np.arange(len(images)) % classes

@@ -1,6 +1,10 @@
 """Fixtures that tests of several folders use."""
 
+import os
 from pathlib import Path
+
+# Before NumPy is imported: workers that share the cores wait for each other's BLAS threads, up to 20 times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from builders import SHAPES

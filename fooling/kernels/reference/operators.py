@@ -4,6 +4,8 @@ A child is made by crossover, then random-reset, Gaussian, polynomial, smoothing
 `OPERATORS`.
 """
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ class OperatorRates(NamedTuple):
 
 
 ORIGINAL = OperatorRates()  # none of them
+BATCH = 64  # blocks of random words
 
 
 # --- random words ---------------------------------------------------------------------------------------------------
@@ -154,31 +157,32 @@ def is_changed(
     return changed
 
 
+def events(places: int, threshold: int, size: int, purpose: str, address: Address) -> Iterator[tuple[int, Words]]:
+    """The places, of 0 … places − 1, where an event of rate threshold/2²⁴ happens, each with its `size` random words.
+
+    The first word of an event draws the gap before it. Words are drawn in batches: a call of `philox` costs the same for 64
+    blocks as for one.
+    """
+    survival, at = log_survival(threshold), -1
+    for first in count(0, BATCH) if survival else ():
+        for words in philox(np.arange(first, first + BATCH), *address, purpose).reshape(-1, size):
+            at += 1 + geometric_skip(int(words[0]), survival)
+            if at >= places:
+                return
+            yield at, words
+
+
 def random_reset_mutation(pixels: Bytes, table: npt.NDArray[np.uint64], threshold: int, address: Address) -> None:
     """Random-reset mutation in place: each pixel of [P] is redrawn from its channel's levels at the rate threshold/2²⁴."""
-    survival = log_survival(threshold)
     channels = len(table)
-    at, event = -1, 0
-    while survival:
-        words = philox(event // 2, *address, "redraw")[2 * (event % 2) :]
-        at += 1 + geometric_skip(int(words[0]), survival)
-        if at >= len(pixels):
-            return
+    for at, words in events(len(pixels), threshold, 2, "redraw", address):
         pixels[at] = np.searchsorted(table[at % channels, :-1], words[1], side="right")
-        event += 1
 
 
 def perturbation_mutation(pixels: Bytes, table: Words, threshold: int, purpose: str, address: Address) -> None:
     """Perturbation (creep) mutation in place: each pixel of [P] at the rate threshold/2²⁴, from level v drawn from table[v]."""
-    survival = log_survival(threshold)
-    at, event = -1, 0
-    while survival:
-        words = philox(event // 2, *address, purpose)[2 * (event % 2) :]
-        at += 1 + geometric_skip(int(words[0]), survival)
-        if at >= len(pixels):
-            return
+    for at, words in events(len(pixels), threshold, 2, purpose, address):
         pixels[at] = np.searchsorted(table[pixels[at], :-1], words[1], side="right")
-        event += 1
 
 
 def smoothing_mutation(image: Bytes, threshold: int, address: Address) -> None:
@@ -189,17 +193,11 @@ def smoothing_mutation(image: Bytes, threshold: int, address: Address) -> None:
     """
     height, width, _ = image.shape
     weights = np.outer([1, 2, 1], [1, 2, 1])[:, :, None]
-    survival = log_survival(threshold)
-    at, event = -1, 0
-    while survival:
-        at += 1 + geometric_skip(int(philox(event // 4, *address, "blur")[event % 4]), survival)
-        if at >= height * width:
-            return
+    for at, _ in events(height * width, threshold, 1, "blur", address):
         y, x = at // width, at % width
         lines, columns = np.clip([y - 1, y, y + 1], 0, height - 1), np.clip([x - 1, x, x + 1], 0, width - 1)
         near = image[lines[:, None], columns].astype(np.int64)  # [3, 3, C]
         image[y, x] = ((near * weights).sum(axis=(0, 1)) + 8) >> 4
-        event += 1
 
 
 def swap_mutation(places: Bytes, threshold: int, address: Address) -> None:
@@ -207,17 +205,10 @@ def swap_mutation(places: Bytes, threshold: int, address: Address) -> None:
 
     The partner is the first of three random places that differs, because a swap of equal pixels changes nothing.
     """
-    survival = log_survival(threshold)
-    at, event = -1, 0
-    while survival:
-        words = philox(event, *address, "swap")
-        at += 1 + geometric_skip(int(words[0]), survival)
-        if at >= len(places):
-            return
+    for at, words in events(len(places), threshold, 4, "swap", address):
         partners = [int(word) * len(places) >> 32 for word in words[1:]]
         partner = next((p for p in partners if not np.array_equal(places[p], places[at])), partners[-1])
         places[[at, partner]] = places[[partner, at]]
-        event += 1
 
 
 def truncation_selection(costs: Floats, selected: int) -> Ints:
