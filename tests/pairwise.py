@@ -28,3 +28,8 @@ def as_param(values: list[Any], default: bool, name: Callable[[Any], str]) -> An
     """One case; those that do not run by default are marked."""
     marks = () if default else pytest.mark.exhaustive
     return pytest.param(*values, marks=marks, id="-".join(name(value) for value in values))
+
+
+def rare(*values: Any, name: Callable[[Any], str] = str) -> Any:
+    """One case that does not run by default."""
+    return as_param(list(values), False, name)

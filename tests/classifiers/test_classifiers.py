@@ -134,6 +134,7 @@ def test_training_learns_and_is_seeded() -> None:
 # --- convolutional networks -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_convolutions_learn_and_are_seeded() -> None:
     data = load_data(None, "sklearn")
     few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)

@@ -159,6 +159,7 @@ def header(path: Path) -> dict[str, str]:
         return dict(file.metadata())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(  # in pairs: JAX compiles each for a quarter of a minute
     ("shape", "words"), [(SHAPE, {"hidden": (9, 7), "activation": "sigmoid"}), ((6, 7, 3), {"hidden": ()})], ids=str
 )

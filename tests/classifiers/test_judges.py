@@ -83,6 +83,7 @@ def test_judges_change_nothing_of_the_search(home: Path) -> None:
     assert alone.judges == {}
 
 
+@pytest.mark.exhaustive
 def test_the_eigen_prior_makes_what_others_read() -> None:
     result = fooling.evolve(digit=3, prior="eigen", runs=4, generations=300, judges=["mnist_cnn", "mnist_cnn2"])
     assert (result.confidence > 0.99).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images
 from builders import random_pca as make
+from pairwise import rare
 
 import fooling
 from fooling.classifiers import load_network
@@ -46,6 +47,7 @@ def test_distances_and_scores(shape: tuple[int, int, int], method: str) -> None:
     assert classifier(images[:0]).shape == (0, 4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", METHODS)
 def test_in_jax_it_is_the_same_and_has_a_slope(shape: tuple[int, int, int], method: str) -> None:
     classifier, data = make(shape, method)
@@ -143,7 +145,7 @@ def test_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("engine", ["numba", "jax", "reference"])
+@pytest.mark.parametrize("engine", ["numba", rare("jax"), "reference"])
 def test_it_is_fooled_like_any_other(home: Path, pca_file: Path, engine: str) -> None:
     words = ["digit=3", "classifier=pca", f"classifier.path={pca_file}", "prior=none", f"engine={engine}", "runs=2"]
     more = ["data.kind=sklearn", "generations=25", "quiet=true", "stop=end", "out=r"]

@@ -43,6 +43,7 @@ def test_rows_without_and_with_blur(home: Path) -> None:
     assert not Path("g/blur_sd=0,digit=1").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_search_that_does_not_blur_is_one_row(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dispatch(["gallery", "search=feedback", "digit=0,3", "runs=1", "out=g"]) == 0
     cells = json.loads(Path("g/gallery.json").read_text())["cells"]

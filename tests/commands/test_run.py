@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import random_network, random_statistics
+from pairwise import rare
 
 import fooling
 from fooling.commands import COMMANDS, dispatch
@@ -283,7 +284,7 @@ def same_images(one: Path, other: Path) -> bool:
     return len(paths) == 8 and all(path.read_bytes() == (other / "images" / path.name).read_bytes() for path in paths)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), rare(signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
     home: Path, through: Path, number: signal.Signals, code: int
 ) -> None:
@@ -305,7 +306,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
     assert same_images(folder, through)
 
 
-@pytest.mark.parametrize("moment", ["config.yaml", "run.json", "metrics.jsonl"])
+@pytest.mark.parametrize("moment", [rare("config.yaml"), rare("run.json"), "metrics.jsonl"])
 def test_a_killed_job_goes_on(home: Path, through: Path, moment: str) -> None:
     process = begin("out=r")
     wait_for(Path("r") / moment)

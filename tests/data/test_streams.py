@@ -153,6 +153,7 @@ def test_grey_pictures_among_coloured_ones_get_three_channels(tmp_path: Path, gr
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("size", "write"),
     [((32, 32, 3), write_gz), ((32, 32, 3), write_npz), ((16, 16, 1), write_fractions), ((16, 16, 1), write_pictures)],

@@ -23,6 +23,7 @@ def test_every_example_is_checked() -> None:
     assert {path.stem for path in EXAMPLES} == set(PRINTED)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path: Path, tmp_path: Path) -> None:
     scripts = Path(sys.executable).parent  # where the console script `fooling` is

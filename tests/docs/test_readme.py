@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from builders import ROOT, random_images
 from models import write_onnx, write_sklearn, write_torch
+from pairwise import rare
 from PIL import Image, ImageDraw
 from servers import Server
 from sklearn.linear_model import LogisticRegression
@@ -164,7 +165,7 @@ def server() -> Iterator[str]:
     one.stop()
 
 
-@pytest.mark.parametrize("case", cases(), ids=str)
+@pytest.mark.parametrize("case", [rare(case) if case.page.startswith("docs/guides") else case for case in cases()], ids=str)
 def test_block(
     case: Case, home: Path, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,6 +153,7 @@ def test_transposed_images_follow_the_changes(shape: tuple[int, int, int]) -> No
     assert np.array_equal(found, children.transpose(0, 2, 1, 3).reshape(len(children), -1))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "varied", [{"weights": ALL, "swap": 2**19}, {"quirk_lag1": True, "elitism": False, "swap": 0}], ids=str
 )

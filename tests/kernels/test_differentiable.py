@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from builders import convolutional, random_dense, random_images, random_network, random_statistics
+from pairwise import pairwise
 from scipy.ndimage import gaussian_filter
 
 from fooling.classifiers.layers import layer_function, layer_shapes
@@ -75,8 +76,7 @@ def eigen_rounding(
     return error_near + (error_energy + error_inside) / residual + 4 * UNIT * (near + outside + 1)
 
 
-@pytest.mark.parametrize("shape", [(9, 13, 1), (8, 8, 3)])
-@pytest.mark.parametrize("name", list(reference.PENALTIES))
+@pytest.mark.parametrize(("shape", "name"), pairwise([(9, 13, 1), (8, 8, 3)], list(reference.PENALTIES)))
 def test_terms_of_whole_levels_equal_the_reference(shape: tuple[int, int, int], name: str) -> None:
     images = random_images(shape, 6)
     statistics = well_conditioned(shape)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from builders import random_network, random_statistics
 from jobs import Stop
+from pairwise import rare
 from PIL import Image
 
 from fooling.errors import UserError
@@ -112,7 +113,7 @@ def test_the_same_settings_give_the_same_files(whole: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), ("jax", 7), ("deap", 7)]
+    ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), rare("jax", 7), ("deap", 7)]
 )
 def test_resumed_equals_uninterrupted(tmp_path: Path, engine: str, stop_at: int) -> None:
     words = ["stop=end", f"engine={engine}", "prior=none"] if engine != "numba" else ["stop=end"]

@@ -9,6 +9,7 @@ import pytest
 from builders import convolutional, random_images, random_network
 from jobs import run_recorded
 from objectives import combined
+from pairwise import rare
 from PIL import Image
 
 import fooling
@@ -55,7 +56,15 @@ def strength(job: Job, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(
-    "what", ["", "layer=conv1", "layer=pool2", "layer=conv2 channel=3", "layer=conv2 neuron=1,2,4", "layer=dense3 neuron=5"]
+    "what",
+    [
+        "",
+        rare("layer=conv1"),
+        rare("layer=pool2"),
+        "layer=conv2 channel=3",
+        rare("layer=conv2 neuron=1,2,4"),
+        rare("layer=dense3 neuron=5"),
+    ],
 )
 def test_what_is_raised_is_raised(picture: Path, what: str, large: bool) -> None:
     words = [*what.split(), f"image={picture}", "rate=4", "jitter=0"]

@@ -12,6 +12,7 @@ import pytest
 from builders import ROOT, random_images, random_network, random_statistics
 from objectives import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike
 from objectives import small_search as make
+from pairwise import pairwise, rare
 
 from fooling.classifiers import load_classifier
 from fooling.commands import dispatch
@@ -41,7 +42,7 @@ RUNS = np.array([0, 7], dtype=np.uint32)
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 12345678901234567, 2**64 - 1])
+@pytest.mark.parametrize("seed", [rare(0), 12345678901234567, rare(2**64 - 1)])
 def test_words_are_those_of_the_reference(seed: int) -> None:
     random = np.random.default_rng(0)
     block, generation, run = (random.integers(0, 2**32, 50, dtype=np.uint32) for _ in range(3))
@@ -67,13 +68,16 @@ def test_gaps_are_those_of_the_table() -> None:
     "varied",
     [
         {},
-        {"swap": 0},
-        {"mixing": False, "seed": 2**64 - 1},
+        rare({"swap": 0}, name=",".join),
+        rare({"mixing": False, "seed": 2**64 - 1}, name=",".join),
         {"redraw": [0, 2**23]},
         {"rates": OperatorRates(rectangle=2**23, blur=2**20), "shape": COLOUR},
-        {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0))},
+        rare(
+            {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0))},
+            name=",".join,
+        ),
         {"rates": OperatorRates(polynomial=2**20, polynomial_table=polynomial_perturbations(20)), "shape": COLOUR},
-        {"population": 1, "selected": 1},
+        rare({"population": 1, "selected": 1}, name=",".join),
     ],
     ids=lambda varied: ",".join(varied) or "plain",
 )
@@ -109,7 +113,7 @@ def test_levels_at_the_ends_of_a_table() -> None:
     assert jax_breeding.draw_levels(jax_breeding.as_table(shares[None]), np.zeros(5, int), words).tolist() == [1, 1, 2, 2, 3]
 
 
-@pytest.mark.parametrize("shape", [SMALL, COLOUR, (40, 5, 1)], ids=str)
+@pytest.mark.parametrize("shape", [rare(SMALL), COLOUR, rare((40, 5, 1))], ids=str)
 def test_whole_numbers_are_equal(shape: tuple[int, int, int]) -> None:
     images, lags = random_images(shape, 6), min(shape[:2]) - 1
     for bins in (1, 10, 256):
@@ -126,18 +130,19 @@ def test_whole_numbers_are_equal(shape: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "varied",
-    [
-        {},
-        {"lags": 2, "bins": 3},
-        {"bins": 256},
-        {"exemplar": True, "lag_weights": "spread"},
-        {"quirk_lag1": True, "quirk_axes": True},
-        {"hinge": ("histogram", "variogram", "regional", "eigen")},
-    ],
-    ids=str,
+    ("shape", "varied"),
+    pairwise(
+        [SMALL, COLOUR],
+        [
+            {},
+            {"lags": 2, "bins": 3},
+            {"bins": 256},
+            {"exemplar": True, "lag_weights": "spread"},
+            {"quirk_lag1": True, "quirk_axes": True},
+            {"hinge": ("histogram", "variogram", "regional", "eigen")},
+        ],
+    ),
 )
-@pytest.mark.parametrize("shape", [SMALL, COLOUR], ids=str)
 def test_terms_are_those_of_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
     images = random_images(shape, 20)
     which = np.arange(len(images)) % 3
@@ -178,13 +183,13 @@ def test_scores_are_those_of_the_network() -> None:
     "varied",
     [
         {},
-        {"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen", "regional")},
-        {"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0},
-        {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}, "elitism": False},
-        {"quirk_lag1": True, "mixing": False, "selected": 1, "target_free": 0.9},
+        rare({"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen", "regional")}, name=",".join),
+        rare({"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0}, name=",".join),
+        rare({"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}, "elitism": False}, name=",".join),
+        rare({"quirk_lag1": True, "mixing": False, "selected": 1, "target_free": 0.9}, name=",".join),
         {**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1},
-        ANY,
-        {"mutate_factor": 100.0, "min_rate": 0.01, "population": 30, "seed": 2**64 - 1},
+        rare(ANY, name=",".join),
+        rare({"mutate_factor": 100.0, "min_rate": 0.01, "population": 30, "seed": 2**64 - 1}, name=",".join),
         {
             "shape": COLOUR,
             "classes": 2,
@@ -206,6 +211,7 @@ def test_it_steps_as_the_reference(varied: dict) -> None:
         state = following
 
 
+@pytest.mark.exhaustive
 def test_convolutional_networks_are_scored_within() -> None:
     network, images = load_classifier("mnist_cnn"), random_images((28, 28, 1), 6)
     assert np.asarray(jax.jit(network.jax_fn)(images)) == pytest.approx(network(images), abs=1e-5)
@@ -230,6 +236,7 @@ def test_a_run_depends_neither_on_blocks_nor_on_other_runs(monkeypatch: pytest.M
     assert not np.array_equal(all_runs.images[0], all_runs.images[1])
 
 
+@pytest.mark.exhaustive
 def test_runs_that_end_make_blocks_smaller_and_change_no_others() -> None:
     objective, breeding = make(SMALL, population=20, weights=LIGHT)
     some, every = JaxEngine(objective, breeding, block=2), JaxEngine(objective, breeding, block=2)
@@ -282,6 +289,7 @@ print(len(engine.devices), engine.plan(3).batches, state.images.astype(int).sum(
 """
 
 
+@pytest.mark.exhaustive
 def test_two_devices_share_the_runs() -> None:
     code = TWO.format(tests=str(ROOT / "tests"))
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -295,6 +303,7 @@ def test_two_devices_share_the_runs() -> None:
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_a_job_larger_than_the_memory_is_refused_with_the_number_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     objective, breeding = make(SMALL, weights=LIGHT)
     engine = JaxEngine(objective, breeding, block=2)
