@@ -13,7 +13,7 @@ import grimp
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fooling"
-ORCHESTRATION = ("run.py", *(f"commands/{name}.py" for name in ("__init__", "experiment", "outcome", "grid", "console")))
+ORCHESTRATION = ("run.py", *(f"commands/{name}.py" for name in ("__init__", "experiment", "outcome", "jobs", "console")))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 PLACES = {  # as CONTRIBUTING.md says; tests add a toy with exactly these
     "places to touch for a search": ("its file", "its settings in settings/searches.py", "configs/search/", "SEARCHES"),

@@ -19,7 +19,7 @@ from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
 from fooling.plots import draw_pictures, record_files
-from fooling.records import Record, recording
+from fooling.records.record import Record, recording
 from fooling.records.resume import check_same, refuse_unless_free
 from fooling.search import Search, part_of
 from fooling.search.job import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fooling.records import recording
+from fooling.records.record import recording
 from fooling.run import run_job
 from fooling.search.job import Job
 from fooling.search.loop import Silent

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from fooling.classifiers.base import Classifier, predict
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.inputs import (
+from fooling.commands.jobs import (
     accuracy_and_confidence,
     classes_of,
     describe_classifier,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from fooling.classifiers.base import Classifier, predict_batch, probes
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.inputs import describe_classifier, open_checked
+from fooling.commands.jobs import describe_classifier, open_checked
 from fooling.data.drawings import Drawing, read_drawing
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes

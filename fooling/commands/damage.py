@@ -13,8 +13,8 @@ from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.detection import MIN_IMAGES
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.grid import GridEntry
-from fooling.commands.inputs import (
+from fooling.commands.jobs import (
+    GridEntry,
     accuracy_and_confidence,
     classes_of,
     describe_classifier,

@@ -16,7 +16,7 @@ from fooling.classifiers.judges import load_judge
 from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.inputs import classes_of, open_checked, real_images, subsample, to_bytes
+from fooling.commands.jobs import classes_of, open_checked, real_images, subsample, to_bytes
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles

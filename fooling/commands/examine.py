@@ -9,7 +9,7 @@ from fooling.classifiers.checks import Accuracy, accuracies, check_classifier, p
 from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
-from fooling.commands.inputs import open_for
+from fooling.commands.jobs import open_for
 from fooling.data import load_data
 from fooling.records.files import new_file
 from fooling.settings.commands import ExamineSettings

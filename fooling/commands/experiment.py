@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from fooling.commands.console import InterruptHandler, ProgressCallback, progress, show_table
-from fooling.commands.grid import GridEntry, describe_job, run_entry, run_grid, title_of
+from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.errors import Interrupted
-from fooling.records import EXPERIMENT, STATUS_FILES, recording, status_of, versions
 from fooling.records.files import os_errors, write_atomically, write_json
+from fooling.records.record import EXPERIMENT, STATUS_FILES, recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, refuse_unless_free
 from fooling.search.result import Result
 from fooling.settings import dump

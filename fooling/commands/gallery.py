@@ -10,14 +10,14 @@ from matplotlib.image import AxesImage
 
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.grid import GridEntry
+from fooling.commands.jobs import GridEntry
 from fooling.commands.ladder import median_confidence_image
 from fooling.kernels.tables import Bytes
 from fooling.plots import percent
 from fooling.plots.sheets import read_shown
 from fooling.plots.style import DIVERGING, INK, SMALL, headline, new_figure, show_image, to_png
-from fooling.records import SWEEP
 from fooling.records.files import read_json, write_atomically
+from fooling.records.record import SWEEP
 from fooling.run import prepare
 from fooling.search.gradient_ascent import BLUR_SD
 from fooling.search.result import Result

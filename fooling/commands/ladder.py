@@ -11,11 +11,11 @@ import numpy.typing as npt
 from fooling.classifiers.judges import load_judges
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.grid import GridEntry
+from fooling.commands.jobs import GridEntry
 from fooling.errors import UserError
 from fooling.plots import percent
 from fooling.plots.ladder import FILES, draw_ladder
-from fooling.records import SWEEP
+from fooling.records.record import SWEEP
 from fooling.run import prepare
 from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
 from fooling.search.prior import percentiles

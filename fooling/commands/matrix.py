@@ -10,13 +10,13 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.grid import GridEntry
+from fooling.commands.jobs import GridEntry
 from fooling.errors import UserError
 from fooling.kernels.tables import Flags
 from fooling.plots.sheets import GROUND, contact_sheet, read_shown
 from fooling.plots.style import to_png
-from fooling.records import SWEEP
 from fooling.records.files import read_json, write_atomically
+from fooling.records.record import SWEEP
 from fooling.run import prepare
 from fooling.search.job import digits, get_classifier, get_statistics
 from fooling.search.result import Result

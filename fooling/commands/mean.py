@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.grid import GridEntry
-from fooling.commands.inputs import (
+from fooling.commands.jobs import (
+    GridEntry,
     classes_of,
     describe_classifier,
     fit_statistics,

@@ -15,8 +15,8 @@ from fooling.commands.experiment import Tool
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
-from fooling.records import CONFIG, SWEEP, declare_files, kind_of, read_images, read_run, status_of
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
+from fooling.records.record import CONFIG, SWEEP, declare_files, kind_of, read_images, read_run, status_of
 from fooling.search.job import get_classifier, get_statistics, prior_class
 from fooling.settings import load
 from fooling.settings.commands import PlausibilitySettings
@@ -100,7 +100,7 @@ def work(settings: PlausibilitySettings) -> None:
     folder = folder_of(settings)
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
-    refuse_unless_free([out / name for name in places], out, settings.overwrite)
+    refuse_existing([out / name for name in places], out, settings.overwrite)
     records = read_records(places)
     data = real_images(settings, records[0])
     found = {record.name: compare_record(record, data) for record in records}
@@ -119,7 +119,7 @@ def folder_of(settings: PlausibilitySettings) -> Path:
     return folder
 
 
-def refuse_unless_free(places: Sequence[Path], out: Path, overwrite: bool) -> None:
+def refuse_existing(places: Sequence[Path], out: Path, overwrite: bool) -> None:
     """Refuses to replace what is there already, before the work begins."""
 
     there = [place / name for place in dict.fromkeys([out, *places]) for name in (NUMBERS, PICTURE) if (place / name).exists()]

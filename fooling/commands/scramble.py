@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fooling.classifiers.base import Classifier, predict
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.inputs import (
+from fooling.commands.jobs import (
     accuracy_and_confidence,
     classes_of,
     describe_classifier,

@@ -15,8 +15,8 @@ from fooling.commands.experiment import Tool
 from fooling.data import ImageSet, load_data, refuse_empty_classes
 from fooling.errors import UserError
 from fooling.plots.evaluation import confusion_chart
-from fooling.records import versions
 from fooling.records.files import new_file, write_json
+from fooling.records.record import versions
 from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
 from fooling.settings.files import format_value

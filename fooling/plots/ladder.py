@@ -10,8 +10,8 @@ from fooling.kernels.tables import Bytes
 from fooling.plots import percent, whole_percent
 from fooling.plots.sheets import BRIGHT, DIM, LARGE, NORMAL, TEXT, Sheet, enlargement, read_shown, wrap
 from fooling.plots.style import to_png
-from fooling.records import read_image
 from fooling.records.files import read_json, write_atomically
+from fooling.records.record import read_image
 
 FILES = ("ladder.png", "means.png")
 Cell = Mapping[str, Any]  # of ladder.json: a job

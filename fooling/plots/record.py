@@ -11,8 +11,8 @@ from fooling.plots.searches import draw_feedback, draw_front
 from fooling.plots.sheets import GAP, MAX_SIDE, animation, contact_sheet, fitting_number, mean
 from fooling.plots.style import to_png
 from fooling.plots.success import draw_success, draw_sweep_success
-from fooling.records import load_checkpoint, read_image, read_images, read_run
 from fooling.records.files import png, write_atomically
+from fooling.records.record import load_checkpoint, read_image, read_images, read_run
 from fooling.search.pareto_front import FRONT
 from fooling.search.weight_feedback import FEEDBACK
 

@@ -33,8 +33,8 @@ from fooling.plots.style import (
     to_webp,
     without_channel,
 )
-from fooling.records import read_image, read_run
 from fooling.records.files import write_atomically
+from fooling.records.record import read_image, read_run
 from fooling.search.pareto_front import FRONT, nondominated
 from fooling.search.weight_feedback import FEEDBACK
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fooling.kernels.tables import Bytes
 from fooling.plots.style import to_webp, without_channel
-from fooling.records import read_image
+from fooling.records.record import read_image
 
 GROUND, DIM, TEXT, BRIGHT = 40, 150, 210, 255  # grey levels
 SMALL, NORMAL, LARGE = 11, 12, 17  # sizes of type, pixels

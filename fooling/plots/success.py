@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from fooling.plots.style import INK, LABEL, PALE, SMALL, label_axes, legend, log_axis, new_figure, percent_axis, to_png
-from fooling.records import read_run
 from fooling.records.files import write_atomically
+from fooling.records.record import read_run
 
 FILES = ("success.png",)
 Run = Mapping[str, Any]  # run.json

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.records import CHECKPOINT, CONFIG, kind_of, read_run, read_status, status_of
 from fooling.records.files import fresh_folder
+from fooling.records.record import CHECKPOINT, CONFIG, kind_of, read_run, read_status, status_of
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
 from fooling.settings.names import without_former

@@ -14,7 +14,7 @@ from fooling.data import load_data, stream_data
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
-from fooling.records import versions
+from fooling.records.record import versions
 from fooling.search import Search, StartImage, load_search, part_of
 from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective, objective_from_settings

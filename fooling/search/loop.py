@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fooling.errors import Interrupted, UserError
 from fooling.kernels.reference.penalties import confidence, target_classes
 from fooling.kernels.tables import Flags, Floats
-from fooling.records import Record
+from fooling.records.record import Record
 from fooling.search import Search, load_search
 from fooling.search.state import COLUMNS, History, Metrics, State, is_filmed, is_logged
 from fooling.settings.schema import RunSettings

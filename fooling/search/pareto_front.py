@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fooling.kernels.reference import penalties
 from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, exact_counts
-from fooling.records import Record
+from fooling.records.record import Record
 from fooling.search.objective import Objective
 
 Points = npt.NDArray[np.floating[Any]]

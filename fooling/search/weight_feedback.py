@@ -14,7 +14,7 @@ from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
-from fooling.records import Record
+from fooling.records.record import Record
 from fooling.search.continuous import ContinuousSearch, Initialization, StepSize
 from fooling.search.objective import Objective
 from fooling.search.state import State

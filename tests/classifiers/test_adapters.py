@@ -29,7 +29,7 @@ from fooling.classifiers.checks import accuracies, check_classifier, preprocessi
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
-from fooling.records import read_image
+from fooling.records.record import read_image
 
 try:
     import torch

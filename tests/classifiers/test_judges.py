@@ -12,7 +12,7 @@ from fooling.classifiers import load_classifier
 from fooling.classifiers.judges import load_judges, predict_all
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
-from fooling.records import read_images, read_run
+from fooling.records.record import read_images, read_run
 
 SHAPE = (8, 8, 1)
 

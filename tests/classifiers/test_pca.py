@@ -18,7 +18,7 @@ from fooling.classifiers.pca import GAP, METHODS, PcaClassifier, fit_pca, make_p
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
-from fooling.records import read_run
+from fooling.records.record import read_run
 from fooling.statistics.pca import fit_components
 
 

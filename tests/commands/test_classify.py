@@ -13,8 +13,8 @@ import fooling
 from fooling.commands import dispatch
 from fooling.data.drawings import fit, ink_of, light_on_dark, read_drawing, read_grey, resized
 from fooling.errors import UserError, guarded
-from fooling.records import read_image
 from fooling.records.files import png
+from fooling.records.record import read_image
 
 SHAPE = (28, 28)
 

@@ -12,15 +12,15 @@ import pytest
 from fooling.commands import COMMANDS, Command, dispatch, load_settings
 from fooling.commands.console import InterruptHandler
 from fooling.errors import UserError, guarded
-from fooling.records import read_run, status_of
+from fooling.records.record import read_run, status_of
 
 TOY = """
 from pathlib import Path
 
 from toy_settings import ToySettings
 from fooling.commands.experiment import Experiment, Plan, Summary
-from fooling.commands.grid import GridEntry
-from fooling.commands.inputs import make_jobs, open_checked
+from fooling.commands.jobs import GridEntry
+from fooling.commands.jobs import make_jobs, open_checked
 
 
 def plan(settings, _words):

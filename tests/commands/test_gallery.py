@@ -8,8 +8,8 @@ from PIL import Image
 
 from fooling.commands import dispatch
 from fooling.errors import guarded
-from fooling.records import read_run
 from fooling.records.files import read_json
+from fooling.records.record import read_run
 
 QUICK = ["gallery", "digit=1,4", "runs=2", "generations=12", "quiet=true"]
 

@@ -14,7 +14,7 @@ from fooling.commands.ladder import cell as cell_of
 from fooling.commands.ladder import row as row_of
 from fooling.errors import guarded
 from fooling.plots.ladder import GAP, HEAD, LEFT, SIDE
-from fooling.records import read_image, read_run
+from fooling.records.record import read_image, read_run
 from fooling.run import run_job
 from fooling.search.prior import percentiles
 from fooling.settings.files import choices

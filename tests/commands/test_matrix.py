@@ -13,10 +13,10 @@ from PIL import Image
 from fooling.classifiers import load_classifier
 from fooling.classifiers.judges import load_judges, predict_all
 from fooling.commands import dispatch
-from fooling.commands.grid import GridEntry
+from fooling.commands.jobs import GridEntry
 from fooling.commands.matrix import content, lines, pair, split_judges
 from fooling.errors import UserError, guarded
-from fooling.records import read_image, read_images, read_run
+from fooling.records.record import read_image, read_images, read_run
 from fooling.run import prepare
 from fooling.search.result import Result
 from fooling.settings import load

@@ -9,12 +9,12 @@ from builders import DATA, needs_mnist, random_images, random_network
 
 import fooling
 from fooling.commands import dispatch
-from fooling.commands.inputs import fit_statistics, is_of
+from fooling.commands.jobs import fit_statistics, is_of
 from fooling.commands.mean import correlation, correlation_curve, numbers, quartiles, whole_mean
 from fooling.data import ImageSet, load_data
 from fooling.errors import guarded
 from fooling.plots.sheets import mean
-from fooling.records import read_image
+from fooling.records.record import read_image
 from fooling.statistics import BUNDLED, Statistics
 
 

@@ -23,7 +23,7 @@ from fooling.classifiers.detection import (
 )
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
-from fooling.records import read_images, read_run
+from fooling.records.record import read_images, read_run
 from fooling.statistics import BUNDLED
 from fooling.statistics.intervals import auroc, auroc_ci
 from fooling.statistics.pca import fit_components

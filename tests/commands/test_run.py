@@ -19,8 +19,8 @@ import fooling
 from fooling.commands import COMMANDS, dispatch
 from fooling.errors import UserError, guarded
 from fooling.kernels.numba import DELTA_PENALTIES
-from fooling.records import read_image, read_run, status_of
 from fooling.records.files import locked
+from fooling.records.record import read_image, read_run, status_of
 from fooling.search.objective import TERMS
 
 QUICK = ["runs=3", "generations=12", "population=20"]

@@ -20,7 +20,7 @@ from fooling.plots.success import (
     milestones,
     nearest_milestone,
 )
-from fooling.records import read_image
+from fooling.records.record import read_image
 
 LEVELS = ("0.9", "0.99", "0.999", "0.9999")
 

@@ -12,8 +12,8 @@ from pairwise import rare
 from PIL import Image
 
 from fooling.errors import UserError
-from fooling.records import Record, clear, kind_of, load_checkpoint, read_image, read_run, recording, status_of
 from fooling.records.files import write_atomically
+from fooling.records.record import Record, clear, kind_of, load_checkpoint, read_image, read_run, recording, status_of
 from fooling.records.resume import check_same
 from fooling.run import prepare, record_job
 from fooling.search import loop

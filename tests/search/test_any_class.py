@@ -14,7 +14,7 @@ from fooling.classifiers import load_classifier
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.kernels.tables import ANY, draw_table, levels_within_bins
-from fooling.records import read_images, read_run
+from fooling.records.record import read_images, read_run
 from fooling.run import prepare
 from fooling.search.annealing import compile_objective
 from fooling.search.job import digits, make_search

@@ -11,7 +11,7 @@ from pairwise import rare
 
 from fooling.data.npz import read_arrays
 from fooling.errors import Interrupted
-from fooling.records import read_run
+from fooling.records.record import read_run
 from fooling.run import prepare
 from fooling.search import SEARCHES
 from fooling.search.job import Job

@@ -18,7 +18,7 @@ from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.kernels.reference.operators import OperatorRates
 from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
-from fooling.records import read_run
+from fooling.records.record import read_run
 from fooling.search.genetic.deap import DeapEngine, Individual
 from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop

@@ -16,7 +16,7 @@ import fooling
 from fooling.classifiers.tiling import TiledClassifier
 from fooling.commands import dispatch
 from fooling.errors import Interrupted, UserError, guarded
-from fooling.records import load_checkpoint, read_image, read_run
+from fooling.records.record import load_checkpoint, read_image, read_run
 from fooling.run import prepare
 from fooling.search.deep_dream import enlarged, octave_sides, resized, with_detail
 from fooling.search.job import Job, make_search

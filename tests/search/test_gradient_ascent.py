@@ -18,7 +18,7 @@ import fooling
 from fooling.commands import dispatch
 from fooling.errors import Interrupted, UserError, guarded
 from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
-from fooling.records import read_image, read_run
+from fooling.records.record import read_image, read_run
 from fooling.run import prepare
 from fooling.search.continuous import BATCH, AscentObjective, IdentityKey, StepSize, first_passages, take_step
 from fooling.search.job import Job, make_search

@@ -18,7 +18,7 @@ from fooling.errors import Interrupted, UserError, guarded
 from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
-from fooling.records import read_image, read_images, read_run
+from fooling.records.record import read_image, read_images, read_run
 from fooling.run import prepare, run_job
 from fooling.search.genetic.reference import GeneticParams
 from fooling.search.job import Job

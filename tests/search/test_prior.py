@@ -12,7 +12,7 @@ from fooling.errors import UserError
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.tables import TermTarget
-from fooling.records import read_run
+from fooling.records.record import read_run
 from fooling.search.prior import TermTargets, arguments, percentiles, real_terms
 from fooling.statistics import BUNDLED, Statistics
 

@@ -13,7 +13,7 @@ import fooling
 from fooling.commands import dispatch
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError, guarded
-from fooling.records import read_run
+from fooling.records.record import read_run
 from fooling.run import prepare
 from fooling.search.job import make_search
 from fooling.search.weight_feedback import directions, weight_correlation

@@ -1,1 +1,1 @@
-"""search=ga, the genetic algorithm: its parameters, and one file for each engine that computes it."""
+"""search=ga, the genetic algorithm: one file for each engine that computes it."""

@@ -17,7 +17,7 @@ from fooling.errors import UserError
 from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
-from fooling.records import Record
+from fooling.records.record import Record
 from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.nsga2 import seeded
 from fooling.search.objective import Objective
