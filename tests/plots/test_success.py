@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from fooling.plots import percent
-from fooling.plots.sheets import contact_sheet
-from fooling.plots.success import (
+from fooling.plots.record import (
     Curve,
     draw_success,
     draw_sweep_success,
@@ -20,6 +19,7 @@ from fooling.plots.success import (
     milestones,
     nearest_milestone,
 )
+from fooling.plots.sheets import contact_sheet
 from fooling.records.record import read_image
 
 LEVELS = ("0.9", "0.99", "0.999", "0.9999")
