@@ -19,8 +19,8 @@ from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
 from fooling.plots import draw_pictures, record_files
-from fooling.records.record import Record, recording
-from fooling.records.resume import check_same, refuse_unless_free
+from fooling.records.record import Record, recording, versions
+from fooling.records.resume import check_same, identity, refuse_unless_free, version_note
 from fooling.search import Search, part_of
 from fooling.search.job import (
     Job,
@@ -99,13 +99,15 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     `success=False`: without success.png, which a sweep draws over all its jobs.
     """
     if record:
-        record.update(**describe(job) | {"status": "running"})
+        record.update(**describe(job) | {"status": "running"} | record.format)
     search = make_search(job)
-    notes = [*job.report.notes, *search.notes]
+    changed = version_note(record.before, versions()) if record else ""
+    notes = [*job.report.notes, *search.notes, *filter(None, [changed])]
     for note in notes:
         progress.note(note)
     if record:
         record.update(notes=notes, files=[*part_of(search, "files")])
+        record.about |= {"reproducible": "approximate"} if changed else {}
     history = run_loop(search, job.criteria, record, progress)
     if record is None:
         return evaluate(job, history, history.images)
@@ -136,10 +138,11 @@ def save_result(job: Job, search: Search, history: History, record: Record, prog
 def record_job(job: Job, folder: Path, progress: Progress = SILENT, *, success: bool = True) -> Result:
     """Runs one job in a record folder: a new one, or one that its settings resume or overwrite."""
     settings, config = job.settings, dump(job.settings)
+    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
     if settings.resume:
         check_same(folder, config, job.fingerprints)
-    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
     with recording(folder, config, overwrite=settings.overwrite) as record:
+        record.identity = identity(config, job.fingerprints)
         return run_job(job, record, progress, success=success)
 
 

@@ -173,4 +173,4 @@ def draw_scores(axes: Axes, reading: Mapping[str, Any], summary: Mapping[str, An
     axes.set_title(answer(reading), fontsize=LABEL, color=RED if reading["rejected"] else INK, parse_math=False)
 
 
-COMMAND = Experiment("classify", plan, compute, draw, ("classify.json", "shown", "classify.png"))
+COMMAND = Experiment("classify", plan, compute, draw, ("classify.json", "shown/[0-9]*-*.png", "classify.png"))

@@ -15,7 +15,8 @@ from fooling.commands.console import InterruptHandler, ProgressCallback, progres
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.errors import Interrupted
 from fooling.records.files import os_errors, write_atomically, write_json
-from fooling.records.record import EXPERIMENT, STATUS_FILES, recording, status_of, versions
+from fooling.records.ownership import EXPERIMENT, STATUS_FILES
+from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, refuse_unless_free
 from fooling.search.result import Result
 from fooling.settings import dump

@@ -17,7 +17,7 @@ from fooling.plots import percent
 from fooling.plots.sheets import read_shown
 from fooling.plots.style import DIVERGING, INK, SMALL, headline, new_figure, show_image, to_png
 from fooling.records.files import read_json, write_atomically
-from fooling.records.record import SWEEP
+from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search.gradient_ascent import BLUR_SD
 from fooling.search.result import Result

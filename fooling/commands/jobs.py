@@ -19,8 +19,9 @@ from fooling.commands.console import InterruptHandler, ProgressDisplay
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats, Ints
-from fooling.records.record import image_names, kind_of, load_checkpoint, read_images, read_run, status_of
-from fooling.records.resume import check_same
+from fooling.records.ownership import image_names, kind_of
+from fooling.records.record import load_checkpoint, read_images, read_run, status_of
+from fooling.records.resume import check_same, identity
 from fooling.run import prepare, record_job, with_objects
 from fooling.search.job import Job, evaluate
 from fooling.search.loop import restore
@@ -78,10 +79,11 @@ def read_result(job: Job, folder: Path) -> Result | None:
     """The result of a finished job, from its record; None if it is not to be resumed or has not finished."""
     if not job.settings.resume or kind_of(folder) != "job" or status_of(folder) != "done":
         return None
-    saved = load_checkpoint(folder)
+    config = dump(job.settings)
+    check_same(folder, config, job.fingerprints)
+    saved = load_checkpoint(folder, identity(config, job.fingerprints))
     if saved is None:
         return None
-    check_same(folder, dump(job.settings), job.fingerprints)
     history, _ = restore(saved, job.criteria)
     return evaluate(job, history, read_images(folder, image_names(len(history.images))), str(folder))
 

@@ -15,7 +15,7 @@ from fooling.commands.jobs import GridEntry
 from fooling.errors import UserError
 from fooling.plots import percent
 from fooling.plots.ladder import FILES, draw_ladder
-from fooling.records.record import SWEEP
+from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
 from fooling.search.prior import percentiles

@@ -16,7 +16,7 @@ from fooling.kernels.tables import Flags
 from fooling.plots.sheets import GROUND, contact_sheet, read_shown
 from fooling.plots.style import to_png
 from fooling.records.files import read_json, write_atomically
-from fooling.records.record import SWEEP
+from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search.job import digits, get_classifier, get_statistics
 from fooling.search.result import Result

@@ -292,4 +292,4 @@ def draw_curves(axes: Axes, summary: Mapping[str, Any], curves: Mapping[str, Qua
     legend(axes, "right")
 
 
-COMMAND = Experiment("mean", plan, compute, draw, ("mean.json", "means", "mean.png"))
+COMMAND = Experiment("mean", plan, compute, draw, ("mean.json", "means/*-*.png", "mean.png"))

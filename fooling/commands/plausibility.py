@@ -16,7 +16,8 @@ from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
 from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
-from fooling.records.record import CONFIG, SWEEP, declare_files, kind_of, read_images, read_run, status_of
+from fooling.records.ownership import CONFIG, SWEEP, declare_files, kind_of
+from fooling.records.record import read_images, read_run, status_of
 from fooling.search.job import get_classifier, get_statistics, prior_class
 from fooling.settings import load
 from fooling.settings.commands import PlausibilitySettings

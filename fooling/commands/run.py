@@ -9,7 +9,7 @@ from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.plots import SWEEP_FILES, draw_sweep, percent
-from fooling.records.record import SWEEP
+from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search.result import Result, read_as
 from fooling.search.state import PASSES

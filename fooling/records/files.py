@@ -1,10 +1,13 @@
 """Files written so that a kill at any moment leaves nothing half-written that looks finished; locks of folders."""
 
 import contextlib
+import errno
+import glob
 import io
 import json
+import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +50,25 @@ def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:
                     file.flush()
                     os.fsync(file.fileno())
             part.replace(path)
+            if sync:
+                sync_files([path.parent])
         except BaseException:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Waits until files, and the names in folders, are on the disk: a file by its content, a folder by its entries."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems cannot sync a folder
+                raise
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -67,6 +85,7 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
         raise UserError(f"out={path}: the folder {path.parent} does not exist; make it or give another name")
     part = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     with os_errors(path):
+        remove_dead_parts(path)
         part.touch()
         try:
             yield part
@@ -74,6 +93,25 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def remove_dead_parts(path: Path) -> None:
+    """Removes what killed processes had written of a file."""
+    for part in path.parent.glob(f"{TEMPORARY}*-{glob.escape(path.name)}"):
+        number = part.name.removeprefix(TEMPORARY).removesuffix(f"-{path.name}")
+        if number.isdecimal() and not is_alive(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -121,9 +159,13 @@ def lock(folder: Path) -> int | None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(handle)
         raise UserError(f"out={folder}: another process is writing to it; wait for it or give another folder") from error
+    except OSError as error:
+        os.close(handle)
+        logging.getLogger("fooling").warning("%s: cannot be locked (%s); let no other job write to it", folder, error.strerror)
+        return None
     return handle
 
 

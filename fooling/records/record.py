@@ -2,10 +2,10 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import platform
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -18,16 +18,13 @@ from PIL import Image
 from fooling.data.npz import read_arrays
 from fooling.errors import Interrupted, UserError
 from fooling.kernels.tables import Bytes
-from fooling.records.files import TEMPORARY, locked, os_errors, png, read_json, write_atomically, write_json
+from fooling.records.files import TEMPORARY, locked, os_errors, png, read_json, sync_files, write_atomically, write_json
+from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN, clear, image_names, read_status, remove_parts
 
-CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
-SWEEP, EXPERIMENT = (
-    "sweep.json",
-    "experiment.json",
-)  # status files of the folders that hold several records, or results of any kind
-STATUS_FILES = {SWEEP: "sweep", EXPERIMENT: "experiment", RUN: "job"}  # each with the kind of record that it makes a folder
+FORMAT = 1  # of checkpoints
+ANEW = "overwrite=true starts the job anew"
+SPARE, SPARE_BYTES = f"{TEMPORARY}{CONFIG}", 1 << 16
 VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")
-COMMON = (RUN, CONFIG, METRICS, CHECKPOINT, IMAGES)  # the files of every job
 
 
 class Record:
@@ -36,6 +33,13 @@ class Record:
     def __init__(self, folder: Path, status_file: str = RUN) -> None:
         self.folder, self.status_file = folder, status_file
         self.about: dict[str, Any] = {}  # the content of the status file
+        self.before: dict[str, Any] = {}  # that of the status file when a record is opened to go on
+        self.identity = ""  # of the job, see `records.resume.identity`: a checkpoint of another one is refused
+
+    @property
+    def format(self) -> dict[str, int]:
+        """The key of run.json that says that checkpoints carry a proof; a record of before has none to resume from."""
+        return {} if self.before and "checkpoint_format" not in self.before else {"checkpoint_format": FORMAT}
 
     def update(self, **about: Any) -> None:
         """Adds keys to the status file and writes it."""
@@ -59,8 +63,8 @@ class Record:
         write_atomically(self.folder / name, text.getvalue().encode())
 
     def save_checkpoint(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Writes checkpoint.npz in place of the last one."""
-        self.save_arrays(CHECKPOINT, arrays)
+        """Writes checkpoint.npz in place of the last one, with what proves whose it is."""
+        self.save_arrays(CHECKPOINT, sign(arrays, self.identity))
 
     def save_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Writes an .npz file."""
@@ -69,8 +73,8 @@ class Record:
         write_atomically(self.folder / name, buffer.getvalue())
 
     def load_checkpoint(self) -> dict[str, npt.NDArray[Any]] | None:
-        """The last checkpoint's arrays, or None if there is none yet."""
-        return load_checkpoint(self.folder)
+        """The last checkpoint's arrays, or None if there is none yet. Raises UserError for that of another job."""
+        return load_checkpoint(self.folder, self.identity)
 
     def save_images(self, images: Bytes, files: Sequence[str] = ()) -> list[str]:
         """Writes images uint8 [N, H, W, C] as PNGs, under these names in one folder if given; → the names."""
@@ -80,6 +84,8 @@ class Record:
             folder.mkdir(exist_ok=True)
         for file, image in zip(files, images, strict=True):
             write_atomically(self.folder / file, png(image), sync=False)
+        with os_errors(folder):  # all at once: a file that run.json names survives a power failure
+            sync_files([*(self.folder / file for file in files), folder, self.folder])
         return files
 
     def read_images(self, files: Sequence[str]) -> Bytes:
@@ -87,20 +93,44 @@ class Record:
         return read_images(self.folder, files)
 
 
-def image_names(number: int) -> list[str]:
-    """The names of a record's images, relative to its folder."""
-    return [f"{IMAGES}/{i:04d}.png" for i in range(number)]
+def sign(arrays: Mapping[str, npt.NDArray[Any]], owner: str) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a checkpoint with the version of its format, the identity of its job and a digest of all of them."""
+    signed = {"proof_format": np.int64(FORMAT), "proof_job": np.array(owner), **arrays}
+    return {**{name: np.asarray(array) for name, array in signed.items()}, "proof_digest": np.array(digest(signed))}
 
 
-def load_checkpoint(folder: Path) -> dict[str, npt.NDArray[Any]] | None:
-    """The arrays of a record's checkpoint, or None if there is none."""
+def digest(arrays: Mapping[str, Any]) -> str:
+    """SHA-256 of named arrays: names, types, sizes and content."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape} ".encode() + array.tobytes())
+    return total.hexdigest()
+
+
+def load_checkpoint(folder: Path, owner: str = "") -> dict[str, npt.NDArray[Any]] | None:
+    """The arrays of a record's checkpoint, or None if there is none. Raises UserError for a damaged one.
+
+    `owner`: the identity of the job that it must be of, "" = any. Checkpoints of before the first version of the format prove
+    nothing; they are read in records that say so by having no `checkpoint_format` in run.json.
+    """
     path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
-        return read_arrays(path)
+        arrays = read_arrays(path)
     except UserError as error:
-        raise UserError(f"{error}; overwrite=true starts the job anew") from error
+        raise UserError(f"{error}; {ANEW}") from error
+    proof = {name: arrays.pop(name) for name in list(arrays) if name.startswith("proof_")}
+    if not proof and "checkpoint_format" not in read_run(folder):
+        return arrays
+    if str(proof.pop("proof_digest", "")) != digest(arrays | proof):
+        raise UserError(f"{path}: damaged, or not written by fooling: its arrays do not match their digest; {ANEW}")
+    if int(proof["proof_format"]) != FORMAT:
+        raise UserError(f"{path}: is of format {int(proof['proof_format'])}, this version reads format {FORMAT}; {ANEW}")
+    if owner and str(proof["proof_job"]) != owner:
+        raise UserError(f"{path}: is the checkpoint of another job, or of other weights or statistics; {ANEW}")
+    return arrays
 
 
 def read_images(folder: Path, files: Sequence[str]) -> Bytes:
@@ -110,33 +140,12 @@ def read_images(folder: Path, files: Sequence[str]) -> Bytes:
 
 def read_image(path: Path) -> Bytes:
     """An image of a record, uint8 [H, W, C]."""
-
     try:
         with Image.open(path) as picture:
             pixels = np.asarray(picture)
     except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(
-            f"{path}: an image of the record cannot be read ({error}); overwrite=true starts the job anew"
-        ) from error
+        raise UserError(f"{path}: an image of the record cannot be read ({error}); {ANEW}") from error
     return np.ascontiguousarray(pixels[:, :, None] if pixels.ndim == 2 else pixels)
-
-
-def kind_of(folder: Path) -> str:
-    """What a folder holds: '' (nothing yet), 'job', 'sweep', 'experiment' or 'foreign' (other files)."""
-    if not folder.exists():
-        return ""
-    if not folder.is_dir():
-        raise UserError(f"out={folder}: expected a folder, got a file")
-    names = {path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY)}
-    for status_file, kind in STATUS_FILES.items():
-        if status_file in names:
-            return kind
-    return "job" if CONFIG in names else "foreign" if names else ""
-
-
-def read_status(folder: Path) -> dict[str, Any]:
-    """The status file of a record of any kind, {} if it has none yet."""
-    return next((read_json(folder / name) for name in STATUS_FILES if (folder / name).exists()), {})
 
 
 def status_of(folder: Path) -> str:
@@ -166,64 +175,34 @@ def recording(
     with os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        if overwrite:
-            clear(folder)
         remove_parts(folder)
         record = Record(folder, status_file)
-        if about is not None:
-            record.update(status="running", **about)
-        write_atomically(folder / CONFIG, config.encode())
-        try:
-            yield record
-        except BaseException as error:
-            failed = isinstance(error, Exception) and not isinstance(error, Interrupted)
-            record.about |= {"status": "failed", "error": str(error)} if failed else {"status": "interrupted"}
-            with contextlib.suppress(OSError, UserError):  # the first error is the one to report
-                record.update()
-            raise
+        if overwrite:
+            clear(folder, keep=(CONFIG, status_file) if about is not None else (CONFIG,))
+        else:
+            record.before = read_status(folder)
+        with spare_room(folder) as spare:
+            if about is not None:
+                record.update(status="running", **about)
+            write_atomically(folder / CONFIG, config.encode())
+            try:
+                yield record
+            except BaseException as error:
+                failed = isinstance(error, Exception) and not isinstance(error, Interrupted)
+                record.about |= {"status": "failed", "error": str(error)} if failed else {"status": "interrupted"}
+                spare.unlink(missing_ok=True)  # on a full disk it makes room for the status
+                with contextlib.suppress(OSError, UserError):  # the first error is the one to report
+                    record.update()
+                raise
         record.update(status="done")
 
 
-def remove_parts(folder: Path) -> None:
-    """Removes what a killed process had half written; records inside hold separate locks and are left alone."""
-    for path in folder.iterdir():
-        if path.name.startswith(TEMPORARY):
-            path.unlink()
-        elif path.is_dir() and kind_of(path) != "job":
-            for part in path.glob(f"{TEMPORARY}*"):
-                part.unlink()
-
-
-def clear(folder: Path) -> None:
-    """Removes a record: those of its jobs, and the files that its status file names; other files stay."""
-    about = read_status(folder)
-    for name in job_folders(about):
-        if kind_of(folder / name) == "job":
-            with locked(folder / name):
-                clear(folder / name)
-            with contextlib.suppress(OSError):  # not empty: it also holds files of the user
-                (folder / name).rmdir()
-    for pattern in (*STATUS_FILES, *COMMON, *about.get("files", ())):
-        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise UserError(f"out={folder}: its status file names {pattern}, which is outside; give another folder")
-        for path in folder.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
-
-def declare_files(folder: Path, files: Sequence[str]) -> None:
-    """Adds files to those that belong to a finished record, so that they go when it is overwritten."""
-    for status_file in STATUS_FILES:
-        if (folder / status_file).exists():
-            about = read_json(folder / status_file)
-            about["files"] = list(dict.fromkeys([*about.get("files", ()), *files]))
-            write_json(folder / status_file, about)
-
-
-def job_folders(about: dict[str, Any]) -> list[str]:
-    """The folders of the jobs that a status file names, each inside the record."""
-    entries = about.get("jobs")
-    names = [entry.get("folder") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return [name for name in names if isinstance(name, str) and name not in ("", "..") and Path(name).name == name]
+@contextlib.contextmanager
+def spare_room(folder: Path) -> Iterator[Path]:
+    """A file that holds some room on the disk meanwhile."""
+    path = folder / SPARE
+    write_atomically(path, b"\0" * SPARE_BYTES, sync=False)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

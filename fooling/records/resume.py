@@ -1,5 +1,7 @@
 """Which folder a job writes to, and whether what lies there is the same job."""
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +9,8 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.records.files import fresh_folder
-from fooling.records.record import CHECKPOINT, CONFIG, kind_of, read_run, read_status, status_of
+from fooling.records.ownership import CHECKPOINT, CONFIG, kind_of, read_status
+from fooling.records.record import read_run, status_of
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
 from fooling.settings.names import without_former
@@ -103,6 +106,22 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any]) -> No
         if begun.get(name, fingerprint) != fingerprint:
             what = name.removesuffix("s").removesuffix("_fingerprint")
             raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
+
+
+def identity(config: str, fingerprints: Mapping[str, Any]) -> str:
+    """What a job's checkpoints carry: SHA-256 of the settings on which its result depends and of its fingerprints.
+
+    `config` is the text of config.yaml.
+    """
+    settings = {name: value for name, value in flat(read_yaml(config)) if name not in FREE}
+    return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def version_note(begun: Mapping[str, Any], now: Mapping[str, str]) -> str:
+    """What is different on resuming, in words, given the `versions` of the record and those of now; "" if nothing is."""
+    there = begun.get("versions") or {}
+    changed = [f"{name} {there[name]} → {number}" for name, number in now.items() if there.get(name, number) != number]
+    return f"resumed with other versions ({', '.join(changed)}): images may differ from an uninterrupted run" if changed else ""
 
 
 def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:

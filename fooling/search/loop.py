@@ -175,6 +175,19 @@ def restore(saved: Mapping[str, npt.NDArray[Any]], criteria: StoppingCriteria) -
     )
     if not fits:
         raise UserError(f"the checkpoint is not one of this job: its arrays are of other sizes; {advice}")
+    for name, values, kind, least, largest in (
+        ("state_images", state.images, np.uint8, 0, 255),
+        ("state_costs", state.costs, np.float32, 0, np.inf),
+        ("state_scores", state.scores, np.float32, 0, 1),
+        ("track_images", history.images, np.uint8, 0, 255),
+        ("track_scores", history.scores, np.float32, 0, 1),
+        ("track_evaluations", history.evaluations, np.int64, 0, np.inf),
+        ("state_generation", np.int64(state.generation), np.int64, 0, criteria.last),
+    ):
+        array: npt.NDArray[Any] = np.asarray(values)
+        if array.dtype != kind or not np.isfinite(array).all() or ((array < least) | (array > largest)).any():
+            expected = f"{np.dtype(kind)} from {least:g} to {largest:g}"
+            raise UserError(f"the checkpoint is damaged: {name}: expected {expected}, finite; {advice}")
     return history, state
 
 

@@ -23,7 +23,7 @@ from fooling.search.genetic.delta import SCORES
 from fooling.search.genetic.numba import EXTERNAL_BATCH, NumbaEngine, all_children
 from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
-from fooling.search.pareto_front import FRONT, FRONT_IMAGES
+from fooling.search.pareto_front import FILES
 from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -85,7 +85,7 @@ class ReferencePareto:
     """engine=reference: children and terms by the reference kernels."""
 
     notes: tuple[str, ...] = ()
-    files = (FRONT, FRONT_IMAGES)
+    files = FILES
     kernels: Any = reference
 
     def __init__(self, objective: Objective, params: GeneticParams) -> None:

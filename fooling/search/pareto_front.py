@@ -32,6 +32,7 @@ def hypervolume(points: Points, corner: tuple[float, float]) -> float:
 
 
 FRONT, FRONT_IMAGES = "front.csv", "front"  # in the record: the values of the images, and the folder that they are in
+FILES = (FRONT, f"{FRONT_IMAGES}/[0-9]*-[0-9]*.png")
 WORST_TARGET = 2.0  # the target term where the classifier is certain of another class: |0 − 1| + |1 − 0|
 BATCH = 1000  # images that are scored at a time
 

@@ -14,6 +14,7 @@ from fooling.settings.schema import RunSettings
 
 M = TypeVar("M", bound=BaseModel)
 
+MARK = "# Repeat this job: "  # how the config.yaml of a record begins
 PLACES = {"out", "resume", "overwrite"}  # where a job is written and whether it goes on: not what it is
 
 
@@ -46,4 +47,4 @@ def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Mapp
         known = dict(flat(tree))
         tree = unflatten((name, known.get(name, value)) for name, value in only.items() if name not in PLACES)
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-    return f"# Repeat this job: {command} config.yaml\n{text}"
+    return f"{MARK}{command} config.yaml\n{text}"

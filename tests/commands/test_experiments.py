@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from fooling.commands import COMMANDS, dispatch
 from fooling.errors import guarded
+from fooling.settings import MARK
 from fooling.settings.files import defaults
 
 EXPERIMENTS = [name for name, command in COMMANDS.items() if command.settings.startswith("fooling.settings.experiments:")]
@@ -97,7 +98,7 @@ def test_a_job_and_an_experiment_leave_each_other_alone(words: Any, capsys: pyte
         told = capsys.readouterr().err
         assert "out=s: holds" in told or "other settings" in told
     Path("job").mkdir()
-    Path("job/config.yaml").write_text("digit: 2\n")
+    Path("job/config.yaml").write_text(f"{MARK}python -m fooling.run config.yaml\ndigit: 2\n")
     assert guarded(dispatch, words("scramble", "out=job", "overwrite=true")) == 2
     assert "out=job: holds a single job" in capsys.readouterr().err
     assert guarded(dispatch, ["plausibility", "s"]) == 2

@@ -244,7 +244,7 @@ def test_the_command_refuses(small: Path, words: list[str], message: str, capsys
     (small / "empty").mkdir()
     (small / "half").mkdir()
     (small / "sweep").mkdir()
-    (small / "sweep" / "sweep.json").write_text('{"status": "done", "jobs": [{}]}')
+    (small / "sweep" / "sweep.json").write_text('{"status": "done", "command": "fooling run", "jobs": [{}]}')
     for name in ("config.yaml", "run.json"):
         (small / "half" / name).write_text((small / "r" / name).read_text().replace('"done"', '"interrupted"'))
     assert guarded(dispatch, ["plausibility", *words]) == 2

@@ -1,6 +1,10 @@
 """The record folder: its contents, resuming after an interruption or a crash at any write, and what is refused."""
 
+import contextlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,10 @@ from pairwise import rare
 from PIL import Image
 
 from fooling.errors import UserError
+from fooling.records import files
 from fooling.records.files import write_atomically
-from fooling.records.record import Record, clear, kind_of, load_checkpoint, read_image, read_run, recording, status_of
+from fooling.records.ownership import clear, kind_of
+from fooling.records.record import SPARE, Record, load_checkpoint, read_image, read_run, recording, sign, status_of
 from fooling.records.resume import check_same
 from fooling.run import prepare, record_job
 from fooling.search import loop
@@ -197,9 +203,58 @@ def test_a_checkpoint_of_another_job_is_told(whole: Path, spoilt: str) -> None:
         arrays = {name: array[:1] if name.startswith("track_") else array for name, array in arrays.items()}
     if spoilt == "ended":
         arrays["track_ended"] = ~arrays["track_ended"]
-    np.savez(whole / "checkpoint.npz", **arrays)
+    write_signed(whole, arrays)
     with pytest.raises(UserError, match=r"the checkpoint is not one of this .*overwrite=true starts the job anew"):
         start(whole, "resume=true")
+
+
+@pytest.mark.parametrize("name", ["state_images", "state_costs", "state_scores", "track_scores", "state_generation"])
+def test_values_of_a_checkpoint_are_checked(tmp_path: Path, name: str) -> None:
+    whole, asked = tmp_path / "r", iter(range(99))
+    with pytest.raises(loop.Interrupted):
+        start(whole, interrupted=lambda: next(asked) >= 5)
+    arrays = dict(load_checkpoint(whole) or {})
+    arrays[name] = np.full_like(arrays[name].astype(np.float32), np.nan)
+    write_signed(whole, arrays)
+    with pytest.raises(
+        UserError, match=rf"checkpoint is (damaged: {name}|not one of this).*overwrite=true starts the job anew"
+    ):
+        start(whole, "resume=true")
+
+
+def write_signed(folder: Path, arrays: dict[str, Any]) -> None:
+    """A checkpoint with a right digest, of the job in the folder."""
+    owner = str(np.load(folder / "checkpoint.npz")["proof_job"])
+    np.savez(folder / "checkpoint.npz", **sign(arrays, owner))
+
+
+def test_a_changed_checkpoint_is_refused(whole: Path) -> None:
+    arrays = dict(np.load(whole / "checkpoint.npz"))
+    arrays["track_evaluations"] = arrays["track_evaluations"] + 1
+    np.savez(whole / "checkpoint.npz", **arrays)
+    for folder_of in (load_checkpoint, lambda folder: start(folder, "resume=true")):
+        with pytest.raises(UserError, match=r"do not match their digest; overwrite=true starts the job anew"):
+            folder_of(whole)
+
+
+def test_the_checkpoint_of_another_job_of_the_same_size_is_refused(whole: Path, tmp_path: Path) -> None:
+    start(tmp_path / "other", "seed=1")
+    (tmp_path / "other" / "checkpoint.npz").replace(whole / "checkpoint.npz")
+    with pytest.raises(UserError, match=r"is the checkpoint of another job, .*; overwrite=true starts the job anew"):
+        start(whole, "resume=true")
+
+
+def test_other_versions_are_reported_on_resuming(tmp_path: Path) -> None:
+    asked = iter(range(99))
+    with pytest.raises(loop.Interrupted):
+        start(tmp_path / "r", interrupted=lambda: next(asked) >= 5)
+    run = read_run(tmp_path / "r")
+    run["versions"]["numpy"] = "1.0"
+    (tmp_path / "r" / "run.json").write_text(json.dumps(run))
+    start(tmp_path / "r", "resume=true")
+    found = read_run(tmp_path / "r")
+    assert any("numpy 1.0 → " in note for note in found["notes"])
+    assert (found["status"], found["reproducible"]) == ("done", "approximate")
 
 
 def test_a_record_without_its_settings_is_not_resumed(whole: Path) -> None:
@@ -234,6 +289,95 @@ def test_a_finished_folder_is_not_overwritten(whole: Path) -> None:
     start(whole, "seed=1", "runs=2", "overwrite=true")
     assert len(images(whole)) == 2
     assert (whole / "notes.txt").read_text() == "mine"
+
+
+STRANGERS = ("images/holiday.jpg", "images/0100.png", ".part-notes.txt", "images/.part-mine.png", "front.png.bak")
+
+
+def test_overwriting_removes_only_files_of_the_record(whole: Path) -> None:
+    for name in STRANGERS:
+        (whole / name).write_text("mine")
+    (whole / ".part-run.json").write_text("half")  # of a process that was killed
+    (whole / "images" / ".part-0002.png").write_text("half")
+    start(whole, "seed=1", "runs=2", "overwrite=true")
+    assert {name for name in STRANGERS if (whole / name).read_text() == "mine"} == set(STRANGERS)
+    assert sorted(path.name for path in whole.rglob("*part-*")) == [".part-mine.png", ".part-notes.txt"]
+    assert sorted(path.name for path in (whole / "images").glob("000*.png")) == ["0000.png", "0001.png"]
+
+
+@pytest.mark.parametrize("content", ["name: my app\n", "", "# Repeat this\n"])
+def test_a_folder_with_somebodys_config_is_no_record(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    (tmp_path / "run.json").write_text('{"status": "done", "name": "a run of another program"}')
+    assert kind_of(tmp_path) == "foreign"
+    for word in ("overwrite=true", "resume=true"):
+        with pytest.raises(UserError, match="no record of fooling; give an empty or a new folder"):
+            start(tmp_path, word)
+    assert (tmp_path / "config.yaml").read_text() == content
+
+
+def test_a_kill_while_a_record_is_cleared_leaves_a_record_that_can_be_overwritten(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(tmp_path / "expected", "seed=1")
+    (whole / "mine.txt").write_text("mine")
+    unlink, left = Path.unlink, [0]
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    for number in range(1, 12):  # each time from where the last one stopped
+        left[0] = number
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(Path, "unlink", killed)
+            start(whole, "seed=1", "overwrite=true")
+        assert kind_of(whole) == "job"
+    start(whole, "seed=1", "overwrite=true")
+    assert images(whole) == images(tmp_path / "expected")
+    assert (whole / "mine.txt").read_text() == "mine"
+
+
+def test_on_a_full_disk_the_status_is_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has room for a status only when the spare room is given back."""
+    write, folder = files.write_atomically, tmp_path / "r"
+
+    def full(path: Path, content: bytes, sync: bool = True) -> None:
+        if path.name == "run.json" and (folder / SPARE).exists() and b'"failed"' in content:
+            raise UserError("no space")
+        write(path, content, sync)
+
+    def fail() -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        start(folder, interrupted=fail)
+    assert read_run(folder)["status"] == "failed"
+    assert not (folder / SPARE).exists()
+
+
+def test_what_a_dead_process_had_written_of_a_file_goes(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".part-{dead.pid}-s.npz").write_text("half")
+    (tmp_path / f".part-{dead.pid}-other.npz").write_text("half")
+    (tmp_path / f".part-{os.getpid()}0-notes").write_text("mine")
+    with files.new_file(tmp_path / "s.npz", overwrite=False) as part:
+        part.write_bytes(b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"s.npz", f".part-{dead.pid}-other.npz", f".part-{os.getpid()}0-notes"}
+
+
+def test_a_file_system_without_locks_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with files.locked(tmp_path):
+        pass
+    assert "cannot be locked (Operation not supported)" in caplog.text
 
 
 def test_an_unfinished_folder_is_told_apart(tmp_path: Path) -> None:
@@ -294,11 +438,11 @@ def test_every_status_file_says_how_it_ended(tmp_path: Path, status_file: str, e
     about = {"command": "fooling toy"}
     with pytest.raises(type(error)), recording(tmp_path / "r", "seed: 0\n", status_file, about=about) as record:  # noqa: PT012
         assert json.loads((tmp_path / "r" / status_file).read_text()) == {"status": "running", **about}
-        (tmp_path / "r" / ".part-x").write_text("half")
+        (tmp_path / "r" / ".part-run.json").write_text("half")
         raise error
     assert json.loads((tmp_path / "r" / status_file).read_text())["status"] == record.about["status"] == status
     with recording(tmp_path / "r", "seed: 0\n", status_file, about=about):
-        assert not (tmp_path / "r" / ".part-x").exists()
+        assert not (tmp_path / "r" / ".part-run.json").exists()
     assert status_of(tmp_path / "r") == "done"
 
 
@@ -308,7 +452,7 @@ def test_overwriting_removes_what_the_record_says_is_its_own(tmp_path: Path) -> 
     (tmp_path / "digit=1").mkdir()
     (tmp_path / "digit=2").mkdir()
     for name in ("digit=1/run.json", "digit=2/run.json"):
-        (tmp_path / name).write_text('{"files": ["mean.png"]}')
+        (tmp_path / name).write_text('{"status": "done", "versions": {"fooling": "0.1.0"}, "files": ["mean.png"]}')
     for name in ("digit=1/mean.png", "digit=2/mean.png", "digit=2/letter.txt"):
         (tmp_path / name).write_text("")
     about = {"files": ["*.png", "missing"], "jobs": [{"folder": "digit=1"}, {"folder": "digit=2"}, {"folder": "../x"}]}

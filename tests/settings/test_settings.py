@@ -13,7 +13,7 @@ from settings_models import MODELS, UNIONS, choose, run
 
 import fooling
 from fooling.errors import UserError
-from fooling.records.record import CONFIG
+from fooling.records.ownership import CONFIG
 from fooling.records.resume import differences
 from fooling.settings import dump, load
 from fooling.settings.files import GROUPS, choices, configs_folder, flat
