@@ -4,9 +4,12 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
+
+INTERRUPTED, TERMINATED = 130, 143  # exit codes after SIGINT; after SIGTERM and SIGHUP
 
 
 class UserError(ValueError):
@@ -30,7 +33,7 @@ def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no → shows a ?
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = handle_signals(signal.default_int_handler, terminate)
     try:
         return run(list(arguments))
     except UserError as error:
@@ -44,14 +47,31 @@ def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
         message = f"not enough memory ({error or 'no details'}); use fewer runs, a smaller population or smaller images"
     except KeyboardInterrupt:
         sys.stderr.write("fooling: interrupted\n")
-        return 130
+        return INTERRUPTED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        restore_signals(before)
     sys.stderr.write(f"fooling: {' '.join(message.splitlines())}\n")
     return 2
 
 
+def handle_signals(interrupt: Any, end: Any) -> dict[int, Any]:
+    """Sets handlers of SIGINT, and of SIGTERM and SIGHUP; → those before, by number. Only the main thread can have any."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    handlers = {"SIGINT": interrupt, "SIGTERM": end, "SIGHUP": end}  # SIGHUP is not on Windows
+    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
+    caught = {number: handler for number, handler in numbers.items() if signal.getsignal(number) != signal.SIG_IGN}  # nohup
+    return {number: signal.signal(number, handler) for number, handler in caught.items()}
+
+
+def restore_signals(handlers: Mapping[int, Any]) -> None:
+    """Sets handlers as they were."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends the process as SIGTERM asks, but tidily: what was half-written is removed."""
-    del frame
-    raise SystemExit(128 + number)
+    """Ends the process with one line."""
+    del number, frame
+    sys.stderr.write("fooling: interrupted\n")
+    raise SystemExit(TERMINATED)

@@ -6,7 +6,8 @@ from importlib import import_module
 # As a script this file is the command `fooling run`. Help and bad settings are answered before the imports below, which
 # take a second; the command then imports this file again, under its own name.
 if __name__ == "__main__":
-    sys.exit(import_module("fooling.commands").main(["run", *sys.argv[1:]]))
+    sys.argv.insert(1, "run")
+    sys.exit(import_module("fooling.__main__").main())
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

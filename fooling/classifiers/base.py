@@ -7,6 +7,7 @@ import numpy as np
 
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
+from fooling.settings.fields import same_folder
 
 BATCH = 1024  # images a call, wherever a batch has no size of its own
 SLACK = 1e-5  # by which rounding may lift a score above 1
@@ -95,7 +96,8 @@ def predict_batch(classifier: Classifier, images: Bytes) -> Floats:
     expected = (len(images), classifier.num_classes)
     read_only = images.view()
     read_only.flags.writeable = False  # a classifier must not change the images that are recorded
-    output = classifier(read_only)
+    with same_folder():
+        output = classifier(read_only)
     try:
         scores = np.asarray(output)
     except ValueError as error:

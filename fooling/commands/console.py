@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from fooling.errors import INTERRUPTED, TERMINATED, handle_signals, restore_signals
 from fooling.search.loop import StoppingCriteria
 from fooling.search.state import Metrics
 
@@ -24,26 +25,23 @@ PLAIN_SECONDS = 5.0  # between lines where there is no terminal
 class InterruptHandler:
     """Notes Ctrl-C and SIGTERM, so that a job can stop between two generations; a second signal stops it at once."""
 
-    CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # noqa: RUF012
-
     def __init__(self) -> None:
         self.code = 0  # exit code of the first signal
-        self.before: dict[signal.Signals, Any] = {}
+        self.before: dict[int, Any] = {}
 
     def __enter__(self) -> "InterruptHandler":
-        self.before = {number: signal.signal(number, self.note) for number in self.CODES}
+        self.before = handle_signals(self.note, self.note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+        restore_signals(self.before)
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
         del frame
         if self.code:
             raise KeyboardInterrupt
-        self.code = self.CODES[signal.Signals(number)]
+        self.code = INTERRUPTED if number == signal.SIGINT else TERMINATED
 
     def stop_requested(self) -> bool:
         """Whether there was a signal."""

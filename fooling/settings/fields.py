@@ -1,7 +1,10 @@
 """Types of the settings' fields, with the checks that pydantic lacks; messages read "expected …"."""
 
 import hashlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -150,6 +153,17 @@ def user_path(text: str | Path) -> Path:
         raise UserError(f"{text}: expected an existing user's home folder; write the path in full") from error
 
 
+@contextmanager
+def same_folder() -> Iterator[None]:
+    """Returns to the working directory afterwards: foreign code may change it, and paths of settings are relative to it."""
+    before = Path.cwd()
+    try:
+        yield
+    finally:
+        if Path.cwd() != before:
+            os.chdir(before)
+
+
 def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     """Calls the function that module:function names; modules are also searched in the working directory.
 
@@ -161,7 +175,8 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)  # it stays there: the function may import when it is called
     try:
-        return getattr(import_module(module), function)(*arguments)
+        with same_folder():
+            return getattr(import_module(module), function)(*arguments)
     except CRASHES as error:
         raise UserError(f"{setting}={name}: expected module:function, {what}; {type(error).__name__}: {error}") from error
 

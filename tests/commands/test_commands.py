@@ -2,8 +2,10 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +191,63 @@ def test_every_row_names_a_module_and_settings() -> None:
         "Experiments",
         "Tools",
     ]
+
+
+# --- signals ----------------------------------------------------------------------------------------------------------
+
+SIGNALLED = """
+import os, signal, sys
+
+class Sender:
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Sender())
+sys.argv = ["fooling", "run", "digit=2", "runs=2", "generations=3", "out=r", "quiet=true"]
+from fooling.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["fooling.commands", "pydantic", "numpy", "numba", "fooling.search.loop"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)], ids=lambda value: str(int(value))
+)
+def test_a_signal_while_modules_are_imported_ends_with_one_line(home: Path, module: str, number: int, code: int) -> None:
+    text = SIGNALLED.format(module=module, number=int(number))
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (code, "fooling: interrupted\n", "")
+
+
+def test_commands_run_in_threads(home: Path) -> None:
+    codes: list[int] = []
+    words = ["run", "runs=2", "generations=2", "out=r", "quiet=true"]
+    thread = threading.Thread(target=lambda: codes.append(guarded(dispatch, words)))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+    assert status_of(home / "r") == "done"
+
+
+def test_a_classifier_that_changes_the_working_directory_moves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "elsewhere").mkdir()
+    (home / "wanders.py").write_text(
+        "import os\nimport numpy as np\n"
+        "def make():\n    os.chdir('elsewhere')\n    return score\n"
+        "def score(images):\n"
+        "    os.chdir('elsewhere')\n"
+        "    x = images.reshape(len(images), -1)[:, :3].astype(float) / 255 + 0.1\n"
+        "    return (x / x.sum(axis=1, keepdims=True)).astype(np.float32)\n"
+    )
+    monkeypatch.syspath_prepend(home)
+    words = [
+        "classifier=python",
+        "classifier.path=wanders:make",
+        "classifier.shape=28,28,1",
+        "classifier.output=probability",
+        "prior=none",
+    ]
+    assert guarded(dispatch, ["run", *words, "runs=2", "generations=3", "out=r", "quiet=true"]) == 0
+    assert status_of(home / "r") == "done"
+    assert not list((home / "elsewhere").iterdir())
