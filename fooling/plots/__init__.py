@@ -29,7 +29,9 @@ def draw_sweep(parent: Path, names: Sequence[str]) -> None:
 
 def percent(confidence: float) -> str:
     """A confidence, rounded down to 0.01 % and never up to 100 %: 0.99996 → "> 99.99 %"."""
-    return "> 99.99 %" if confidence > 0.9999 else f"{math.floor(confidence * 1e4) / 100:.2f} %"
+    if confidence > 0.9999:
+        return "> 99.99 %"
+    return f"{math.floor(round(confidence * 1e4, 3)) / 100:.2f} %"  # 0.57 · 10⁴ is 5699.999… in floating point
 
 
 def whole_percent(share: float) -> str:

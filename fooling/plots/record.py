@@ -14,7 +14,7 @@ from fooling.plots.success import draw_success, draw_sweep_success
 from fooling.records.files import png, write_atomically
 from fooling.records.record import load_checkpoint, read_image, read_images, read_run
 from fooling.search.pareto_front import FRONT
-from fooling.search.weight_feedback import FEEDBACK
+from fooling.search.state import FEEDBACK
 
 FILES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp")
 RECORD_FILES = (*FILES, *searches.FILES, *milestones.FILES)  # every picture that a record may have

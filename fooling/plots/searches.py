@@ -36,7 +36,7 @@ from fooling.plots.style import (
 from fooling.records.files import write_atomically
 from fooling.records.record import read_image, read_run
 from fooling.search.pareto_front import FRONT, nondominated
-from fooling.search.weight_feedback import FEEDBACK
+from fooling.search.state import FEEDBACK
 
 FILES = ("front.png", "feedback.png", "feedback.webp")
 Arrays = Mapping[str, npt.NDArray[Any]]  # of feedback.npz: frames [F, H, W, C], scores [F, K], weights [K, H, W, C]
