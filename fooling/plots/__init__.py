@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-RECORD = (
-    "fooling.plots.record"  # loaded on the first drawing: matplotlib takes 0.3 s that --help and refusals need not wait for
-)
+import numpy as np
+
+RECORD = "fooling.plots.record"  # loaded on the first drawing: matplotlib takes 0.3 s that refusals need not wait for
 SWEEP_FILES = ("contact_sheet.png", "success.png")  # those over all jobs of a sweep
 
 
@@ -37,6 +37,11 @@ def percent(confidence: float) -> str:
 def whole_percent(share: float) -> str:
     """A share in whole per cent: 0.456 → "46 %"."""
     return f"{100 * share:.0f} %"
+
+
+def evenly_spaced(number: int, most: int) -> list[int]:
+    """At most `most` of 0 … number − 1, the first and the last among them."""
+    return [int(i) for i in np.unique(np.rint(np.linspace(0, number - 1, min(most, number))))]
 
 
 def shorten(text: str, letters: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fooling.plots import percent
+from fooling.plots import evenly_spaced, percent
 from fooling.plots.sheets import contact_sheet
 from fooling.plots.success import (
     Curve,
@@ -109,6 +109,14 @@ def test_a_sweep_has_a_curve_a_class(tmp_path: Path) -> None:
 )
 def test_no_confidence_is_rounded_up(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "places"),
+    [(14, 7, [0, 2, 4, 6, 9, 11, 13]), (6, 3, [0, 2, 5]), (2, 7, [0, 1]), (1, 3, [0]), (61, 7, [0, 10, 20, 30, 40, 50, 60])],
+)
+def test_places_are_evenly_spaced(number: int, most: int, places: list[int]) -> None:
+    assert evenly_spaced(number, most) == places
 
 
 def test_pictures_are_drawn_without_jax() -> None:
