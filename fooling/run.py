@@ -160,7 +160,7 @@ class Watcher(Silent):
 
 def evolve(
     *overrides: str,
-    classifier: Classifier | str | None = None,
+    classifier: Classifier | str | dict[str, Any] | None = None,
     statistics: Statistics | str | Path | None = None,
     watch: Watch | None = None,
     **settings: Any,
@@ -168,19 +168,20 @@ def evolve(
     """Evolves images that a classifier is certain about: `evolve(digit=2, runs=20)` → Result; a sweep → a list of them.
 
     `settings` are those of the command, by their names or unique short names (`population=200`), groups as dictionaries;
-    `overrides` are words of the command (`"prior.weights.variogram=2"`). `classifier` is a name or an object with the methods
-    of `fooling.Classifier`, `statistics` a file or what `Statistics.fit` or `Statistics.load` returned. `watch` receives the
-    metrics of each generation. A record is written only where `out` is given. Raises UserError, a ValueError, for bad input.
+    `overrides` are words of the command (`"prior.weights.variogram=2"`). `classifier` is a name, a dictionary of its group
+    (`{"name": "onnx", "path": "model.onnx"}`) or an object with the methods of `fooling.Classifier`, `statistics` a file or
+    what `Statistics.fit` or `Statistics.load` returned. `watch` receives the metrics of each generation. A record is written
+    only where `out` is given. Raises UserError, a ValueError, for bad input.
     """
     if not isinstance(statistics, Statistics | str | Path | None):
         raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
     words = [*overrides, *(word for name, value in settings.items() for word in as_words(name, value))]
-    if isinstance(classifier, str):
-        words.append(f"classifier={classifier}")
+    if isinstance(classifier, str | dict):
+        words += as_words("classifier", classifier)
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
-    attacked = None if isinstance(classifier, str) else classifier
+    attacked = None if isinstance(classifier, str | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted)
     progress = Watcher(watch) if watch else SILENT

@@ -12,6 +12,7 @@ from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
 from fooling.settings.fields import user_path
+from fooling.settings.names import as_words
 from fooling.settings.schema import BuiltinClassifierSettings, ExternalSettings, RunSettings
 
 # Loaders of built-in networks, by the format in a file's header: module:function (path, header, tensors) → Classifier.
@@ -67,13 +68,8 @@ def load_classifier(name: str = "mnist_mlp", path: str | None = None, **settings
     `settings` are those of the group `classifier` (layout, scale, mean, std, output, …). Raises UserError.
     """
     words = [f"classifier={name}", *([f"classifier.path={path}"] if path else [])]
-    words += [f"classifier.{key}={as_word(value)}" for key, value in settings.items()]
+    words += [word for key, value in settings.items() for word in as_words(f"classifier.{key}", value)]
     return open_classifier(load(words, RunSettings, "run").classifier)
-
-
-def as_word(value: Any) -> str:
-    """A value as it is written on the command line."""
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
 def open_classifier(

@@ -27,8 +27,6 @@ class Classifier(Protocol):
     - `jax_fn(images) -> float32 [N, K]`: the scores as a pure JAX function; for engine=jax and the gradient searches.
     - `jax_layers(images) -> {name: [N, …]}`: the activations of the layers, in order; for search=dream, see `layers`.
     - `linear_head`: weights float32 [P, M] and bias [M] of a first layer on a fixed-point grid; for delta evaluation.
-    - `gradient(images, weights) -> [N, H, W, C]`: gradient of Σ weights·score by the pixels, for models that are not in JAX.
-    - `features(images) -> [N, F]`: activations before the last layer, for detectors.
     """
 
     @property

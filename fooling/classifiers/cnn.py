@@ -48,12 +48,10 @@ class ConvolutionalNetwork:
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """A pure function: images uint8 [N, H, W, C] → scores float32 [N, K], for use inside other JAX programs."""
-
         return lambda images: jax.nn.softmax(forward(self.layers, images), axis=1)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """Activations of each layer for images [N, H, W, C] of grey levels, by name, in pure JAX; see `layers`."""
-
         values = activations(self.layers, images)
         return {**values, "scores": jax.nn.softmax(values["logits"], axis=1)}
 

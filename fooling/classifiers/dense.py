@@ -28,6 +28,7 @@ SIGMOID_FORMAT, SOFTMAX_FORMAT = "fooling sigmoid network 1", "fooling dense net
 ACTIVATIONS = ("sigmoid", "relu")
 NONE = "none"  # the activation of a network without hidden layers
 SIGMOID, SOFTMAX = "sigmoid", "softmax"  # outputs
+GAP = 5.0  # mean gap in logits between the best and the second class over the training images, which sets a temperature
 FRACTION_BITS = range(-4, 21)  # k that are tried
 EXACT, LARGEST = 1 << 24, 1 << 11  # bounds of the grid: every sum below 2²⁴, every weight at most 2¹¹
 

@@ -17,17 +17,25 @@ from fooling.statistics import Statistics
 from fooling.statistics.intervals import auroc, auroc_ci
 from fooling.statistics.pca import PrincipalComponents, kernel_arguments
 
-Features = dict[str, Doubles]  # [N] by name
 LAGS = 14
 DIAGONALS = (1, 2, 4, 8)  # pixels down, and as many across
 LIGHT = 127  # pixels above this level form the connected components
 DIRECTIONS = (0, 45, 90, 135)  # of edges, degrees: horizontal, rising to the right, vertical, falling to the right
-CHUNK = 1024  # images measured at a time, which bounds the memory
+MIN_IMAGES = 10  # on either side; with fewer, an AUROC says nothing
+MAX_IMAGES = 1000  # on either side, for run.json
+FOLDS = 5
+TRUE_POSITIVE_RATE = 95  # per cent of the evolved images, at which `fpr95` is measured
+OOD_SCORES = {  # the classifier's scores as detectors, and which images each flags
+    "largest_score": "low",  # Hendrycks & Gimpel 2017
+    "energy": "high",  # −log Σ exp(logit), Liu et al. 2020
+}
+Features = dict[str, Doubles]  # [N] by name
 
 
+# --- features ---------------------------------------------------------------------------------------------------------
 def features(images: Bytes, components: PrincipalComponents) -> dict[str, Features]:
     """Every feature of images uint8 [N, H, W, C], N > 0, by group and name; `components` are those of the class."""
-    parts = [images[lo : lo + CHUNK] for lo in range(0, len(images), CHUNK)]
+    parts = [images[lo : lo + BATCH] for lo in range(0, len(images), BATCH)]  # bounds the memory
     groups: dict[str, Features] = {}
     for group, functions in FEATURES.items():
         chunks = [{name: x for function in functions for name, x in function(part, components).items()} for part in parts]
@@ -97,12 +105,7 @@ FEATURES: dict[str, tuple[Callable[[Bytes, PrincipalComponents], Features], ...]
 }
 
 
-MIN_IMAGES = 10  # on either side; with fewer, an AUROC says nothing
-MAX_IMAGES = 1000  # on either side, for run.json
-FOLDS = 5
-TRUE_POSITIVE_RATE = 95  # per cent of the evolved images, at which `fpr95` is measured
-
-
+# --- detectors --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class DetectorResult:
     """How well a number x separates evolved images from real ones.
@@ -206,13 +209,6 @@ def cross_validated_scores(evolved: Doubles, real: Doubles) -> tuple[Doubles, Do
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     scores = cross_val_predict(model, x, is_evolved, cv=folds, method="decision_function")
     return scores[: len(evolved)], scores[len(evolved) :]
-
-
-# The classifier's scores as detectors, and which images each flags.
-OOD_SCORES = {
-    "largest_score": "low",  # Hendrycks & Gimpel 2017
-    "energy": "high",  # −log Σ exp(logit), Liu et al. 2020
-}
 
 
 def ood_scores(classifier: Classifier, images: Bytes) -> Features:

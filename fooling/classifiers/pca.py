@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from fooling.classifiers.base import BATCH
-from fooling.classifiers.dense import read_temperature
+from fooling.classifiers.dense import GAP, read_temperature
 from fooling.classifiers.serialization import check_sizes, read_face, write
 from fooling.data import ImageSet, refuse_empty_classes
 from fooling.errors import UserError
@@ -42,7 +42,7 @@ UNIT = 1.0 / (255 * MEAN_ONE * EIGEN_ONE)  # of projections, of pixels on [0, 1]
 
 @dataclass(frozen=True)
 class PcaClassifier:
-    """A classifier: scores are a softmax of −distance² ÷ divisor, of pixels in [0, 1]. They sum to 1.
+    """A classifier: scores are a softmax of −distance² ÷ temperature, of pixels in [0, 1]. They sum to 1.
 
     Means and components are integers, as in `Statistics`. Projections and energies are then exact in float64, in any order, so
     scores do not depend on the batch. `means` has one mean, one set of components (S = 1) and `centres`, the projections of
@@ -55,7 +55,7 @@ class PcaClassifier:
     mean: npt.NDArray[np.int32]  # [S, P], in units of 1/256 grey level
     eigen: npt.NDArray[np.int16]  # [S, k, P], in units of 2⁻¹²
     centres: Floats  # [K, k] of projections, pixels on [0, 1]; [0, k] of method=residual
-    divisor: float = 1.0  # temperature: distances² are divided by it, above 0
+    temperature: float = 1.0  # distances² are divided by it, above 0
     made: str = ""  # how it was made, and its accuracy
 
     @property
@@ -75,8 +75,8 @@ class PcaClassifier:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of shape, method, divisor and tensors."""
-        digest = hashlib.sha256(repr((list(self.input_shape), self.method, float(self.divisor))).encode())
+        """SHA-256 of shape, method, temperature and tensors."""
+        digest = hashlib.sha256(repr((list(self.input_shape), self.method, float(self.temperature))).encode())
         for name, tensor in self.tensors.items():
             digest.update(f"{name}{tensor.shape}".encode() + np.ascontiguousarray(tensor).tobytes())
         return digest.hexdigest()
@@ -110,19 +110,18 @@ class PcaClassifier:
 
     def logits(self, images: Bytes) -> Floats:
         """What the scores are the softmax of: float32 [N, K] of images uint8 [N, H, W, C]."""
-        return (self.distances(images) / -self.divisor).astype(np.float32)
+        return (self.distances(images) / -self.temperature).astype(np.float32)
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
-        return np.asarray(softmax(self.distances(images) / -self.divisor, axis=1), dtype=np.float32)
+        return np.asarray(softmax(self.distances(images) / -self.temperature, axis=1), dtype=np.float32)
 
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """A pure function: images [N, H, W, C] of grey levels 0…255, uint8 or float32 → scores float32 [N, K]."""
-
         mean = (self.mean / (255.0 * MEAN_ONE)).astype(np.float32)
         eigen = (self.eigen / EIGEN_ONE).astype(np.float32)
-        divisor, centres, residual = np.float32(self.divisor), self.centres, self.method == "residual"
+        temperature, centres, residual = np.float32(self.temperature), self.centres, self.method == "residual"
 
         def scores(images: Any) -> Any:
             centred = images.reshape(len(images), 1, -1).astype(jnp.float32) / 255 - mean  # [N, S, P]
@@ -132,20 +131,20 @@ class PcaClassifier:
                 if residual
                 else ((projections - centres) ** 2).sum(axis=2)
             )
-            return jax.nn.softmax(-distances / divisor, axis=1)
+            return jax.nn.softmax(-distances / temperature, axis=1)
 
         return scores
 
     def save(self, path: Path) -> None:
         """Writes a .safetensors file that `load_network` reads."""
-        more = {"method": self.method, "divisor": repr(float(self.divisor))}
+        more = {"method": self.method, "divisor": repr(float(self.temperature))}
         write(path, FORMAT, self.input_shape, self.labels, self.made, more, self.tensors)
 
 
 def load_pca(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> PcaClassifier:
     """The classifier in a file's header and tensors. Raises UserError for what cannot be one."""
     shape, labels = read_face(path, about)
-    method, divisor = about.get("method", ""), read_temperature(path, about)
+    method, temperature = about.get("method", ""), read_temperature(path, about)
     if method not in METHODS:
         raise UserError(f"classifier.path={path}: its header is damaged (method); {HINT}")
     sets = 1 if method == "means" else len(labels)
@@ -160,10 +159,9 @@ def load_pca(path: Path, about: dict[str, str], tensors: dict[str, Any]) -> PcaC
     if np.abs(tensors["mean"]).max() > 255 * MEAN_ONE:
         raise UserError(f"classifier.path={path}: tensor mean holds more than 255 grey levels; {HINT}")
     made = about.get("made", "")
-    return PcaClassifier(shape, labels, method, tensors["mean"], tensors["eigen"], tensors["centres"], divisor, made)
+    return PcaClassifier(shape, labels, method, tensors["mean"], tensors["eigen"], tensors["centres"], temperature, made)
 
 
-GAP = 5.0  # mean gap in logits between the smallest and the second distance over the training images
 MAX_IMAGES = 10_000  # training images, evenly spaced, whose gaps are measured
 
 
@@ -213,7 +211,7 @@ def fit_whole(images: Bytes, components: int) -> PrincipalComponents:
 
 
 def make_unscaled(fitted: ComponentSets, data: ImageSet, method: str, components: int) -> PcaClassifier:
-    """The PCA classifier of a method with at most `components` components and divisor 1."""
+    """The PCA classifier of a method with at most `components` components and temperature 1."""
     sets = [fitted.whole] if method == "means" else fitted.classes
     k = min(components, *(len(one.images) for one in sets), len(sets[0].images))
     height, width, channels = data.images.shape[1:]
@@ -228,7 +226,7 @@ def make_unscaled(fitted: ComponentSets, data: ImageSet, method: str, components
 
 
 def make_pca(fitted: ComponentSets, data: ImageSet, method: str, components: int) -> PcaClassifier:
-    """The same with a divisor for which the mean gap between the smallest and the second distance² is 5 on the training images.
+    """The same with a temperature that makes the mean gap of the two smallest distances² 5 on the training images.
 
     A gap of 5 in logits is odds of 148 : 1. Distances need a temperature, as they say nothing about certainty.
     """
@@ -238,4 +236,4 @@ def make_pca(fitted: ComponentSets, data: ImageSet, method: str, components: int
     gap = float((nearest[:, 1] - nearest[:, 0]).mean())
     if not gap > 0:
         raise UserError(f"{data.source}: expected classes that principal components separate; give other data")
-    return replace(unscaled, divisor=gap / GAP)
+    return replace(unscaled, temperature=gap / GAP)

@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from fooling.classifiers.base import BATCH, Classifier, predict
 from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, forward, tensor_shapes
-from fooling.classifiers.dense import FRACTION_BITS, NONE, SIGMOID, DenseNetwork, quantize
+from fooling.classifiers.dense import FRACTION_BITS, GAP, NONE, SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.reference.network import network_sums
@@ -22,9 +22,7 @@ Layers = dict[str, Any]
 MOMENTUM = 0.9
 ENERGY = 25.0  # mean squared length of centred images: one learning_rate then fits any size and brightness
 GAINS = {"sigmoid": 1.0, "relu": 2.0}  # initial variance of a dense network's weights × inputs of the layer
-START = (
-    0.25  # factor of the initial variance of the first layer's sums; with 1 (and ENERGY 50) two ReLU layers died at batch=20
-)
+START = 0.25  # factor of the initial variance of the first layer's sums; with 1 and ENERGY 50, two ReLU layers died at batch=20
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,6 @@ def confusion_matrix(network: Classifier, data: ImageSet) -> npt.NDArray[np.int6
 
 
 Carry = tuple[Any, Any]  # weights [K, P + 1], and the sum of all corrections, each × the fraction of the training before it
-GAP = 5.0  # mean gap in logits between the largest and the second sum over the training images
 
 
 def train_perceptron(data: ImageSet, training: Training, *, average: bool, made: str = "") -> DenseNetwork:

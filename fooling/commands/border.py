@@ -24,7 +24,7 @@ from fooling.data import ImageSet
 from fooling.data.images import rescale, translate
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles, Floats
-from fooling.plots import style, whole_percent
+from fooling.plots import evenly_spaced, style, whole_percent
 from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import BorderSettings
@@ -103,7 +103,7 @@ def compute(settings: BorderSettings, plan: Plan, _results: list[Result], watch:
     }
     result["below"] = {f"{level:g}": first_below(result["ways"], level) for level in LEVELS}
     shown = examples(data.images[clear][0], [d for d in offsets if d >= 0], scales, classifier)
-    return Summary(result, *table(result), in_words(result), figure=shown)
+    return Summary(result, *table(result), describe(result), figure=shown)
 
 
 def with_rest(values: Sequence[Any], rest: Any) -> tuple[Any, ...]:
@@ -173,7 +173,7 @@ def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], clas
     """A digit at a few places to the right and at a few scales, with its class and score."""
 
     def strip(values: Sequence[float], change: Callable[[Any], Bytes]) -> list[Example]:
-        few = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(EXAMPLES, len(values))).round().astype(int))]
+        few = [values[i] for i in evenly_spaced(len(values), EXAMPLES)]
         images = np.concatenate([change(value) for value in few])
         scores = predict(classifier, images)
         labels = [classifier.labels[int(row.argmax())] for row in scores]
@@ -184,7 +184,7 @@ def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], clas
 
 def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Accuracy and confidence along each direction."""
-    columns = ["moved by, pixels", *result["ways"], "median confidence", "ink kept", "clear ones misread by then"]
+    columns = ["moved by, pixels", *result["ways"], "median confidence", "ink kept", "clear digits misclassified so far"]
     rows = []
     for d in result["distances"]:
         there = [next((row for row in rows if row["distance"] == d), None) for rows in result["ways"].values()]
@@ -196,11 +196,11 @@ def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def in_words(result: dict[str, Any]) -> list[str]:
+def describe(result: dict[str, Any]) -> list[str]:
     """What was found."""
     middle = result["first_misread"]["quantiles"]["0.5"]
-    far = f"{middle:g} pixels off or nearer" if middle is not None else "farther off than was tried"
-    said = [f"moved in each of four directions, half of the {result['clear']:,} clear digits are misread {far}"]
+    far = f"within {middle:g} pixels" if middle is not None else "at no offset tried"
+    said = [f"moved in each of four directions, half of the {result['clear']:,} clear digits are misclassified {far}"]
     for level, found in result["below"].items():
         where = ", ".join(f"{name} {'–' if d is None else d}" for name, d in found.items())
         said.append(f"accuracy below {float(level):.0%} from so many pixels on: {where}")

@@ -20,6 +20,7 @@ from fooling.search.state import Metrics
 ProgressCallback = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0  # between lines where there is no terminal
+WAIT_SECONDS = 1.0  # before a bar appears: what is done sooner needs none
 
 
 class InterruptHandler:
@@ -129,9 +130,6 @@ def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:
     """A table on stdout."""
     show_table(Console(highlight=False), columns, rows, left)
-
-
-WAIT_SECONDS = 1.0  # before the bar appears: what is done sooner needs none
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from fooling.commands.jobs import (
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
+from fooling.plots import evenly_spaced
 from fooling.plots.damage import FILES, EvolvedImages, chart
 from fooling.records.files import write_atomically
 from fooling.search.result import Result
@@ -119,7 +120,7 @@ def compute(settings: DamageSettings, plan: Plan, results: list[Result], watch: 
         "pictured": [what_evolved(*one) for one in baselines.items()],
         "networks": {str(n): f"damaged-{n}.safetensors" for n in counts},
     }
-    return Summary(content, *table(content), in_words(content), [figure_data(*one) for one in baselines.items()], files)
+    return Summary(content, *table(content), describe(content), [figure_data(*one) for one in baselines.items()], files)
 
 
 def answers_of_networks(
@@ -179,7 +180,8 @@ def baselines_of(plan: Plan, results: Sequence[Result]) -> dict[str, list[Result
 
 def pictured(doses: Sequence[tuple[float, int]]) -> list[int]:
     """How many neurons are damaged in the networks of the picture."""
-    return evenly_spaced(sorted({number for _, number in doses}))
+    counts = sorted({number for _, number in doses})
+    return [counts[i] for i in evenly_spaced(len(counts), PICTURED)]
 
 
 def classes_in(results: Sequence[Result]) -> Ints:
@@ -192,12 +194,6 @@ def probe_set(network: Classifier, images: Bytes, right: Ints, *, is_real: bool)
     scores = predict(network, images)
     about = scores.argmax(axis=1) if is_real else right
     return ProbeSet(images, right, about, scores[np.arange(len(about)), about])
-
-
-def evenly_spaced(counts: Sequence[int]) -> list[int]:
-    """At most PICTURED of them, the first and the last among them."""
-    places = np.unique(np.linspace(0, len(counts) - 1, min(PICTURED, len(counts))).round().astype(int))
-    return [counts[i] for i in places]
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
@@ -258,11 +254,12 @@ def what_evolved(name: str, results: Sequence[Result]) -> dict[str, Any]:
     return {"name": name, "classes": classes}
 
 
-# --- in words -----------------------------------------------------------------------------------------------------------
+# --- table and description ----------------------------------------------------------------------------------------------
 def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """A line a dosage: medians over the damaged networks."""
     groups = [name for name in ("real", "evolved") if name in result["whole"]]
-    columns = ["damaged", "neurons", *(f"{name}: {what}" for name in groups for what in ("right", "quartiles", "confidence"))]
+    measures = ("accuracy", "quartiles", "confidence")
+    columns = ["damaged", "neurons", *(f"{name}: {what}" for name in groups for what in measures)]
     columns += ["AUROC of the fall"] if result["data"] else []
     rows = []
     for dose in [{"dosage": 0, "neurons": 0, **result["whole"]}, *result["doses"]]:
@@ -277,16 +274,16 @@ def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def in_words(result: dict[str, Any]) -> list[str]:
+def describe(result: dict[str, Any]) -> list[str]:
     """What was measured, and what was left out."""
     neurons, shown = result["neurons"], ", ".join(f"{name} {n}" for name, n in result["neurons"]["layers"].items())
-    said = [
+    lines = [
         f"neurons: {neurons['kind']}, {neurons['all']} in all ({shown}); medians over {result['repeats']} damaged networks",
         f"damaged-N.safetensors: use them with classifier={result['classifier']['name']} classifier.path=FILE, or as judges",
     ]
     if not result["data"]:
-        said.append("without data.path accuracy on real digits and the detector are left out")
-    return said
+        lines.append("without data.path accuracy on real digits and the detector are left out")
+    return lines
 
 
 def draw(folder: Path, summary: Summary) -> None:

@@ -6,7 +6,6 @@ from fooling.data.idx import MNIST_MIRRORS, get_mnist
 from fooling.errors import UserError
 from fooling.settings.fields import user_path
 
-SUMMARY = "get a data set from a public mirror"
 USAGE = """usage: fooling data get mnist DIR [mirror=URL]
 
 Downloads MNIST (11 MB) into DIR and checks the SHA-256 of its content. Files that are there already are kept.

@@ -20,7 +20,6 @@ from fooling.commands.jobs import classes_of, open_checked, real_images, subsamp
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
-from fooling.plots import percent
 from fooling.plots.style import (
     BLUE,
     COLOURS,
@@ -46,7 +45,7 @@ from fooling.plots.style import (
 from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import EigenSettings
-from fooling.statistics.intervals import proportion_with_ci
+from fooling.statistics.intervals import accuracy
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
 
 COLUMNS = 8  # of reconstructions, up to which they keep their size
@@ -130,7 +129,7 @@ def compute(settings: EigenSettings, plan: Plan, _results: list[Result], watch: 
     note = "PCA classifiers: use them with classifier=pca classifier.path=FOLDER/pca_means.safetensors, pca_residual"
     return Summary(
         result,
-        ["classifier", f"right of {len(test.images):,} test images", "95 %"],
+        ["classifier", f"accuracy on {len(test.images):,} test images", "95 %"],
         rows,
         [*left_out, note],
         figure=(FigureData(fitted.whole, own, originals, np.stack(rebuilt)), settings.shown),
@@ -149,11 +148,11 @@ def made(classifier: PcaClassifier, train: ImageSet, test: ImageSet) -> PcaClass
 
 def right(classifier: Classifier, test: ImageSet) -> dict[str, Any]:
     """Its accuracy, with the 95 % interval."""
-    return proportion_with_ci(int((predict(classifier, test.images).argmax(axis=1) == test.labels).sum()), len(test.labels))
+    return accuracy(predict(classifier, test.images), test.labels)
 
 
 def step_of(fitted: ComponentSets, train: ImageSet, test: ImageSet, k: int) -> dict[str, Any]:
-    """What k eigen-images explain, and how right the PCA classifiers are with them; None where a class has fewer."""
+    """What k principal components explain, and the accuracy of the PCA classifiers with them; None where a class has fewer."""
     found: dict[str, Any] = {"k": k, "explained": explained(fitted.whole)[k - 1]}
     enough = min(len(part.images) for part in fitted.classes) >= k
     for method in METHODS:
@@ -165,17 +164,17 @@ def step_of(fitted: ComponentSets, train: ImageSet, test: ImageSet, k: int) -> d
 
 def nearest(classifier: PcaClassifier, test: ImageSet) -> dict[str, Any]:
     """How often the smallest distance is the right class's."""
-    return proportion_with_ci(int((classifier.distances(test.images).argmin(axis=1) == test.labels).sum()), len(test.labels))
+    return accuracy(-classifier.distances(test.images), test.labels)
 
 
 def explained(of: PrincipalComponents) -> list[float]:
-    """The share of the variance that the first k eigen-images hold, for every k."""
+    """The share of the variance that the first k principal components explain, for every k."""
     whole = float(of.variance.sum()) + of.residual
     return [float(part) for part in np.cumsum(of.variance) / whole]
 
 
 def rebuild(images: Bytes, of: PrincipalComponents, k: int) -> Bytes:
-    """Images [N, H, W, C] as mean plus k eigen-images, rounded and cut to 0 … 255."""
+    """Images [N, H, W, C] as mean plus k principal components, rounded and cut to 0 … 255."""
     mean, eigen = of.mean / MEAN_ONE, of.images[:k] / EIGEN_ONE
     apart = images.reshape(len(images), -1) - mean
     return np.rint(np.clip(mean + apart @ eigen.T @ eigen, 0, 255)).astype(np.uint8).reshape(images.shape)
@@ -276,7 +275,7 @@ def draw_accuracies(axes: Axes, summary: Mapping[str, Any]) -> None:
         least = min([least, *(accuracy["low"] for accuracy in accuracies)])
     for network, colour in zip(summary["networks"], cycle(NETWORK_COLOURS), strict=False):
         accuracy = network["accuracy"]["share"]
-        axes.axhline(accuracy, color=colour, linewidth=1, linestyle="--", label=f"{network['name']}: {percent(accuracy)}")
+        axes.axhline(accuracy, color=colour, linewidth=1, linestyle="--", label=f"{network['name']}: {100 * accuracy:.2f} %")
         least = min(least, accuracy)
     log_axis(axes)
     label_axes(axes, f"accuracy on {summary['test_images']:,} test images (bands: 95 %)", "k, number of components", "accuracy")

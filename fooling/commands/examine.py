@@ -56,28 +56,28 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy])
     print(f"images       {height}×{width}, {'grey' if channels == 1 else 'colour'}")
     print(f"classes      {about['classes']}: {labels}")
     if about["shown"]:
-        print(f"is shown     {about['shown']}")
-    print(f"gives        {GIVES[about['output']]}; scores {sums}")
-    print(f"scores are   finite, the same when asked again, {batch}")
+        print(f"input        {about['shown']}")
+    print(f"output       {GIVES[about['output']]}; scores {sums}")
+    print(f"scores       finite, repeatable, {batch}")
     print()
     print_table(["images a call", "images/s"], [[f"{int(size):,}", f"{r:,}"] for size, r in about["images_per_second"].items()])
     if rows:
         print()
         found = [[row.preprocessing, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
-        print_table(["shown", "settings", f"right of {len(rows[0].is_correct):,}"], found, left=2)
+        print_table(["preprocessing", "settings", f"accuracy on {len(rows[0].is_correct):,} images"], found, left=2)
     if settings.layers:
         show_layers(about["layers"])
     if about.get("note"):
         print(about["note"])
     if about["output"] == "label":
-        print("a search needs scores; with labels alone there is nothing to climb")
+        print("searches need class scores, not only labels")
 
 
 def show_layers(layers: dict[str, list[int]]) -> None:
     """The layers, one a line."""
     print()
     if not layers:
-        print("layers       none that can be raised: search=dream needs jax_fn, a function of JAX from images to scores")
+        print("no layers: search=dream needs jax_fn, a JAX function from images to scores")
         return
     rows = [[name, " × ".join(map(str, shape)), describe_layer(name)] for name, shape in layers.items()]
     print_table(["layer", "size", "what it is"], rows, left=3)

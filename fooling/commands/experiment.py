@@ -85,7 +85,10 @@ class Experiment:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         signals = InterruptHandler()
         try:
-            summary = (self.run_alone if alone else self.run_all)(settings, plan, folder, config, console, signals)
+            if alone:
+                summary = self.run_alone(settings, plan, folder, console, signals)
+            else:
+                summary = self.run_all(settings, plan, folder, config, console, signals)
         except Interrupted:
             again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
             command = shlex.join([*again, "resume=true"])
@@ -95,11 +98,8 @@ class Experiment:
             self.show(console, summary, folder)
         return 0
 
-    def run_alone(
-        self, settings: Any, plan: Plan, folder: Path, config: str, console: Console, signals: InterruptHandler
-    ) -> Summary:
+    def run_alone(self, settings: Any, plan: Plan, folder: Path, console: Console, signals: InterruptHandler) -> Summary:
         """Runs the only job; the folder is its record."""
-        del config
         (entry,) = plan.entries
         with signals:
             result = run_entry(entry.job, folder, console, signals, title=title_of(entry.job, folder))

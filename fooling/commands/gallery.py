@@ -11,7 +11,6 @@ from matplotlib.image import AxesImage
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
-from fooling.commands.ladder import median_confidence_image
 from fooling.kernels.tables import Bytes
 from fooling.plots import percent
 from fooling.plots.sheets import read_shown
@@ -20,7 +19,7 @@ from fooling.records.files import read_json, write_atomically
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search.gradient_ascent import BLUR_SD
-from fooling.search.result import Result
+from fooling.search.result import Result, median_confidence_index
 from fooling.search.state import MILESTONES
 from fooling.settings import validate
 from fooling.settings.commands import GallerySettings
@@ -31,8 +30,8 @@ from fooling.statistics.intervals import proportion_with_ci
 SURE = MILESTONES.index(0.99)
 COLUMNS = 10  # classes side by side; further ones stand below
 SIDE = 1.15  # of an image, inches
-Cell = Mapping[str, Any]  # a job in gallery.json
 ALL = "all"  # the only row of a search that does not blur
+Cell = Mapping[str, Any]  # a job in gallery.json
 
 
 def plan(settings: GallerySettings, _words: Sequence[str]) -> Plan:
@@ -71,7 +70,7 @@ def cell(entry: GridEntry, result: Result) -> dict[str, Any]:
         "digit": result.digit,
         "folder": entry.folder,
         "images": number,
-        "shown": median_confidence_image(result),
+        "shown": median_confidence_index(result.confidence),
         "confidence": float(np.median(result.confidence)),
         "converged": proportion_with_ci(int(result.converged.sum()), number),
         "judges": {
@@ -140,7 +139,7 @@ def picture_lines(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
 
 def row_name(row: str) -> str:
     """blur_sd=0.5 → blur 0.5; a search without blur has one row, without a name."""
-    name = "" if row == "all" else row.replace("blur_sd=", "blur\n")
+    name = "" if row == ALL else row.replace("blur_sd=", "blur\n")
     return "no blur" if name == "blur\n0" else name
 
 

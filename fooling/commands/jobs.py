@@ -23,14 +23,14 @@ from fooling.records.ownership import image_names, kind_of
 from fooling.records.record import load_checkpoint, read_images, read_run, status_of
 from fooling.records.resume import check_same, identity
 from fooling.run import prepare, record_job, with_objects
-from fooling.search.job import Job, evaluate
+from fooling.search.job import Job, class_list, evaluate, shape_and_labels
 from fooling.search.loop import restore
 from fooling.search.result import Result
 from fooling.settings import dump, load
 from fooling.settings.experiments import DamageSettings, MeanSettings
 from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
-from fooling.statistics.intervals import proportion_with_ci
+from fooling.statistics.intervals import accuracy
 from fooling.statistics.pca import mean_image
 
 
@@ -43,7 +43,7 @@ class GridEntry:
 
     @property
     def row(self) -> str:
-        """The axes in words, '' if there are none."""
+        """The axes with their values, '' if there are none."""
         return ",".join(f"{axis}={value}" for axis, value in self.axes.items())
 
     @property
@@ -105,7 +105,7 @@ def titles(entry: GridEntry, entries: Sequence[GridEntry], folder: Path) -> tupl
 
 
 def title_of(job: Job, folder: Path) -> str:
-    """A job in words."""
+    """A job in a line."""
     settings = job.settings
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
     prior = settings.prior.name + (f" of {settings.prior.digit}" if settings.prior.digit is not None else "")
@@ -119,7 +119,7 @@ def fit_statistics(data: ImageSet | None) -> Statistics | None:
 
 def is_of(statistics: Statistics, data: ImageSet) -> bool:
     """Whether statistics were fitted to these images: as many of each class, and the same means to 1/256 grey level."""
-    shape, labels = tuple(int(side) for side in statistics.shape), tuple(str(label) for label in statistics.labels)
+    shape, labels = shape_and_labels(statistics)
     if shape != data.images.shape[1:] or labels != data.classes or class_counts(data).tolist() != statistics.count.tolist():
         return False
     flat = data.images.reshape(len(data.images), -1)
@@ -167,17 +167,14 @@ def open_for(settings: AnyClassifierSettings, data: ImageSet | None) -> Classifi
     """The classifier. Where it does not declare its shape, the data or MNIST's statistics do."""
 
     def shape_hint() -> Any:
-        if data:
-            return tuple(data.images.shape[1:]), data.classes
-        statistics = Statistics.load(BUNDLED)
-        return tuple(int(side) for side in statistics.shape), tuple(str(label) for label in statistics.labels)
+        return (tuple(data.images.shape[1:]), data.classes) if data else shape_and_labels(Statistics.load(BUNDLED))
 
     return open_classifier(settings, shape_hint)
 
 
 def classes_of(digit: int | tuple[int, ...] | Literal["all"], classes: int) -> list[int]:
     """The classes as a list. Raises UserError for one that does not exist."""
-    targets = list(range(classes)) if digit == "all" else [digit] if isinstance(digit, int) else list(digit)
+    targets = class_list(digit, classes)
     if max(targets) >= classes:
         raise UserError(f"digit={max(targets)}: expected classes from 0 to {classes - 1}")
     return targets
@@ -197,7 +194,7 @@ def accuracy_and_confidence(scores: Floats, labels: Ints) -> dict[str, Any]:
     """Of scores [N, K] for labels [N]: accuracy with its 95 % interval, and mean and quartiles of the true class's score."""
     confidence = scores[np.arange(len(scores)), labels]
     return {
-        "accuracy": proportion_with_ci(int((scores.argmax(axis=1) == labels).sum()), len(labels)),
+        "accuracy": accuracy(scores, labels),
         "confidence": float(confidence.mean()),
         "quartiles": [float(q) for q in np.quantile(confidence, [0.25, 0.5, 0.75])],
     }

@@ -19,7 +19,7 @@ from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
 from fooling.search.prior import percentiles
-from fooling.search.result import Result
+from fooling.search.result import Result, median_confidence_index
 from fooling.settings import load, validate
 from fooling.settings.commands import LadderSettings
 from fooling.settings.files import flat, merge
@@ -41,7 +41,7 @@ def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str
         raise UserError(f"{setting}=[]: expected at least one of {', '.join(known)}")
     for name in names:
         if name == "all" and len(names) > 1:
-            raise UserError(f"{setting}: all stands for every one of them; leave the others out, got {', '.join(names)}")
+            raise UserError(f"{setting}: all already includes every value; give all alone, got {', '.join(names)}")
         if name not in known and name != "all":
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
@@ -54,7 +54,7 @@ def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> lis
     first = next(iter(rungs.values()))
     classifier = get_classifier(first, lambda: get_statistics(first))
     judges = load_judges(first.judges, classifier)
-    wanted = digits(first, classifier.num_classes)
+    target_classes = digits(first, classifier.num_classes)
     fitted: dict[tuple[int, int], Any] = {}
     entries = []
     for rung, settings in rungs.items():
@@ -62,18 +62,19 @@ def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> lis
         fitted[fit] = fitted.get(fit) or get_statistics(settings)
         for arm in arms:
             own = validate({**settings.model_dump(), "control": arm == "control"}, RunSettings)
-            pairs = targets(wanted, arm, classifier.num_classes)
+            pairs = targets(target_classes, arm, classifier.num_classes)
             found = prepare(own, classifier, fitted[fit], judges=judges, pairs=pairs)
             entries += [GridEntry(job, {"rung": rung, "arm": arm}) for job in found]
     return entries
 
 
-def targets(wanted: Sequence[int], arm: str, classes: int) -> list[Pair]:
-    """Of each job of a row the class of the prior, None for the target itself, and the target class."""
+def targets(target_classes: Sequence[int], arm: str, classes: int) -> list[Pair]:
+    """(prior class, target class) of each job of a row; the prior class is None where it is the target."""
     if arm != "mismatched":
-        return [(None, digit) for digit in wanted]
-    following = [*wanted[1:], wanted[0]] if len(wanted) > 1 else [(wanted[0] + 1) % classes]
-    return list(zip(wanted, following, strict=True))
+        return [(None, digit) for digit in target_classes]
+    first, *others = target_classes
+    following = [*others, first] if others else [(first + 1) % classes]
+    return list(zip(target_classes, following, strict=True))
 
 
 def content(settings: LadderSettings, entries: Sequence[GridEntry], results: Sequence[Result]) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def cell(entry: GridEntry, result: Result) -> dict[str, Any]:
         "digit": result.digit,
         "folder": entry.folder,
         "images": number,
-        "shown": median_confidence_image(result),
+        "shown": median_confidence_index(result.confidence),
         "confidence": float(np.median(result.confidence)),
         "converged": proportion_with_ci(int(result.converged.sum()), number),
         "read": proportion_with_ci(int(read(entry.job, result).sum()), number) if classes else None,
@@ -147,11 +148,6 @@ def read(job: Job, result: Result) -> npt.NDArray[np.bool_]:
     return np.asarray(np.logical_and.reduce([scores.argmax(axis=1) == prior for scores in result.judges.values()]))
 
 
-def median_confidence_image(result: Result) -> int:
-    """The image of median confidence; of an even number, the lower one of the two in the middle."""
-    return int(np.argsort(result.confidence, kind="stable")[(len(result.confidence) - 1) // 2])
-
-
 def ranks(job: Job, result: Result) -> dict[str, float]:
     """Of each penalty, measured against the class's means: how many per cent of its training images have less, median."""
     prior = job.settings.prior
@@ -188,7 +184,6 @@ def draw(folder: Path, _summary: Summary) -> None:
 
 def table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the table on the terminal."""
-
     terms = list(found["rows"][0]["percentiles"])
     columns = ["rung", "arm", "converged", "confidence", *(["read"] if found["judges"] else []), "evaluations", "seconds/image"]
     rows = [

@@ -29,7 +29,7 @@ SURE = 0.9  # from this score on a judge reads the prior's class
 
 
 def split_judges(judges: Mapping[str, Classifier], attacked: Classifier) -> tuple[list[str], list[str]]:
-    """Those that judge, and those asked whether the error transfers: networks of the attacked one's kind share it."""
+    """Judges of another kind than the attacked network, and those of its kind, which measure whether the error transfers."""
     transfer = [name for name, judge in judges.items() if type(judge) is type(attacked)]
     others = [name for name in judges if name not in transfer]
     if not others:

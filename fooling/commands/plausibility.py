@@ -15,8 +15,8 @@ from fooling.commands.experiment import Tool
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
-from fooling.records.files import locked, os_errors, read_json, write_atomically, write_json
-from fooling.records.ownership import CONFIG, SWEEP, declare_files, kind_of
+from fooling.records.files import locked, os_errors, write_atomically, write_json
+from fooling.records.ownership import CONFIG, SWEEP, declare_files, job_folders, kind_of, read_status
 from fooling.records.record import read_images, read_run, status_of
 from fooling.search.job import get_classifier, get_statistics, prior_class
 from fooling.settings import load
@@ -24,6 +24,9 @@ from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
+
+NUMBERS, PICTURE = "plausibility.json", "plausibility.png"
+Results = Mapping[str, DetectorResult]
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,9 @@ def find_records(folder: Path) -> dict[str, Path]:
 
 def sweep_folders(parent: Path) -> list[str]:
     """The folders of a sweep's jobs, as its sweep.json names them."""
-    jobs = read_json(parent / SWEEP).get("jobs")
-    entries = jobs if isinstance(jobs, list) else []
-    names = [job["folder"] for job in entries if isinstance(job, dict) and isinstance(job.get("folder"), str)]
-    if not names or len(names) < len(entries):
+    about = read_status(parent)
+    names = job_folders(about)
+    if not names or len(names) < len(about["jobs"]):
         raise UserError(f"{parent / SWEEP}: a damaged file; expected the folders of its jobs, as `fooling run` writes them")
     return names
 
@@ -92,10 +94,6 @@ def refuse_others(record: SavedRun) -> None:
             raise UserError(f"{record.folder}: was made with another {name} than lies under that name now; restore its file")
 
 
-NUMBERS, PICTURE = "plausibility.json", "plausibility.png"
-Results = Mapping[str, "DetectorResult"]
-
-
 def work(settings: PlausibilitySettings) -> None:
     """Compares the images of a record, or of each job of a sweep, with real ones."""
     folder = folder_of(settings)
@@ -122,7 +120,6 @@ def folder_of(settings: PlausibilitySettings) -> Path:
 
 def refuse_existing(places: Sequence[Path], out: Path, overwrite: bool) -> None:
     """Refuses to replace what is there already, before the work begins."""
-
     there = [place / name for place in dict.fromkeys([out, *places]) for name in (NUMBERS, PICTURE) if (place / name).exists()]
     if there and not overwrite:
         raise UserError(f"{there[0]}: exists already; overwrite=true replaces it, or give another folder with out=")
@@ -130,7 +127,6 @@ def refuse_existing(places: Sequence[Path], out: Path, overwrite: bool) -> None:
 
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     """The real images: of the data that are named, else of those that the record's statistics were fitted to."""
-
     given = settings.data if settings.data.given else record.settings.data
     if not given.given:
         raise UserError("data.path is not set: expected the data set of the real images (fooling data get mnist mnist)")
@@ -139,26 +135,24 @@ def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
 
 def compare_record(record: SavedRun, data: ImageSet) -> Results:
     """The images of a record against the real ones of the class that its prior is of."""
-
-    wanted = prior_class(record.settings)
+    real_class = prior_class(record.settings)
     evolved = read_images(record.folder, [entry["file"] for entry in record.run["images"]])
     try:
-        return plausibility(evolved, of_class(data, wanted), record.statistics, wanted, record.classifier)
+        return plausibility(evolved, of_class(data, real_class), record.statistics, real_class, record.classifier)
     except UserError as error:
         raise UserError(f"{record.folder}: {error}") from error
 
 
 def compared(record: SavedRun, rows: Results, data: ImageSet, split: str) -> dict[str, Any]:
     """What plausibility.json says of a record."""
-
-    wanted = prior_class(record.settings)
+    real_class = prior_class(record.settings)
     return {
         "digit": record.run["digit"],
-        "real_class": wanted,
+        "real_class": real_class,
         "data": data.source,
         "split": split,
         "evolved_images": len(record.run["images"]),
-        "real_images": len(of_class(data, wanted)),
+        "real_images": len(of_class(data, real_class)),
         "most_telling": most_separating(rows),
         "statistics": to_dict(rows),
     }
@@ -166,7 +160,6 @@ def compared(record: SavedRun, rows: Results, data: ImageSet, split: str) -> dic
 
 def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
     """plausibility.json and its picture into the folder of each record, and of a sweep into the parent."""
-
     found: dict[Path, Mapping[str, Any]] = {out / name: content for name, content in contents.items()}
     pictures = {folder: plausibility_chart([content]) for folder, content in found.items()}
     if "" not in contents:  # the parent's comes last: where it stands, everything does
@@ -185,25 +178,24 @@ def write(out: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
 
 def show(found: Mapping[str, Results], out: Path) -> None:
     """The table on the terminal, and the conclusion."""
-
     if "" in found:
-        print_table(*table_of_one(found[""]))
+        print_table(*job_table(found[""]))
     else:
-        print_table(*table_of_many(found))
+        print_table(*sweep_table(found))
     print("AUROC: 0.5 cannot tell evolved from real images, 0 and 1 always can; with its 95 % interval")
     for name, rows in found.items():
         best = most_separating(rows)
         also = f"all together {rows['together'].auroc:.2f}"
-        print(f"{name + ': ' if name else ''}{best} gives the images away most: {said(rows[best])}; {also}")
+        print(f"{name + ': ' if name else ''}{best} separates evolved from real images best: {aurocs(rows[best])}; {also}")
     print(f"→ {out}: plausibility.json, plausibility.png")
 
 
-def said(row: DetectorResult) -> str:
-    """An AUROC and that of the distance, in words."""
+def aurocs(row: DetectorResult) -> str:
+    """The AUROC of a feature and that of its distance."""
     return f"AUROC {row.auroc:.2f} of x, {row.auroc_distance:.2f} of the distance from the real median"
 
 
-def table_of_one(rows: Results) -> tuple[list[str], list[list[str]]]:
+def job_table(rows: Results) -> tuple[list[str], list[list[str]]]:
     """A line a statistic."""
     columns = ["x", "evolved", "real", "AUROC of x", "", "of distance", "", "FPR at 95 % TPR"]
     return columns, [
@@ -224,7 +216,7 @@ def area(value: float | None, interval: tuple[float, float] | None) -> list[str]
     return ["", ""] if value is None or interval is None else [f"{value:.2f}", f"{interval[0]:.2f}–{interval[1]:.2f}"]
 
 
-def table_of_many(found: Mapping[str, Results]) -> tuple[list[str], list[list[str]]]:
+def sweep_table(found: Mapping[str, Results]) -> tuple[list[str], list[list[str]]]:
     """A line a statistic: the median over the jobs, lowest and highest."""
     lines = []
     for name, row in next(iter(found.values())).items():

@@ -21,7 +21,7 @@ from fooling.commands.jobs import (
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
-from fooling.plots import whole_percent
+from fooling.plots import evenly_spaced, whole_percent
 from fooling.plots.style import (
     COLOURS,
     INK,
@@ -38,7 +38,7 @@ from fooling.plots.style import (
     to_png,
 )
 from fooling.records.files import write_atomically
-from fooling.search.result import Result
+from fooling.search.result import Result, median_confidence_index
 from fooling.settings.experiments import ScrambleSettings
 from fooling.statistics.intervals import proportion_with_ci
 
@@ -79,7 +79,7 @@ def compute(settings: ScrambleSettings, plan: Plan, _results: list[Result], watc
     noises = {name: MADE[name](images, every, random) for name in dict.fromkeys(settings.noises)}
     curves: dict[str, list[dict[str, Any]]] = {}
     examples: dict[str, list[Example]] = {}
-    shown = median_confidence_index(predict(classifier, images.images), images.labels)
+    shown = median_confidence_index(predict(classifier, images.images)[np.arange(len(images.labels)), images.labels])
     for place, (name, noise) in enumerate(noises.items()):
         curves[name], examples[name] = [], []
         for number, part in enumerate(shares):
@@ -100,14 +100,8 @@ def compute(settings: ScrambleSettings, plan: Plan, _results: list[Result], watc
         "noises": {name: NOISES[name] for name in noises},
         "curves": curves,
     }
-    few = {name: [found[i] for i in evenly_spaced(len(found))] for name, found in examples.items()}
-    return Summary(result, *table(curves), in_words(result), figure=few)
-
-
-def median_confidence_index(scores: Floats, labels: Ints) -> int:
-    """The image of median confidence."""
-    confidence = scores[np.arange(len(labels)), labels]
-    return int(np.argsort(confidence, kind="stable")[(len(labels) - 1) // 2])
+    few = {name: [found[i] for i in evenly_spaced(len(found), EXAMPLES)] for name, found in examples.items()}
+    return Summary(result, *table(curves), describe(result), figure=few)
 
 
 def is_background(images: Bytes, level: int) -> npt.NDArray[np.bool_]:
@@ -170,14 +164,9 @@ def most_read(scores: Floats, classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def evenly_spaced(number: int) -> list[int]:
-    """At most EXAMPLES places of so many, the first and the last among them."""
-    return [int(i) for i in np.unique(np.linspace(0, number - 1, min(EXAMPLES, number)).round())]
-
-
 def table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[list[str], list[list[str]]]:
-    """Right ones and confidences of each noise, a line a share."""
-    columns = ["background replaced", *(f"{name}: {what}" for name in curves for what in ("right", "confidence"))]
+    """Accuracy and median confidence of each noise, a line a share."""
+    columns = ["background replaced", *(f"{name}: {what}" for name in curves for what in ("accuracy", "confidence"))]
     rows = []
     for lines in zip(*curves.values(), strict=True):
         cells = [cell for line in lines for cell in (f"{line['accuracy']['share']:.1%}", f"{line['quartiles'][1]:.1%}")]
@@ -185,7 +174,7 @@ def table(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[list[str],
     return columns, rows
 
 
-def in_words(result: Mapping[str, Any]) -> list[str]:
+def describe(result: Mapping[str, Any]) -> list[str]:
     """What was found."""
     level = result["background"]
     said = [f"background: pixels of grey level {level} or less, {result['background_share']:.0%} of all; confidences: medians"]

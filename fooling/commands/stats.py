@@ -42,17 +42,15 @@ def show(statistics: Statistics) -> None:
 
 def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
     """What is less than the settings say, and why."""
-
     pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
     most, found = sample_size(pixels, classes), []
+    size = f"{pixels:,} pixels an image, {classes} classes"
     if most and count.max() > most:
-        found.append(f"eigen-images: of {most:,} images a class at most, evenly spaced ({pixels:,} pixels, {classes} classes)")
+        found.append(f"principal components: of at most {most:,} images a class, evenly spaced ({size})")
     for name, kept in (("components", statistics.eigen.shape[1]), ("exemplars", statistics.exemplars)):
         if kept < getattr(settings, name):
             is_few = kept >= count.min() - 1
-            reason = (
-                f"the smallest class has {count.min()} images" if is_few else f"{pixels:,} pixels an image, {classes} classes"
-            )
+            reason = f"the smallest class has {count.min()} images" if is_few else size
             found.append(f"{name}={kept}, not {getattr(settings, name)}: {reason}")
     return found
 

@@ -37,7 +37,8 @@ def train(settings: TrainSettings) -> None:
     if not settings.quiet:
         correct, total = counts.diagonal(), counts.sum(axis=1)
         rows = [[label, f"{n:,}", share(k, n)] for label, k, n in zip(network.labels, correct, total, strict=True)]
-        print_table(["class", "test images", "right"], [*rows, ["all", f"{total.sum():,}", share(correct.sum(), total.sum())]])
+        rows.append(["all", f"{total.sum():,}", share(correct.sum(), total.sum())])
+        print_table(["class", "test images", "accuracy"], rows)
         print(f"→ {settings.out}: use it with classifier.path={settings.out}")
         print(f"→ {', '.join(path.name for path in outputs(settings)[1:])}: confusion of the classes")
 
@@ -52,13 +53,11 @@ def outputs(settings: TrainSettings) -> tuple[Path, Path, Path]:
 # --- kinds of networks --------------------------------------------------------------------------------------------------
 def sigmoid_network(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """One hidden layer of sigmoid units, sigmoid outputs."""
-
     return train_mlp(data, training, hidden=one_layer(settings))
 
 
 def convolutions(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """Two convolutions and a hidden layer."""
-
     if min(data.images.shape[1:3]) < 4:
         raise UserError(f"channels: convolutions need images of at least 4×4 pixels, got {data.images.shape[1:3]}")
     chosen: Any = settings  # `check` has seen to it that they are set
@@ -67,20 +66,17 @@ def convolutions(data: ImageSet, training: Training, settings: TrainSettings) ->
 
 def softmax(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """Softmax regression."""
-
     del settings
     return train_dense(data, training)
 
 
 def perceptron(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """A single layer, by error correction."""
-
     return train_perceptron(data, training, average=bool(settings.average))
 
 
 def layers(data: ImageSet, training: Training, settings: TrainSettings) -> Any:
     """Hidden layers of any width and depth."""
-
     return train_dense(data, training, hidden=widths(settings), activation=str(settings.activation))
 
 
@@ -139,10 +135,9 @@ def one_layer(settings: TrainSettings) -> int:
     return widths(settings)[0]
 
 
-# --- training, and what is said of it -----------------------------------------------------------------------------------
+# --- training and summary -----------------------------------------------------------------------------------------------
 def train_and_test(settings: TrainSettings, train: ImageSet, test: ImageSet) -> Any:
     """The network, and its confusion counts [K, K] on the test images after its first layer was rounded."""
-
     refuse_empty_classes(train)
     kind = TRAINERS[settings.classifier.name]
     what = "loss" if "batch" in kind.own else "mistakes"
@@ -168,7 +163,6 @@ def words(settings: TrainSettings) -> str:
 
 def summary(settings: TrainSettings, network: Any, counts: Any, train: ImageSet) -> dict[str, Any]:
     """All of NAME.json. `confusion[i][j]`: test images of class i that were taken for class j."""
-
     correct, total = counts.diagonal(), counts.sum(axis=1)
     return {
         "settings": settings.model_dump(mode="json", exclude={"out", "overwrite", "quiet"}),

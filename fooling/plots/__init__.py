@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-RECORD = (
-    "fooling.plots.record"  # loaded on the first drawing: matplotlib takes 0.3 s that --help and refusals need not wait for
-)
+import numpy as np
+
+RECORD = "fooling.plots.record"  # loaded on the first drawing: matplotlib takes 0.3 s that refusals need not wait for
 SWEEP_FILES = ("contact_sheet.png", "success.png")  # those over all jobs of a sweep
 
 
@@ -29,12 +29,19 @@ def draw_sweep(parent: Path, names: Sequence[str]) -> None:
 
 def percent(confidence: float) -> str:
     """A confidence, rounded down to 0.01 % and never up to 100 %: 0.99996 → "> 99.99 %"."""
-    return "> 99.99 %" if confidence > 0.9999 else f"{math.floor(confidence * 1e4) / 100:.2f} %"
+    if confidence > 0.9999:
+        return "> 99.99 %"
+    return f"{math.floor(round(confidence * 1e4, 3)) / 100:.2f} %"  # 0.57 · 10⁴ is 5699.999… in floating point
 
 
 def whole_percent(share: float) -> str:
     """A share in whole per cent: 0.456 → "46 %"."""
     return f"{100 * share:.0f} %"
+
+
+def evenly_spaced(number: int, most: int) -> list[int]:
+    """At most `most` of 0 … number − 1, the first and the last among them."""
+    return [int(i) for i in np.unique(np.rint(np.linspace(0, number - 1, min(most, number))))]
 
 
 def shorten(text: str, letters: int) -> str:

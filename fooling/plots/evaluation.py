@@ -25,8 +25,6 @@ from fooling.plots.style import (
     to_png,
 )
 
-FILES = ("plausibility.png",)  # the confusion matrix is named after the network's file
-
 # --- confusion matrix ---------------------------------------------------------------------------------------------------
 MAX_COUNTED = 40  # classes up to which each cell holds its count
 MAX_NAMED = 60  # classes named on an axis

@@ -18,7 +18,7 @@ from fooling.plots.style import INK, LABEL, PALE, SMALL, label_axes, legend, log
 from fooling.records.files import png, write_atomically
 from fooling.records.record import load_checkpoint, read_image, read_images, read_run
 from fooling.search.pareto_front import FRONT
-from fooling.search.weight_feedback import FEEDBACK
+from fooling.search.state import FEEDBACK
 
 Run = Mapping[str, Any]  # run.json
 COLOURS = ("#e8a33d", "#d55e00", "#a0306f", "#2b1a6b")  # of the milestones: the higher the confidence, the darker

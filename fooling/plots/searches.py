@@ -12,7 +12,7 @@ from matplotlib.container import BarContainer
 
 from fooling.data.npz import read_arrays
 from fooling.kernels.tables import Doubles, Ints
-from fooling.plots import percent
+from fooling.plots import evenly_spaced, percent
 from fooling.plots.style import (
     DIVERGING,
     GREY,
@@ -36,13 +36,14 @@ from fooling.plots.style import (
 from fooling.records.files import write_atomically
 from fooling.records.record import read_image, read_run
 from fooling.search.pareto_front import FRONT, nondominated
-from fooling.search.weight_feedback import FEEDBACK
+from fooling.search.state import FEEDBACK
 
 FILES = ("front.png", "feedback.png", "feedback.webp")
 Arrays = Mapping[str, npt.NDArray[Any]]  # of feedback.npz: frames [F, H, W, C], scores [F, K], weights [K, H, W, C]
 STEPS = 7  # in feedback.png
 FRAMES = 30  # in feedback.webp, at most
-MAX_NEURONS = 10
+MAX_NEURONS = 10  # in both pictures
+FRONT_IMAGES = 8  # along the front
 BAR = "#b8c4d0"  # of the other classes; the target's is red
 
 
@@ -93,11 +94,6 @@ def film(arrays: Arrays, target: int) -> bytes:
     return to_webp(pictures, quality=80)
 
 
-def evenly_spaced(number: int, most: int) -> list[int]:
-    """At most `most` of 0 … number − 1, the first and the last among them."""
-    return [int(i) for i in np.unique(np.rint(np.linspace(0, number - 1, most)))]
-
-
 def neurons(number: int, target: int) -> list[int]:
     """The neurons that are drawn: all, or of very many the first and the target's."""
     return list(range(number)) if number <= MAX_NEURONS else sorted({*range(MAX_NEURONS - 1), target})
@@ -127,9 +123,6 @@ def draw_outputs(axes: Axes, scores: npt.NDArray[Any], target: int) -> BarContai
     axes.tick_params(labelsize=TINY, colors=INK, length=2)
     axes.spines[["top", "right"]].set_visible(False)
     return bars
-
-
-FRONT_IMAGES = 8  # along the front
 
 
 def draw_front(folder: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fooling.kernels.tables import Bytes
 from fooling.plots.style import to_webp, without_channel
+from fooling.records.ownership import image_names
 from fooling.records.record import read_image
 
 GROUND, DIM, TEXT, BRIGHT = 40, 150, 210, 255  # grey levels
@@ -116,4 +117,4 @@ def animation(frames: Bytes, generations: Sequence[int]) -> bytes:
 
 def read_shown(folder: Path, cell: Mapping[str, Any]) -> Bytes:
     """The image of a job that the summary chose for the picture, [H, W, C]."""
-    return read_image(folder / cell["folder"] / "images" / f"{cell['shown']:04d}.png")
+    return read_image(folder / cell["folder"] / image_names(cell["shown"] + 1)[-1])

@@ -84,7 +84,7 @@ class StepSize:
 def mean_image(statistics: Statistics | None) -> Floats:
     """The mean image of all classes. Raises UserError where there are no statistics."""
     if statistics is None:
-        raise UserError("search.start=mean: expected statistics of such images; fit them: fooling stats data.path=…")
+        raise UserError("search.start=mean: no statistics for images of this size; fit them: fooling stats data.path=…")
     return np.asarray((statistics.mean.mean(axis=0) / 256).astype(np.float32))
 
 

@@ -25,7 +25,8 @@ from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
-Side = tuple[int, int]
+AXES = {1: ("unit",), 3: ("row", "column", "channel")}  # of a layer, by their number
+Side = tuple[int, int]  # height and width
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class DeepDream(GradientAscent):
         super().__init__(objective, params, threads)
         what = "the output of the class" if self.ascent.of_digit else describe(params)
         sides = ", ".join(f"{height}×{width}" for height, width in params.octaves)
-        self.notes += (f"raised is {what}; octaves {sides}",)
+        self.notes += (f"maximises {what}; octaves {sides}",)
 
     @classmethod
     def from_settings(
@@ -196,6 +197,3 @@ def layer_index(params: DreamParams, shapes: dict[str, Any]) -> Index:
             f"search.neuron={','.join(map(str, params.neuron))}: layer {layer} has {ranges}; expected {len(shape)} of them"
         )
     return params.neuron
-
-
-AXES = {1: ("unit",), 3: ("row", "column", "channel")}

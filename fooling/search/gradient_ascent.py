@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, probes
-from fooling.errors import UserError
+from fooling.errors import UserError, first_line
 from fooling.kernels.tables import Bytes, Floats
 from fooling.search.continuous import (
     SHIFT,
@@ -18,6 +18,7 @@ from fooling.search.continuous import (
     ContinuousSearch,
     IdentityKey,
     Initialization,
+    Shifts,
     StepSize,
     device_kind,
     generator,
@@ -29,7 +30,6 @@ from fooling.settings.fields import CRASHES
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
-Shifts = npt.NDArray[np.int32]
 SCORES_ALONE = "search=ga, search=anneal and search=pareto need scores alone"
 BLUR_SD = 0.5  # pixels, from noise; an image would fade
 
@@ -83,7 +83,7 @@ class GradientAscent(ContinuousSearch):
         self.check_gradient()
         self.notes: tuple[str, ...] = (f"gradients are computed on {device_kind()}",)
         if threads is not None:
-            self.notes += ("engine.threads is of engine=numba; gradients take the threads that JAX takes",)
+            self.notes += ("engine.threads applies only to engine=numba; JAX chooses its number of threads",)
 
     @classmethod
     def from_settings(
@@ -124,7 +124,7 @@ class GradientAscent(ContinuousSearch):
         except CRASHES as error:
             if isinstance(error, UserError):
                 raise
-            reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+            reason = f"{type(error).__name__}: {first_line(error)}"
             raise UserError(
                 f"the classifier's jax_fn cannot be differentiated ({reason}); gradients take a function of float32 images "
                 f"[N, H, W, C] of grey levels 0…255. {SCORES_ALONE}"

@@ -33,7 +33,7 @@ class Job:
 
     settings: RunSettings  # its digit is one class, or any
     objective: Objective
-    statistics: Statistics | None  # None: pixels are drawn from all grey levels equally
+    statistics: Statistics | None  # None: pixels are drawn uniformly from all grey levels
     criteria: StoppingCriteria
     judges: Mapping[str, Classifier]  # held-out classifiers by name
     report: ClassifierReport  # of the checks of the classifier
@@ -48,7 +48,9 @@ class Job:
     def fitted(self) -> Statistics:
         """The statistics. Raises UserError where there are none."""
         if self.statistics is None:
-            raise UserError("no statistics of such images; fit them on the classifier's data: fooling stats data.path=…")
+            raise UserError(
+                "no statistics for images of this size; fit them on the classifier's data: fooling stats data.path=…"
+            )
         return self.statistics
 
     @property
@@ -127,9 +129,12 @@ def digits(settings: RunSettings, classes: int) -> list[int]:
     """The target classes: one, several, or all."""
     if settings.digit == "any":
         raise UserError("digit=any: expected named classes, for example digit=0,1,2 or digit=all")
-    if settings.digit == "all":
-        return list(range(classes))
-    return [settings.digit] if isinstance(settings.digit, int) else list(settings.digit)
+    return class_list(settings.digit, classes)
+
+
+def class_list(digit: int | tuple[int, ...] | Literal["all"], classes: int) -> list[int]:
+    """One class, several, or all of so many."""
+    return list(range(classes)) if digit == "all" else [digit] if isinstance(digit, int) else list(digit)
 
 
 def is_exact(job: Job) -> bool:
@@ -180,12 +185,13 @@ def get_statistics(settings: RunSettings) -> Statistics:
 
 def get_classifier(settings: RunSettings, statistics: Callable[[], Statistics]) -> Classifier:
     """The classifier of the settings; `statistics` give the size of its images where it does not declare it."""
+    return open_classifier(settings.classifier, lambda: shape_and_labels(statistics()), settings.engine.threads or cores())
 
-    def shape_hint() -> tuple[tuple[int, int, int], tuple[str, ...]]:
-        height, width, channels = (int(side) for side in statistics().shape)
-        return (height, width, channels), tuple(str(label) for label in statistics().labels)
 
-    return open_classifier(settings.classifier, shape_hint, settings.engine.threads or cores())
+def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tuple[str, ...]]:
+    """(H, W, C) and class names of the images that statistics are of."""
+    height, width, channels = (int(side) for side in statistics.shape)
+    return (height, width, channels), tuple(str(label) for label in statistics.labels)
 
 
 def fit_to_start_image(
@@ -238,7 +244,7 @@ def fits(classifier: Classifier, statistics: Statistics) -> bool:
 
 
 def refuse_other_classes(settings: RunSettings, classifier: Classifier, statistics: Statistics) -> None:
-    """Refuses a prior of other classes than the classifier's: class 2 of 26 is no 2."""
+    """Refuses a prior of other classes than the classifier's: class 2 of 26 letters is not the digit 2."""
     weights = settings.prior.weights.model_dump()
     needed = any(weight for name, weight in weights.items() if name != "target")
     if needed and settings.prior.digit is None and classifier.num_classes != len(statistics.count):

@@ -28,6 +28,8 @@ from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
+OBJECTIVES = "objectives"  # target term and distance from the prior, beside a state's images
+
 
 @contextmanager
 def seeded(seed: int | str) -> Iterator[None]:
@@ -38,9 +40,6 @@ def seeded(seed: int | str) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
-
-
-OBJECTIVES = "objectives"  # target term and distance from the prior, beside a state's images
 
 
 class Fitness(base.Fitness):  # type: ignore[misc]

@@ -13,6 +13,10 @@ from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, exact_counts
 from fooling.records.record import Record
 from fooling.search.objective import Objective
 
+FRONT, FRONT_IMAGES = "front.csv", "front"  # in the record: the values of the images, and the folder that they are in
+FILES = (FRONT, f"{FRONT_IMAGES}/[0-9]*-[0-9]*.png")
+WORST_TARGET = 2.0  # the target term where the classifier is certain of another class: |0 − 1| + |1 − 0|
+BATCH = 1000  # images that are scored at a time
 Points = npt.NDArray[np.floating[Any]]
 
 
@@ -29,12 +33,6 @@ def hypervolume(points: Points, corner: tuple[float, float]) -> float:
     inside = points[(points < corner).all(axis=1)]
     first, second = inside[nondominated(inside)].T.astype(np.float64)
     return float((np.diff(first, append=corner[0]) * (corner[1] - second)).sum())
-
-
-FRONT, FRONT_IMAGES = "front.csv", "front"  # in the record: the values of the images, and the folder that they are in
-FILES = (FRONT, f"{FRONT_IMAGES}/[0-9]*-[0-9]*.png")
-WORST_TARGET = 2.0  # the target term where the classifier is certain of another class: |0 − 1| + |1 − 0|
-BATCH = 1000  # images that are scored at a time
 
 
 @dataclass(frozen=True)

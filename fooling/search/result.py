@@ -170,6 +170,11 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
     }
 
 
+def median_confidence_index(confidence: Floats) -> int:
+    """The image of median confidence, of confidences [N]; of an even number, the lower one of the two in the middle."""
+    return int(np.argsort(confidence, kind="stable")[(len(confidence) - 1) // 2])
+
+
 def first_passes(passes: npt.NDArray[np.float64]) -> dict[str, Any]:
     """AT_PASS at the first passage of each confidence, [passes, AT_PASS]; null where there was none."""
     return {

@@ -50,6 +50,7 @@ class State:
         return State(int(saved["state_generation"]), **arrays, aux=aux)
 
 
+FEEDBACK = "feedback.npz"  # of search=feedback, in the record: frames of run 0 with their scores, and the weights
 MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences; History holds the evaluations at which each is first reached
 PASSES = ("majority", "0.99", "0.999", "0.9999")  # gradient searches: the target is the arg-max; success at these
 AT_PASS = ("iteration", "norm", "distance", "spread")  # of the image at its first passage

@@ -17,11 +17,10 @@ from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records.record import Record
 from fooling.search.continuous import ContinuousSearch, Initialization, StepSize
 from fooling.search.objective import Objective
-from fooling.search.state import State
+from fooling.search.state import FEEDBACK, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
-FEEDBACK = "feedback.npz"  # in the record: frames of run 0 with their scores, and the weights
 RATE = 2.0  # default step size: grey levels, root mean square
 
 

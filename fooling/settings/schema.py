@@ -75,8 +75,8 @@ class ExternalSettings(ClassifierSettings):
         description="class names, [a,b]; [] = those of the model"
     )
     batch_size: BatchSize = Field(
-        description="images per call: 64 = at most 64, fixed:64 = exactly 64, auto = as many as possible, halved when memory "
-        "runs out"
+        description="images per call: 64 = at most 64, fixed:64 = exactly 64, auto = as many as possible, halved after a "
+        "failed call (http: after status 413)"
     )
 
     @model_validator(mode="after")

@@ -25,6 +25,9 @@ from fooling.statistics.pca import (
     sampling_stride,
 )
 
+Watch = Callable[[str, int, int], None]  # progress: the step, how much is done, of how much
+Array = npt.NDArray[Any]
+
 
 class Exemplars(NamedTuple):
     """Single images of a class: their places in it, in rising order [E], and the images [E, H, W, C]."""
@@ -100,10 +103,6 @@ def store_exemplars(exemplars: Exemplars, members: Bytes, before: int) -> None:
     """Copies those of the next images of a class that are exemplars; `before` of its images have passed already."""
     first, last = np.searchsorted(exemplars.places, [before, before + len(members)])
     exemplars.images[first:last] = members[exemplars.places[first:last] - before]
-
-
-Watch = Callable[[str, int, int], None]  # progress: the step, how much is done, of how much
-Array = npt.NDArray[Any]
 
 
 def fit_arrays(

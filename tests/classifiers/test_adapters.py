@@ -76,7 +76,8 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str, command: list[str] 
 
 @pytest.mark.parametrize("varied", [{}, {"batch": 7}, {"logits": False}])
 def test_onnx_gives_the_scores_of_the_same_network(here: Path, varied: dict, lenet: np.ndarray) -> None:
-    found = load_classifier("onnx", str(write_onnx(here / "lenet.onnx", **varied)))
+    left_open = {"shape": None, "output_name": None, "labels": []}
+    found = load_classifier("onnx", str(write_onnx(here / "lenet.onnx", **varied)), **left_open)
     assert isinstance(found, AdaptedClassifier)
     assert (found.input_shape, found.num_classes, found.inputs.layout) == ((28, 28, 1), 10, "NCHW")
     assert (found.output, found.fixed) == ("logit" if varied.get("logits", True) else "probability", "batch" in varied)
@@ -330,12 +331,12 @@ class Toy:
 
 def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> AdaptedClassifier:
     """A classifier of 4×5 images with three classes."""
-    from fooling.classifiers import as_word
     from fooling.classifiers.adapters.adapter import Model
     from fooling.settings import load
+    from fooling.settings.names import as_words
     from fooling.settings.schema import RunSettings
 
-    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
+    words = as_words("classifier", settings)
     chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
     return adapt(Model(Toy(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
 

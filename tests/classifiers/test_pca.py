@@ -39,9 +39,9 @@ def test_distances_and_scores(shape: tuple[int, int, int], method: str) -> None:
     images = np.concatenate([data.images[:7], random_images(shape, 5, seed=9)])
     expected = obvious(classifier, images)
     assert classifier.distances(images) == pytest.approx(expected, abs=1e-9)
-    powers = np.exp(-(expected - expected.min(axis=1, keepdims=True)) / classifier.divisor)
+    powers = np.exp(-(expected - expected.min(axis=1, keepdims=True)) / classifier.temperature)
     assert classifier(images) == pytest.approx(powers / powers.sum(axis=1, keepdims=True), abs=1e-6)
-    assert classifier.logits(images) == pytest.approx(-expected / classifier.divisor, abs=1e-4)
+    assert classifier.logits(images) == pytest.approx(-expected / classifier.temperature, abs=1e-4)
     found = check_classifier(classifier)
     assert (found.exact, found.sums_to_one) == (True, True)
     assert classifier(images[:0]).shape == (0, 4)
@@ -72,7 +72,7 @@ def test_means_are_those_of_the_projections() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_divisor_makes_the_mean_gap_five(method: str) -> None:
+def test_the_temperature_makes_the_mean_gap_five(method: str) -> None:
     classifier, data = make((8, 8, 1), method)
     ordered = np.sort(classifier.logits(data.images), axis=1)
     assert (ordered[:, -1] - ordered[:, -2]).mean() == pytest.approx(GAP, rel=1e-4)
@@ -105,15 +105,15 @@ def test_a_file_is_read_back(tmp_path: Path, method: str) -> None:
             changed = tensor.copy()
             changed.reshape(-1)[0] += 1
             assert replace(classifier, **{name: changed}).fingerprint != classifier.fingerprint
-    assert replace(classifier, divisor=2.5).fingerprint != classifier.fingerprint
+    assert replace(classifier, temperature=2.5).fingerprint != classifier.fingerprint
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"method": "nearest"}, "its header is damaged (method); expected one written by `fooling eigen`"),
-        ({"divisor": 0.0}, "its header is damaged (divisor)"),
-        ({"divisor": float("nan")}, "its header is damaged (divisor)"),
+        ({"temperature": 0.0}, "its header is damaged (divisor)"),
+        ({"temperature": float("nan")}, "its header is damaged (divisor)"),
         ({"centres": np.zeros((4, 3), np.float32)}, "tensor centres: expected float32 [4, 5], got float32 [4, 3]"),
         ({"centres": np.full((4, 5), np.nan, np.float32)}, "tensor centres holds numbers that are not finite"),
         ({"mean": np.full((1, 64), 70_000, np.int32)}, "tensor mean holds more than 255 grey levels"),

@@ -11,7 +11,7 @@ from builders import DATA, needs_mnist, random_images, random_network
 import fooling
 from fooling.classifiers import load_network
 from fooling.commands import dispatch
-from fooling.commands.damage import ablated_network, answer, detector, doses_of, evenly_spaced, probe_set, spread
+from fooling.commands.damage import ablated_network, answer, detector, doses_of, pictured, probe_set, spread
 from fooling.errors import UserError, guarded
 from fooling.settings import load
 from fooling.settings.experiments import DamageSettings
@@ -74,8 +74,8 @@ def test_the_detector_is_auroc_of_the_fall() -> None:
     falls = detector([{"fall": one["fall"] + 2} for one in evolved], real)
     assert (falls["auroc"], falls["of_one"]["least"]) == (1, 1)
     assert spread([1.0, 2, 3])["quartiles"] == [1.5, 2.5]
-    assert evenly_spaced([1, 2, 5, 11, 22, 55]) == [1, 5, 55]
-    assert evenly_spaced([4]) == [4]
+    assert pictured([(100 * n / 64, n) for n in (55, 1, 2, 5, 11, 22, 5)]) == [1, 5, 55]
+    assert pictured([(6.25, 4)]) == [4]
 
 
 def test_more_damage_destroys_more(home: Path, pca_file: Path) -> None:

@@ -156,7 +156,7 @@ def test_it_is_repeated_from_its_own_settings(home: Path) -> None:
         (["control=true"], "control: the command compares the attack with its control; choose with arms="),
         (["prior.digit=3"], "prior.digit: the command compares"),
         (["preset=mismatched"], "preset: a preset chooses a prior"),
-        (["rungs=[all,none]"], "rungs: all stands for every one of them; leave the others out, got all, none"),
+        (["rungs=[all,none]"], "rungs: all already includes every value; give all alone, got all, none"),
         (["search=pareto", "rungs=eigen", "population=4", "selected=2"], "got control=true, which disables it"),
         (["digit=3,12"], "digit=12: expected a class from 0 to 9"),
     ],

@@ -197,6 +197,10 @@ def test_evolve_is_the_command(home: Path) -> None:
         digit=6, runs=3, search={"generations": 12, "population": 20}, prior={"weights": {"variogram": 0.5}}
     )
     assert np.array_equal(result.images, nested.images)
+    grouped = fooling.evolve(classifier={"name": "mnist_mlp2"}, digit=1, runs=1, generations=1, out="c")
+    assert read_run(Path("c"))["classifier"] == "mnist_mlp2"
+    named = fooling.evolve(classifier="mnist_mlp2", digit=1, runs=1, generations=1)
+    assert np.array_equal(grouped.scores, named.scores)
     for i, image in enumerate(result.images):
         assert np.array_equal(image, read_image(Path(f"a/images/{i:04d}.png")))
     assert result.folder == "b"

@@ -135,12 +135,12 @@ def test_it_says_what_is_less_than_was_asked_for(
     said = capsys.readouterr().out
     assert "components=6, not 40: the smallest class has 7 images" in said
     assert "exemplars=7, not 300: the smallest class has 7 images" in said
-    assert "eigen-images" not in said
+    assert "principal components" not in said
     monkeypatch.setattr(eigen, "ROOM", 4 * 64 * 5)
     monkeypatch.setattr(fit, "ROOM", 4 * 64 * 5)
     assert call(*words) == 0
     said = capsys.readouterr().out
-    assert "eigen-images: of 5 images a class at most, evenly spaced (64 pixels, 4 classes)" in said
+    assert "principal components: of at most 5 images a class, evenly spaced (64 pixels an image, 4 classes)" in said
     assert "components=3, not 40: 64 pixels an image, 4 classes" in said  # every second of 7 images: 4
     assert "exemplars=5, not 300: 64 pixels an image, 4 classes" in said
     found = Statistics.load(home / "stats.npz")

@@ -2,13 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fooling.plots import percent
+from fooling.plots import evenly_spaced, percent
 from fooling.plots.record import (
     Curve,
     draw_success,
@@ -107,6 +109,27 @@ def test_a_sweep_has_a_curve_a_class(tmp_path: Path) -> None:
 )
 def test_no_confidence_is_rounded_up(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "places"),
+    [(14, 7, [0, 2, 4, 6, 9, 11, 13]), (6, 3, [0, 2, 5]), (2, 7, [0, 1]), (1, 3, [0]), (61, 7, [0, 10, 20, 30, 40, 50, 60])],
+)
+def test_places_are_evenly_spaced(number: int, most: int, places: list[int]) -> None:
+    assert evenly_spaced(number, most) == places
+
+
+def test_pictures_are_drawn_without_jax() -> None:
+    code = "import sys; import fooling.plots.record; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_confidence_of_four_decimals_is_written_exactly() -> None:
+    # 0.57 · 10⁴ is 5699.999… in floating point
+    written = [percent(k / 10**4) for k in range(10**4)]
+    assert written == [f"{k // 100}.{k % 100:02d} %" for k in range(10**4)]
+    float32 = [percent(float(np.float32(k / 100))) for k in (29, 57, 95)]
+    assert float32 == ["29.00 %", "57.00 %", "95.00 %"]
 
 
 @pytest.mark.parametrize(("shape", "mode"), [((28, 20, 1), "L"), ((28, 20, 3), "RGB")])

@@ -15,7 +15,7 @@ from fooling.records.record import read_run
 from fooling.run import prepare
 from fooling.search import SEARCHES
 from fooling.search.job import Job
-from fooling.search.weight_feedback import FEEDBACK
+from fooling.search.state import FEEDBACK
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 

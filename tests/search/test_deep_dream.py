@@ -120,7 +120,7 @@ def test_fed_back_again_and_again_it_is_an_animation(picture: Path, tmp_path: Pa
     image = read_image(tmp_path / "r" / run["images"][0]["file"])
     windows = TiledClassifier(fooling.load_classifier("mnist_cnn"), (28, 38, 1))
     assert run["images"][0]["confidence"] == pytest.approx(float(windows(image[None])[0, 2]), abs=1e-6)
-    assert any("raised is layer conv2; octaves 28×38" in note for note in run["notes"])
+    assert any("maximises layer conv2; octaves 28×38" in note for note in run["notes"])
 
 
 def test_an_interrupted_dream_goes_on_as_if_nothing_had_been(picture: Path, tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ def test_a_search_improves(home: Any) -> None:
     assert rows[-1]["best_cost"] < 0.7 * rows[0]["best_cost"]
     run = (home / "r/run.json").read_text()
     assert "engine=jax runs on cpu" in run
-    assert "engine.threads is of engine=numba" in run
+    assert "engine.threads applies only to engine=numba" in run
     assert '"reproducible": "exact"' in run
 
 

@@ -79,8 +79,8 @@ def changed_children(inputs: GenerationInputs, limit: int, numbers: Ints) -> Cha
     parent_words = first_words(PARENTS, children, inputs.generation, runs, inputs.seed)
     reset_words = first_words(RESET, children, inputs.generation, runs, inputs.seed)
     m, w = list_changes(inputs, limit, changes, workspace, children, runs, parent_words, reset_words)
-    rows, is_new, changed, whole, ends, pixels_, levels = changes
-    return ChangedPixels(rows, is_new, changed[:m], whole[:w], ends[: m + 1], pixels_[: ends[m]], levels[: ends[m]])
+    rows, is_new, changed, whole, ends, places, levels = changes
+    return ChangedPixels(rows, is_new, changed[:m], whole[:w], ends[: m + 1], places[: ends[m]], levels[: ends[m]])
 
 
 class Workspace(NamedTuple):

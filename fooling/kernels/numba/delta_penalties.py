@@ -15,6 +15,8 @@ from fooling.kernels.numba.network import network_sums
 from fooling.kernels.numba.philox import U, Whole
 from fooling.kernels.tables import Bytes, Floats, Ints
 
+UNITS = 64  # weights are padded to a multiple of so many units
+
 
 class Changes(NamedTuple):
     """Children as lists of changed pixels: child j is parent rows[j] but for pixels ends[j] … ends[j + 1] − 1."""
@@ -98,9 +100,6 @@ def coordinates(height: int, width: int) -> tuple[npt.NDArray[np.int32], npt.NDA
     for place in range(height * width):
         column[place], line[place] = place % width, place // width
     return column, line
-
-
-UNITS = 64  # weights are padded to a multiple of so many units
 
 
 class Statistic(NamedTuple):

@@ -13,6 +13,7 @@ from fooling.kernels.tables import EIGEN_LANES as LANES
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, TermTarget
 
 
+# --- eigen ------------------------------------------------------------------------------------------------------------
 def eigen_term(
     images: Bytes,
     target_index: Ints,
@@ -50,7 +51,7 @@ def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) ->
 
 @jit_inline
 def add_eigen(sums: Weights, weights: Weights, pixel: U, increase: np.int32) -> None:
-    """Adds rise·weights; |Σ weights·levels| ≤ 2¹²·255·√P, so 32 bits hold it up to millions of pixels."""
+    """Adds increase·weights; |Σ weights·levels| ≤ 2¹²·255·√P, so 32 bits hold it up to millions of pixels."""
     for step in range(0, len(sums), LANES):
         for i in range(LANES):
             at = U(step + i)
@@ -104,6 +105,7 @@ def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual
         values[q] = max(near - margin, 0.0) + max(outside - margin, 0.0)
 
 
+# --- regional ---------------------------------------------------------------------------------------------------------
 def regional_term(images: Bytes, target_index: Ints, grid: int, target: TermTarget) -> Floats:
     """Mean over regions of |mean − target mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N]; see the reference."""
     shape = images.shape[1:]
@@ -112,12 +114,12 @@ def regional_term(images: Bytes, target_index: Ints, grid: int, target: TermTarg
 
 def regional_parts(images: Bytes, grid: int, reach: int) -> Ints:
     """Sums of each region, see `reference.penalties.regional_parts`."""
-    return count_parts(images, regions(images.shape[1], images.shape[2], grid), reach)
+    return count_regional_parts(images, regions(images.shape[1], images.shape[2], grid), reach)
 
 
 def regional_update(parts: Ints, changes: Changes, shape: tuple[int, ...], grid: int, target: TermTarget) -> Ints:
     """Sums [Q, C, regions·(1 + 2·L)] of the parents → of the children."""
-    return update_all(parts, changes, regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, target))
+    return update_regional_parts(parts, changes, regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, target))
 
 
 def regional_distance(parts: Ints, shape: tuple[int, ...], target_index: Ints, grid: int, target: TermTarget) -> Floats:
@@ -132,7 +134,7 @@ def reach_of(shape: tuple[int, ...], grid: int, target: TermTarget) -> int:
 
 
 @jit
-def count_parts(images: Bytes, region: Ints, reach: int) -> Ints:
+def count_regional_parts(images: Bytes, region: Ints, reach: int) -> Ints:
     """Fills in the sums of images [N, H, W, C], `region` [H·W]."""
     n, height, width, channels = images.shape
     size = 1 + 2 * reach
@@ -152,7 +154,7 @@ def count_parts(images: Bytes, region: Ints, reach: int) -> Ints:
 
 
 @jit
-def update_all(parts: Ints, changes: Changes, region: Ints, width: int, reach: int) -> Ints:
+def update_regional_parts(parts: Ints, changes: Changes, region: Ints, width: int, reach: int) -> Ints:
     """The sums of the children."""
     result = np.empty((len(changes.rows), parts.shape[1], parts.shape[2]), dtype=np.int64)
     update_regional(result, parts, changes, np.empty(changes.parents.shape[1], dtype=np.uint8), region, width, reach)

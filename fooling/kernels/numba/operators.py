@@ -146,9 +146,9 @@ def put_rectangle(inputs: GenerationInputs, operators: Operators | None, pixels:
 def rectangle(inputs: GenerationInputs, height: int, child: U32, run: U32) -> tuple[Whole, Whole, Whole, Whole]:
     """First and last line, first and last column of the rectangle that a child takes from its second parent."""
     w0, w1, w2, w3 = philox(0, U32(RECTANGLE + child), inputs.generation, run, inputs.seed)
-    one, rates_and_tables = np.int64((U(w0) * U(height)) >> SHIFT), np.int64((U(w1) * U(height)) >> SHIFT)
+    one, two = np.int64((U(w0) * U(height)) >> SHIFT), np.int64((U(w1) * U(height)) >> SHIFT)
     three, four = np.int64((U(w2) * U(inputs.width)) >> SHIFT), np.int64((U(w3) * U(inputs.width)) >> SHIFT)
-    top, bottom = (one, rates_and_tables) if one < rates_and_tables else (rates_and_tables, one)
+    top, bottom = (one, two) if one < two else (two, one)
     left, right = (three, four) if three < four else (four, three)
     return top, bottom, left, right
 

@@ -13,6 +13,9 @@ from fooling.kernels.numba.philox import U
 from fooling.kernels.reference.penalties import pair_counts
 from fooling.kernels.tables import ANY, Bytes, Doubles, Floats, Ints, TermTarget
 
+PASS = 1 << 20  # pixels whose summed differences surely fit 32 bits
+STEP = 32  # pixels of a line that are read at a time
+
 
 @jit
 def weighted_l1(parts: Ints, denominators: Doubles, target_index: Ints, target: TermTarget, scale: int) -> Floats:
@@ -52,10 +55,6 @@ def one_hot_distance(scores: Floats, target: int) -> float:
     for k in range(len(scores)):
         total += abs(np.float64(scores[k]) - (1.0 if k == target_class else 0.0))
     return total
-
-
-PASS = 1 << 20  # pixels whose summed differences surely fit 32 bits
-STEP = 32  # pixels of a line that are read at a time
 
 
 # --- scoring: integer parts -----------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ class OperatorRates(NamedTuple):
     gaussian: int = 0  # of pixels
     polynomial: int = 0  # of pixels
     blur: int = 0  # of places
-    gaussian_table: Words = NO_PERTURBATIONS  # [256, 256], see `table.gaussian_table`
-    polynomial_table: Words = NO_PERTURBATIONS  # [256, 256], see `table.polynomial_table`
+    gaussian_table: Words = NO_PERTURBATIONS  # [256, 256], see `tables.gaussian_perturbations`
+    polynomial_table: Words = NO_PERTURBATIONS  # [256, 256], see `tables.polynomial_perturbations`
 
 
 ORIGINAL = OperatorRates()  # none of them

@@ -116,7 +116,9 @@ class DeapEngine:
     ) -> None:
         self.objective, self.params = objective, params
         self.toolbox = make_toolbox(objective, params)
-        self.notes: tuple[str, ...] = ("engine.threads is of engine=numba; engine=deap takes one",) if threads else ()
+        self.notes: tuple[str, ...] = ()
+        if threads is not None:
+            self.notes += ("engine.threads applies only to engine=numba; engine=deap uses one thread",)
         if toolbox:
             call_named("engine.toolbox", toolbox, "a function that takes a toolbox", self.toolbox)
             self.notes += (f"engine.toolbox: operators by {toolbox}",)

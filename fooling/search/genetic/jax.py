@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fooling.errors import UserError
+from fooling.errors import UserError, first_line
 from fooling.kernels import jax as kernels
 from fooling.kernels.jax.operators import as_table
 from fooling.kernels.jax.philox import FAR
@@ -68,7 +68,7 @@ class JaxEngine:
         several = f"{len(self.devices)} × " if len(self.devices) > 1 else ""
         self.notes: tuple[str, ...] = (f"engine=jax runs on {several}{self.devices[0].device_kind}",)
         if threads is not None:
-            self.notes += ("engine.threads is of engine=numba; engine=jax takes the threads that JAX takes",)
+            self.notes += ("engine.threads applies only to engine=numba; JAX chooses its number of threads",)
 
     @classmethod
     def from_settings(
@@ -259,9 +259,8 @@ def check_job(objective: Objective, params: GeneticParams) -> None:
 
 def find_devices() -> list[Any]:
     """The devices of the best kind that JAX finds. Raises UserError where there is none."""
-
     try:
         return list(jax.devices())
     except Exception as error:
-        platforms, reason = os.environ.get("JAX_PLATFORMS", ""), str(error).partition("\n")[0] or type(error).__name__
-        raise UserError(f"engine=jax: JAX finds no device (JAX_PLATFORMS={platforms}): {reason}") from error
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        raise UserError(f"engine=jax: JAX finds no device (JAX_PLATFORMS={platforms}): {first_line(error)}") from error
