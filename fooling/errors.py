@@ -1,31 +1,62 @@
-"""What ends a command early, bad input or a user who stops it, and the exit code that follows."""
+"""What ends a command early, bad input or a user who stops it, and the exit code that follows; foreign text made printable."""
 
 import io
 import os
 import signal
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED, TERMINATED = 130, 143  # exit codes after SIGINT; after SIGTERM and SIGHUP
 
+LONGEST_MESSAGE = 4000  # letters of a message; its end, which says what to do, is kept
+LONGEST_NAME = 200  # letters of a name from a file, a server or a model
+
+
+def printable(text: object, limit: int = LONGEST_NAME) -> str:
+    """Foreign text for terminals, tables and files: control characters as \\x1b, the middle left out beyond `limit` letters."""
+    letters = without_middle(str(text), limit)
+    return letters if letters.isprintable() else without_middle("".join(map(visible, letters)), limit)
+
+
+def without_middle(letters: str, limit: int) -> str:
+    """A text of at most `limit` letters: its beginning, … and its last quarter."""
+    end = limit // 4
+    return letters if len(letters) <= limit else f"{letters[: limit - end - 1]}…{letters[len(letters) - end :]}"
+
+
+def visible(letter: str) -> str:
+    """A letter or a space of any width as it is; control and format characters and halves of letters by their number."""
+    keep = letter.isprintable() or unicodedata.category(letter) == "Zs"
+    return letter if keep else letter.encode("unicode_escape").decode()
+
 
 class UserError(ValueError):
-    """Bad input: says what was expected, what was got and what to do. Shown without a traceback, exit code 2."""
+    """Bad input: says what was expected, what was got and what to do. Shown without a traceback, exit code 2.
+
+    Its message is one line without control characters, whatever foreign text is part of it.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(" ".join(str(message).splitlines()), LONGEST_MESSAGE))
 
 
 class Interrupted(Exception):  # noqa: N818
     """The user stopped a job; its record holds a checkpoint."""
 
 
-def first_line(message: BaseException | str, limit: int = 200) -> str:
-    """The beginning of a message on one line, without unprintable characters; of an error without a message, its name."""
-    text = " ".join(str(message).split())
+def first_line(message: BaseException | str, limit: int = LONGEST_NAME) -> str:
+    """A message on one line, printable and without its middle where it is long; of an error without a message, its name."""
+    try:
+        text = " ".join(str(message).split())
+    except Exception:  # foreign errors may have no text
+        text = ""
     if not text:
         return "nothing" if isinstance(message, str) else type(message).__name__
-    return "".join(letter for letter in text[:limit] if letter.isprintable())
+    return printable(text, limit)
 
 
 def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
@@ -50,7 +81,7 @@ def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
         return INTERRUPTED
     finally:
         restore_signals(before)
-    sys.stderr.write(f"fooling: {' '.join(message.splitlines())}\n")
+    sys.stderr.write(f"fooling: {UserError(message)}\n")
     return 2
 
 

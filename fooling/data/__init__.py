@@ -1,5 +1,6 @@
 """Labelled image sets, whole or in pieces: IDX files, .npz, folders of images per class, scikit-learn's digits; drawings."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from fooling.data.readers import KINDS, DataSource, Labels, SplitReader, piece_s
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.settings.fields import user_path
+from fooling.settings.files import check_size
 
 Split = Literal["train", "test", "all"]
 HELD_OUT = 6  # every sixth image of each class is a test image, if the set has no test part
@@ -75,6 +77,7 @@ def load_data(path: str | None, kind: str = "auto", split: Split = "train") -> I
     a test part, every sixth image of each class, in order, is a test image.
     """
     stream = stream_data(path, kind, split)
+    check_size(path or stream.source, "images", len(stream.labels) * math.prod(stream.shape))
     images = np.concatenate(list(stream.pieces()))
     return ImageSet(images, stream.labels, stream.classes, stream.source, stream.notes)
 

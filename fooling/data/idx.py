@@ -2,10 +2,10 @@
 
 import gzip
 import hashlib
-import logging
 import math
 import os
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import UserError, first_line
+from fooling.settings.files import BLOCK, check_file, check_size
 
 GZIP = b"\x1f\x8b"
 UNSIGNED_BYTE = 8
-MAX_BYTES = 1 << 33  # of a decompressed file
-BLOCK = 1 << 20  # bytes read at a time: reading MAX_BYTES at once would allocate that much memory
 
 
 def read_idx(path: Path, dimensions: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """The array uint8 in an IDX file, with one of these numbers of dimensions. Raises UserError."""
-    rows = max(1, BLOCK // math.prod(idx_shape(path, dimensions)[1:]))
+    shape = idx_shape(path, dimensions)
+    check_size(path, "arrays", math.prod(shape))
+    rows = max(1, BLOCK // math.prod(shape[1:]))
     return np.concatenate(list(idx_pieces(path, dimensions, rows)))
 
 
@@ -79,6 +80,7 @@ def read_header(path: Path, content: BinaryIO, dimensions: tuple[int, ...]) -> t
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The file's content, decompressed if its first bytes (not its name) say that it is gzipped."""
     try:
+        check_file(path)
         with path.open("rb") as file:
             is_gzipped = file.read(2) == GZIP
         with cast("BinaryIO", gzip.open(path)) if is_gzipped else path.open("rb") as content:
@@ -91,8 +93,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def inflate(path: Path, largest: int = MAX_BYTES) -> bytes:
-    """The file's content, decompressed if it is gzipped; at most `largest` bytes."""
+def inflate(path: Path, largest: int) -> bytes:
+    """The file's content, decompressed if it is gzipped. Raises UserError for more than `largest` bytes."""
     blocks, size = [], 0
     with opened(path) as content:
         while size <= largest and (block := content.read(BLOCK)):
@@ -121,6 +123,9 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 TIMEOUT = 60  # seconds without a response
+LONGEST = 3600  # seconds for a file
+CHUNK = 1 << 14  # bytes received at a time
+GZIP_MORE = 1 << 12  # bytes by which a gzipped file may be larger than its content
 
 
 def get_mnist(
@@ -155,17 +160,12 @@ def make_writable(folder: Path) -> None:
 
 def fetch(path: Path, digest: str, size: int, mirrors: Sequence[str]) -> str:
     """Downloads one file; → the mirror that had it. Raises UserError if none has."""
-    import pooch
-
-    pooch.get_logger().setLevel(logging.ERROR)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     reasons = []
     for mirror in mirrors:
         url = mirror.rstrip("/") + "/" + path.name
         try:
-            part.unlink(missing_ok=True)
-            downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
-            pooch.retrieve(url, known_hash=None, fname=part.name, path=path.parent, downloader=downloader)
+            download(url, part, size + GZIP_MORE)
             received = content_digest(part, size)
             if received == digest:
                 part.replace(path)
@@ -177,6 +177,22 @@ def fetch(path: Path, digest: str, size: int, mirrors: Sequence[str]) -> str:
         finally:
             part.unlink(missing_ok=True)
     raise UserError(f"{path.name}: no mirror has it; " + "; ".join(reasons))
+
+
+def download(url: str, path: Path, largest: int) -> None:
+    """Writes what is at an address into a file. Raises OSError, also for more than `largest` bytes: no more are received."""
+    import requests
+
+    end, size = time.monotonic() + LONGEST, 0
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response, path.open("wb") as file:
+        response.raise_for_status()
+        for chunk in response.iter_content(CHUNK):
+            size += len(chunk)
+            if size > largest:
+                raise OSError(f"expected at most {largest:,} bytes, got more")
+            if time.monotonic() > end:
+                raise OSError(f"expected the file within {LONGEST:,} s, got {size:,} bytes of it")
+            file.write(chunk)
 
 
 def content_digest(path: Path, size: int) -> str:

@@ -1,5 +1,8 @@
 """Image files: one opener for data sets, drawings and searches; and images resized, letterboxed, translated, rescaled."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +12,7 @@ from PIL import Image, ImageOps
 
 from fooling.errors import UserError, first_line
 from fooling.kernels.tables import Bytes, Doubles
+from fooling.settings.files import check_file, check_size
 
 Shape = tuple[int, int, int]
 Ground = Literal["black", "contrast"]  # of transparent images; contrast: white, but black for what is light in the mean
@@ -23,8 +27,9 @@ ENDINGS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-FORMATS = (*dict.fromkeys(ENDINGS.values()), "PPM")  # that Pillow may open
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # that Pillow may open: none of them starts a program
 MAX_SIDE = 16384  # pixels; checked before decoding, as a small file may hold a huge image
+PIXEL_BYTES = 4  # of a decoded pixel, at most
 ORIENTATION = 0x0112  # EXIF tag
 SIXTEEN_BITS = 65535
 
@@ -66,6 +71,36 @@ class ImageFile(NamedTuple):
         return any(note.startswith("levels ") for note in self.notes)
 
 
+@contextmanager
+def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image.Image]:
+    """An image file of one of these formats, decoded when it is used. Every picture is opened here.
+
+    Raises UserError for whatever goes wrong with it, for sides above `MAX_SIDE`, more pixels than the ceiling, and for devices.
+    """
+    before = Image.MAX_IMAGE_PIXELS  # Pillow's own ceiling
+    try:
+        check_file(path, "picture")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, about damaged files
+            Image.MAX_IMAGE_PIXELS = None
+            with Image.open(path, formats=formats) as image:
+                check_pixels(path, image.width, image.height)
+                yield image
+    except UserError as error:
+        raise UserError(error if str(path) in str(error) else f"{path}: {error}") from error
+    except Exception as error:  # a damaged image raises almost anything
+        raise UserError(f"{path}: is not a picture that can be read ({first_line(error)})") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def check_pixels(path: Path, width: int, height: int) -> None:
+    """Raises UserError for an image that is too large to be decoded."""
+    if max(width, height) > MAX_SIDE:
+        raise UserError(f"{path}: expected at most {MAX_SIDE} pixels a side, got {width}×{height}")
+    check_size(f"{path}: {width}×{height} pixels", "picture", width * height * PIXEL_BYTES)
+
+
 def open_image(path: Path, ground: Ground = "black") -> ImageFile:
     """An image file of one of `FORMATS`: upright, without transparency, C = 1 if it is grey, else 3.
 
@@ -73,20 +108,13 @@ def open_image(path: Path, ground: Ground = "black") -> ImageFile:
     bits and real numbers are stretched to their range. A grey image that is stored as colour keeps three channels. All of this
     is reported in `notes`. Raises UserError for a file that cannot be read, and for sides above `MAX_SIDE`.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if max(image.size) > MAX_SIDE:
-                raise UserError(f"expected at most {MAX_SIDE} pixels a side, got {image.width}×{image.height}")
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            notes = ["turned upright (EXIF)"] if image.getexif().get(ORIENTATION, 1) != 1 else []
-            mode = MODE_NAMES.get(image.mode, image.mode)
-            description = f"{image.format or 'picture'} {upright.width}×{upright.height}, {mode}"
-            levels, conversions = levels_of(upright, ground)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except Exception as error:  # a damaged image raises almost anything
-        raise UserError(f"{path}: is not a picture that can be read ({first_line(error)})") from error
+    with opened(path) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        notes = ["turned upright (EXIF)"] if image.getexif().get(ORIENTATION, 1) != 1 else []
+        mode = MODE_NAMES.get(image.mode, image.mode)
+        description = f"{image.format or 'picture'} {upright.width}×{upright.height}, {mode}"
+        levels, conversions = levels_of(upright, ground)
     return ImageFile(levels, description, (*notes, *conversions))
 
 
@@ -145,11 +173,8 @@ def read_image(path: Path) -> Bytes:
 
 def is_colour(path: Path) -> bool:
     """Whether an image file is read as three channels; only its header is read. Raises UserError."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return image.mode not in GREY | GREY_WITH_ALPHA | WIDE
-    except Exception as error:  # a damaged image raises almost anything
-        raise UserError(f"{path}: is not a picture that can be read ({first_line(error)})") from error
+    with opened(path) as image:
+        return image.mode not in GREY | GREY_WITH_ALPHA | WIDE
 
 
 # --- size ---------------------------------------------------------------------------------------------------------------

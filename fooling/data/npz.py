@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from fooling.errors import UserError, first_line
+from fooling.errors import UserError, first_line, printable
+from fooling.settings.files import BLOCK, check_file, check_size
 
 Array = npt.NDArray[Any]
 MAX_FORTRAN = 1 << 30  # bytes of an array in Fortran order, which has to be read whole
+MAX_DIRECTORY = 1 << 20  # bytes of the list of members of a zip file, some 10,000 names
+MAX_HEADER = 10_000  # bytes that describe an array
+PLAIN_OR_DEFLATED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as NumPy writes them; other methods have no bound on memory
 
 
 class ArrayHeader(NamedTuple):
@@ -29,16 +34,19 @@ class ArrayHeader(NamedTuple):
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """All arrays of an .npz file by name. Raises UserError for another or damaged file, and for Python objects."""
-    with plain(path):
-        content = path.read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+    """All arrays of an .npz file by name. Raises UserError for another, damaged or too large file, and for Python objects."""
+    arrays = {}
+    with plain(path), archive_of(path) as archive:
+        check_size(path, "arrays", sum(member.file_size for member in archive.infolist()))
+        for name in (name.removesuffix(".npy") for name in archive.namelist()):
+            with numbers_of(archive, path, name) as (file, member):
+                arrays[name] = read_shaped(file, member)
+    return arrays
 
 
 def array_names(path: Path) -> list[str]:
     """The names of the arrays of an .npz file. Raises UserError for another file."""
-    with plain(path), zipfile.ZipFile(path) as archive:
+    with plain(path), archive_of(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
@@ -49,10 +57,16 @@ def describe_array(path: Path, name: str) -> ArrayHeader:
 
 
 def read_array(member: ArrayHeader) -> Array:
-    """A whole array."""
+    """A whole array. Raises UserError for a damaged one, and for one above the ceiling."""
     with opened(member.path, member.name) as (file, _):
-        content = read_numbers(file, member, math.prod(member.shape))
-        return content.reshape(member.shape, order="F" if member.is_fortran else "C")
+        return read_shaped(file, member)
+
+
+def read_shaped(file: IO[bytes], member: ArrayHeader) -> Array:
+    """The same from the open file."""
+    check_size(f"{member.path}: {printable(member.name)}", "arrays", math.prod(member.shape) * member.dtype.itemsize)
+    numbers = read_numbers(file, member, math.prod(member.shape))
+    return numbers.reshape(member.shape, order="F" if member.is_fortran else "C")
 
 
 def array_pieces(member: ArrayHeader, number: int) -> Iterator[Array]:
@@ -77,26 +91,88 @@ def array_pieces(member: ArrayHeader, number: int) -> Iterator[Array]:
 
 def read_numbers(file: IO[bytes], member: ArrayHeader, size: int) -> Array:
     """The next `size` numbers of an array, [size]. Raises ValueError where the file ends before."""
-    content = file.read(size * member.dtype.itemsize)
-    if len(content) < size * member.dtype.itemsize:
-        raise ValueError(f"{member.name} ends before its {' × '.join(map(str, member.shape))} numbers")
-    return np.frombuffer(content, dtype=member.dtype)
+    numbers, start = np.empty(size, dtype=member.dtype), 0
+    room = numbers.view(np.uint8)
+    while start < len(room) and (block := file.read(min(BLOCK, len(room) - start))):
+        room[start : start + len(block)] = np.frombuffer(block, dtype=np.uint8)
+        start += len(block)
+    if start < len(room):
+        raise ValueError(too_short(member))
+    return numbers
+
+
+def too_short(member: ArrayHeader) -> str:
+    """What is wrong with an array that has fewer bytes than its header says."""
+    return f"{member.name} ends before its {' × '.join(map(str, member.shape))} numbers"
 
 
 @contextmanager
 def opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], ArrayHeader]]:
     """An array's numbers as an open file, positioned after its header."""
-    with plain(path), zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-        version = npy.read_magic(file)
-        if version not in HEADERS:
-            raise ValueError(f"{name} is of version {version} of the format")
-        shape, is_fortran, dtype = HEADERS[version](file)
-        if dtype.hasobject:
-            raise ValueError(f"{name} is of Python objects")
-        yield file, ArrayHeader(path, name, shape, dtype, is_fortran)
+    with plain(path), archive_of(path) as archive, numbers_of(archive, path, name) as found:
+        yield found
 
 
-HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+@contextmanager
+def numbers_of(archive: zipfile.ZipFile, path: Path, name: str) -> Iterator[tuple[IO[bytes], ArrayHeader]]:
+    """The same in an open archive. Raises ValueError for a header that promises more than there is."""
+    about = archive.getinfo(f"{name}.npy")
+    if about.compress_type not in PLAIN_OR_DEFLATED:
+        raise ValueError(f"{name} is compressed by method {about.compress_type}; expected numpy.savez or savez_compressed")
+    with archive.open(about) as file:
+        shape, is_fortran, dtype, start = read_header(file, name)
+        member = ArrayHeader(path, name, shape, dtype, is_fortran)
+        if start + math.prod(shape) * dtype.itemsize > about.file_size:
+            raise ValueError(too_short(member))
+        yield file, member
+
+
+def read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, Fortran order, type and the header's bytes. Raises ValueError for another header and for Python objects."""
+    magic = file.read(npy.MAGIC_LEN)
+    version = npy.read_magic(io.BytesIO(magic))
+    if version not in HEADERS:
+        raise ValueError(f"{name} is of version {version} of the format")
+    form, read = HEADERS[version]
+    prefix = file.read(struct.calcsize(form))
+    (length,) = struct.unpack(form, prefix)
+    if length > MAX_HEADER:
+        raise ValueError(f"{name}: expected a header of at most {MAX_HEADER:,} bytes, got {length:,}")
+    shape, is_fortran, dtype = read(io.BytesIO(prefix + file.read(length)), max_header_size=MAX_HEADER)
+    if dtype.hasobject:
+        raise ValueError(f"{name} is of Python objects")
+    if not dtype.itemsize:
+        raise ValueError(f"{name}: expected numbers or text, got {dtype.str}")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name}: expected sizes from 0 on, got {shape}")
+    return shape, is_fortran, dtype, len(magic) + len(prefix) + length
+
+
+HEADERS: dict[tuple[int, int], tuple[str, Any]] = {  # version of the format → how the header's length is written, its reader
+    (1, 0): ("<H", npy.read_array_header_1_0),
+    (2, 0): ("<I", npy.read_array_header_2_0),
+}
+
+
+class DirectoryReader(io.FileIO):
+    """A file for zipfile, which reads the list of members at once, however long the file says that it is."""
+
+    limit: int | None = MAX_DIRECTORY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes. Raises ValueError for more than `limit`."""
+        if self.limit is not None and size is not None and size > self.limit:
+            raise ValueError(f"expected a list of arrays of at most {self.limit:,} bytes, got {size:,}")
+        return super().read(size) or b""
+
+
+@contextmanager
+def archive_of(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An .npz file as an open zip file."""
+    check_file(path)
+    with DirectoryReader(path) as file, zipfile.ZipFile(file) as archive:
+        file.limit = None
+        yield archive
 
 
 @contextmanager

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from fooling.data.idx import idx_pieces, idx_shape, read_idx
 from fooling.data.images import ENDINGS, ImageFile, Shape, is_colour, open_image
 from fooling.data.npz import ArrayHeader, array_names, array_pieces, describe_array, read_array
-from fooling.errors import UserError
+from fooling.errors import UserError, first_line, printable
 from fooling.kernels.tables import Bytes, Ints
+from fooling.settings.files import check_size
 
 
 class ImageFolder(NamedTuple):
@@ -45,7 +46,7 @@ def list_images(folder: Path) -> ImageFolder:
     if not folders:
         raise UserError(f"{folder}: expected a folder of pictures per class, got none")
     numbered = all(child.name.isdecimal() and int(child.name) < 1000 for child in folders)
-    classes = [str(k) for k in range(int(folders[-1].name) + 1)] if numbered else [child.name for child in folders]
+    classes = [str(k) for k in range(int(folders[-1].name) + 1)] if numbered else [printable(child.name) for child in folders]
     if numbered and len({int(child.name) for child in folders}) < len(folders):
         raise UserError(f"{folder}: two folders are named by the same class number; expected one folder per class")
     numbers = [int(child.name) for child in folders] if numbered else list(range(len(folders)))
@@ -137,13 +138,15 @@ def read_idx_pair(folder: Path, prefix: str) -> SplitReader:
     for path, name in zip(paths, (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"), strict=True):
         if path is None:
             raise UserError(f"{folder}: {name} (or {name}.gz) is missing; expected MNIST's IDX files")
-    images, labels = paths[0] or folder, read_idx(paths[1] or folder, (1,))
+    images, classes = paths[0] or folder, paths[1] or folder
     number, *shape = idx_shape(images, (3, 4))
-    if number != len(labels):
-        raise UserError(f"{folder}: {number:,} images but {len(labels):,} labels in the {prefix} files")
+    (count,) = idx_shape(classes, (1,))
+    if number != count:
+        raise UserError(f"{folder}: {number:,} images but {count:,} labels in the {prefix} files")
+    check_size(classes, "arrays", 8 * count)
     return SplitReader(
         with_channel(shape),
-        labels.astype(np.int64),
+        read_idx(classes, (1,)).astype(np.int64),
         lambda: (piece.reshape(-1, *with_channel(shape)) for piece in idx_pieces(images, (3, 4), piece_size(tuple(shape)))),
     )
 
@@ -170,10 +173,10 @@ def read_npz(path: Path) -> DataSource:
             if images in names and labels in names and split not in parts:
                 parts[split] = split_reader(describe_array(path, images), describe_array(path, labels))
     if "train" not in parts:
-        got = " ".join(", ".join(names[:9]).split()) or "none"
+        got = first_line(", ".join(names[:9]) or "none")
         raise UserError(f"{path}: expected arrays x_train and y_train, or images and labels; got {got}")
     train, test = parts["train"], parts.get("test")
-    return train, test, numbered(train, test), path.name
+    return train, test, numbered(train, test), printable(path.name)
 
 
 def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
@@ -188,6 +191,7 @@ def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
         raise UserError(f"{path}: {shape[0]:,} images but {classes.shape[0]:,} labels")
     if classes.dtype.kind not in "iu":
         raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {classes.dtype}")
+    check_size(path, "arrays", 8 * classes.shape[0])
     labels = read_array(classes).ravel()
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < 1000:
         raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {labels.min()} … {labels.max()}")
@@ -235,9 +239,9 @@ def read_folder(path: Path) -> DataSource:
         if more[: len(fewer)] != fewer:
             single = min(set(train.classes) ^ set(test.classes))
             raise UserError(f"{path}: expected the same classes in train/ and test/, but class {single} is in one of them only")
-        return image_folder_split(train), image_folder_split(test), more, path.name
+        return image_folder_split(train), image_folder_split(test), more, printable(path.name)
     listing = list_images(path)
-    return image_folder_split(listing), None, listing.classes, path.name
+    return image_folder_split(listing), None, listing.classes, printable(path.name)
 
 
 def image_folder_split(listing: ImageFolder) -> SplitReader:

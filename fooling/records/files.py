@@ -15,6 +15,7 @@ from PIL import Image
 
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
+from fooling.settings.files import parse_json, read_whole
 
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
@@ -139,7 +140,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_whole(path, "JSON"))
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: a damaged file ({error}); remove the folder or give another") from error
     if not isinstance(content, dict):

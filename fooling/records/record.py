@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from fooling.data.images import opened
 from fooling.data.npz import read_arrays
 from fooling.errors import Interrupted, UserError
 from fooling.kernels.tables import Bytes
@@ -141,7 +141,7 @@ def read_images(folder: Path, files: Sequence[str]) -> Bytes:
 def read_image(path: Path) -> Bytes:
     """An image of a record, uint8 [H, W, C]."""
     try:
-        with Image.open(path) as picture:
+        with opened(path, ("PNG",)) as picture:
             pixels = np.asarray(picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path}: an image of the record cannot be read ({error}); {ANEW}") from error

@@ -1,6 +1,9 @@
-"""Files of settings and the trees they hold: YAML 1.2 with errors of one line, the folder `configs/`, nested dictionaries."""
+"""Files: how much is read whole; YAML 1.2 with errors of one line, the trees of settings in it, the folder `configs/`."""
 
+import json
+import os
 import re
+import stat
 from collections.abc import Hashable, Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -12,6 +15,73 @@ import yaml
 from fooling.errors import UserError
 
 Tree = dict[str, Any]
+
+# --- what is read whole -----------------------------------------------------------------------------------------------
+CEILINGS = {  # bytes, also of what a compressed file holds; checked before the memory is taken
+    "settings": 1 << 18,  # a YAML file
+    "JSON": 1 << 26,  # of a record, or of a server's answer
+    "header": 1 << 20,  # of a file of weights
+    "picture": 1 << 28,  # an image file, and its pixels decoded, 4 bytes each
+    "arrays": 1 << 31,  # of an .npz file
+    "images": 1 << 33,  # of a data set in memory
+    "model": 1 << 32,  # a file of weights
+}
+RAISE = "FOOLING_MAX_BYTES"  # the environment variable that raises every ceiling below it
+SPECIAL = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+BLOCK = 1 << 20  # bytes read at a time: reading up to a ceiling at once would allocate that much memory
+
+
+def ceiling(kind: str) -> int:
+    """Bytes of one of CEILINGS, or of FOOLING_MAX_BYTES if that is more. Raises UserError if it is no number."""
+    text = os.environ.get(RAISE) or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise UserError(f"{RAISE}={text}: expected a whole number of bytes, such as {CEILINGS['arrays']}")
+    return max(CEILINGS[kind], int(text))
+
+
+def check_size(where: object, kind: str, size: int) -> None:
+    """Raises UserError for more bytes than the ceiling; `where` says of what."""
+    limit = ceiling(kind)
+    if size > limit:
+        hint = f"the environment variable {RAISE}={size} raises the limit"
+        raise UserError(f"{where}: expected at most {limit:,} bytes ({kind}), got {size:,}; {hint}")
+
+
+def check_file(path: Path, kind: str | None = None) -> None:
+    """Raises UserError for a pipe or device, which may have no end, and for a file above the ceiling; OSError for no file."""
+    about = path.stat()
+    if stat.S_IFMT(about.st_mode) in SPECIAL:
+        raise UserError(f"{path}: expected a file, got {SPECIAL[stat.S_IFMT(about.st_mode)]}; copy its content into a file")
+    if kind:
+        check_size(path, kind, about.st_size)
+
+
+def read_whole(path: Path, kind: str) -> bytes:
+    """A file's content, at most as much as the ceiling. Raises UserError, and OSError if it cannot be read."""
+    check_file(path, kind)
+    blocks, size = [], 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):  # the size of some files is known at their end only
+            size += len(block)
+            check_size(path, kind, size)
+            blocks.append(block)
+    return b"".join(blocks)
+
+
+def parse_json(content: bytes | str) -> Any:
+    """What a JSON text holds. Raises ValueError for any other text, also for one that is nested too deeply to be read."""
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("brackets nested too deeply") from error
+
+
+# --- trees ------------------------------------------------------------------------------------------------------------
 
 
 def flat(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -53,25 +123,47 @@ def without(tree: Tree, group: str) -> Tree:
     return {key: value for key, value in tree.items() if key != group}
 
 
-BROKEN = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)  # what broken YAML may raise
+# --- YAML -------------------------------------------------------------------------------------------------------------
+BROKEN = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # by broken YAML
+MAX_DEPTH = 32  # of lists and mappings in one another
+NODE_BYTES = 16  # bytes of the ceiling for each key or value
 
 
 class Loader(yaml.SafeLoader):
-    """YAML with the scalars of version 1.2 (1e-3 is a number, 010 is ten, yes is a word), no aliases and no key twice."""
+    """YAML with the scalars of version 1.2 (1e-3 is a number, 010 is ten, yes is a word), no aliases and no key twice.
+
+    Length, depth and number of nodes have limits, and the time grows in proportion to the length.
+    """
+
+    def __init__(self, text: str) -> None:
+        check_size("the settings", "settings", len(text))
+        super().__init__(text)
+        self.depth, self.nodes = 0, 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """A node that is no alias: settings need none, and one that names itself has no end."""
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases are not read here", problem_mark=mark)
-        return super().compose_node(parent, index)
+        self.depth, self.nodes, most = self.depth + 1, self.nodes + 1, ceiling("settings") // NODE_BYTES
+        if self.depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
+        if self.nodes > most:
+            problem = f"more than {most:,} keys and values; {RAISE} raises the limit"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping whose keys differ."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen: set[Hashable] = set()
+        for key in (self.construct_object(key, deep=True) for key, _ in node.value):
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a list or mapping as a key", problem_mark=node.start_mark)
+            if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} is there twice", problem_mark=node.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
@@ -80,7 +172,7 @@ SCALARS = {
     "null": (r"null|Null|NULL|~|", "nN~\0"),
     "int": (r"[-+]?[0-9]+", "-+0123456789"),
     "float": (
-        r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf)|\.(?:nan|NaN)",
+        r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf)|\.(?:nan|NaN)",
         "-+.0123456789",
     ),
 }
@@ -100,13 +192,13 @@ def to_float(text: str) -> float:
 def read_yaml(source: Path | str) -> Tree:
     """The tree in a YAML file, or in a text. Raises UserError."""
     name = "the settings" if isinstance(source, str) else str(source)
-    if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
-        raise UserError(f"{name}: expected a file")
     try:
-        text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
+        text = source if isinstance(source, str) else read_whole(source, "settings").decode()
         tree = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror}); expected a YAML file of settings") from error
+    except UserError:
+        raise
     except BROKEN as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

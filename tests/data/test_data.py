@@ -1,5 +1,6 @@
 """Image sets of every kind, and what is refused."""
 
+import ast
 import gzip
 import tracemalloc
 from pathlib import Path
@@ -7,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import DATA, needs_mnist
+from builders import DATA, ROOT, needs_mnist
 from PIL import Image
 
 from fooling.data import class_counts, load_data
 from fooling.data.idx import inflate
-from fooling.data.images import open_image
+from fooling.data.images import ENDINGS, FORMATS, open_image
 from fooling.data.readers import KINDS
 from fooling.errors import UserError
+from fooling.settings.files import CEILINGS
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (24, 6, 5), dtype=np.uint8)
@@ -349,8 +351,53 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
 
 def test_a_picture_too_large_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(tmp_path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow refuses twice as many
-    assert "00.png: is not a picture that can be read (Image size (30 pixels) exceeds limit" in refused(tmp_path)
+    monkeypatch.setitem(CEILINGS, "picture", 119)  # also of the file, which is smaller
+    assert "00.png: 5×6 pixels: expected at most 119 bytes (picture), got 120; " in refused(tmp_path)
+    monkeypatch.setenv("FOOLING_MAX_BYTES", "120")
+    assert len(load_data(str(tmp_path), split="all").images) == 24
+
+
+def test_a_picture_of_more_pixels_than_pillow_likes_is_read_if_the_ceiling_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    Image.new("L", (7, 9)).save(tmp_path / "a.png")
+    assert open_image(tmp_path / "a.png").levels.shape == (9, 7, 1)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+PROGRAMS = {  # what Pillow would give to Ghostscript, to a system's own reader, or decode by a format that nobody needs
+    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(x) run showpage\n%%EOF\n",
+    "wmf": b"\xd7\xcd\xc6\x9a\0\0" + b"\0\0\0\0\x64\0\x64\0\x60\0" + bytes(6) + b"\x01\0\t\0" + bytes(60),
+    "pcx": b"\x0a\x05\x01\x08" + bytes(124),
+    "icns": b"icns" + bytes(60),
+    "xpm": b'/* XPM */ static char *a[] = {"1 1 1 1", "a c #000000", "a"};',
+    "im": b"Image type: L\r\nImage size (x*y): 2*2\r\n" + bytes(600),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_picture_starts_no_program_whatever_its_name_says(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr("subprocess.Popen", lambda *words, **more: started.append(words))
+    monkeypatch.setattr("os.system", lambda *words: started.append(words))
+    Image.init()  # every format that Pillow knows
+    for ending in (name, "png"):
+        (tmp_path / f"a.{ending}").write_bytes(PROGRAMS[name])
+        with pytest.raises(UserError, match=f"a.{ending}: is not a picture that can be read"):
+            open_image(tmp_path / f"a.{ending}")
+    assert started == []
+
+
+def test_every_picture_is_opened_by_its_format() -> None:
+    assert set(FORMATS) == {"PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM"} >= set(ENDINGS.values())
+    calls = [
+        node
+        for path in (ROOT / "fooling").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Image.open", "imread"))
+    ]
+    assert [[keyword.arg for keyword in call.keywords] for call in calls] == [["formats"]]
 
 
 def test_pictures_that_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`fooling data get mnist`, against a server on loopback."""
 
+import contextlib
 import gzip
 import hashlib
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders import DATA, needs_mnist
 
@@ -15,15 +17,20 @@ from fooling.data import idx
 from fooling.errors import UserError
 
 CONTENT = {"train-images-idx3-ubyte.gz": b"images" * 99, "train-labels-idx1-ubyte.gz": b"labels" * 99}
+RANDOM = np.random.default_rng(0).bytes(1 << 16)
+sent: list[int] = []  # bytes of endless files
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Serves /good/ (right), /wrong/ (other content), /large/ (much), /short/ (truncated); elsewhere 404. → its address."""
+    """Serves /good/ (right), /wrong/ (other content), /large/ (much), /short/ (truncated), /endless/; → its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             _, place, name = self.path.split("/")
+            if place == "endless":
+                self.stream_on()
+                return
             bodies = {
                 "good": CONTENT.get(name, b""),
                 "wrong": b"something else",
@@ -35,6 +42,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body[:-20] if place == "short" else body)
+
+        def stream_on(self) -> None:
+            """Sends until nobody listens."""
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(4096):
+                    self.wfile.write(RANDOM)
+                    sent.append(len(RANDOM))
 
         def log_message(self, *words: object) -> None:
             pass
@@ -73,7 +89,7 @@ def test_files_that_are_right_are_kept_and_others_replaced(server: str, tmp_path
     assert gzip.decompress(second.read_bytes()) == CONTENT[second.name]
 
 
-@pytest.mark.parametrize("place", ["missing", "wrong", "large", "short"])
+@pytest.mark.parametrize("place", ["missing", "wrong", "large", "short", "endless"])
 def test_nothing_wrong_is_left(server: str, tmp_path: Path, place: str) -> None:
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte.gz: no mirror has it; http://127.0.0.1"):
         idx.get_mnist(tmp_path, [f"{server}/{place}"])
@@ -85,8 +101,21 @@ def test_every_mirror_and_its_reason_are_named(server: str, tmp_path: Path) -> N
         idx.get_mnist(tmp_path, [f"{server}/{place}" for place in ("missing", "wrong", "large")])
     said = str(caught.value)
     assert "\n" not in said
-    for part in ("/missing/train-images-idx3-ubyte.gz: 404", "/wrong/", "got f41f3fa625ff…", "got a damaged or larger file"):
+    for part in ("/missing/train-images-idx3-ubyte.gz: 404", "/wrong/", "got f41f3fa625ff…", "at most 4,690 bytes, got more"):
         assert part in said
+
+
+def test_no_more_is_received_than_the_known_size_allows(server: str, tmp_path: Path) -> None:
+    sent.clear()
+    with pytest.raises(UserError, match="at most 4,690 bytes, got more"):
+        idx.get_mnist(tmp_path, [f"{server}/endless"])
+    assert sum(sent) < 1 << 24  # what fits into the buffers of the connection
+
+
+def test_a_file_that_trickles_is_given_up(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idx, "LONGEST", -1)
+    with pytest.raises(UserError, match=r"expected the file within -1 s, got \d+ bytes of it"):
+        idx.get_mnist(tmp_path, [f"{server}/good"])
 
 
 def test_a_folder_that_cannot_be_written(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Where compiled kernels are kept: under a hash of their sources, in the first folder that can be written."""
 
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,11 @@ def test_where_the_cache_cannot_be_written_the_temporary_folder_serves(homes: Pa
     assert Path(folder()).is_relative_to(homes / "tmp")
 
 
-def test_without_any_folder_kernels_are_compiled_anew(homes: Path) -> None:
+def test_without_any_folder_kernels_are_compiled_anew(homes: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("cache", "tmp"):
         (homes / name).write_text("a file stands in the way")
     assert folder() == ""
+    assert "cannot be written" in caplog.text
 
 
 def test_other_sources_have_another_folder(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +48,58 @@ def test_other_sources_have_another_folder(homes: Path, monkeypatch: pytest.Monk
     with (homes / "kernels" / "numba" / "philox.py").open("a") as file:
         file.write("# edited\n")
     assert folder() != before
+
+
+# --- what is in the cache is run, so nobody else may write to it ------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o755, 0o701])
+def test_a_folder_that_others_may_enter_is_not_used(homes: Path, caplog: pytest.LogCaptureFixture, mode: int) -> None:
+    there = Path(folder())
+    assert stat.S_IMODE(there.stat().st_mode) == stat.S_IMODE(there.parent.stat().st_mode) == 0o700
+    there.chmod(mode)
+    assert folder() == ""
+    assert f"{there} with mode {mode:04o}" in caplog.text
+    there.chmod(0o700)
+    assert folder() == str(there)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_a_link_is_not_used(homes: Path, caplog: pytest.LogCaptureFixture, above: bool) -> None:
+    there = Path(folder())
+    link = there.parent if above else there
+    link.rename(homes / "moved")
+    link.symlink_to(homes / "moved")
+    assert folder() == ""
+    assert f"{link}" in caplog.text
+    assert "link" in caplog.text
+
+
+def test_a_folder_of_another_user_is_not_used(
+    homes: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = Path(folder())
+    owner = there.stat().st_uid
+    monkeypatch.setattr(jit.os, "getuid", lambda: owner + 1)
+    assert folder() == ""
+    assert f"{there} of user {owner}" in caplog.text
+
+
+def test_a_parent_that_others_can_write_to_is_not_used(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = homes / "given"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(given))
+    there = folder()
+    given.chmod(0o777)
+    assert folder() == ""
+    given.chmod(0o1777)  # as /tmp: others cannot rename what is not theirs
+    assert folder() == there
+
+
+def test_a_cache_that_is_not_used_is_said_once(homes: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Path(folder()).chmod(0o777)
+    jit.cache_folder.cache_clear()
+    try:
+        assert (jit.cache_folder(), jit.cache_folder()) == ("", "")
+    finally:
+        jit.cache_folder.cache_clear()
+    assert caplog.text.count("compiled kernels are not kept") == 1

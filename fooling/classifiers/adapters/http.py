@@ -5,15 +5,22 @@ The request is {"instances": [image, …]}, an image being nested lists in the c
 """
 
 import hashlib
-import json
 import time
+from collections.abc import Iterable
+from contextlib import suppress
+from contextvars import ContextVar
+from queue import Empty, SimpleQueue
+from ssl import SSLContext
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
+import httpcore
 import httpx
 import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import UserError, first_line
+from fooling.errors import UserError, first_line, printable
+from fooling.settings.files import ceiling, parse_json
 from fooling.settings.schema import HttpSettings
 
 ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
@@ -22,8 +29,9 @@ MAX_WAIT = 10.0  # … up to this
 RETRIED = (429, 500, 502, 503, 504)  # statuses after which a call is repeated
 TOO_LARGE = 413  # status after which the batch is halved
 BATCH_SIZE = 256  # images a call by default: 4 MB of JSON for MNIST
-MAX_BYTES = 1 << 26  # of an answer
+CODINGS = ("", "identity", "gzip", "deflate")  # of an answer: these cannot grow without bound between two looks at their size
 SHORT = 120  # letters of an answer in a message
+PIECE = 1 << 14  # bytes sent between two looks at the clock
 
 
 class TooLargeError(UserError):
@@ -53,7 +61,7 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
     where = f"classifier.path={url}"
     if not url.lower().startswith(("http://", "https://")):
         raise UserError(f"{where}: expected the URL of a server, http://… or https://…")
-    client = httpx.Client(timeout=settings.timeout)
+    client = bounded_client(settings.timeout)
 
     def predict(inputs: Any) -> Any:
         body = {"instances": np.asarray(inputs).tolist()}
@@ -75,9 +83,9 @@ def post_with_retries(client: Any, url: str, body: Any, retries: int, where: str
             advice = "a longer classifier.timeout or a smaller classifier.batch_size may help"
             reason = f"no answer within {client.timeout.read:g} s; {advice}"
         except httpx.DecodingError as error:
-            reason = f"an answer that cannot be decoded ({error})"
+            reason = f"an answer that cannot be decoded ({first_line(error)})"
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            reason = f"no connection ({error or type(error).__name__}); does the server run?"
+            reason = f"no connection ({first_line(error)}); does the server run?"
         else:
             if answer.status == 200:
                 return answer
@@ -90,39 +98,140 @@ def post_with_retries(client: Any, url: str, body: Any, retries: int, where: str
 
 
 def post(client: Any, url: str, body: Any) -> Answer:
-    """One call. The whole answer must arrive within the timeout and be no longer than `MAX_BYTES`."""
-    end, parts, size = time.monotonic() + client.timeout.read, [], 0
-    with client.stream("POST", url, json=body) as response:
-        for part in response.iter_bytes():
-            parts.append(part)
-            size += len(part)
-            if time.monotonic() > end:
-                raise httpx.ReadTimeout("")
-            if size > MAX_BYTES:
-                raise httpx.DecodingError(f"more than {MAX_BYTES:,} bytes")
-        kind = response.headers.get("content-type", "no content-type")
-        return Answer(response.status_code, kind, b"".join(parts))
+    """One call. The whole answer must arrive within the timeout and be no longer than the ceiling."""
+    parts, size, limit = [], 0, ceiling("JSON")
+    token = END.set(time.monotonic() + client.timeout.read)
+    try:
+        with client.stream("POST", url, json=body, headers={"accept-encoding": "gzip, deflate"}) as response:
+            if response.headers.get("content-encoding", "").strip().lower() not in CODINGS:
+                raise httpx.DecodingError(f"content-encoding {response.headers['content-encoding']}")
+            for part in response.iter_bytes():
+                remaining(httpx.ReadTimeout)
+                parts.append(part)
+                size += len(part)
+                if size > limit:
+                    raise httpx.DecodingError(f"more than {limit:,} bytes")
+            kind = printable(response.headers.get("content-type", "no content-type"), SHORT)
+            return Answer(response.status_code, kind, b"".join(parts))
+    finally:
+        END.reset(token)
 
 
 def rows_of(answer: Answer, where: str) -> Any:
     """The scores, or labels, in an answer. Raises UserError for other content."""
     hint = 'expected JSON: {"predictions": [[score, …], …]}, a row for each image'
     try:
-        content = json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(answer.body)
+    except ValueError as error:
         raise UserError(f"{where}: {hint}; got {answer.kind}: {first_line(answer.text, SHORT)}") from error
     if isinstance(content, dict):
         names = [name for name in ANSWERS if name in content]
         if not names:
-            raise UserError(f"{where}: {hint}; got an object with {', '.join(map(str, list(content)[:8])) or 'no keys'}")
+            raise UserError(f"{where}: {hint}; got an object with {first_line(', '.join(list(content)[:8]) or 'no keys')}")
         content = content[names[0]]
     if not isinstance(content, list):
-        raise UserError(f"{where}: {hint}; got {first_line(str(content), SHORT)}")
+        raise UserError(f"{where}: {hint}; got {first_line(answer.text, SHORT)}")
     if content and all(isinstance(row, str) for row in content):
-        return np.array(content)
+        return np.array([printable(row) for row in content])
     try:
         return np.array(content, dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(
-            f"{where}: {hint}; got rows of different lengths, or not of numbers: {first_line(str(content), SHORT)}"
+            f"{where}: {hint}; got rows of different lengths, or not of numbers: {first_line(answer.text, SHORT)}"
         ) from error
+
+
+# --- one time limit for all of a call ------------------------------------------------------------------------------------
+# httpx's limits are per operation: a server that sends a byte now and then, or interim answers (1xx), would never meet them.
+END: ContextVar[float] = ContextVar("END")  # when the call in progress must be over, by time.monotonic()
+
+
+def remaining(late: type[Exception], limit: float | None = None) -> float:
+    """Seconds that are left to the call in progress, at most `limit`. Raises `late` if none are."""
+    seconds = END.get() - time.monotonic()
+    if seconds <= 0:
+        raise late("")
+    return seconds if limit is None else min(seconds, limit)
+
+
+def bounded_client(timeout: float) -> httpx.Client:
+    """A client whose calls, from the search for the address to the last byte, end after `timeout` seconds."""
+    client = httpx.Client(timeout=timeout)
+    for transport in (client._transport, *client._mounts.values()):  # mounts: proxies named in the environment
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = BoundedBackend(transport._pool._network_backend)
+    return client
+
+
+class BoundedBackend(httpcore.NetworkBackend):
+    """Connections that are made, and then work, within the time that is left to the call."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        self.backend = backend
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A connection. It is made in a thread, as nothing ends the search for an address early."""
+        seconds, late = remaining(httpcore.ConnectTimeout, timeout), Event()
+        results: SimpleQueue[httpcore.NetworkStream | Exception] = SimpleQueue()
+
+        def connect() -> None:
+            try:
+                stream = self.backend.connect_tcp(host, port, seconds, local_address, socket_options)
+            except Exception as error:
+                results.put(error)
+                return
+            if late.is_set():
+                stream.close()
+            results.put(stream)
+
+        Thread(target=connect, daemon=True).start()
+        try:
+            result = results.get(timeout=seconds)
+        except Empty:
+            late.set()
+            with suppress(Empty):
+                result = results.get_nowait()
+                if isinstance(result, httpcore.NetworkStream):
+                    result.close()
+            raise httpcore.ConnectTimeout("") from None
+        if isinstance(result, Exception):
+            raise result
+        return BoundedStream(result)
+
+
+class BoundedStream(httpcore.NetworkStream):
+    """A connection whose every operation ends when the call must."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self.stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Bytes that have arrived."""
+        return self.stream.read(max_bytes, remaining(httpcore.ReadTimeout, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Sends bytes."""
+        for first in range(0, len(buffer), PIECE):
+            self.stream.write(buffer[first : first + PIECE], remaining(httpcore.WriteTimeout, timeout))
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """The connection, encrypted."""
+        seconds = remaining(httpcore.ConnectTimeout, timeout)
+        return BoundedStream(self.stream.start_tls(ssl_context, server_hostname, seconds))
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Such as the socket, which tells whether a kept connection is still open."""
+        return self.stream.get_extra_info(info)

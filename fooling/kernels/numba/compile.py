@@ -1,11 +1,13 @@
 """Compilation of the kernels by numba, cached in a folder that is named by a hash of their sources.
 
 numba's own cache does not notice edits in other files; a folder per state of the sources does, also across upgrades and
-with a read-only installation.
+with a read-only installation. What is in the cache is run, so nobody else may be able to put anything there.
 """
 
 import hashlib
+import logging
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,22 +21,56 @@ from threadpoolctl import ThreadpoolController
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+PRIVATE = 0o700  # the mode of the cache's folders
+
+
 @lru_cache(maxsize=1)
 def cache_folder() -> str:
-    """Where compiled kernels are kept; made if missing. NUMBA_CACHE_DIR wins over the user's cache folder."""
+    """Where compiled kernels are kept; made if missing. NUMBA_CACHE_DIR wins over the user's cache folder.
+
+    '' where no folder can be written, and where others could write to it: kernels are then compiled anew, which is logged.
+    """
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.parent.rglob("*.py")))
     name = hashlib.sha256(sources + numba.__version__.encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 (never raises)
     fallback = Path(tempfile.gettempdir()) / f"fooling-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     override = os.environ.get("NUMBA_CACHE_DIR")
+    reason = ""
     for parent in [Path(override)] if override else [cache / "fooling", fallback]:
         folder = parent / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
+            parent.parent.mkdir(parents=True, exist_ok=True)
+            parent.mkdir(mode=PRIVATE, exist_ok=True)
+            folder.mkdir(mode=PRIVATE, exist_ok=True)
+            reason = find_risk(folder)
+        except OSError as error:
+            reason = f"{folder} cannot be written ({error.strerror or error})"
             continue
+        if reason:  # somebody may have prepared it: no other place is tried
+            break
         if os.access(folder, os.W_OK):
             return str(folder)
+        reason = f"{folder} cannot be written"
+    logging.getLogger("fooling").warning("compiled kernels are not kept, each start compiles them anew: %s", reason)
+    return ""
+
+
+def find_risk(folder: Path) -> str:
+    """Why somebody else may have written to a folder, or could replace it; '' if only this user can. Raises OSError."""
+    if not hasattr(os, "getuid"):  # on Windows a user's folders are private by inheritance
+        return ""
+    about, parent = folder.lstat(), folder.parent.lstat()
+    expected = f"expected a folder of this user with mode 0700, got {folder}"
+    if not stat.S_ISDIR(about.st_mode):
+        return f"{expected}, a link or file; remove it"
+    if about.st_uid != os.getuid():
+        return f"{expected} of user {about.st_uid}; remove it"
+    if about.st_mode & 0o777 != PRIVATE:
+        return f"{expected} with mode {about.st_mode & 0o777:04o}; remove it"
+    if not stat.S_ISDIR(parent.st_mode) or parent.st_uid not in (os.getuid(), 0):
+        return f"{folder.parent} is a link, or a folder of another user; remove it"
+    if parent.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not parent.st_mode & stat.S_ISVTX:
+        return f"others can write to {folder.parent}; chmod 700 {folder.parent} ends that"
     return ""
 
 
