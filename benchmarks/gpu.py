@@ -20,8 +20,8 @@ from problems import OPERATORS_2015, engine
 from fooling.errors import UserError
 from fooling.kernels.jax import PENALTIES, operators
 from fooling.kernels.reference import OPERATORS
+from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.jax import JaxEngine
-from fooling.search.genetic.reference import ReferenceEngine
 
 Row = dict[str, Any]
 NETWORKS = {"mnist_mlp": 2 * (784 * 100 + 100 * 10), "mnist_cnn": 0}  # additions and multiplications an image; 0: asked

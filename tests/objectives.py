@@ -7,7 +7,7 @@ import numpy as np
 from builders import random_network, random_statistics
 
 from fooling.kernels.tables import draw_table
-from fooling.search.genetic.reference import GeneticParams
+from fooling.search.genetic import GeneticParams
 from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective, make_objective
 from fooling.search.prior import TermTargets

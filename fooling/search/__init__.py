@@ -106,7 +106,7 @@ def part_of(search: "Search | type[Search]", name: str) -> Any:
 
 SEARCHES = {  # search → engine → module:class, imported when a job needs it
     "ga": {
-        "reference": "fooling.search.genetic.reference:ReferenceEngine",
+        "reference": "fooling.search.genetic:ReferenceEngine",
         "numba": "fooling.search.genetic.numba:NumbaEngine",
         "jax": "fooling.search.genetic.jax:JaxEngine",
         "deap": "fooling.search.genetic.deap:DeapEngine",

@@ -19,9 +19,9 @@ from fooling.kernels.numba.selection import nsga2_selection
 from fooling.kernels.reference.operators import breed, is_changed, start
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.search import Schedule
+from fooling.search.genetic import GeneticParams, empty_state, schedule
 from fooling.search.genetic.delta import SCORES
 from fooling.search.genetic.numba import EXTERNAL_BATCH, NumbaEngine, all_children
-from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
 from fooling.search.pareto_front import FILES
 from fooling.search.state import Runs, State

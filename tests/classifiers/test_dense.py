@@ -20,9 +20,9 @@ from fooling.classifiers.dense import DenseNetwork
 from fooling.errors import UserError
 from fooling.kernels import numba, reference
 from fooling.kernels.reference.network import exponential, softmax
+from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.jax import JaxEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.genetic.reference import ReferenceEngine
 
 SHAPE = (8, 8, 1)
 NETWORKS: list[dict[str, Any]] = [

@@ -18,9 +18,9 @@ from fooling.kernels.numba.delta_variogram import variogram_update
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.reference.operators import is_changed
 from fooling.kernels.reference.penalties import region_count
+from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic import delta as scoring
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.genetic.reference import ReferenceEngine
 
 CASES = [
     {},

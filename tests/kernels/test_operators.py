@@ -21,8 +21,8 @@ from fooling.kernels.reference import OPERATORS, operators
 from fooling.kernels.reference.operators import ORIGINAL, OperatorRates, breed
 from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
 from fooling.run import prepare
+from fooling.search.genetic import ReferenceEngine, operator_rates
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.genetic.reference import ReferenceEngine, operator_rates
 from fooling.search.loop import run_loop
 from fooling.settings import load
 from fooling.settings.names import leaves

@@ -19,8 +19,8 @@ from fooling.errors import UserError, guarded
 from fooling.kernels.reference.operators import OperatorRates
 from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
 from fooling.records.record import read_run
+from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.deap import DeapEngine, Individual
-from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
 
 SHAPE = (8, 8, 1)

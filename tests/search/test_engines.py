@@ -10,8 +10,8 @@ from objectives import small_search as make
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties as reference
 from fooling.search import DEFAULTS, SEARCHES, load_search, part_of
+from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import converged, run_loop, success
 from fooling.search.state import History, State
 from fooling.settings import load

@@ -27,10 +27,9 @@ from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.operators import OperatorRates, breed, is_changed, philox, start
 from fooling.kernels.reference.penalties import eigen_parts, regional_parts
 from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbations
+from fooling.search.genetic import ReferenceEngine, memory
 from fooling.search.genetic import jax as engine_file
-from fooling.search.genetic import memory
 from fooling.search.genetic.jax import JaxEngine
-from fooling.search.genetic.reference import ReferenceEngine
 from fooling.search.loop import run_loop
 from fooling.search.prior import TermTargets, arguments
 

@@ -20,7 +20,7 @@ from fooling.kernels.reference.annealing import shuffle_levels
 from fooling.kernels.tables import draw_table, exact_counts
 from fooling.records.record import read_image, read_images, read_run
 from fooling.run import prepare, run_job
-from fooling.search.genetic.reference import GeneticParams
+from fooling.search.genetic import GeneticParams
 from fooling.search.job import Job
 from fooling.search.nsga2 import NumbaPareto, ReferencePareto, mating_pool, select
 from fooling.search.objective import Objective

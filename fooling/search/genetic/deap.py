@@ -18,7 +18,7 @@ from fooling.kernels.reference import operators
 from fooling.kernels.reference.operators import crossover, is_changed, start, truncation_selection
 from fooling.kernels.tables import Bytes, Floats
 from fooling.records.record import Record
-from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
+from fooling.search.genetic import GeneticParams, empty_state, schedule
 from fooling.search.nsga2 import seeded
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State

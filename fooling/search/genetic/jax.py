@@ -20,8 +20,8 @@ from fooling.kernels import jax as kernels
 from fooling.kernels.jax.operators import as_table
 from fooling.kernels.jax.philox import FAR
 from fooling.kernels.tables import Bytes, Ints
+from fooling.search.genetic import GeneticParams, schedule
 from fooling.search.genetic.memory import MemoryPlan, bytes_needed, check_memory, device_memory, plan_memory
-from fooling.search.genetic.reference import GeneticParams, schedule
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings

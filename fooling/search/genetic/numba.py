@@ -17,6 +17,7 @@ from fooling.kernels.numba.operators import GenerationInputs, operators
 from fooling.kernels.numba.philox import log_survivals
 from fooling.kernels.numba.selection import truncation_selection
 from fooling.kernels.tables import Bytes, Floats, Ints, draw_guide, log_survival
+from fooling.search.genetic import GeneticParams, empty_state, schedule
 from fooling.search.genetic.delta import (
     SCORES,
     Parents,
@@ -30,7 +31,6 @@ from fooling.search.genetic.delta import (
     update_statistics,
     value_parents,
 )
-from fooling.search.genetic.reference import GeneticParams, empty_state, schedule
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
 from fooling.settings.schema import RunSettings
