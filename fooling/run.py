@@ -76,7 +76,7 @@ def prepare(
         statistics = get_fitted()
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
-        notes.append("no statistics of such images: pixels are drawn from all grey levels evenly")
+        notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
     report = replace(report, notes=tuple(notes))
     jobs = []
     for prior_digit, digit in pairs or class_pairs(settings, classifier.num_classes):

@@ -17,6 +17,7 @@ from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.settings.files import parse_json, read_whole
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or no more of it for this user
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 
@@ -36,8 +37,8 @@ def os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(f"cannot write {path}: {reason}; make room or give another folder with out=") from error
+        advice = "make room, or give another folder with out=" if error.errno in FULL else "give another folder with out="
+        raise UserError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
 def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:

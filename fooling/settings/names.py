@@ -18,6 +18,7 @@ from fooling.errors import UserError
 from fooling.settings.files import BROKEN, PRESET, Loader, Tree
 
 HELP = "--help lists all settings"
+NEAR = 0.7  # how alike a suggestion is (difflib's ratio)
 ALIASES = {"target": "digit"}
 
 
@@ -87,9 +88,9 @@ def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
         raise UserError(f"{where}{key}: expected a longer name, one of {' or '.join(ends)}, got {key!r}")
     groups = [name.removesuffix(".name") for name in known if name.endswith(".name")]
     short = {name.rsplit(".", 1)[-1]: name for name in reversed(list(known)) if not name.endswith(".name")}
-    near = get_close_matches(key, [*known, *short, *groups], 1, 0.5)
-    hint = f"did you mean {short.get(near[0], near[0])}? " if near else ""
-    raise UserError(f"{where}unknown setting {key!r}: {hint}({HELP})")
+    near = get_close_matches(key, [*known, *short, *groups], 1, NEAR)
+    hint = f": did you mean {short.get(near[0], near[0])}?" if near else ""
+    raise UserError(f"{where}unknown setting {key!r}{hint} ({HELP})")
 
 
 def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
