@@ -1,6 +1,8 @@
-"""A server on loopback that holds a small model."""
+"""Servers on loopback: one that holds a small model, one that may break every rule."""
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -60,3 +62,28 @@ class Server:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+
+class RawServer:
+    """A server that treats each connection by a function, which may break every rule of HTTP."""
+
+    def __init__(self, treat: Callable[[socket.socket, threading.Event], None]) -> None:
+        self.treat, self.ends = treat, threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(0.02)
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/predict"
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self) -> None:
+        """Treats connections one after the other."""
+        while not self.ends.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = self.listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    self.treat(connection, self.ends)
+
+    def stop(self) -> None:
+        self.ends.set()
+        self.thread.join()
+        self.listener.close()

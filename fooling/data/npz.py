@@ -37,7 +37,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """All arrays of an .npz file by name. Raises UserError for another, damaged or too large file, and for Python objects."""
     arrays = {}
     with plain(path), archive_of(path) as archive:
-        check_size(path, "arrays", sum(member.file_size for member in archive.infolist()))
+        check_total(path, archive, "arrays")
         for name in (name.removesuffix(".npy") for name in archive.namelist()):
             with numbers_of(archive, path, name) as (file, member):
                 arrays[name] = read_shaped(file, member)
@@ -164,6 +164,11 @@ class DirectoryReader(io.FileIO):
         if self.limit is not None and size is not None and size > self.limit:
             raise ValueError(f"expected a list of arrays of at most {self.limit:,} bytes, got {size:,}")
         return super().read(size) or b""
+
+
+def check_total(path: Path, archive: zipfile.ZipFile, kind: str) -> None:
+    """Raises UserError for a zip file whose members are larger than the ceiling."""
+    check_size(path, kind, sum(member.file_size for member in archive.infolist()))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fooling.data import ImageSet, ImageStream
 from fooling.data.npz import read_arrays
-from fooling.errors import UserError
+from fooling.errors import UserError, printable
 from fooling.kernels.reference.penalties import region_count
 from fooling.kernels.tables import LEVELS, Doubles, bin_of_level
 from fooling.statistics.fit import Watch, fit_arrays
@@ -217,4 +217,6 @@ class Statistics:
         problem = find_problem(values)
         if problem:
             raise UserError(f"prior.statistics={path}: {problem}; fit them again with `fooling stats`")
+        if not all(map(str.isprintable, values["labels"].tolist())):
+            values["labels"] = np.array([printable(label) for label in values["labels"].tolist()])
         return Statistics(**values)

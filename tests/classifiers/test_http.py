@@ -1,20 +1,24 @@
 """classifier=http against a server on loopback that misbehaves on purpose."""
 
+import gzip
 import json
 import re
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from servers import Answer, Server, scores, well
+from servers import Answer, RawServer, Server, scores, well
 
 from fooling.classifiers import load_classifier
 from fooling.classifiers.adapters import http as http_
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
+from fooling.settings.files import CEILINGS
 
 
 @pytest.fixture
@@ -180,3 +184,157 @@ def test_waits_grow_and_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(UserError, match="9 calls"):
         load(server, retries=8)
     assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
+
+
+# --- one time limit for all of a call ---------------------------------------------------------------------------------
+
+
+def repeat(head: bytes, drop: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Sends the head at once, then a drop every 20 ms for ever."""
+
+    def treat(connection: socket.socket, ends: threading.Event) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(head)
+        while not ends.wait(0.02):
+            connection.sendall(drop)
+
+    return treat
+
+
+SLOW = {
+    "silent": repeat(b"", b""),
+    "interim answers": repeat(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "early hints": repeat(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+    "status line": repeat(b"HTTP/1.1 200 ", b"O"),
+    "headers": repeat(b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+    "many headers": repeat(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n"),
+    "body": repeat(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n", b" "),
+    "chunks": repeat(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "length of a chunk": repeat(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"0"),
+    "gzip": repeat(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n" + gzip.compress(b"x")[:10], b"\0\0\0\xff\xff"),
+    "deaf": lambda connection, ends: bool(ends.wait(20)) and None,
+}
+
+
+def too_slow(url: str, timeout: float = 0.3) -> str:
+    """The error of a call, which must come in time."""
+    start = time.monotonic()
+    with pytest.raises(UserError) as told:
+        load_classifier("http", url, shape=(28, 28, 1), retries=0, timeout=timeout)
+    assert time.monotonic() - start < timeout + 2
+    return str(told.value)
+
+
+@pytest.mark.parametrize(("name", "scheme"), [*((name, "http") for name in SLOW), ("silent", "https"), ("deaf", "https")])
+def test_the_time_limit_is_for_the_whole_call(name: str, scheme: str) -> None:
+    server = RawServer(SLOW[name])
+    try:
+        assert "no answer within 0.3 s" in too_slow(server.url.replace("http:", f"{scheme}:"))
+    finally:
+        server.stop()
+
+
+def test_the_time_limit_includes_sending() -> None:
+    server = RawServer(SLOW["deaf"])
+    start = time.monotonic()
+    try:
+        with http_.bounded_client(0.3) as client, pytest.raises(http_.httpx.TimeoutException):
+            http_.post(client, server.url, {"instances": "x" * (1 << 25)})
+    finally:
+        server.stop()
+    assert time.monotonic() - start < 5
+
+
+def test_the_time_limit_includes_the_search_for_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = threading.Event()
+
+    def search(*words: Any, **more: Any) -> list[Any]:
+        ends.wait(20)
+        raise socket.gaierror(-3, "no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", search)
+    assert "no answer within 0.3 s" in too_slow("http://somewhere.invalid/")
+    ends.set()
+
+
+def test_proxies_have_the_time_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = RawServer(SLOW["headers"])
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/predict"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    try:
+        assert "no answer within 0.3 s" in too_slow("http://somewhere.invalid/")
+    finally:
+        server.stop()
+
+
+def test_a_connection_is_kept_between_calls(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[Any] = []
+    connect = http_.BoundedBackend.connect_tcp
+    monkeypatch.setattr(
+        http_.BoundedBackend, "connect_tcp", lambda *words, **more: connected.append(words) or connect(*words, **more)
+    )
+    for name, value in (("protocol_version", "HTTP/1.1"), ("timeout", 0.5)):  # it is kept for half a second
+        monkeypatch.setattr(server.server.RequestHandlerClass, name, value, raising=False)
+    with http_.bounded_client(5) as client:
+        for _ in range(3):
+            assert http_.post(client, server.url, {"instances": IMAGES.tolist()}).status == 200
+    assert (len(connected), server.sizes) == (1, [7, 7, 7])
+
+
+# --- answers without end, and foreign text ----------------------------------------------------------------------------
+
+
+def reply(content: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Sends an answer and ends the connection."""
+
+    def treat(connection: socket.socket, ends: threading.Event) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(content)
+
+    return treat
+
+
+def answer_of(content: bytes) -> str:
+    """The error after an answer of these bytes."""
+    server = RawServer(reply(content))
+    try:
+        with pytest.raises(UserError) as told:
+            load_classifier("http", server.url, shape=(28, 28, 1), retries=0)
+    finally:
+        server.stop()
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 600
+    return str(told.value)
+
+
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd", "gzip,gzip,gzip", "x\x1b"])
+def test_answers_whose_coding_could_grow_without_bound(coding: str) -> None:
+    content = gzip.compress(gzip.compress(bytes(1 << 20)))
+    answer_of(b"HTTP/1.1 200 OK\r\ncontent-encoding: " + coding.encode() + b"\r\n\r\n" + content)
+
+
+def test_an_answer_above_the_ceiling(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CEILINGS, "JSON", 5000)
+    found = load(server)
+    server.answer = lambda number, images: (200, "application/json", well(images)[2] + b" " * 5000)
+    with pytest.raises(UserError, match="more than 5,000 bytes"):
+        found(IMAGES)
+    monkeypatch.setenv("FOOLING_MAX_BYTES", "20000")
+    assert found(IMAGES).shape == (7, 10)
+
+
+def test_text_of_a_server_is_printable_and_short() -> None:
+    hostile = b"\x1b]0;x\x07\x1b[2J" + b"A" * 100_000
+    assert r"got status 404: \x1b]0;x\x07\x1b[2JAAA" in answer_of(b"HTTP/1.1 404 No\r\n\r\n" + hostile)
+    assert r"got text/html" in answer_of(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n" + hostile)
+    assert r"got text/\x9b2J" in answer_of(b"HTTP/1.1 200 OK\r\ncontent-type: text/\x9b2J\r\n\r\n" + hostile)
+    keys = json.dumps({"\x1b[31m" + "k" * 9000: 1}).encode()
+    assert r"got an object with \x1b[31mkkk" in answer_of(b"HTTP/1.1 200 OK\r\n\r\n" + keys)
+    answer_of(b"\x1b[2J nonsense \r\n" + hostile)
+
+
+def test_labels_of_a_server_are_printable_and_short(server: Server) -> None:
+    labels = ["\x1b[31mred", "blue" * 1000]
+    server.answer = lambda number, images: (200, "application/json", json.dumps([labels[0]] * len(images)).encode())
+    with pytest.raises(UserError, match=r"got '\\\\x1b\[31mred'"):
+        load(server, output="label", labels=["red", "blue"])(IMAGES)

@@ -1,11 +1,12 @@
 """External models as classifiers: one file per framework, one row in the table."""
 
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from fooling.classifiers.base import Classifier, ShapeHint
-from fooling.errors import UserError
+from fooling.errors import UserError, printable
 from fooling.settings.schema import ExternalSettings
 
 
@@ -33,6 +34,8 @@ def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> 
         raise UserError(f"classifier={settings.name} needs {row.package}: {row.hint} (in a checkout '.[{settings.name}]')")
     module, _, function = row.function.partition(":")
     model = getattr(import_module(module), function)(settings, threads)
+    if model.labels:
+        model = replace(model, labels=tuple(map(printable, model.labels)))
     adapter = import_module("fooling.classifiers.adapters.adapter")
     classifier: Classifier = adapter.adapt(model, settings, hint)
     return classifier

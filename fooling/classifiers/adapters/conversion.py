@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fooling.errors import UserError
+from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes, Floats
 
 Array = npt.NDArray[Any]
@@ -177,7 +177,7 @@ def from_labels(answer: Array, labels: tuple[str, ...], name: str) -> Floats:
         flat = flat.astype(np.int64)
     places = {label: k for k, label in enumerate(labels)}
     numbers = flat.dtype.kind in "iub"
-    classes = [places.get(str(label), int(label) if numbers and 0 <= int(label) < len(labels) else -1) for label in flat]
+    classes = [places.get(printable(label), int(label) if numbers and 0 <= int(label) < len(labels) else -1) for label in flat]
     if -1 in classes:
         unknown = str(flat[classes.index(-1)])
         raise UserError(f"{name}: expected labels {', '.join(labels[:12])} (classifier.labels), got {unknown!r}")

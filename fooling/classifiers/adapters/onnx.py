@@ -9,6 +9,7 @@ import onnxruntime
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import UserError, first_line
 from fooling.settings.fields import user_path
+from fooling.settings.files import check_file
 from fooling.settings.schema import OnnxSettings
 
 TYPES = {
@@ -30,6 +31,7 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     where = f"classifier.path={path}"
     if not path.is_file():
         raise UserError(f"{where}: no such file; expected an ONNX model (.onnx)")
+    check_file(path, "model")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, QUIET
     onnxruntime.set_default_logger_severity(QUIET)

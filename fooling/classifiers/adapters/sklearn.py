@@ -9,6 +9,7 @@ import skops.io
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
+from fooling.data.npz import archive_of, check_total
 from fooling.errors import UserError, first_line
 from fooling.settings.fields import user_path
 from fooling.settings.schema import SklearnSettings
@@ -31,6 +32,8 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
     if not zipfile.is_zipfile(path):
         raise UserError(f"{where}: {hint}; got another kind of file, or a damaged one (a pickle is never opened)")
     try:
+        with archive_of(path) as archive:
+            check_total(path, archive, "model")
         untrusted = skops.io.get_untrusted_types(file=path)
         if untrusted:
             raise UserError(

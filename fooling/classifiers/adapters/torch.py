@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.serialization import check_safetensors
 from fooling.errors import UserError, first_line
 from fooling.settings.fields import CRASHES, call_named, user_path
 from fooling.settings.schema import TorchSettings
@@ -52,6 +53,7 @@ def load_weights(module: Any, text: str) -> None:
     where = f"classifier.weights={path}"
     if not path.is_file():
         raise UserError(f"{where}: no such file; expected the module's state_dict saved by safetensors.torch.save_file")
+    check_safetensors(path)
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
