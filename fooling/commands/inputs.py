@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from fooling.classifiers import open_classifier
+from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import check_classifier, check_data
+from fooling.classifiers.checks import check_classifier
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats, Ints

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import DATA
-from models import write_onnx, write_sklearn, write_torch
+from models import SumModel, toy, write_onnx, write_sklearn, write_torch
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
 from fooling.classifiers import checks, load_classifier
+from fooling.classifiers.accuracy import accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import BATCH_SIZE, AdaptedClassifier, adapt
 from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
@@ -25,7 +26,7 @@ from fooling.classifiers.adapters.conversion import (
     shape_in,
     to_scores,
 )
-from fooling.classifiers.checks import accuracies, check_classifier, preprocessing_note
+from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
@@ -234,7 +235,7 @@ def test_memory_that_a_model_uses_again_is_copied() -> None:
 def test_code_that_ends_the_program_is_told(here: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
     (here / f"ends{abs(hash(code))}.py").write_text(f"def make():\n    def score(x):\n        {code}\n    return score\n")
     said = refused(capsys, "digit=4", "classifier=python", f"classifier.path=ends{abs(hash(code))}:make")
-    assert "raised on inputs float32 [5, 28, 28, 1]" in said
+    assert "raised on inputs float32 [35, 28, 28, 1]" in said
 
 
 def test_whole_numbers_must_fit_the_model(here: Path) -> None:
@@ -244,7 +245,7 @@ def test_whole_numbers_must_fit_the_model(here: Path) -> None:
 
     def fit(dtype: Any, *words: str) -> AdaptedClassifier:
         chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
-        return adapt(Model(Toy(), "toy", "0" * 64, "NHWC", dtype=dtype), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
+        return adapt(Model(SumModel(), "toy", "0" * 64, "NHWC", dtype=dtype), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
 
     images = np.arange(0, 200, 10, dtype=np.uint8).reshape(1, 4, 5, 1)
     assert np.array_equal(fit(np.uint8, "scale=1").inputs(images), images)
@@ -314,32 +315,6 @@ def test_chance_alone_does_not_warn(here: Path) -> None:
     assert preprocessing_note(found[:1]) == ""
 
 
-class Toy:
-    """A model of three classes whose answers depend on what is given."""
-
-    def __init__(self, change: Any = lambda inputs, scores: scores, limit: int = 10**9) -> None:
-        self.change, self.limit, self.sizes = change, limit, [0]
-
-    def __call__(self, inputs: np.ndarray) -> Any:
-        self.sizes.append(len(inputs))
-        if len(inputs) > self.limit:
-            raise MemoryError
-        sums = inputs.reshape(len(inputs), -1).astype(float) @ np.linspace(-1, 1, inputs[0].size * 3).reshape(-1, 3)
-        return self.change(inputs, sums)
-
-
-def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> AdaptedClassifier:
-    """A classifier of 4×5 images with three classes."""
-    from fooling.classifiers import as_word
-    from fooling.classifiers.adapters.adapter import Model
-    from fooling.settings import load
-    from fooling.settings.schema import RunSettings
-
-    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
-    chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
-    return adapt(Model(Toy(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
-
-
 def test_what_a_batch_changes_is_measured_or_refused() -> None:
     assert check_classifier(toy()).exact
     slightly = check_classifier(toy(lambda inputs, sums: sums + 1e-5 * np.arange(3) * len(inputs)))
@@ -369,7 +344,7 @@ def test_the_first_error_is_reported_where_no_batch_succeeds() -> None:
     def fail(inputs: np.ndarray, sums: np.ndarray) -> None:
         raise RuntimeError(f"failed on {len(inputs)}")
 
-    with pytest.raises(RuntimeError, match="failed on 5"):
+    with pytest.raises(RuntimeError, match="failed on 35"):
         toy(fail)
 
     def fail_on_black(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
@@ -445,18 +420,18 @@ def test_answers_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 5 images, got float64 \[4, 3\]"),
-        (lambda inputs, sums: np.full(sums.shape, "a"), r"expected scores \[5, classes\], got <U1"),
+        (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 35 images, got float64 \[34, 3\]"),
+        (lambda inputs, sums: np.full(sums.shape, "a"), r"expected scores \[35, classes\], got <U1"),
         (lambda inputs, sums: np.full(sums.shape, None), "NaN or infinity"),
-        (lambda inputs, sums: np.full(sums.shape, {}), r"got objects such as \{\}"),
+        (lambda inputs, sums: np.full(sums.shape, {}), r"got objects \(dict\) that are no numbers"),
         (lambda inputs, sums: sums[:, None, :, None, None], None),
-        (lambda inputs, sums: sums[:, None, None], r"expected scores \[5, classes\], got float64 \[5, 1, 1, 3\]"),
-        (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 5 images"),
-        (lambda inputs, sums: None, "expected a row of scores for each of 5 images"),
-        (lambda inputs, sums: [[1.0, 2.0]] * 4 + [[1.0]], "expected an array"),
+        (lambda inputs, sums: sums[:, None, None], r"expected scores \[35, classes\], got float64 \[35, 1, 1, 3\]"),
+        (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 35 images"),
+        (lambda inputs, sums: None, "expected a row of scores for each of 35 images"),
+        (lambda inputs, sums: [[1.0, 2.0]] * 34 + [[1.0]], "expected an array"),
         (lambda inputs, sums: np.full_like(sums, np.nan), "NaN or infinity"),
         (lambda inputs, sums: np.full_like(sums, np.inf), "NaN or infinity"),
-        (lambda inputs, sums: sums[:, : 2 + (len(inputs) == 5)], "expected 3 scores an image, got 2"),
+        (lambda inputs, sums: sums[:, : 2 + (len(inputs) == 35)], "expected 3 scores an image, got 2"),
     ],
 )
 def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -> None:

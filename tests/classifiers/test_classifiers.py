@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images, random_network
+from models import Toy
 from safetensors.numpy import save_file
 
 from fooling import load_classifier
@@ -229,22 +230,6 @@ def test_bundled_judges(name: str, least: float, size: float) -> None:
 
 
 # --- examination ------------------------------------------------------------------------------------------------------
-
-
-class Toy:
-    """A classifier that can be broken in one way."""
-
-    input_shape, num_classes, labels, fingerprint = SHAPE, 2, ("a", "b"), "toy"
-
-    def __init__(self, answer=None, **changed) -> None:
-        self.answer, self.calls = answer, 0
-        for name, value in changed.items():
-            setattr(self, name, value)
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        self.calls += 1
-        scores = np.full((len(images), 2), 0.5, np.float32)
-        return self.answer(self, images, scores) if self.answer else scores
 
 
 def test_a_sound_classifier_passes() -> None:
