@@ -545,3 +545,123 @@ def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
         capsys, *words, "prior.digit=3", command=[*SEARCH[:-1], "out=q"]
     )
     assert "26 classes" in refused(capsys, *words, command=["run", "prior=variogram"])
+
+
+# --- damaged and unusual models -----------------------------------------------------------------------------------------
+
+
+def rewritten(path: Path, change: Any) -> str:
+    """The network as ONNX with a change to it."""
+    import onnx
+
+    model = onnx.load(write_onnx(path))
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def without_outputs(model: Any) -> None:
+    del model.graph.output[:]
+
+
+def newer_ir(model: Any) -> None:
+    model.ir_version = 99
+
+
+def newer_opset(model: Any) -> None:
+    model.opset_import[0].version = 99
+
+
+def unknown_operator(model: Any) -> None:
+    model.graph.node[1].op_type = "Mystery"
+
+
+def huge(model: Any) -> None:
+    for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_value = 100_000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_outputs, "got one without outputs"),
+        (newer_ir, r"Unsupported model IR version: 99, max supported IR version: \d+\).*pip install -U onnxruntime"),
+        (newer_opset, r"till opset \d+.*opset_version"),
+        (unknown_operator, r"No Op registered for Mystery.*standard operators"),
+        (huge, "expected sides up to 4096"),
+    ],
+)
+def test_messages_of_onnxruntime_keep_their_end(here: Path, change: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said) as told:
+        load_classifier("onnx", rewritten(here / "m.onnx", change))
+    assert "onnxruntime_src" not in str(told.value)
+    assert len(str(told.value)) < 600
+
+
+def test_weights_that_an_onnx_file_keeps_elsewhere_are_missed(here: Path) -> None:
+    import onnx
+
+    model = onnx.load(write_onnx(here / "m.onnx"))
+    onnx.save(model, "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=10)
+    (here / "w.bin").unlink()
+    with pytest.raises(UserError, match="keep the file of weights beside the model"):
+        load_classifier("onnx", "m.onnx")
+
+
+TORCH = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        x = x.flatten(1)
+        {}
+
+make = Net
+
+def plain():
+    weights = torch.ones(20, 3, requires_grad=True)
+    return lambda x: torch.from_numpy(x).flatten(1) @ weights * torch.tensor([1., 2, -3])
+"""
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return torch.stack([x.mean(1), x.std(1)], 1).to_sparse()", "NumPy cannot take.*Sparse"),
+        ("raise RuntimeError('a' * 500 + ' the cause')", r"RuntimeError: a+ … a+ the cause"),
+        ("return x @ torch.ones(7, 3)", "cannot be multiplied"),
+        ("return x[:, :0]", r"\[35, 0\]"),
+        ("return torch.zeros(len(x), 3, device='meta')", "NumPy cannot take"),
+    ],
+)
+def test_what_a_torch_module_does_wrong_is_told(here: Path, body: str, said: str) -> None:
+    name = f"net{abs(hash(body))}"
+    (here / f"{name}.py").write_text(TORCH.format(body))
+    with pytest.raises(UserError, match=said) as told:
+        load_classifier("torch", f"{name}:make", shape=(4, 5, 1))
+    assert len(str(told.value)) < 500
+
+
+@needs_torch
+def test_tensors_that_track_gradients_are_taken(here: Path) -> None:
+    (here / "tracking.py").write_text(TORCH.format("return x"))
+    found = load_classifier("python", "tracking:plain", shape=(4, 5, 1))
+    assert check_classifier(found).exact
+    values = torch.rand(5, 3, requires_grad=True)
+    scores = checks.predict_batch(Constant(values), IMAGES[:5])
+    assert np.array_equal(scores, values.detach().numpy())
+    halves = checks.predict_batch(Constant(values.bfloat16()), IMAGES[:5])
+    assert halves == pytest.approx(scores, abs=0.01)
+
+
+class Constant:
+    """A classifier that returns what it was made with."""
+
+    input_shape, num_classes, labels, fingerprint = (28, 28, 1), 3, ("a", "b", "c"), "constant"
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, images: np.ndarray) -> Any:
+        return self.value

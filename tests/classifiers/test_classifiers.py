@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images, random_network
 from models import Toy
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from fooling import load_classifier
@@ -108,6 +109,12 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
     none = {"weights1": network.weights1[:, :0], "bias1": network.bias1[:0], "later_layers": ((weights2[:0], bias2),)}
     replace(network, **none).save(path)
     with pytest.raises(UserError, match="tensor weights1: expected int16"):
+        load_network(path)
+    network.save(path)
+    with safe_open(path, framework="numpy") as file:
+        about = {**file.metadata(), "labels": "[" * 5000}
+    save_file({"x": np.zeros(3)}, path, about)
+    with pytest.raises(UserError, match="its header is damaged"):
         load_network(path)
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(UserError, match="got format None"):

@@ -1,5 +1,6 @@
 """What scores mean: shares, labels, logits; what leaves a search no slope; what the labelled data say of a model."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from models import Toy, toy
 
+from fooling import evolve
 from fooling.classifiers import as_word, load_classifier
 from fooling.classifiers.accuracy import accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import Model, adapt
@@ -331,3 +333,30 @@ def test_signals_end_the_program_also_in_other_peoples_code() -> None:
         toy(stop)
     with pytest.raises(KeyboardInterrupt):
         toy(lambda inputs, sums: Refusing(KeyboardInterrupt()))
+
+
+# --- a search without a slope ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", [0, "any"])
+def test_a_search_that_changes_no_score_has_not_converged(tmp_path: Path, digit: Any) -> None:
+    constant = Toy(lambda toy, images, scores: np.tile(np.float32([1, 0]), (len(images), 1)))
+    words = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "out": str(tmp_path / "r")}
+    result = evolve(digit=digit, classifier=constant, **words)
+    assert result.confidence.tolist() == [1, 1]
+    assert not result.converged.any()
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert about["converged"] == 0
+    assert any("no slope" in note for note in about["notes"])
+    assert any("the target's score never changed: it is 1" in note for note in about["notes"])
+
+
+def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) -> None:
+    never = of_rows(lambda x: np.stack([0.3 + x / 2, x * 0], axis=1))
+    words = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "out": str(tmp_path / "r")}
+    evolve(digit=1, classifier=never, **words)
+    notes = json.loads((tmp_path / "r" / "run.json").read_text())["notes"]
+    assert any("class 1 always gets 0" in note for note in notes)
+    assert any("the target's score never changed: it is 0" in note for note in notes)
+    evolve(digit=0, classifier=never, **words, overwrite=True)
+    assert not any("never changed" in note for note in json.loads((tmp_path / "r" / "run.json").read_text())["notes"])

@@ -28,6 +28,7 @@ from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.schema import ExternalSettings
 
+MAX_SIDE = 4096  # of an image
 BATCH_SIZE = 4096  # images a call, unless the model or classifier.batch_size says otherwise
 
 
@@ -215,6 +216,8 @@ def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint:
         raise UserError(
             f"{model.name}: takes {takes} an image, as {layout} that is {shape[2]} channels; give classifier.layout"
         )
+    if max(shape) > MAX_SIDE:
+        raise UserError(f"{model.name}: takes images of {shape[0]} × {shape[1]} pixels; expected sides up to {MAX_SIDE}")
     dims = dims_of(turned(shape, settings.transpose), layout)
     if model.dims and not (len(dims) == len(model.dims) and all(map(agrees, dims, model.dims))):
         takes = " × ".join("?" if side is None else str(side) for side in model.dims)

@@ -86,20 +86,23 @@ def choose_output(outputs: Any, name: str | None, labels: bool, where: str) -> s
 
 
 CODES = re.compile(r"^\s*\[ONNXRuntimeError\] : \d+ : \w+ : ")
-SOURCES = re.compile(r"\S*onnxruntime\S*\.(?:cc|h|cpp|cu):\d+\s+(?:[\w:<>~, *&]+\([^()]*\)(?: const)?\s*)?")
+SOURCES = re.compile(r"[\w./-]*onnxruntime[\w./-]*\.(?:cc|h|cpp|cu):\d+\s+(?:[\w:<>~, *&]+\([^()]*\)(?: const)?\s*)?")
 ADVICE = (  # words of a message, what helps
     (r"Unsupported model IR version|opset", "pip install -U onnxruntime, or export the model with an older opset_version"),
     (
-        r"not a registered function|NOT_IMPLEMENTED|No implementation|Could not find an implementation",
+        r"No Op registered|not a registered function|NOT_IMPLEMENTED|No implementation|Could not find an implementation",
         "pip install -U onnxruntime, or export the model with standard operators (an older opset_version)",
     ),
     (
         r"external data|External data|\.data\b.*(?:No such file|doesn.t exist)",
         "keep the file of weights beside the model, under its name",
     ),
-    (r"Protobuf parsing failed|InvalidProtobuf|INVALID_PROTOBUF", "the file is damaged or no ONNX model; export it again"),
     (
-        r"Got invalid dimensions|Got: \d+ Expected: \d+",
+        r"Protobuf parsing failed|No graph was found",
+        "the file is damaged or no ONNX model; export it again",
+    ),
+    (
+        r"Got invalid dimensions|cannot be reshaped|Got: \d+ Expected: \d+",
         "give classifier.shape=H,W,C and classifier.layout as the model needs, or classifier.batch_size=fixed:N",
     ),
     (r"bad_alloc|[Ff]ailed to allocate", "give a smaller classifier.batch_size"),
