@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from fooling.classifiers import load_classifier
+from fooling.classifiers import as_word, load_classifier
+from fooling.classifiers.adapters.adapter import AdaptedClassifier, Model, adapt
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 
 
 def write_onnx(path: Path, *, batch: int | str = "N", extra: str = "", logits: bool = True) -> Path:
@@ -123,3 +126,40 @@ class Odd:
 
     def predict(self, inputs: Any) -> Any:
         return np.zeros(len(inputs))
+
+
+class SumModel:
+    """A model of three classes whose answers depend on what is given."""
+
+    def __init__(self, change: Any = lambda inputs, scores: scores, limit: int = 10**9) -> None:
+        self.change, self.limit, self.sizes = change, limit, [0]
+
+    def __call__(self, inputs: np.ndarray) -> Any:
+        self.sizes.append(len(inputs))
+        if len(inputs) > self.limit:
+            raise MemoryError
+        sums = inputs.reshape(len(inputs), -1).astype(float) @ np.linspace(-1, 1, inputs[0].size * 3).reshape(-1, 3)
+        return self.change(inputs, sums)
+
+
+def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> AdaptedClassifier:
+    """A classifier of 4×5 images with three classes."""
+    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
+    chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
+    return adapt(Model(SumModel(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
+
+
+class Toy:
+    """A classifier that can be broken in one way."""
+
+    input_shape, num_classes, labels, fingerprint = (8, 8, 1), 2, ("a", "b"), "toy"
+
+    def __init__(self, answer: Any = None, **changed: Any) -> None:
+        self.answer, self.calls = answer, 0
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+    def __call__(self, images: np.ndarray) -> Any:
+        self.calls += 1
+        scores = np.full((len(images), 2), 0.5, np.float32)
+        return self.answer(self, images, scores) if self.answer else scores

@@ -6,11 +6,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from fooling.errors import UserError
-from fooling.kernels.tables import Bytes, Floats
-from fooling.settings.fields import same_folder
+from fooling.kernels.tables import Bytes, Flags, Floats
+from fooling.settings.fields import foreign_code, same_folder
 
 BATCH = 1024  # images a call, wherever a batch has no size of its own
 SLACK = 1e-5  # by which rounding may lift a score above 1
+TOTALS = (1, 100, 255, 256, 1000, 65535)  # usual sums of shares, which rounding may miss
+SAME = 1e-3  # by which sums of equal shares may differ, as a share of them
+ROUNDED = 1e-2  # the same where they were rounded, near one of TOTALS
 
 ShapeHint = Callable[[], tuple[tuple[int, int, int] | None, tuple[str, ...]]]  # (H, W, C) and class names of the data at hand
 
@@ -80,6 +83,18 @@ def probes(shape: tuple[int, ...]) -> Bytes:
     return np.concatenate([np.zeros((1, *shape), np.uint8), np.full((1, *shape), 255, np.uint8), noise])
 
 
+def varied_probes(shape: tuple[int, int, int]) -> Bytes:
+    """Thirty more test images uint8 [30, H, W, C]: sparse noise, patches and faint noise, always the same."""
+    random, each = np.random.default_rng(1), 10
+    height, width, _ = shape
+    shares = np.linspace(0.02, 0.6, each)[:, None, None, None]
+    sparse = (random.random((each, *shape)) < shares) * 255
+    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
+    patches = random.integers(0, 256, (each, 4, 4, shape[2]))[:, rows][:, :, columns]
+    faint = random.integers(0, 256, (each, *shape)) * shares
+    return np.concatenate([sparse, patches, faint]).astype(np.uint8)
+
+
 def predict(classifier: Classifier, images: Bytes) -> Floats:
     """Checked scores float32 [N, K] of any number of images uint8 [N, H, W, C], at most `BATCH` of them a call.
 
@@ -90,22 +105,87 @@ def predict(classifier: Classifier, images: Bytes) -> Floats:
 
 
 def predict_batch(classifier: Classifier, images: Bytes) -> Floats:
-    """The same in a single call, for searches, whose populations are batches already."""
-    expected = (len(images), classifier.num_classes)
+    """The same in a single call, for searches, whose populations are batches already.
+
+    An image of one colour may have no finite scores, since a model that divides by the deviation of the image has none: they
+    count as 0, the worst.
+    """
+    scores = finite_or_refused(raw_scores(classifier, images), images)
+    if scores.size and (scores.min() < 0 or scores.max() > 1 + SLACK):
+        low, high = float(scores.min()), float(scores.max())
+        raise UserError(f"classifier: expected scores in [0, 1], got {low:.4g} … {high:.4g}; {advice_on(scores)}")
+    return np.ascontiguousarray(scores, dtype=np.float32)
+
+
+def raw_scores(classifier: Classifier, images: Bytes) -> Floats:
+    """The classifier's output for images uint8 [N, H, W, C], of the right shape and type, but of any values."""
+    expected = [len(images), classifier.num_classes]
     read_only = images.view()
     read_only.flags.writeable = False  # a classifier must not change the images that are recorded
     with same_folder():
         output = classifier(read_only)
-    try:
-        scores = np.asarray(output)
-    except ValueError as error:
-        raise UserError(f"classifier: expected float scores {list(expected)}, got no array ({error})") from error
-    if scores.shape != expected or scores.dtype.kind != "f":
-        raise UserError(f"classifier: expected float scores {list(expected)}, got {scores.dtype} {list(scores.shape)}")
-    if not np.isfinite(scores).all():
-        count = int((~np.isfinite(scores).all(axis=1)).sum())
+    scores = as_array(output, f"classifier: expected float scores {expected}, got no array")
+    if list(scores.shape) != expected or scores.dtype.kind != "f":
+        hint = "; divide whole numbers by what stands for 1" if scores.dtype.kind in "iu" and scores.ndim == 2 else ""
+        raise UserError(f"classifier: expected float scores {expected}, got {scores.dtype} {list(scores.shape)}{hint}")
+    return np.asarray(scores)
+
+
+def as_array(output: Any, what: str) -> Any:
+    """An output as an array, also of tensors that track gradients or lie on a GPU. Raises UserError beginning with `what`."""
+    with foreign_code(f"{what} ({type(output).__name__}): "):
+        if hasattr(output, "detach") and hasattr(output, "cpu"):  # of torch
+            output = output.detach().cpu()
+            if output.dtype.is_floating_point and output.dtype.itemsize < np.float32().itemsize:
+                output = output.float()  # NumPy has no bfloat16
+        return np.asarray(output)
+
+
+def undefined(scores: Floats) -> Flags:
+    """Which rows of scores [N, K] are not finite, [N]."""
+    return np.asarray(~np.isfinite(scores).all(axis=1))
+
+
+def finite_or_refused(scores: Floats, images: Bytes) -> Floats:
+    """Scores with 0 for images of one colour that have none. Raises UserError for others that are not finite."""
+    missing = undefined(scores)
+    if not missing.any():
+        return scores
+    of_one_colour = (images == images[:, :1, :1]).all(axis=(1, 2, 3))
+    if (missing & ~of_one_colour).any():
+        count = int(missing.sum())
         raise UserError(f"classifier: expected finite scores, got NaN or infinity for {count} of {len(images)} images")
-    if scores.size and (scores.min() < 0 or scores.max() > 1 + SLACK):
-        low, high = float(scores.min()), float(scores.max())
-        raise UserError(f"classifier: expected scores in [0, 1], got {low:.4g} … {high:.4g}; logits need a softmax first")
-    return np.ascontiguousarray(scores, dtype=np.float32)
+    return np.where(missing[:, None], scores.dtype.type(0), scores)
+
+
+def common_sum(numbers: Any) -> float | None:
+    """The sum that rows of numbers ≥ 0 [N, K] share, to rounding; None where they share none.
+
+    Rows that are all alike share a sum by chance: then only a usual sum counts.
+    """
+    if numbers.ndim != 2 or numbers.shape[1] < 2 or not len(numbers) or not numbers.min() >= -SAME:
+        return None
+    sums = numbers.astype(np.float64).sum(axis=1)
+    total, classes = float(np.median(sums)), numbers.shape[1]
+    spread, error = float(np.ptp(numbers.astype(np.float64), axis=0).max()), float(np.abs(sums - total).max())
+    if total > 0 and np.abs(sums - 1).max() <= SAME:
+        return 1.0
+    whole = np.array_equal(numbers, np.rint(numbers))
+    if total > 0 and error <= (0 if whole else SAME * total) and spread > 10 * error and spread > SAME * total:
+        nearest = min(TOTALS, key=lambda usual: abs(usual - total))
+        return float(nearest) if abs(nearest - total) <= SAME * total else total
+    for usual in TOTALS[1:]:
+        low, high = (classes, classes / 2) if whole else (ROUNDED * usual, ROUNDED * usual)  # whole numbers may be cut off
+        if (usual >= 4 * classes or not whole) and sums.min() >= usual - low and sums.max() <= usual + high:
+            return float(usual)
+    return None
+
+
+def advice_on(numbers: Any) -> str:
+    """What to do with numbers [N, K] that are no scores in [0, 1], so that they become such."""
+    total = common_sum(numbers)
+    if total is not None and total != 1:
+        return f"divide them by {total:g}, which the scores of each image sum to"
+    if numbers.min() < 0:
+        return "logits need a softmax, or a sigmoid each, first"
+    return "logits need a softmax, or a sigmoid each, first; percentages a division by 100, bytes by 255"

@@ -1,134 +1,41 @@
 """Checks of a classifier before a search.
 
-Is its output valid? Does it depend on the batch? How accurate is it under the configured preprocessing and under the usual
-others? How fast is it? Do the data fit it?
+Is its output valid? Does it depend on the batch? Do the scores leave a search something to climb? How fast is it? How accurate
+is it on the data at hand?
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import BATCH, Classifier, CountingClassifier, predict, predict_batch, probes
-from fooling.data import ImageSet, load_data
+from fooling.classifiers.accuracy import Accuracy, accuracies, check_data, preprocessing_note
+from fooling.classifiers.base import (
+    SAME,
+    Classifier,
+    CountingClassifier,
+    finite_or_refused,
+    predict_batch,
+    probes,
+    raw_scores,
+    undefined,
+    varied_probes,
+)
+from fooling.data import load_data
 from fooling.errors import UserError
-from fooling.kernels.tables import Bytes, Flags, Ints
+from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.schema import RunSettings
 
 SIZES = (1, 10, 100, 1000)  # of the batches whose speed is measured
 SECONDS = 0.5  # per measurement, about
 
-# Usual preprocessings of grey levels: name → scale, mean, std; None is the mean or deviation of the data.
-USUAL: dict[str, tuple[float, float | None, float | None]] = {
-    "0…1": (1 / 255, 0.0, 1.0),
-    "0…255": (1.0, 0.0, 1.0),
-    "−1…1": (1 / 255, 0.5, 0.5),
-    "0…16": (16 / 255, 0.0, 1.0),
-    "dark ink on light": (-1 / 255, -1.0, 1.0),
-    "0…1 less the mean": (1 / 255, None, 1.0),
-    "0…255 less the mean": (1.0, None, 1.0),
-    "mean 0, deviation 1": (1 / 255, None, None),
-}
-REPEATS = 12  # times that the probes are repeated in a large batch: 60 images
+REPEATS = 6  # times that the probes are repeated in a large batch, with as many others: 60 images
+SATURATED = 0.9999  # a largest score above this, for whatever image, is no sign of certainty
 TOLERANCE = 1e-3  # rounding may differ with the batch; a larger difference is another answer
 MAX_IMAGES = 1000  # labelled images that the accuracy is measured on
 READ = {"probability": "probabilities", "logit": "logits (softmax)", "sigmoid": "logits (one sigmoid per class)"}
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Accuracy of a classifier under one preprocessing."""
-
-    preprocessing: str  # the name in USUAL, or "as stated"
-    settings: str  # that choose it
-    is_correct: Flags  # [N]
-
-    @property
-    def share(self) -> float:
-        """Accuracy, 0 … 1."""
-        return float(self.is_correct.mean())
-
-
-def accuracies(classifier: Classifier, data: ImageSet, limit: int = BATCH) -> list[Accuracy]:
-    """Accuracy as configured and, of an external model, under the usual other preprocessings; on at most `limit` images.
-
-    Raises UserError where the classes or sizes of the data are not the classifier's.
-    """
-    check_data(classifier, data)
-    places = np.linspace(0, len(data.labels) - 1, min(limit, len(data.labels))).astype(int)
-    images, labels = data.images[places], data.labels[places]
-    rows = [Accuracy("as stated", "", is_correct(classifier, images, labels))]
-    for name, inputs in other_preprocessings(classifier, images).items():
-        settings = str(inputs).partition(", ")[2]
-        external: Any = classifier
-        try:
-            rows.append(Accuracy(name, settings, is_correct(external.with_preprocessing(inputs), images, labels)))
-        except UserError:  # the model cannot handle such numbers
-            continue
-    return rows
-
-
-def is_correct(classifier: Classifier, images: Bytes, labels: Ints) -> Flags:
-    """Whether the largest score is the label's, for each image [N]."""
-    return np.asarray(predict(classifier, images).argmax(axis=1) == labels)
-
-
-def other_preprocessings(classifier: Any, images: Bytes) -> dict[str, Any]:
-    """The usual preprocessings but the configured one, with mean and deviation of these images per channel.
-
-    Only an external model (`adapters.adapter.AdaptedClassifier`) has any.
-    """
-    if not hasattr(classifier, "with_preprocessing"):
-        return {}
-    configured, others = classifier.inputs, {}
-    for name, (scale, mean, std) in USUAL.items():
-        means = tuple(images.mean(axis=(0, 1, 2)) * scale) if mean is None else (mean,)
-        deviations = tuple(np.maximum(images.std(axis=(0, 1, 2)), 1) * abs(scale)) if std is None else (std,)
-        if np.dtype(configured.dtype).kind in "iu" and (scale, mean, std) != USUAL["0…255"]:
-            continue
-        inputs = replace(configured, scale=scale, mean=means, std=deviations)
-        if not np.allclose(inputs.table, configured.table):
-            others[name] = inputs
-    return others
-
-
-def preprocessing_note(rows: Sequence[Accuracy]) -> str:
-    """A note where another preprocessing than the configured one is significantly more accurate, else ''.
-
-    Of the images that exactly one of two preprocessings classifies correctly, chance would give each half (McNemar 1947); the
-    note comes from two standard deviations on.
-    """
-    configured, *others = rows
-    best = max(others, key=lambda row: row.share, default=configured)
-    only_configured = int((configured.is_correct & ~best.is_correct).sum())
-    only_best = int((best.is_correct & ~configured.is_correct).sum())
-    if only_best - only_configured <= 2 * (only_best + only_configured) ** 0.5:
-        return ""
-    return (
-        f"classifier: accuracy is {100 * configured.share:.1f} % with the configured preprocessing "
-        f"but {100 * best.share:.1f} % with {best.settings} ({best.preprocessing}), on {len(configured.is_correct)} images; "
-        "check classifier.scale, mean and std"
-    )
-
-
-def check_data(classifier: Classifier, data: ImageSet) -> None:
-    """Raises UserError for images of another size, or of other classes."""
-    expected, got = tuple(classifier.input_shape), tuple(data.images.shape[1:])
-    if expected != got:
-        raise UserError(f"data: the classifier takes images {expected}, the data's are {got} (height, width, channels)")
-    if len(data.classes) != classifier.num_classes:
-        raise UserError(f"data: the classifier has {classifier.num_classes} classes, the data have {len(data.classes)}")
-    check_class_order(classifier.labels, data.classes, "data")
-
-
-def check_class_order(labels: Sequence[str], others: Sequence[str], source: str) -> None:
-    """Raises UserError for the same class names in another order: an index would mean another class."""
-    if sorted(labels) == sorted(others) and list(labels) != list(others):
-        k = next(k for k, (one, other) in enumerate(zip(labels, others, strict=True)) if one != other)
-        difference = f"class {k} is {labels[k]} for the classifier, {others[k]} in the {source}"
-        raise UserError(f"{difference}; give statistics and data whose classes are in the classifier's order")
 
 
 def speeds(classifier: Classifier) -> dict[int, float]:
@@ -150,12 +57,14 @@ def speeds(classifier: Classifier) -> dict[int, float]:
 class CheckResult:
     """What the checks measured. The names of the fields are keys of run.json."""
 
-    exact: bool  # the scores of an image depend neither on the batch nor on the place in it
-    deviation: float  # largest difference between scores alone, in a batch, in it reversed, and in a large one
+    exact: bool  # the scores of an image depend neither on the call, nor on the batch or the place in it
+    deviation: float  # largest difference between scores in two calls, alone, in a batch, in it reversed, and in a large one
     classes: int
     sums_to_one: bool  # the scores of each image, to 0.001
     output: str  # the model's output: probability, logit, sigmoid, label
     shown: str  # preprocessing of an external model; '' for others
+    constant: Mapping[int, float]  # the classes whose score is the same for all test images, with that score
+    notes: tuple[str, ...]  # for the user
 
 
 @dataclass(frozen=True)
@@ -176,22 +85,96 @@ def check_classifier(classifier: Classifier, images: Bytes | None = None) -> Che
     """
     check_interface(classifier)
     batch = probes(classifier.input_shape) if images is None else images
-    scores = predict_batch(classifier, batch)
-    if not np.array_equal(scores, predict_batch(classifier, batch)):
-        advice = "switch off dropout and other randomness"
-        raise UserError(f"classifier: expected the same scores for the same images, got other scores the second time; {advice}")
+    scores, second = predict_batch(classifier, batch), raw_scores(classifier, batch)
+    output, gives_labels = getattr(classifier, "output", "probability"), bool(getattr(classifier, "gives_labels", False))
+    noise = difference(scores, finite_or_refused(second, batch))
+    if noise > TOLERANCE:
+        got = f"got other scores the second time, by up to {noise:.3g} (at most 0.001 is accepted)"
+        raise UserError(
+            f"classifier: expected the same scores for the same images, {got}; switch off dropout and other randomness"
+        )
     alone = np.concatenate([predict_batch(classifier, batch[i : i + 1]) for i in range(len(batch))])
     backwards = predict_batch(classifier, np.ascontiguousarray(batch[::-1]))[::-1]
-    repeated = predict_batch(classifier, np.concatenate([batch] * REPEATS)).reshape(REPEATS, *scores.shape)
-    deviation = float(max(np.abs(other - scores).max() for other in (alone, backwards, repeated)))
+    large = predict_batch(classifier, np.concatenate([*[batch] * REPEATS, varied_probes(classifier.input_shape)]))
+    repeated, varied = np.split(large, [len(batch) * REPEATS])
+    others = [alone, backwards, *np.split(repeated, REPEATS)]
+    deviation = max(noise, *(difference(scores, other) for other in others))
     if deviation > TOLERANCE:
         raise UserError(
             f"classifier: expected scores that do not depend on the batch, got a change by {deviation:.3g} with the batch "
-            "(at most 0.001 is accepted); is batch normalisation in training mode?"
+            f"(at most 0.001 is accepted); {batch_advice(classifier)}"
         )
-    sums_to_one = bool(np.abs(scores.sum(axis=1) - 1).max() <= TOLERANCE)
-    output, preprocessing = getattr(classifier, "output", "probability"), str(getattr(classifier, "inputs", ""))
-    return CheckResult(deviation == 0.0, deviation, classifier.num_classes, sums_to_one, output, preprocessing)
+    everything = np.concatenate([scores, varied])
+    constant = no_slope(everything, deviation)
+    notes = [] if gives_labels else [*slope_notes(everything, constant), *range_notes(everything, output, "test images")]
+    if noise:
+        notes.append(f"classifier: two calls differ by up to {noise:.1e} for the same images; runs repeat only approximately")
+    if undefined(second).any():
+        notes.append("classifier: it has no finite scores for some images of one colour; they count as 0, the worst")
+    return CheckResult(
+        exact=deviation == 0.0,
+        deviation=deviation,
+        classes=classifier.num_classes,
+        sums_to_one=bool(np.abs(everything.sum(axis=1) - 1).max() <= TOLERANCE),
+        output=output,
+        shown=str(getattr(classifier, "inputs", "")),
+        constant=constant,
+        notes=tuple(notes),
+    )
+
+
+def difference(scores: Floats, others: Floats) -> float:
+    """The largest difference between scores [N, K]."""
+    return float(np.abs(scores - others).max())
+
+
+def batch_advice(classifier: Any) -> str:
+    """What helps where scores depend on the batch."""
+    training = "is batch normalisation in training mode?"
+    chosen, fixed = getattr(classifier, "batch_size", 1), getattr(classifier, "fixed", False)
+    return training if chosen == 1 or fixed else f"{training} classifier.batch_size=1 scores each image alone"
+
+
+def no_slope(scores: Floats, deviation: float = 0.0) -> dict[int, float]:
+    """The classes whose score is the same for all images, with that score; scores [N, K], which calls change by `deviation`."""
+    spread = np.ptp(scores, axis=0)
+    return {int(k): float(scores[0, k]) for k in np.flatnonzero(spread <= deviation)}
+
+
+def slope_notes(scores: Floats, constant: Mapping[int, float]) -> tuple[str, ...]:
+    """Notes where scores [N, K] of images as different as possible leave a search nothing to climb."""
+    where = f"classifier: of {len(scores)} different test images"
+    if len(constant) == scores.shape[1]:
+        return (f"{where} all get the same scores; does the output depend on the input? A search finds no slope",)
+    if np.isin(scores, (0, 1)).all():
+        return (f"{where} all scores are 0 or 1; without values between them a search finds no slope",)
+    return ()
+
+
+def target_notes(settings: RunSettings, constant: Mapping[int, float]) -> tuple[str, ...]:
+    """A note where the score of a target class is the same for all test images."""
+    targets = settings.digit if isinstance(settings.digit, tuple) else [settings.digit]
+    flat = [f"class {k} always gets {score:g}" for k, score in constant.items() if settings.digit == "all" or k in targets]
+    if not flat:
+        return ()
+    more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
+    return (f"classifier: of different test images {', '.join(flat[:5])}{more}; a search may find no slope",)
+
+
+def range_notes(scores: Floats, output: str, images: str) -> tuple[str, ...]:
+    """Notes where the largest score of each image, scores [N, K], never leaves a narrow band; `images` says of what."""
+    classes, largest, smallest = scores.shape[1], scores.max(axis=1), scores.min(axis=1)
+    top = float(np.e / (np.e + classes - 1))  # softmax of 1, 0, 0, …
+    band = f"classifier: the largest score of each of {len(scores)} {images} is {largest.min():.4g} … {largest.max():.4g}"
+    sums_to_one = bool(np.abs(scores.sum(axis=1) - 1).max() <= SAME)
+    is_flat = largest.max() <= top + SAME and bool((largest <= smallest * np.e * (1 + SAME)).all())
+    if sums_to_one and is_flat and np.ptp(scores, axis=0).max() > 0:
+        advice = "if the model ends in a softmax already, apply no second one (classifier.output=probability)"
+        return (f"{band}; a softmax of probabilities gives at most {top:.4g} with {classes} classes; {advice}",)
+    if np.mean(largest > SATURATED) > 0.9 and not np.isin(scores, (0, 1)).all():
+        cause = "a softmax of percentages, bytes or votes does this" if output == "logit" else "the scores are saturated"
+        return (f"{band}; {cause}, and a score near 1 says nothing then",)
+    return ()
 
 
 def check_interface(classifier: Any) -> None:
@@ -221,16 +204,25 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
         advice = "export the model with its probabilities or logits"
         raise UserError(f"classifier={name}: expected class scores, got labels only (classifier.output=label); {advice}")
     notes, about = list(getattr(classifier, "notes", ())), asdict(result)
+    about["constant"] = {str(k): score for k, score in result.constant.items()}
     if result.shown:
         notes.append(f"classifier: preprocessing {result.shown}; output read as {READ[result.output]}")
     rows, data_notes = measure_accuracies(settings, classifier)
-    notes += data_notes
+    notes += [*data_notes, *result.notes, *target_notes(settings, result.constant)]
     if rows:
-        about |= {"accuracy": rows[0].share, "accuracy_of": len(rows[0].is_correct)}
-        about["accuracy_otherwise"] = {row.settings: row.share for row in rows[1:]}
-        notes += [note for note in [preprocessing_note(rows)] if note]
-    evaluations = counting.evaluations + sum(len(row.is_correct) for row in rows)
+        about |= {"accuracy": rows[0].share, "accuracy_of": len(rows[0].labels)}
+        about["accuracy_otherwise"] = {row.settings or row.preprocessing: row.share for row in rows[1:]}
+        notes += [note for note in accuracy_notes(rows, result.output) if note not in notes]
+    evaluations = counting.evaluations + sum(len(row.labels) for row in rows if row.scored)
     return ClassifierReport(result, about, tuple(notes), evaluations)
+
+
+def accuracy_notes(rows: Sequence[Accuracy], output: str) -> tuple[str, ...]:
+    """What labelled images say of a classifier."""
+    scores = rows[0].scores
+    ranges = () if scores is None or output == "label" else range_notes(scores, output, "labelled images")
+    note = preprocessing_note(rows)
+    return (*ranges, *([note] if note else []))
 
 
 def measure_accuracies(settings: RunSettings, classifier: Classifier) -> tuple[Sequence[Accuracy], tuple[str, ...]]:

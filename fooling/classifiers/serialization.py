@@ -58,7 +58,7 @@ def read_face(path: Path, about: dict[str, str]) -> tuple[tuple[int, int, int], 
         shape, labels = parse_json(about["input_shape"]), parse_json(about["labels"])
         sound = len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
         sound = sound and type(labels) is list and all(type(label) is str for label in labels)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"classifier.path={path}: its header is damaged; {HINT}") from error
     if not sound:
         raise UserError(f"classifier.path={path}: its header is damaged (input_shape or labels); {HINT}")

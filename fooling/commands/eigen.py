@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
+from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier, predict
-from fooling.classifiers.checks import check_data
 from fooling.classifiers.judges import load_judge
 from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands.console import ProgressCallback

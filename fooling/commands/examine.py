@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import Accuracy, accuracies, check_classifier, preprocessing_note, speeds
+from fooling.classifiers.checks import accuracy_notes, check_classifier, speeds
 from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
@@ -25,11 +26,18 @@ def examine(settings: ExamineSettings) -> None:
     found = check_classifier(classifier)
     rows = accuracies(classifier, data, MAX_IMAGES) if data else []
     rates = speeds(classifier)
-    about = {**describe(classifier), **asdict(found), "images_per_second": {str(size): round(r) for size, r in rates.items()}}
+    said = [*getattr(classifier, "notes", ()), *found.notes]
+    about = {
+        **describe(classifier),
+        **asdict(found),
+        "notes": said,
+        "images_per_second": {str(size): round(r) for size, r in rates.items()},
+    }
     if data:
-        about["accuracy_of"] = len(rows[0].is_correct)
+        about["accuracy_of"] = len(rows[0].labels)
         about["accuracy"] = [{"way": row.preprocessing, "settings": row.settings, "share": row.share} for row in rows]
         about["note"] = preprocessing_note(rows)
+        about["notes"] = [*about["notes"], *(note for note in accuracy_notes(rows, found.output) if note != about["note"])]
     if settings.layers:
         about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
@@ -64,11 +72,11 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy])
     if rows:
         print()
         found = [[row.preprocessing, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
-        print_table(["preprocessing", "settings", f"accuracy on {len(rows[0].is_correct):,} images"], found, left=2)
+        print_table(["preprocessing", "settings", f"accuracy on {len(rows[0].labels):,} images"], found, left=2)
     if settings.layers:
         show_layers(about["layers"])
-    if about.get("note"):
-        print(about["note"])
+    for note in [*about["notes"], *([about["note"]] if about.get("note") else [])]:
+        print(note)
     if about["output"] == "label":
         print("searches need class scores, not only labels")
 

@@ -13,8 +13,9 @@ import numpy as np
 from rich.console import Console
 
 from fooling.classifiers import open_classifier
+from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import check_classifier, check_data
+from fooling.classifiers.checks import check_classifier
 from fooling.commands.console import InterruptHandler, ProgressDisplay
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError

@@ -6,8 +6,9 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from fooling.classifiers import open_classifier
+from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier, CountingClassifier
-from fooling.classifiers.checks import ClassifierReport, check_class_order
+from fooling.classifiers.checks import ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.tiling import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import load_data, stream_data
@@ -85,8 +86,16 @@ def make_job(
 ) -> Job:
     """The job of settings whose digit is one class, or any. Raises UserError for a class that does not exist."""
     objective = objective_from_settings(settings, classifier, statistics)
-    criteria = StoppingCriteria.from_settings(settings, objective.digit)
+    criteria = replace(StoppingCriteria.from_settings(settings, objective.digit), flat=flat_score(report, objective.digit))
     return Job(settings, objective, statistics, criteria, judges, report, start_image)
+
+
+def flat_score(report: ClassifierReport, digit: int) -> tuple[float, float] | None:
+    """The target's score and its noise where all images of the checks get the same, else None."""
+    checks = report.examination
+    if digit == ANY:
+        return (max(checks.constant.values()), checks.deviation) if len(checks.constant) == checks.classes else None
+    return (checks.constant[digit], checks.deviation) if digit in checks.constant else None
 
 
 def make_search(job: Job) -> Search:

@@ -36,6 +36,7 @@ class StoppingCriteria:
     returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
     digit: int  # the target class, or kernels.tables.ANY
     whole: bool = False  # whether a run returns all of its last selection
+    flat: tuple[float, float] | None = None  # the target's score, and its noise, where all images of the checks get the same
     round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
 
     @staticmethod
@@ -80,10 +81,18 @@ def success(scores: Floats, digit: int, threshold: float) -> Flags:
 
 
 def converged(criteria: StoppingCriteria, costs: Floats, scores: Floats) -> Flags:
-    """With `tol`: cost < tol; otherwise success. Costs [N], scores [N, K] → [N]."""
+    """With `tol`: cost < tol; otherwise success, which a score that no image changes is not. Costs [N], scores [N, K] → [N]."""
     if criteria.tol is not None:
         return np.asarray(costs < criteria.tol)
-    return success(scores, criteria.digit, criteria.threshold)
+    return success(scores, criteria.digit, criteria.threshold) & ~unchanged(criteria, scores)
+
+
+def unchanged(criteria: StoppingCriteria, scores: Floats) -> Flags:
+    """Whether the target's score is the one that all images of the checks get: scores [N, K] → [N]."""
+    if criteria.flat is None:
+        return np.zeros(len(scores), dtype=np.bool_)
+    score, noise = criteria.flat
+    return np.asarray(np.abs(confidence(scores, criteria.digit) - np.float32(score)) <= noise)
 
 
 CHECKPOINT_SECONDS = 10.0
@@ -157,6 +166,11 @@ def run_loop(search: Search, criteria: StoppingCriteria, record: Record | None =
             raise UserError(f"{error}{RESUME_HINT if record else ''}") from error
         state = conclude(state, previous)
     save_checkpoint(record, history, state)
+    if unchanged(criteria, history.scores).all():
+        note = f"the target's score never changed: it is {confidence(history.scores, criteria.digit)[0]:g} for every image"
+        progress.note(note)
+        if record:
+            record.about["notes"] = [*record.about.get("notes", []), note]
     return history
 
 

@@ -11,9 +11,47 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from fooling.errors import UserError
+from fooling.errors import Interrupted, UserError, first_line
 
 CRASHES = (Exception, SystemExit)  # what other people's code may raise, except Ctrl-C
+SIGNALS = (128 + 1, 128 + 2, 128 + 15)  # exit codes of a process that a signal ends
+LONGEST = 300  # letters of other people's messages
+
+
+@contextmanager
+def foreign_code(what: str) -> Iterator[None]:
+    """Other people's code runs in this context: whatever it raises becomes a UserError that begins with `what`.
+
+    Ctrl-C and signals end the program as usual, and what is a message already stays. The working directory stays the same.
+    """
+    try:
+        with same_folder():
+            yield
+    except (UserError, Interrupted, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if isinstance(error, SystemExit) and error.code in SIGNALS:
+            raise
+        raise UserError(f"{what}{described(error)}") from error
+
+
+def described(error: BaseException) -> str:
+    """The name of an exception and its message on one line. An exception may fail to give its message."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:
+        return f"{name}, whose message cannot be read"
+    return f"{name}: {shortened(text)}" if text.strip() else name
+
+
+def shortened(text: str, limit: int = LONGEST) -> str:
+    """A text on one line, of at most `limit` letters: its beginning and, where it is longer, its end, which says the cause."""
+    line = first_line(text, len(text))
+    if len(line) <= limit:
+        return line
+    head = limit // 3
+    return f"{line[:head].rstrip()} … {line[len(line) - (limit - head - 3) :].lstrip()}"
 
 
 class SettingsModel(BaseModel):
@@ -174,11 +212,8 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # it stays there: the function may import when it is called
-    try:
-        with same_folder():
-            return getattr(import_module(module), function)(*arguments)
-    except CRASHES as error:
-        raise UserError(f"{setting}={name}: expected module:function, {what}; {type(error).__name__}: {error}") from error
+    with foreign_code(f"{setting}={name}: expected module:function, {what}; "):
+        return getattr(import_module(module), function)(*arguments)
 
 
 def fingerprint(name: str) -> str:

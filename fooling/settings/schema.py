@@ -21,6 +21,7 @@ from fooling.settings.fields import (
     Text,
     labels_to_list,
     names_to_list,
+    value_to_list,
 )
 from fooling.settings.rules import run_errors
 from fooling.settings.searches import AnySearchSettings
@@ -77,6 +78,12 @@ class ExternalSettings(ClassifierSettings):
     batch_size: BatchSize = Field(
         description="images per call: 64 = at most 64, fixed:64 = exactly 64, auto = as many as possible, halved after a "
         "failed call (http: after status 413)"
+    )
+    channels: Literal["RGB", "BGR"] = Field(description="order of the model's channels; mean and std are in the same order")
+    transpose: Bool = Field(description="exchange rows and columns, for models of transposed images")
+    order: Annotated[tuple[Int, ...], BeforeValidator(value_to_list)] = Field(
+        description="which of the model's outputs is class 0, 1, …, for models whose classes are numbered otherwise; "
+        "[] = as they come"
     )
 
     @model_validator(mode="after")

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import DATA
-from models import write_onnx, write_sklearn, write_torch
+from models import SumModel, toy, write_onnx, write_sklearn, write_torch
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 
 from fooling.classifiers import checks, load_classifier
+from fooling.classifiers.accuracy import accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import BATCH_SIZE, AdaptedClassifier, adapt
 from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
@@ -25,7 +26,7 @@ from fooling.classifiers.adapters.conversion import (
     shape_in,
     to_scores,
 )
-from fooling.classifiers.checks import accuracies, check_classifier, preprocessing_note
+from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
@@ -235,7 +236,7 @@ def test_memory_that_a_model_uses_again_is_copied() -> None:
 def test_code_that_ends_the_program_is_told(here: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
     (here / f"ends{abs(hash(code))}.py").write_text(f"def make():\n    def score(x):\n        {code}\n    return score\n")
     said = refused(capsys, "digit=4", "classifier=python", f"classifier.path=ends{abs(hash(code))}:make")
-    assert "raised on inputs float32 [5, 28, 28, 1]" in said
+    assert "raised on inputs float32 [35, 28, 28, 1]" in said
 
 
 def test_whole_numbers_must_fit_the_model(here: Path) -> None:
@@ -245,7 +246,7 @@ def test_whole_numbers_must_fit_the_model(here: Path) -> None:
 
     def fit(dtype: Any, *words: str) -> AdaptedClassifier:
         chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
-        return adapt(Model(Toy(), "toy", "0" * 64, "NHWC", dtype=dtype), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
+        return adapt(Model(SumModel(), "toy", "0" * 64, "NHWC", dtype=dtype), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
 
     images = np.arange(0, 200, 10, dtype=np.uint8).reshape(1, 4, 5, 1)
     assert np.array_equal(fit(np.uint8, "scale=1").inputs(images), images)
@@ -315,32 +316,6 @@ def test_chance_alone_does_not_warn(here: Path) -> None:
     assert preprocessing_note(found[:1]) == ""
 
 
-class Toy:
-    """A model of three classes whose answers depend on what is given."""
-
-    def __init__(self, change: Any = lambda inputs, scores: scores, limit: int = 10**9) -> None:
-        self.change, self.limit, self.sizes = change, limit, [0]
-
-    def __call__(self, inputs: np.ndarray) -> Any:
-        self.sizes.append(len(inputs))
-        if len(inputs) > self.limit:
-            raise MemoryError
-        sums = inputs.reshape(len(inputs), -1).astype(float) @ np.linspace(-1, 1, inputs[0].size * 3).reshape(-1, 3)
-        return self.change(inputs, sums)
-
-
-def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> AdaptedClassifier:
-    """A classifier of 4×5 images with three classes."""
-    from fooling.classifiers.adapters.adapter import Model
-    from fooling.settings import load
-    from fooling.settings.names import as_words
-    from fooling.settings.schema import RunSettings
-
-    words = as_words("classifier", settings)
-    chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
-    return adapt(Model(Toy(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
-
-
 def test_what_a_batch_changes_is_measured_or_refused() -> None:
     assert check_classifier(toy()).exact
     slightly = check_classifier(toy(lambda inputs, sums: sums + 1e-5 * np.arange(3) * len(inputs)))
@@ -370,7 +345,7 @@ def test_the_first_error_is_reported_where_no_batch_succeeds() -> None:
     def fail(inputs: np.ndarray, sums: np.ndarray) -> None:
         raise RuntimeError(f"failed on {len(inputs)}")
 
-    with pytest.raises(RuntimeError, match="failed on 5"):
+    with pytest.raises(RuntimeError, match="failed on 35"):
         toy(fail)
 
     def fail_on_black(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
@@ -446,18 +421,18 @@ def test_answers_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 5 images, got float64 \[4, 3\]"),
-        (lambda inputs, sums: np.full(sums.shape, "a"), r"expected scores \[5, classes\], got <U1"),
+        (lambda inputs, sums: sums[:-1], r"expected a row of scores for each of 35 images, got float64 \[34, 3\]"),
+        (lambda inputs, sums: np.full(sums.shape, "a"), r"expected scores \[35, classes\], got <U1"),
         (lambda inputs, sums: np.full(sums.shape, None), "NaN or infinity"),
-        (lambda inputs, sums: np.full(sums.shape, {}), r"got objects such as \{\}"),
+        (lambda inputs, sums: np.full(sums.shape, {}), r"got objects \(dict\) that are no numbers"),
         (lambda inputs, sums: sums[:, None, :, None, None], None),
-        (lambda inputs, sums: sums[:, None, None], r"expected scores \[5, classes\], got float64 \[5, 1, 1, 3\]"),
-        (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 5 images"),
-        (lambda inputs, sums: None, "expected a row of scores for each of 5 images"),
-        (lambda inputs, sums: [[1.0, 2.0]] * 4 + [[1.0]], "expected an array"),
+        (lambda inputs, sums: sums[:, None, None], r"expected scores \[35, classes\], got float64 \[35, 1, 1, 3\]"),
+        (lambda inputs, sums: {"scores": sums}, "expected a row of scores for each of 35 images"),
+        (lambda inputs, sums: None, "expected a row of scores for each of 35 images"),
+        (lambda inputs, sums: [[1.0, 2.0]] * 34 + [[1.0]], "expected an array"),
         (lambda inputs, sums: np.full_like(sums, np.nan), "NaN or infinity"),
         (lambda inputs, sums: np.full_like(sums, np.inf), "NaN or infinity"),
-        (lambda inputs, sums: sums[:, : 2 + (len(inputs) == 5)], "expected 3 scores an image, got 2"),
+        (lambda inputs, sums: sums[:, : 2 + (len(inputs) == 35)], "expected 3 scores an image, got 2"),
     ],
 )
 def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -> None:
@@ -571,3 +546,123 @@ def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
         capsys, *words, "prior.digit=3", command=[*SEARCH[:-1], "out=q"]
     )
     assert "26 classes" in refused(capsys, *words, command=["run", "prior=variogram"])
+
+
+# --- damaged and unusual models -----------------------------------------------------------------------------------------
+
+
+def rewritten(path: Path, change: Any) -> str:
+    """The network as ONNX with a change to it."""
+    import onnx
+
+    model = onnx.load(write_onnx(path))
+    change(model)
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def without_outputs(model: Any) -> None:
+    del model.graph.output[:]
+
+
+def newer_ir(model: Any) -> None:
+    model.ir_version = 99
+
+
+def newer_opset(model: Any) -> None:
+    model.opset_import[0].version = 99
+
+
+def unknown_operator(model: Any) -> None:
+    model.graph.node[1].op_type = "Mystery"
+
+
+def huge(model: Any) -> None:
+    for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_value = 100_000
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_outputs, "got one without outputs"),
+        (newer_ir, r"Unsupported model IR version: 99, max supported IR version: \d+\).*pip install -U onnxruntime"),
+        (newer_opset, r"till opset \d+.*opset_version"),
+        (unknown_operator, r"No Op registered for Mystery.*standard operators"),
+        (huge, "expected sides up to 4096"),
+    ],
+)
+def test_messages_of_onnxruntime_keep_their_end(here: Path, change: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said) as told:
+        load_classifier("onnx", rewritten(here / "m.onnx", change))
+    assert "onnxruntime_src" not in str(told.value)
+    assert len(str(told.value)) < 600
+
+
+def test_weights_that_an_onnx_file_keeps_elsewhere_are_missed(here: Path) -> None:
+    import onnx
+
+    model = onnx.load(write_onnx(here / "m.onnx"))
+    onnx.save(model, "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=10)
+    (here / "w.bin").unlink()
+    with pytest.raises(UserError, match="keep the file of weights beside the model"):
+        load_classifier("onnx", "m.onnx")
+
+
+TORCH = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        x = x.flatten(1)
+        {}
+
+make = Net
+
+def plain():
+    weights = torch.ones(20, 3, requires_grad=True)
+    return lambda x: torch.from_numpy(x).flatten(1) @ weights * torch.tensor([1., 2, -3])
+"""
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return torch.stack([x.mean(1), x.std(1)], 1).to_sparse()", "NumPy cannot take.*Sparse"),
+        ("raise RuntimeError('a' * 500 + ' the cause')", r"RuntimeError: a+ … a+ the cause"),
+        ("return x @ torch.ones(7, 3)", "cannot be multiplied"),
+        ("return x[:, :0]", r"\[35, 0\]"),
+        ("return torch.zeros(len(x), 3, device='meta')", "NumPy cannot take"),
+    ],
+)
+def test_what_a_torch_module_does_wrong_is_told(here: Path, body: str, said: str) -> None:
+    name = f"net{abs(hash(body))}"
+    (here / f"{name}.py").write_text(TORCH.format(body))
+    with pytest.raises(UserError, match=said) as told:
+        load_classifier("torch", f"{name}:make", shape=(4, 5, 1))
+    assert len(str(told.value)) < 500
+
+
+@needs_torch
+def test_tensors_that_track_gradients_are_taken(here: Path) -> None:
+    (here / "tracking.py").write_text(TORCH.format("return x"))
+    found = load_classifier("python", "tracking:plain", shape=(4, 5, 1))
+    assert check_classifier(found).exact
+    values = torch.rand(5, 3, requires_grad=True)
+    scores = checks.predict_batch(Constant(values), IMAGES[:5])
+    assert np.array_equal(scores, values.detach().numpy())
+    halves = checks.predict_batch(Constant(values.bfloat16()), IMAGES[:5])
+    assert halves == pytest.approx(scores, abs=0.01)
+
+
+class Constant:
+    """A classifier that returns what it was made with."""
+
+    input_shape, num_classes, labels, fingerprint = (28, 28, 1), 3, ("a", "b", "c"), "constant"
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, images: np.ndarray) -> Any:
+        return self.value

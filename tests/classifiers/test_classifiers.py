@@ -11,6 +11,8 @@ import jax
 import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images, random_network
+from models import Toy
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from fooling import load_classifier
@@ -107,6 +109,12 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
     none = {"weights1": network.weights1[:, :0], "bias1": network.bias1[:0], "later_layers": ((weights2[:0], bias2),)}
     replace(network, **none).save(path)
     with pytest.raises(UserError, match="tensor weights1: expected int16"):
+        load_network(path)
+    network.save(path)
+    with safe_open(path, framework="numpy") as file:
+        about = {**file.metadata(), "labels": "[" * 5000}
+    save_file({"x": np.zeros(3)}, path, about)
+    with pytest.raises(UserError, match="its header is damaged"):
         load_network(path)
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(UserError, match="got format None"):
@@ -229,22 +237,6 @@ def test_bundled_judges(name: str, least: float, size: float) -> None:
 
 
 # --- examination ------------------------------------------------------------------------------------------------------
-
-
-class Toy:
-    """A classifier that can be broken in one way."""
-
-    input_shape, num_classes, labels, fingerprint = SHAPE, 2, ("a", "b"), "toy"
-
-    def __init__(self, answer=None, **changed) -> None:
-        self.answer, self.calls = answer, 0
-        for name, value in changed.items():
-            setattr(self, name, value)
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        self.calls += 1
-        scores = np.full((len(images), 2), 0.5, np.float32)
-        return self.answer(self, images, scores) if self.answer else scores
 
 
 def test_a_sound_classifier_passes() -> None:

@@ -106,9 +106,17 @@ def test_a_server_that_dies_at_the_end_leaves_a_record_that_is_resumed(
         (lambda n, images: (200, "application/json", b"7"), "expected JSON: .*; got 7", 1),
         (lambda n, images: (200, "application/json", b"[[1, 2], [3]]"), "rows of different lengths, or not of numbers", 1),
         (lambda n, images: (200, "application/json", b'[["a", "b"]]'), "not of numbers", 1),
-        (lambda n, images: well(images[1:]), r"expected a row of scores for each of 5 images, got float64 \[4, 10\]", 1),
-        (lambda n, images: (200, "application/json", b"[" + b"[NaN, 1]," * 4 + b"[0, 1]]"), "NaN or infinity", 2),
-        (lambda n, images: (200, "application/json", b"[" + b"[null, 1]," * 4 + b"[0, 1]]"), "NaN or infinity", 2),
+        (lambda n, images: well(images[1:]), r"expected a row of scores for each of 35 images, got float64 \[34, 10\]", 1),
+        (
+            lambda n, images: (200, "application/json", b"[" + b"[NaN, 1]," * (len(images) - 1) + b"[0, 1]]"),
+            "NaN or infinity",
+            2,
+        ),
+        (
+            lambda n, images: (200, "application/json", b"[" + b"[null, 1]," * (len(images) - 1) + b"[0, 1]]"),
+            "NaN or infinity",
+            2,
+        ),
     ],
 )
 def test_what_is_no_answer_is_told_in_a_line(server: Server, answer: Answer, said: str, calls: int) -> None:

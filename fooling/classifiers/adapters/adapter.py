@@ -8,24 +8,27 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.adapters.conversion import (
+    PROBABILITIES,
     Layout,
     Output,
     Preprocessing,
+    Reading,
     Shape,
     as_table,
     dims_of,
     from_labels,
-    kind_of,
     layout_of,
     of_classes,
+    reading_of,
     shape_in,
     to_scores,
 )
-from fooling.classifiers.base import ShapeHint, probes
+from fooling.classifiers.base import ShapeHint, probes, varied_probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.schema import ExternalSettings
 
+MAX_SIDE = 4096  # of an image
 BATCH_SIZE = 4096  # images a call, unless the model or classifier.batch_size says otherwise
 
 
@@ -58,6 +61,8 @@ class AdaptedClassifier:
     labels: tuple[str, ...]
     batch_size: int  # images a call; halved after a failure
     fixed: bool = False  # exactly so many: a smaller batch is padded with black
+    reading: Reading = PROBABILITIES  # what the output's numbers mean
+    order: tuple[int, ...] = ()  # the output of each class; (): as they come
 
     @property
     def num_classes(self) -> int:
@@ -72,7 +77,7 @@ class AdaptedClassifier:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for the user."""
-        return self.model.notes
+        return (*self.model.notes, *([self.reading.note] if self.reading.note else []))
 
     @property
     def gives_labels(self) -> bool:
@@ -85,17 +90,23 @@ class AdaptedClassifier:
             return np.empty((0, self.num_classes), dtype=np.float32)
         if self.gives_labels:
             return from_labels(self.raw_output(images), self.labels, self.model.name)
-        scores = to_scores(of_classes(self.raw_output(images), self.output), self.output, self.model.name)
-        if scores.shape[1] != self.num_classes:
-            raise UserError(f"{self.model.name}: expected {self.num_classes} scores an image, got {scores.shape[1]}")
-        return scores
+        return to_scores(self.numbers(images), self.output, self.model.name, self.reading.total)
 
     @property
     def logits(self) -> Callable[[Bytes], Floats]:
         """The inputs of the softmax or sigmoids, for a model that outputs them: images → float32 [N, K]."""
         if self.output not in ("logit", "sigmoid"):
             raise AttributeError("logits")
-        return lambda images: of_classes(self.raw_output(images), self.output).astype(np.float32)
+        return lambda images: self.numbers(images).astype(np.float32)
+
+    def numbers(self, images: Bytes) -> Any:
+        """The model's output as numbers [N, K] in the order of the classes. Raises UserError for another number of classes."""
+        answer, total = self.raw_output(images), self.reading.total
+        numbers = of_classes(answer / total if total != 1 and answer.dtype.kind in "fiub" else answer, self.output)
+        if self.labels and (numbers.ndim != 2 or numbers.shape[1] != self.num_classes):
+            got = f"{numbers.shape[1] if numbers.ndim == 2 else 'one number'}"
+            raise UserError(f"{self.model.name}: expected {self.num_classes} scores an image, got {got}")
+        return numbers[:, self.order] if self.order else numbers
 
     def raw_output(self, images: Bytes) -> Any:
         """The model's output: numbers [N, K] or labels [N].
@@ -117,6 +128,9 @@ class AdaptedClassifier:
                 size = len(batch) // 2
                 continue
             table = as_table(output, len(inputs), self.model.name)[: len(batch)]
+            if parts and table.shape[1:] != parts[0].shape[1:]:
+                got = f"{list(parts[0].shape[1:])} for one batch and {list(table.shape[1:])} for another"
+                raise UserError(f"{self.model.name}: expected as many scores for every image, got {got}")
             parts.append(np.array(table))  # a copy: the model may reuse its memory for the next batch
             start, self.batch_size, first_error = start + size, size, None
         return np.concatenate(parts)
@@ -146,14 +160,29 @@ def adapt(model: Model, settings: ExternalSettings, hint: ShapeHint) -> AdaptedC
     for name in ("mean", "std"):
         if len(getattr(settings, name)) not in (1, shape[2]):
             raise UserError(f"classifier.{name} must be one number, or one for each of {shape[2]} channels")
-    inputs = Preprocessing(layout, settings.scale, settings.mean, settings.std, model.dtype)
+    inputs = Preprocessing(
+        layout, settings.scale, settings.mean, settings.std, model.dtype, settings.channels, settings.transpose
+    )
     check_preprocessing(inputs, model)
     batch_size, fixed = choose_batch_size(model, settings.batch_size)
     trial = AdaptedClassifier(model, inputs, shape, "probability", (), batch_size, fixed)
-    numbers = trial.raw_output(probes(shape))
-    output = model.output or kind_of(numbers) if settings.output == "auto" else settings.output
-    labels = choose_labels(model, settings, of_classes(numbers, output), output, hint)
-    return replace(trial, output=output, labels=labels)
+    numbers = trial.raw_output(np.concatenate([probes(shape), varied_probes(shape)]))
+    stated = model.output if settings.output == "auto" else settings.output
+    known = settings.labels or model.labels
+    reading = reading_of(numbers, stated, model.name, len(known) if known else None)
+    labels = choose_labels(model, settings, of_classes(numbers, reading.output), reading.output, hint)
+    order = choose_order(model, settings.order, len(labels), reading.output)
+    return replace(trial, output=reading.output, labels=labels, reading=reading, order=order)
+
+
+def choose_order(model: Model, order: tuple[int, ...], classes: int, output: Output) -> tuple[int, ...]:
+    """The output of each class. Raises UserError for other numbers than 0 … K − 1, each once."""
+    if order and output == "label":
+        raise UserError(f"{model.name}: classifier.order: expected scores to be put in order, got labels; leave it out")
+    if order and sorted(order) != list(range(classes)):
+        got = ",".join(map(str, order[:12]))
+        raise UserError(f"{model.name}: classifier.order={got}: expected each of 0 … {classes - 1} once")
+    return order
 
 
 def check_preprocessing(inputs: Preprocessing, model: Model) -> None:
@@ -177,7 +206,8 @@ def choose_layout(model: Model, settings: ExternalSettings) -> Layout:
 
 def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint: ShapeHint) -> Shape:
     """The shape (H, W, C) of the settings, of the model, or of the data at hand. Raises UserError if the model takes others."""
-    choice = settings.shape or (shape_in(model.dims, layout) if model.dims else None) or hint()[0]
+    declared = shape_in(model.dims, layout) if model.dims else None
+    choice = settings.shape or (turned(declared, settings.transpose) if declared else None) or hint()[0]
     if not choice:
         raise UserError(f"{model.name}: does not declare the size of its images; give classifier.shape=H,W,C")
     shape = choice[0], choice[1], choice[2]
@@ -186,13 +216,20 @@ def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint:
         raise UserError(
             f"{model.name}: takes {takes} an image, as {layout} that is {shape[2]} channels; give classifier.layout"
         )
-    dims = dims_of(shape, layout)
+    if max(shape) > MAX_SIDE:
+        raise UserError(f"{model.name}: takes images of {shape[0]} × {shape[1]} pixels; expected sides up to {MAX_SIDE}")
+    dims = dims_of(turned(shape, settings.transpose), layout)
     if model.dims and not (len(dims) == len(model.dims) and all(map(agrees, dims, model.dims))):
         takes = " × ".join("?" if side is None else str(side) for side in model.dims)
         got = " × ".join(map(str, dims))
         advice = "give classifier.layout and classifier.shape=H,W,C as the model needs, or statistics and data of these images"
         raise UserError(f"{model.name}: takes {takes} an image; images {shape} as {layout} are {got}; {advice}")
     return shape
+
+
+def turned(shape: Shape, transpose: bool) -> Shape:
+    """A shape (H, W, C) with height and width exchanged, if so."""
+    return (shape[1], shape[0], shape[2]) if transpose else shape
 
 
 def agrees(side: int, known: int | None) -> bool:

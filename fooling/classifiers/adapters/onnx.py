@@ -1,14 +1,15 @@
 """classifier=onnx: a model for onnxruntime. A model file brings no code."""
 
 import hashlib
+import re
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import UserError, first_line
-from fooling.settings.fields import user_path
+from fooling.errors import UserError
+from fooling.settings.fields import shortened, user_path
 from fooling.settings.files import check_file
 from fooling.settings.schema import OnnxSettings
 
@@ -38,7 +39,8 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
     except Exception as error:  # onnxruntime has an exception class for each status
-        raise UserError(f"{where}: expected an ONNX model, onnxruntime cannot read it ({without_codes(error)})") from error
+        reason = without_codes(error)
+        raise UserError(f"{where}: expected an ONNX model, onnxruntime cannot read it ({reason}){advice_on(reason)}") from error
     declared_inputs = session.get_inputs()
     if len(declared_inputs) != 1:
         names = ", ".join(f"{one.name} {one.shape}" for one in declared_inputs)
@@ -55,7 +57,9 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
         try:
             return session.run([output], {declared.name: inputs})[0]
         except Exception as error:
-            raise UserError(f"{where}: onnxruntime failed on inputs {list(inputs.shape)} ({without_codes(error)})") from error
+            reason = without_codes(error)
+            failed = f"{where}: onnxruntime failed on inputs {list(inputs.shape)} ({reason}){advice_on(reason)}"
+            raise UserError(failed) from error
 
     digest = hashlib.sha256(path.read_bytes())
     for external in (path.with_name(f"{path.name}{ending}") for ending in (".data", "_data")):  # exporters put weights there
@@ -66,6 +70,8 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
 
 def choose_output(outputs: Any, name: str | None, labels: bool, where: str) -> str:
     """The name of the output with scores [N, K]: that of the settings, or the only possible one. Raises UserError."""
+    if not outputs:
+        raise UserError(f"{where}: expected a model with an output of scores [N, classes], got one without outputs")
     known = ", ".join(f"{one.name} {one.type.removeprefix('tensor')}{one.shape}" for one in outputs)
     if name is not None:
         if name not in [one.name for one in outputs]:
@@ -81,6 +87,36 @@ def choose_output(outputs: Any, name: str | None, labels: bool, where: str) -> s
     return str(names[0])
 
 
+CODES = re.compile(r"^\s*\[ONNXRuntimeError\] : \d+ : \w+ : ")
+SOURCES = re.compile(r"[\w./-]*onnxruntime[\w./-]*\.(?:cc|h|cpp|cu):\d+\s+(?:[\w:<>~, *&]+\([^()]*\)(?: const)?\s*)?")
+ADVICE = (  # words of a message, what helps
+    (r"Unsupported model IR version|opset", "pip install -U onnxruntime, or export the model with an older opset_version"),
+    (
+        r"No Op registered|not a registered function|NOT_IMPLEMENTED|No implementation|Could not find an implementation",
+        "pip install -U onnxruntime, or export the model with standard operators (an older opset_version)",
+    ),
+    (
+        r"external data|External data|\.data\b.*(?:No such file|doesn.t exist)",
+        "keep the file of weights beside the model, under its name",
+    ),
+    (
+        r"Protobuf parsing failed|No graph was found",
+        "the file is damaged or no ONNX model; export it again",
+    ),
+    (
+        r"Got invalid dimensions|cannot be reshaped|Got: \d+ Expected: \d+",
+        "give classifier.shape=H,W,C and classifier.layout as the model needs, or classifier.batch_size=fixed:N",
+    ),
+    (r"bad_alloc|[Ff]ailed to allocate", "give a smaller classifier.batch_size"),
+)
+
+
 def without_codes(error: Exception) -> str:
-    """A message of onnxruntime on one line, without the status codes at its beginning."""
-    return first_line(first_line(error, limit=1000).rpartition(" : ")[2])
+    """A message of onnxruntime on one line, without status codes and places in its source; its end is kept."""
+    text = CODES.sub("", str(error))
+    return shortened(SOURCES.sub("", text) or text)
+
+
+def advice_on(reason: str) -> str:
+    """What helps against a failure, where it is known."""
+    return next((f"; {advice}" for words, advice in ADVICE if re.search(words, reason)), "")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import UserError, first_line
-from fooling.settings.fields import CRASHES, call_named, fingerprint
+from fooling.errors import UserError
+from fooling.settings.fields import call_named, fingerprint, foreign_code
 from fooling.settings.schema import PythonSettings
 
 WHAT = "a function without arguments that returns a callable: float32 [N, …] → scores [N, classes]"
@@ -20,10 +20,7 @@ def open_python(settings: PythonSettings, threads: int) -> Model:
         raise UserError(f"{where}: expected {WHAT}, it returned {type(scorer).__name__}")
 
     def predict(inputs: Any) -> Any:
-        try:
+        with foreign_code(f"{where}: raised on inputs {inputs.dtype} {list(inputs.shape)}: "):
             return scorer(inputs)
-        except CRASHES as error:
-            what = f"raised on inputs {inputs.dtype} {list(inputs.shape)}"
-            raise UserError(f"{where}: {what}: {type(error).__name__}: {first_line(error)}") from error
 
     return Model(predict, where, fingerprint(name), "NHWC", notes=(f"classifier: runs the code of {name}",))

@@ -10,8 +10,8 @@ import skops.io
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
 from fooling.data.npz import archive_of, check_total
-from fooling.errors import UserError, first_line
-from fooling.settings.fields import user_path
+from fooling.errors import UserError
+from fooling.settings.fields import described, foreign_code, user_path
 from fooling.settings.schema import SklearnSettings
 
 METHODS: tuple[tuple[str, Output], ...] = (
@@ -43,7 +43,7 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{where}: {hint}; it cannot be read ({type(error).__name__}: {first_line(error)})") from error
+        raise UserError(f"{where}: {hint}; it cannot be read ({described(error)})") from error
     method, output = next(((name, kind) for name, kind in METHODS if hasattr(model, name)), ("", None))
     if not method:
         raise UserError(
@@ -51,12 +51,8 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
         )
 
     def predict(inputs: Any) -> Any:
-        try:
+        with foreign_code(f"{where}: {method} of {list(inputs.shape)} raised "):
             return getattr(model, method)(inputs)
-        except Exception as error:
-            raise UserError(
-                f"{where}: {method} of {list(inputs.shape)} raised {type(error).__name__}: {first_line(error)}"
-            ) from error
 
     dims = (int(model.n_features_in_),) if hasattr(model, "n_features_in_") else None
     labels = tuple(str(label) for label in model.classes_) if hasattr(model, "classes_") else None

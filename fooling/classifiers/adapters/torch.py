@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.serialization import check_safetensors
-from fooling.errors import UserError, first_line
-from fooling.settings.fields import CRASHES, call_named, user_path
+from fooling.errors import UserError
+from fooling.settings.fields import call_named, described, foreign_code, user_path
 from fooling.settings.schema import TorchSettings
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
@@ -27,21 +27,18 @@ def open_torch(settings: TorchSettings, threads: int) -> Model:
         load_weights(module, settings.weights)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
+    with foreign_code(f"{where}: the module cannot be moved to {device}: "):
         module, digest = module.eval().to(device), fingerprint(module)
-    except CRASHES as error:
-        raise UserError(f"{where}: the module cannot be moved to {device} ({described(error)})") from error
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
 
     def predict(inputs: Any) -> Any:
-        try:
-            with torch.inference_mode():
-                answer = module(torch.from_numpy(inputs).to(device, kind))
-        except CRASHES as error:
-            raise UserError(f"{where}: the module failed on inputs {list(inputs.shape)} ({described(error)})") from error
+        with foreign_code(f"{where}: the module failed on inputs {list(inputs.shape)}: "), torch.inference_mode():
+            answer = module(torch.from_numpy(inputs).to(device, kind))
         if not isinstance(answer, torch.Tensor):
             raise UserError(f"{where}: expected the module to return a tensor of scores, got {type(answer).__name__}")
-        return answer.float().cpu().numpy()
+        with foreign_code(f"{where}: expected a tensor of scores, got one that NumPy cannot take: "):
+            numbers = answer.detach().cpu()
+            return (numbers.float() if numbers.is_floating_point() else numbers).numpy()
 
     notes = (f"classifier: runs the code of {name}, on {device}",)
     return Model(predict, where, digest, "NCHW", notes=notes)
@@ -61,7 +58,7 @@ def load_weights(module: Any, text: str) -> None:
     try:
         result = module.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
-        raise UserError(f"{where}: its tensors do not fit the module ({first_line(error, 300)})") from error
+        raise UserError(f"{where}: its tensors do not fit the module ({described(error)})") from error
     for what, names in (("lacks", result.missing_keys), ("has, and the module has not,", result.unexpected_keys)):
         if names:
             raise UserError(f"{where}: does not fit the module: it {what} {', '.join(names[:5])}")
@@ -77,8 +74,3 @@ def fingerprint(module: Any) -> str:
         else:
             digest.update(repr(tensor).encode())
     return digest.hexdigest()
-
-
-def described(error: BaseException) -> str:
-    """An error's name and message on one line."""
-    return f"{type(error).__name__}: {first_line(error)}"

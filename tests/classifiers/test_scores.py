@@ -1,0 +1,362 @@
+"""What scores mean: shares, labels, logits; what leaves a search no slope; what the labelled data say of a model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models import Toy, toy
+
+from fooling import evolve
+from fooling.classifiers import as_word, load_classifier
+from fooling.classifiers.accuracy import accuracies, preprocessing_note
+from fooling.classifiers.adapters.adapter import Model, adapt
+from fooling.classifiers.adapters.conversion import reading_of
+from fooling.classifiers.base import advice_on, common_sum, predict, varied_probes
+from fooling.classifiers.checks import check_classifier, range_notes
+from fooling.data import ImageSet, load_data
+from fooling.errors import UserError
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
+
+RANDOM = np.random.default_rng(0)
+LOGITS = RANDOM.normal(size=(35, 10)) * 3
+SHARES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+SIGMOIDS = 1 / (1 + np.exp(-LOGITS))
+VOTES = RANDOM.multinomial(60, SHARES)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "output", "total"),
+    [
+        (SHARES, "probability", 1),
+        (SHARES.astype(np.float16), "probability", 1),
+        (SHARES * 100, "probability", 100),
+        (np.round(SHARES * 100, 1), "probability", 100),
+        (np.round(SHARES * 100), "probability", 100),
+        (SHARES * 255, "probability", 255),
+        (np.rint(SHARES * 255).astype(np.uint8), "probability", 255),
+        ((SHARES * 255).astype(np.uint8), "probability", 255),
+        ((SHARES * 255).astype(np.int64), "probability", 255),
+        (np.rint(SHARES * 1000), "probability", 1000),
+        (SHARES * 0.37, "probability", 0.37),
+        (VOTES, "probability", 60),
+        (VOTES.astype(np.float32), "probability", 60),
+        (SIGMOIDS, "probability", 1),
+        (np.rint(SIGMOIDS * 255).astype(np.uint8), "probability", 255),
+        (LOGITS, "logit", 1),
+        (LOGITS - LOGITS.mean(axis=1, keepdims=True), "logit", 1),  # all sums are 0
+        (np.log(SHARES), "logit", 1),
+        (np.maximum(LOGITS, 0), "logit", 1),
+        (SIGMOIDS * 100, "logit", 1),
+        (np.eye(10, dtype=np.int64)[VOTES.argmax(axis=1)], "label", 1),
+        (np.eye(10, dtype=bool)[VOTES.argmax(axis=1)], "label", 1),
+        (np.eye(10)[VOTES.argmax(axis=1)], "probability", 1),
+    ],
+)
+def test_what_numbers_mean(numbers: np.ndarray, output: str, total: float) -> None:
+    reading = reading_of(numbers)
+    assert (reading.output, reading.total) == (output, pytest.approx(total))
+    doubtful = total != 1 or (output != "probability" and numbers.min() >= 0)
+    assert bool(reading.note) == doubtful
+    assert f"{total:g}" in reading.note or total == 1
+
+
+def test_rows_that_are_all_alike_share_a_sum_by_chance() -> None:
+    assert common_sum(np.tile([0.0, 1, 1, 0], (9, 1))) is None
+    assert common_sum(np.tile([0.25, 0.25, 0.5, 0], (9, 1))) == 1
+    assert common_sum(np.tile([25.0, 25, 50, 0], (9, 1))) == 100
+
+
+@pytest.mark.parametrize("numbers", [np.zeros((35, 1)), np.eye(2)[VOTES[:, :1] % 2][..., 0], (VOTES[:, 0] % 2).astype(float)])
+def test_one_number_of_0_or_1_has_two_meanings(numbers: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"classifier.output=label.*classifier.output=probability"):
+        reading_of(numbers)
+    assert reading_of(numbers, "label").output == "label"
+    assert reading_of(numbers, "probability").output == "probability"
+    assert reading_of(numbers, classes=10).output == "label"
+
+
+def test_int8_shares_are_no_logits() -> None:
+    with pytest.raises(UserError, match=r"\(x \+ 128\) / 256"):
+        reading_of((np.rint(SHARES * 256) - 128).clip(-128, 127).astype(np.int8))
+
+
+@pytest.mark.parametrize("stated", ["logit", "sigmoid"])
+def test_shares_that_are_stated_to_be_logits_are_doubted(stated: Any) -> None:
+    assert "leave classifier.output out" in reading_of(SHARES * 100, stated).note
+    assert reading_of(LOGITS, stated).note == ""
+
+
+def softmax(sums: np.ndarray) -> np.ndarray:
+    powers = np.exp(sums - sums.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("total", [100, 255, 1000])
+@pytest.mark.parametrize("whole", [False, True])
+def test_shares_are_divided_and_keep_their_order(total: int, whole: bool) -> None:
+    images = varied_probes((4, 5, 1))
+    scaled = toy(lambda inputs, sums: np.rint(softmax(sums) * total) if whole else softmax(sums) * total)
+    assert any(f"divided by {total}" in note for note in scaled.notes)
+    assert scaled(images) == pytest.approx(toy(lambda inputs, sums: softmax(sums))(images), abs=1e-6 + whole / total)
+    found = check_classifier(scaled)
+    assert found.output == "probability"
+    stated = toy(lambda inputs, sums: softmax(sums) * total, output="probability")
+    assert stated(images) == pytest.approx(toy(lambda inputs, sums: softmax(sums))(images), abs=1e-6)
+
+
+def test_advice_never_leads_to_a_softmax_of_shares() -> None:
+    assert advice_on(SHARES * 100).startswith("divide them by 100")
+    assert "softmax" in advice_on(LOGITS)
+    assert "by 100" in advice_on(SIGMOIDS * 100)
+    with pytest.raises(UserError, match="divide them by 100"):
+        predict(Toy(lambda toy, images, scores: scores * 100), varied_probes((8, 8, 1)))
+    with pytest.raises(UserError, match="divide percentages by 100"):
+        toy(lambda inputs, sums: 50 + 10 * np.tanh(sums), output="probability")(varied_probes((4, 5, 1)))
+
+
+@pytest.mark.parametrize(
+    ("scores", "output", "said"),
+    [
+        (softmax(SHARES), "probability", "a softmax of probabilities gives at most 0.232"),
+        (softmax(np.eye(10)[VOTES.argmax(axis=1)] * 12 + SIGMOIDS), "logit", "percentages"),
+        (SHARES, "probability", ""),
+        (np.full((9, 10), 0.1), "probability", ""),
+    ],
+)
+def test_a_narrow_band_of_largest_scores_is_noticed(scores: np.ndarray, output: str, said: str) -> None:
+    notes = range_notes(scores, output, "images")
+    assert bool(notes) == bool(said)
+    assert said in "".join(notes)
+
+
+def of_rows(row: Callable[[np.ndarray], np.ndarray]) -> Toy:
+    """A classifier whose two scores are a function of the mean grey level, 0 … 1."""
+    return Toy(lambda toy, images, scores: row(images.mean(axis=(1, 2, 3)) / 255).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("row", "said", "constant"),
+    [
+        (lambda x: np.stack([x * 0 + 0.5, x * 0 + 0.5], axis=1), "get the same scores", {0: 0.5, 1: 0.5}),
+        (lambda x: np.stack([x > 0.5, x <= 0.5], axis=1), "all scores are 0 or 1", {}),
+        (lambda x: np.stack([x / 2, x * 0], axis=1), "", {1: 0.0}),
+        (lambda x: np.stack([x / 2, x / 3], axis=1), "", {}),
+    ],
+)
+def test_scores_without_a_slope_are_noticed(row: Callable, said: str, constant: dict) -> None:
+    found = check_classifier(of_rows(row))
+    assert (said in "".join(found.notes), bool(found.notes)) == (True, bool(said))
+    assert found.constant == constant
+
+
+# --- noise and what is not finite ---------------------------------------------------------------------------------------
+
+
+def noisy(size: float) -> Toy:
+    return Toy(lambda toy, images, scores: scores + np.float32(size) * (toy.calls % 2))
+
+
+def test_a_little_noise_is_accepted_as_approximate() -> None:
+    found = check_classifier(noisy(3e-4))
+    assert not found.exact
+    assert found.deviation == pytest.approx(3e-4, rel=0.01)
+    assert any("3.0e-04" in note for note in found.notes)
+    with pytest.raises(UserError, match=r"by up to 0.1 \(at most 0.001 is accepted\)"):
+        check_classifier(noisy(0.1))
+
+
+def test_the_batch_size_is_named_where_batches_are_the_cause() -> None:
+    def normalised(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        return sums - (sums.mean(axis=0) if len(sums) > 1 else 0)
+
+    with pytest.raises(UserError, match=r"change by 0\.\d+ .*classifier.batch_size=1"):
+        check_classifier(toy(normalised))
+    assert check_classifier(toy(normalised, batch_size="1")).exact
+    with pytest.raises(UserError, match=r"batch normalisation in training mode\?$"):
+        check_classifier(toy(normalised, batch_size="fixed:4"))
+
+
+def test_images_of_one_colour_may_have_no_finite_scores() -> None:
+    def standardised(toy: Toy, images: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            spread = images.std(axis=(1, 2, 3)) / images.std(axis=(1, 2, 3))
+        return scores * spread[:, None].astype(np.float32)
+
+    found = check_classifier(Toy(standardised))
+    assert any("finite" in note for note in found.notes)
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    images[1, 0, 0] = 1
+    assert predict(Toy(standardised), images).tolist() == [[0, 0], [0.5, 0.5]]
+    with pytest.raises(UserError, match="NaN or infinity for 2 of 2"):
+        predict(Toy(lambda toy, images, scores: scores * np.nan), images)
+
+
+# --- accuracy -------------------------------------------------------------------------------------------------------------
+
+
+def learnt(change: Callable[[np.ndarray], np.ndarray] = lambda x: x, outputs: Any = slice(None), **settings: Any) -> Any:
+    """A model of ten classes whose images are coloured patterns, of which it sees `change`; scores in the order `outputs`."""
+
+    def score(inputs: np.ndarray) -> np.ndarray:
+        x = change(inputs).reshape(len(inputs), 1, -1)
+        return -((x - PATTERNS.reshape(1, 10, -1) / 255) ** 2).sum(axis=2)[:, outputs]
+
+    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
+    chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
+    return adapt(Model(score, "m", "0" * 64, "NHWC"), chosen, lambda: ((6, 6, 3), NAMES))
+
+
+NAMES = tuple("abcdefghij")
+PATTERNS = np.random.default_rng(2).integers(0, 256, (10, 6, 6, 3)).astype(float)
+LABELS = np.arange(200) % 10
+NOISE = np.random.default_rng(4).normal(size=(200, 6, 6, 3)) * 30
+PATTERNS[..., 1] = 128  # red and blue alone tell the classes apart
+DATA = ImageSet((PATTERNS[LABELS] + NOISE).clip(0, 255).astype(np.uint8), LABELS, NAMES, "made")
+ORDER = np.random.default_rng(5).permutation(10)
+
+
+@pytest.mark.parametrize(
+    ("model", "helps", "settings"),
+    [
+        ({"change": lambda x: x.swapaxes(1, 2)}, "classifier.transpose", {"transpose": True}),
+        ({"change": lambda x: x[..., ::-1]}, "classifier.channels", {"channels": "BGR"}),
+        ({"outputs": ORDER}, "classifier.order=", {"order": np.argsort(ORDER).tolist()}),
+        ({"change": lambda x: 1 - x}, "scale=-0.00392157 mean=-1 std=1 (dark ink on light)", {"scale": "-1/255", "mean": -1}),
+    ],
+)
+def test_low_accuracy_is_mended_by_the_setting_that_is_named(model: dict, helps: str, settings: dict) -> None:
+    note = preprocessing_note(accuracies(learnt(**model), DATA))
+    assert helps in note
+    for name, value in settings.items():
+        if name in ("transpose", "channels"):
+            assert f"{name}={str(value).lower() if value is True else value}" in note
+    mended = accuracies(learnt(**model, **settings), DATA)
+    assert mended[0].share > 0.95
+    assert preprocessing_note(mended) == ""
+
+
+def test_no_scale_is_advised_where_none_is_far_above_chance() -> None:
+    wave = np.random.default_rng(0).normal(size=(108, 108)) * 30
+    note = preprocessing_note(accuracies(learnt(lambda x: np.sin(x.reshape(len(x), -1) @ wave)), DATA))
+    assert "near chance" in note
+    assert "classifier.scale" not in note
+
+
+def test_built_in_networks_are_told_of_transposed_data() -> None:
+    data = load_data(None, "sklearn", "test")
+    network = load_classifier("digits_perceptron")
+    assert preprocessing_note(accuracies(network, data)) == ""
+    turned = ImageSet(np.ascontiguousarray(data.images.swapaxes(1, 2)), data.labels, data.classes, "turned")
+    note = preprocessing_note(accuracies(network, turned))
+    assert "rows and columns exchanged" in note
+    assert "change the data" in note
+
+
+# --- what other people's code does ----------------------------------------------------------------------------------------
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Base(BaseException):
+    pass
+
+
+class Refusing:
+    """An output that cannot be read."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __array__(self, *arguments: Any, **named: Any) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("boo"), SilentError(), Base("boo"), SystemExit(3), GeneratorExit(), RecursionError()]
+)
+def test_an_output_that_cannot_be_read_is_one_line(error: BaseException) -> None:
+    with pytest.raises(UserError, match=type(error).__name__):
+        toy(lambda inputs, sums: Refusing(error))
+    with pytest.raises(UserError, match=f"got no array.*{type(error).__name__}"):
+        check_classifier(Toy(lambda toy, images, scores: Refusing(error)))
+
+
+def test_no_classes_and_uneven_batches_are_refused() -> None:
+    with pytest.raises(UserError, match=r"got float64 \[35, 0\]"):
+        toy(lambda inputs, sums: sums[:, :0])
+    with pytest.raises(UserError, match=r"\[2\] for one batch and \[1\] for another"):
+        toy(lambda inputs, sums: sums[:, : 1 + (len(inputs) == 20)], batch_size="20")
+    with pytest.raises(UserError, match="OverflowError"):
+        toy(lambda inputs, sums: [[10**400, 1]] * len(inputs))
+
+
+RAISING = """
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+class Base(BaseException):
+    pass
+
+def make():
+    def score(x):
+        raise {}
+    return score
+
+def fail():
+    raise {}
+"""
+
+
+@pytest.mark.parametrize("error", ["SilentError()", "Base('boo')", "GeneratorExit()", "SystemExit(2)"])
+def test_code_that_raises_anything_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = f"raises_{error[:4].lower()}"
+    (tmp_path / f"{module}.py").write_text(RAISING.format(error, error))
+    for function, said in (("make", "raised on inputs"), ("fail", "expected module:function")):
+        with pytest.raises(UserError, match=f"{said}.*{error.partition('(')[0]}"):
+            load_classifier("python", f"{module}:{function}", shape=(4, 5, 1))
+
+
+def test_signals_end_the_program_also_in_other_peoples_code() -> None:
+    def stop(inputs: np.ndarray, sums: np.ndarray) -> Refusing:
+        return Refusing(SystemExit(143))
+
+    with pytest.raises(SystemExit):
+        toy(stop)
+    with pytest.raises(KeyboardInterrupt):
+        toy(lambda inputs, sums: Refusing(KeyboardInterrupt()))
+
+
+# --- a search without a slope ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", [0, "any"])
+def test_a_search_that_changes_no_score_has_not_converged(tmp_path: Path, digit: Any) -> None:
+    constant = Toy(lambda toy, images, scores: np.tile(np.float32([1, 0]), (len(images), 1)))
+    words = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "out": str(tmp_path / "r")}
+    result = evolve(digit=digit, classifier=constant, **words)
+    assert result.confidence.tolist() == [1, 1]
+    assert not result.converged.any()
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert about["converged"] == 0
+    assert any("no slope" in note for note in about["notes"])
+    assert any("the target's score never changed: it is 1" in note for note in about["notes"])
+
+
+def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) -> None:
+    never = of_rows(lambda x: np.stack([0.3 + x / 2, x * 0], axis=1))
+    words = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "out": str(tmp_path / "r")}
+    evolve(digit=1, classifier=never, **words)
+    notes = json.loads((tmp_path / "r" / "run.json").read_text())["notes"]
+    assert any("class 1 always gets 0" in note for note in notes)
+    assert any("the target's score never changed: it is 0" in note for note in notes)
+    evolve(digit=0, classifier=never, **words, overwrite=True)
+    assert not any("never changed" in note for note in json.loads((tmp_path / "r" / "run.json").read_text())["notes"])
