@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from fooling.classifiers import as_word, load_classifier
+from fooling.classifiers import load_classifier
 from fooling.classifiers.adapters.adapter import AdaptedClassifier, Model, adapt
 from fooling.settings import load
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 
 
@@ -144,7 +145,7 @@ class SumModel:
 
 def toy(change: Any = lambda inputs, scores: scores, limit: int = 10**9, **settings: Any) -> AdaptedClassifier:
     """A classifier of 4×5 images with three classes."""
-    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
+    words = as_words("classifier", settings)
     chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
     return adapt(Model(SumModel(change, limit), "toy", "0" * 64, "NHWC"), chosen, lambda: ((4, 5, 1), ("a", "b", "c")))
 

@@ -140,7 +140,7 @@ COMMANDS = {
         "Tools",
         "fit the statistics of a data set's classes",
         f"{SETTINGS}:StatsSettings",
-        "fooling.commands.data",
+        "fooling.commands.stats",
         "data.path=PATH key=value …",
     ),
     "data": Command("Tools", "download a data set from a public mirror", "", "fooling.commands.data"),

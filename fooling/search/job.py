@@ -10,7 +10,7 @@ from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier, CountingClassifier
 from fooling.classifiers.checks import ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
-from fooling.classifiers.tiling import MAX_TILES, TiledClassifier, tile_count
+from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import load_data, stream_data
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores

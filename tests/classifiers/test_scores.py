@@ -10,7 +10,7 @@ import pytest
 from models import Toy, toy
 
 from fooling import evolve
-from fooling.classifiers import as_word, load_classifier
+from fooling.classifiers import load_classifier
 from fooling.classifiers.accuracy import accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import Model, adapt
 from fooling.classifiers.adapters.conversion import reading_of
@@ -19,6 +19,7 @@ from fooling.classifiers.checks import check_classifier, range_notes
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 
 RANDOM = np.random.default_rng(0)
@@ -205,7 +206,7 @@ def learnt(change: Callable[[np.ndarray], np.ndarray] = lambda x: x, outputs: An
         x = change(inputs).reshape(len(inputs), 1, -1)
         return -((x - PATTERNS.reshape(1, 10, -1) / 255) ** 2).sum(axis=2)[:, outputs]
 
-    words = [f"classifier.{name}={as_word(value)}" for name, value in settings.items()]
+    words = as_words("classifier", settings)
     chosen = load(["classifier=python", "classifier.path=a:b", *words], RunSettings, "run").classifier
     return adapt(Model(score, "m", "0" * 64, "NHWC"), chosen, lambda: ((6, 6, 3), NAMES))
 

@@ -11,8 +11,7 @@ from builders import convolutional, random_dense, random_images, random_network,
 from pairwise import pairwise
 from scipy.ndimage import gaussian_filter
 
-from fooling.classifiers.layers import layer_function, layer_shapes
-from fooling.classifiers.tiling import TiledClassifier, cut
+from fooling.classifiers.layers import TiledClassifier, cut, layer_function, layer_shapes
 from fooling.data import ImageSet
 from fooling.kernels import reference
 from fooling.kernels.jax import differentiable

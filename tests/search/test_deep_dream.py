@@ -13,7 +13,7 @@ from pairwise import rare
 from PIL import Image
 
 import fooling
-from fooling.classifiers.tiling import TiledClassifier
+from fooling.classifiers.layers import TiledClassifier
 from fooling.commands import dispatch
 from fooling.errors import Interrupted, UserError, guarded
 from fooling.records.record import load_checkpoint, read_image, read_run

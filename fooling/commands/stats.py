@@ -1,0 +1,58 @@
+"""`fooling stats`: fits a data set's statistics, in one pass over its images."""
+
+from rich.console import Console
+
+from fooling.commands.console import print_table, progress
+from fooling.commands.experiment import Tool
+from fooling.data import stream_data
+from fooling.records.files import new_file
+from fooling.settings.commands import StatsSettings
+from fooling.settings.fields import user_path
+from fooling.statistics import Statistics
+from fooling.statistics.pca import sample_size
+
+
+def fit(settings: StatsSettings) -> None:
+    """Fits the statistics in one pass over the images."""
+    with new_file(user_path(settings.out), settings.overwrite) as part:
+        data = stream_data(settings.data.path, settings.data.kind)
+        sizes = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
+        with progress(Console(), settings.quiet) as watch:
+            statistics = Statistics.fit(data, **sizes, watch=watch)
+        statistics.save(part)
+    if not settings.quiet:
+        show(statistics)
+        for note in notes(statistics, settings):
+            print(note)
+        print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
+
+
+def show(statistics: Statistics) -> None:
+    """A line a class: a few of its means."""
+    lags = range(min(3, statistics.lags))
+    names = [*(f"g_x({k + 1})" for k in lags), *(f"g_y({k + 1})" for k in lags)]
+    shares = statistics.histogram.mean(axis=1)
+    g_x, g_y = statistics.variogram_x.mean(axis=1), statistics.variogram_y.mean(axis=1)
+    rows = [
+        [label, f"{count:,}", *(f"{v:.3f}" for v in (shares[k, 0], shares[k, -1], *g_x[k, :3], *g_y[k, :3]))]
+        for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
+    ]
+    print_table(["class", "images", "first bin", "last bin", *names], rows)
+
+
+def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
+    """What is less than the settings say, and why."""
+    pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
+    most, found = sample_size(pixels, classes), []
+    size = f"{pixels:,} pixels an image, {classes} classes"
+    if most and count.max() > most:
+        found.append(f"principal components: of at most {most:,} images a class, evenly spaced ({size})")
+    for name, kept in (("components", statistics.eigen.shape[1]), ("exemplars", statistics.exemplars)):
+        if kept < getattr(settings, name):
+            is_few = kept >= count.min() - 1
+            reason = f"the smallest class has {count.min()} images" if is_few else size
+            found.append(f"{name}={kept}, not {getattr(settings, name)}: {reason}")
+    return found
+
+
+COMMAND = Tool(fit)
