@@ -37,10 +37,12 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """All arrays of an .npz file by name. Raises UserError for another, damaged or too large file, and for Python objects."""
     arrays = {}
     with plain(path), archive_of(path) as archive:
-        check_total(path, archive, "arrays")
+        packed = any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
+        kind = "arrays" if packed else "images"  # what is not compressed, such as a checkpoint, is no larger than its file
+        check_total(path, archive, kind)
         for name in (name.removesuffix(".npy") for name in archive.namelist()):
             with numbers_of(archive, path, name) as (file, member):
-                arrays[name] = read_shaped(file, member)
+                arrays[name] = read_shaped(file, member, kind)
     return arrays
 
 
@@ -59,12 +61,12 @@ def describe_array(path: Path, name: str) -> ArrayHeader:
 def read_array(member: ArrayHeader) -> Array:
     """A whole array. Raises UserError for a damaged one, and for one above the ceiling."""
     with opened(member.path, member.name) as (file, _):
-        return read_shaped(file, member)
+        return read_shaped(file, member, "arrays")
 
 
-def read_shaped(file: IO[bytes], member: ArrayHeader) -> Array:
+def read_shaped(file: IO[bytes], member: ArrayHeader, kind: str) -> Array:
     """The same from the open file."""
-    check_size(f"{member.path}: {printable(member.name)}", "arrays", math.prod(member.shape) * member.dtype.itemsize)
+    check_size(f"{member.path}: {printable(member.name)}", kind, math.prod(member.shape) * member.dtype.itemsize)
     numbers = read_numbers(file, member, math.prod(member.shape))
     return numbers.reshape(member.shape, order="F" if member.is_fortran else "C")
 

@@ -22,8 +22,8 @@ CEILINGS = {  # bytes, also of what a compressed file holds; checked before the 
     "JSON": 1 << 26,  # of a record, or of a server's answer
     "header": 1 << 20,  # of a file of weights
     "picture": 1 << 28,  # an image file, and its pixels decoded, 4 bytes each
-    "arrays": 1 << 31,  # of an .npz file
-    "images": 1 << 33,  # of a data set in memory
+    "arrays": 1 << 31,  # of a compressed .npz file
+    "images": 1 << 33,  # of a data set in memory, or of an .npz file that is not compressed
     "model": 1 << 32,  # a file of weights
 }
 RAISE = "FOOLING_MAX_BYTES"  # the environment variable that raises every ceiling below it

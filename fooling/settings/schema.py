@@ -134,7 +134,7 @@ class HttpSettings(ExternalSettings):
     path_form = "URL"
     name: Literal["http"] = Field(description=NAME)
     path: Text | None = Field(description="URL that batches are POSTed to as JSON")
-    timeout: Float = Field(gt=0, le=3600, description="longest wait for a response, seconds")
+    timeout: Float = Field(gt=0, le=3600, description="longest time of a whole call, seconds")
     retries: Int = Field(ge=0, le=100, description="repetitions of a failed call, after 0.2 s, 0.4 s, 0.8 s, …")
 
 

@@ -43,16 +43,23 @@ def test_what_has_no_end_is_not_opened(pipe: Path, read: Any, what: str) -> None
         read(place)
 
 
-@pytest.mark.parametrize("compress", [np.savez, np.savez_compressed])
-def test_arrays_above_the_ceiling(tmp_path: Path, compress: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("compress", "kind"), [(np.savez, "images"), (np.savez_compressed, "arrays")])
+def test_arrays_above_the_ceiling(tmp_path: Path, compress: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compress(tmp_path / "a.npz", a=np.zeros(100), b=np.zeros(50, np.uint8))
     size = 100 * 8 + 50 + 2 * 128
-    monkeypatch.setitem(CEILINGS, "arrays", size - 1)
-    with pytest.raises(UserError, match=rf"expected at most {size - 1:,} bytes \(arrays\), got {size:,}; .*MAX_BYTES"):
+    monkeypatch.setitem(CEILINGS, kind, size - 1)
+    with pytest.raises(UserError, match=rf"expected at most {size - 1:,} bytes \({kind}\), got {size:,}; .*MAX_BYTES"):
         read_arrays(tmp_path / "a.npz")
-    assert read_array(describe_array(tmp_path / "a.npz", "a")).shape == (100,)
     monkeypatch.setenv("FOOLING_MAX_BYTES", str(size))
     assert read_arrays(tmp_path / "a.npz")["b"].shape == (50,)
+
+
+def test_a_single_array_above_the_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "a.npz", a=np.zeros(100), b=np.zeros(99))
+    monkeypatch.setitem(CEILINGS, "arrays", 799)
+    assert read_array(describe_array(tmp_path / "a.npz", "b")).shape == (99,)
+    with pytest.raises(UserError, match=r"a.npz: a: expected at most 799 bytes \(arrays\), got 800"):
+        read_array(describe_array(tmp_path / "a.npz", "a"))
 
 
 def test_arrays_can_be_changed_and_keep_their_order(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Files of settings that are too large, too deep, or made to take long; what has no end; the variable that raises limits."""
 
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
+from builders import ROOT
 
 from fooling.errors import UserError
 from fooling.settings import load
@@ -99,6 +101,12 @@ def test_the_variable_raises_and_never_lowers(kind: str, monkeypatch: pytest.Mon
         UserError, match=rf"x: expected at most {limit + 1:,} bytes \({kind}\), got {limit + 2:,}; .*=\d+ raises"
     ):
         check_size("x", kind, limit + 2)
+
+
+def test_the_table_of_ceilings_is_documented() -> None:
+    text = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| ([\d,]+) \|", text.partition("## Ceilings")[2], re.MULTILINE)
+    assert {kind: int(size.replace(",", "")) for kind, size in rows} == CEILINGS
 
 
 @pytest.mark.parametrize("text", ["-1", "1e9", "8 GB", "٣", "9" * 5000])
