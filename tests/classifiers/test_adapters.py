@@ -537,7 +537,7 @@ def test_without_statistics_of_such_images_pixels_are_drawn_evenly(
     found = json.loads(Path("r/run.json").read_text())
     assert found["converged"] == 2
     assert found["statistics_fingerprint"] is None
-    assert any("pixels are drawn from all grey levels evenly" in note for note in found["notes"])
+    assert any("pixels are drawn uniformly from all grey levels" in note for note in found["notes"])
     assert set(found["images"][0]["terms"]) == {"target"}
     image = read_image(Path("r/images/0000.png"))
     assert image.shape == (12, 10, 3)
