@@ -27,7 +27,7 @@ USUAL: dict[str, tuple[float, float | None, float | None]] = {
 }
 HIGH = 0.95  # of what is possible above chance; below it, more is tried than other preprocessings
 MAX_CLASSES = 2000  # among which an order is sought
-ASSIGNED = {"rows and columns exchanged": "classifier.transpose", "channels reversed": "classifier.channels"}
+TURNED, REVERSED = "rows and columns exchanged", "channels reversed"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ def accuracies(classifier: Classifier, data: ImageSet, limit: int = BATCH) -> li
         start = [external.inputs, ways.get(best.preprocessing, external.inputs)] if hasattr(classifier, "inputs") else []
         for inputs in start[: 1 + (best is not rows[0])]:
             for name, other in other_arrangements(inputs, images.shape).items():
-                rows += measure(classifier, name, other, images, labels, "give " + ASSIGNED[name])
+                word = f"transpose={str(other.transpose).lower()}" if name == TURNED else f"channels={other.channels}"
+                more = "" if inputs is start[0] else ", and those scale, mean and std"
+                rows += measure(classifier, name, other, images, labels, f"give classifier.{word}{more}")
         rows += [] if start else other_images(classifier, images, labels)
     return rows + [other for row in rows for other in renumbered(classifier, row)]
 
@@ -123,9 +125,9 @@ def measure(
 def other_arrangements(inputs: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """A preprocessing with rows and columns exchanged, for square images, and with its channels reversed, for colour."""
     _, height, width, channels = shape
-    ways = {"rows and columns exchanged": replace(inputs, transpose=not inputs.transpose)} if height == width else {}
+    ways = {TURNED: replace(inputs, transpose=not inputs.transpose)} if height == width else {}
     if channels == 3:
-        ways["channels reversed"] = replace(inputs, channels="RGB" if inputs.channels == "BGR" else "BGR")
+        ways[REVERSED] = replace(inputs, channels="RGB" if inputs.channels == "BGR" else "BGR")
     return ways
 
 
@@ -133,9 +135,9 @@ def other_images(classifier: Classifier, images: Bytes, labels: Ints) -> list[Ac
     """Accuracy of a classifier without a preprocessing of ours on images that are changed themselves."""
     changed = {"ink inverted": 255 - images}
     if images.shape[1] == images.shape[2]:
-        changed["rows and columns exchanged"] = np.ascontiguousarray(images.swapaxes(1, 2))
+        changed[TURNED] = np.ascontiguousarray(images.swapaxes(1, 2))
     if images.shape[3] == 3:
-        changed["channels reversed"] = np.ascontiguousarray(images[..., ::-1])
+        changed[REVERSED] = np.ascontiguousarray(images[..., ::-1])
     advice = "the data are not as the classifier learned them; change the data, or the classifier's preprocessing"
     return [Accuracy(name, "", predict(classifier, others).argmax(axis=1), labels, advice) for name, others in changed.items()]
 

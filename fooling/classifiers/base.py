@@ -171,14 +171,14 @@ def common_sum(numbers: Any) -> float | None:
     if total > 0 and np.abs(sums - 1).max() <= SAME:
         return 1.0
     whole = np.array_equal(numbers, np.rint(numbers))
-    if total > 0 and error <= (0 if whole else SAME * total) and spread > 10 * error and spread > SAME * total:
+    if total > 0 and error <= (0 if whole else SAME * total) and spread > max(10 * error, SAME * total):
         nearest = min(TOTALS, key=lambda usual: abs(usual - total))
         return float(nearest) if abs(nearest - total) <= SAME * total else total
     for usual in TOTALS[1:]:
         low, high = (classes, classes / 2) if whole else (ROUNDED * usual, ROUNDED * usual)  # whole numbers may be cut off
         if (usual >= 4 * classes or not whole) and sums.min() >= usual - low and sums.max() <= usual + high:
             return float(usual)
-    return None
+    return total if whole and 0 < error <= classes / 4 and spread > 3 * error else None
 
 
 def advice_on(numbers: Any) -> str:

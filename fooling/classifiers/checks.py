@@ -161,8 +161,11 @@ def target_notes(settings: RunSettings, constant: Mapping[int, float]) -> tuple[
     return (f"classifier: of different test images {', '.join(flat[:5])}{more}; a search may find no slope",)
 
 
-def range_notes(scores: Floats, output: str, images: str) -> tuple[str, ...]:
-    """Notes where the largest score of each image, scores [N, K], never leaves a narrow band; `images` says of what."""
+def range_notes(scores: Floats, output: str, images: str, share: float = 0.9) -> tuple[str, ...]:
+    """Notes where the largest score of each image, scores [N, K], never leaves a narrow band; `images` says of what.
+
+    `share` of images with a largest score near 1 is too much: of real images, most may have one.
+    """
     classes, largest, smallest = scores.shape[1], scores.max(axis=1), scores.min(axis=1)
     top = float(np.e / (np.e + classes - 1))  # softmax of 1, 0, 0, …
     band = f"classifier: the largest score of each of {len(scores)} {images} is {largest.min():.4g} … {largest.max():.4g}"
@@ -171,7 +174,7 @@ def range_notes(scores: Floats, output: str, images: str) -> tuple[str, ...]:
     if sums_to_one and is_flat and np.ptp(scores, axis=0).max() > 0:
         advice = "if the model ends in a softmax already, apply no second one (classifier.output=probability)"
         return (f"{band}; a softmax of probabilities gives at most {top:.4g} with {classes} classes; {advice}",)
-    if np.mean(largest > SATURATED) > 0.9 and not np.isin(scores, (0, 1)).all():
+    if np.mean(largest > SATURATED) >= share and not np.isin(scores, (0, 1)).all():
         cause = "a softmax of percentages, bytes or votes does this" if output == "logit" else "the scores are saturated"
         return (f"{band}; {cause}, and a score near 1 says nothing then",)
     return ()
@@ -208,7 +211,8 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
     if result.shown:
         notes.append(f"classifier: preprocessing {result.shown}; output read as {READ[result.output]}")
     rows, data_notes = measure_accuracies(settings, classifier)
-    notes += [*data_notes, *result.notes, *target_notes(settings, result.constant)]
+    flat = {} if len(result.constant) == result.classes else result.constant  # of which the notes say it already
+    notes += [*data_notes, *result.notes, *target_notes(settings, flat)]
     if rows:
         about |= {"accuracy": rows[0].share, "accuracy_of": len(rows[0].labels)}
         about["accuracy_otherwise"] = {row.settings or row.preprocessing: row.share for row in rows[1:]}
@@ -220,7 +224,7 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
 def accuracy_notes(rows: Sequence[Accuracy], output: str) -> tuple[str, ...]:
     """What labelled images say of a classifier."""
     scores = rows[0].scores
-    ranges = () if scores is None or output == "label" else range_notes(scores, output, "labelled images")
+    ranges = () if scores is None or output == "label" else range_notes(scores, output, "labelled images", share=1.0)
     note = preprocessing_note(rows)
     return (*ranges, *([note] if note else []))
 

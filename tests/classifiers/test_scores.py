@@ -51,7 +51,7 @@ VOTES = RANDOM.multinomial(60, SHARES)
         (LOGITS - LOGITS.mean(axis=1, keepdims=True), "logit", 1),  # all sums are 0
         (np.log(SHARES), "logit", 1),
         (np.maximum(LOGITS, 0), "logit", 1),
-        (SIGMOIDS * 100, "logit", 1),
+        (np.rint(SHARES * 17), "probability", 17),
         (np.eye(10, dtype=np.int64)[VOTES.argmax(axis=1)], "label", 1),
         (np.eye(10, dtype=bool)[VOTES.argmax(axis=1)], "label", 1),
         (np.eye(10)[VOTES.argmax(axis=1)], "probability", 1),
@@ -78,6 +78,16 @@ def test_one_number_of_0_or_1_has_two_meanings(numbers: np.ndarray) -> None:
     assert reading_of(numbers, "label").output == "label"
     assert reading_of(numbers, "probability").output == "probability"
     assert reading_of(numbers, classes=10).output == "label"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total"), [(SIGMOIDS * 100, 100), (np.rint(SIGMOIDS * 255), 255), (SIGMOIDS[:, :1] * 100, 100)]
+)
+def test_percentages_of_uneven_sums_have_two_meanings(numbers: np.ndarray, total: int) -> None:
+    with pytest.raises(UserError, match=r"classifier.output=probability.*classifier.output=logit"):
+        reading_of(numbers)
+    assert reading_of(numbers, "probability").total == total
+    assert reading_of(numbers, "logit").output == "logit"
 
 
 def test_int8_shares_are_no_logits() -> None:
@@ -115,8 +125,10 @@ def test_advice_never_leads_to_a_softmax_of_shares() -> None:
     assert "by 100" in advice_on(SIGMOIDS * 100)
     with pytest.raises(UserError, match="divide them by 100"):
         predict(Toy(lambda toy, images, scores: scores * 100), varied_probes((8, 8, 1)))
-    with pytest.raises(UserError, match="divide percentages by 100"):
-        toy(lambda inputs, sums: 50 + 10 * np.tanh(sums), output="probability")(varied_probes((4, 5, 1)))
+    percentages = toy(lambda inputs, sums: 50 + 10 * np.tanh(sums), output="probability")
+    assert percentages(varied_probes((4, 5, 1))).max() <= 0.6
+    with pytest.raises(UserError, match=r"in \[0, 1\], got -.*classifier.output=logit"):
+        toy(lambda inputs, sums: sums, output="probability")(varied_probes((4, 5, 1)))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +136,7 @@ def test_advice_never_leads_to_a_softmax_of_shares() -> None:
     [
         (softmax(SHARES), "probability", "a softmax of probabilities gives at most 0.232"),
         (softmax(np.eye(10)[VOTES.argmax(axis=1)] * 12 + SIGMOIDS), "logit", "percentages"),
+        (np.eye(10)[VOTES.argmax(axis=1)] * 0.99995 + 5e-6, "probability", "saturated"),
         (SHARES, "probability", ""),
         (np.full((9, 10), 0.1), "probability", ""),
     ],

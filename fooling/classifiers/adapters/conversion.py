@@ -170,8 +170,13 @@ def reading_of(answer: Array, stated: Output | None = None, name: str = "classif
     if answer.dtype == np.uint8 and rows.max() > 1:
         meant = "bytes are read as probabilities, 255 being 1; for logits give classifier.output=logit"
         return Reading("probability", 255.0, f"classifier: {seen} the sums differ; {meant}")
-    if stated or (rows.min() >= -SLACK and rows.max() <= 1 + SLACK):
+    if rows.min() >= -SLACK and rows.max() <= 1 + SLACK:
         return Reading("probability")
+    if stated:  # and no probabilities: percentages, or bytes
+        total = 255.0 if np.array_equal(rows, np.rint(rows)) and rows.max() > 100 else 100.0
+        is_share = rows.min() >= -SLACK and rows.max() <= total + 1
+        note = f"classifier: {seen} the largest number is {rows.max():.4g}; read as probabilities times {total:g}"
+        return Reading("probability", total, note) if is_share else Reading("probability")
     return as_logits(rows, answer.dtype, seen, name)
 
 
@@ -205,8 +210,12 @@ def as_logits(rows: Array, dtype: npt.DTypeLike, seen: str, name: str) -> Readin
         )
     if rows.min() < 0:
         return Reading("logit")
-    numbers = f"no number is negative, the largest is {rows.max():.4g} and the sums differ"
-    advice = "if they are percentages or bytes, divide them by 100 or 255 in the model, else scores near 1 mean nothing"
+    numbers, largest = f"no number is negative, the largest is {rows.max():.4g} and the sums differ", rows.max()
+    if 50 < largest <= 100 + SLACK or (100 < largest <= 255 and np.array_equal(rows, np.rint(rows))):
+        kind = "percentages" if largest <= 100 + SLACK else "bytes"
+        meanings = f"{kind} (classifier.output=probability divides them) or logits (classifier.output=logit)"
+        raise UserError(f"{name}: {seen} {numbers}: {meanings}; state which")
+    advice = "if they are percentages, give classifier.output=probability, else scores near 1 mean nothing"
     return Reading("logit", note=f"classifier: {seen} {numbers}; read as logits; {advice}")
 
 
