@@ -322,12 +322,12 @@ def test_answers_whose_coding_could_grow_without_bound(coding: str) -> None:
 
 
 def test_an_answer_above_the_ceiling(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CEILINGS, "JSON", 5000)
+    monkeypatch.setitem(CEILINGS, "JSON", 100_000)
     found = load(server)
-    server.answer = lambda number, images: (200, "application/json", well(images)[2] + b" " * 5000)
-    with pytest.raises(UserError, match="more than 5,000 bytes"):
+    server.answer = lambda number, images: (200, "application/json", well(images)[2] + b" " * 100_000)
+    with pytest.raises(UserError, match="more than 100,000 bytes"):
         found(IMAGES)
-    monkeypatch.setenv("FOOLING_MAX_BYTES", "20000")
+    monkeypatch.setenv("FOOLING_MAX_BYTES", "300000")
     assert found(IMAGES).shape == (7, 10)
 
 
