@@ -109,7 +109,7 @@ def test_no_test_module_imports_another() -> None:
 def test_folders_of_tests_mirror_the_package() -> None:
     rooms = {path.name for path in structure.PACKAGE.iterdir() if (path / "__init__.py").exists()}
     folders = {path.name for path in TESTS.iterdir() if path.is_dir() and any(path.glob("test_*.py"))}
-    assert folders - {"docs"} == rooms
+    assert folders - {"docs", "robustness"} == rooms
 
 
 def test_names_of_test_modules_are_unique() -> None:  # pytest imports them by their names alone
