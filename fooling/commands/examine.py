@@ -94,6 +94,7 @@ def show_layers(layers: dict[str, list[int]]) -> None:
 GIVES = {
     "probability": "probabilities",
     "logit": "logits, of which a softmax makes scores",
+    "softmax": "logits, of which a softmax makes scores",
     "sigmoid": "logits, of which a sigmoid each makes scores",
     "label": "labels only",
 }

@@ -1,5 +1,6 @@
 """Which folder a job writes to, and whether what lies there is the same job."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -11,9 +12,11 @@ from fooling.errors import UserError
 from fooling.records.files import fresh_folder
 from fooling.records.ownership import CHECKPOINT, CONFIG, kind_of, read_status
 from fooling.records.record import read_run, status_of
+from fooling.settings import PLACES
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
 from fooling.settings.names import without_former
+from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 
 RUNS = Path("runs")  # where folders go that nobody named
@@ -128,5 +131,9 @@ def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:
     """Settings in which the folder's job differs: {name: (there, here)}."""
     there = dict(flat(without_former(read_yaml(folder / CONFIG), RunSettings)))
     here = dict(flat(read_yaml(config)))
+    if here.keys() - there.keys():  # settings that came after the record was begun: it has their defaults
+        with contextlib.suppress(UserError):
+            there = dict(flat(collect([str(folder / CONFIG)], RunSettings, "run"))) | there
+            there = {name: value for name, value in there.items() if name in here or name not in PLACES}
     names = sorted((there.keys() | here.keys()) - set(FREE))
     return {name: (there.get(name), here.get(name)) for name in names if there.get(name) != here.get(name)}

@@ -292,6 +292,8 @@ def test_examine_speaks_of_built_in_networks_too(here: Path, capsys: pytest.Capt
     said = capsys.readouterr().out
     assert "mnist_mlp" in said
     assert "the same in any batch" in said
+    assert guarded(dispatch, ["examine", "classifier=digits_perceptron", "data.kind=sklearn"]) == 0
+    assert "of which a softmax makes scores" in capsys.readouterr().out
     if DATA:
         assert guarded(dispatch, ["examine", "classifier=mnist_cnn", f"data.path={DATA}"]) == 0
         assert "as stated" in capsys.readouterr().out

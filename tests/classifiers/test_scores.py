@@ -10,14 +10,15 @@ import pytest
 from models import Toy, toy
 
 from fooling import evolve
-from fooling.classifiers import load_classifier
+from fooling.classifiers import checks, load_classifier
 from fooling.classifiers.accuracy import accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import Model, adapt
 from fooling.classifiers.adapters.conversion import reading_of
 from fooling.classifiers.base import advice_on, common_sum, predict, varied_probes
 from fooling.classifiers.checks import check_classifier, range_notes
+from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.settings import load
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
@@ -374,3 +375,24 @@ def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) 
     assert any("the target's score never changed: it is 0" in note for note in notes)
     evolve(digit=0, classifier=never, **words, overwrite=True)
     assert not any("never changed" in note for note in json.loads((tmp_path / "r" / "run.json").read_text())["notes"])
+
+
+def test_examine_and_run_tell_what_the_labelled_data_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checks, "SECONDS", 0.001)
+    (tmp_path / "turned.py").write_text(
+        "import numpy as np\nfrom fooling import load_classifier\n\n"
+        "def make():\n    network = load_classifier('digits_perceptron')\n"
+        "    return lambda x: network(np.rint(x.swapaxes(1, 2) * 255).astype(np.uint8)) * 100\n"
+    )
+    words = ["classifier=python", "classifier.path=turned:make", "data.kind=sklearn"]
+    search = ["run", "digit=2", "prior=none", "runs=1", "generations=2", "population=10", "out=r", "overwrite=true"]
+    for command in (["examine"], search):
+        assert guarded(dispatch, [*command, *words]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "divided by 100" in said
+        assert "give classifier.transpose=true" in said
+        assert guarded(dispatch, [*command, *words, "transpose=true"]) == 0
+        assert "transpose=true (" not in capsys.readouterr().out

@@ -244,6 +244,17 @@ def test_the_checkpoint_of_another_job_of_the_same_size_is_refused(whole: Path, 
         start(whole, "resume=true")
 
 
+@pytest.mark.parametrize(("word", "message"), [("", ""), ("search.blurs=0.1", "search.blurs is 0")])
+def test_a_record_of_before_a_setting_has_its_default(tmp_path: Path, word: str, message: str) -> None:
+    asked = iter(range(99))
+    with pytest.raises(loop.Interrupted):
+        start(tmp_path / "r", interrupted=lambda: next(asked) >= 5)
+    config = tmp_path / "r" / "config.yaml"
+    config.write_text("".join(line for line in config.read_text().splitlines(keepends=True) if "blurs" not in line))
+    with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
+        start(tmp_path / "r", "resume=true", *filter(None, [word]))
+
+
 def test_other_versions_are_reported_on_resuming(tmp_path: Path) -> None:
     asked = iter(range(99))
     with pytest.raises(loop.Interrupted):
