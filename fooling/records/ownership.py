@@ -20,6 +20,7 @@ SWEEP, EXPERIMENT = "sweep.json", "experiment.json"  # of folders that hold seve
 STATUS_FILES = {SWEEP: "sweep", EXPERIMENT: "experiment", RUN: "job"}  # each with the kind of record that it makes a folder
 STATUSES = ("running", "done", "interrupted", "failed")
 COMMON = (METRICS, CHECKPOINT, CONFIG, *STATUS_FILES)  # the files of every record; the last are removed last
+SPARE = f"{TEMPORARY}spare"  # holds room for the status on a full disk
 PART = re.compile(rf"{re.escape(TEMPORARY)}(?:\d+-)?(.+)")  # a file that is being written, of a process
 IMAGE = re.compile(r"\d{4,}\.png")
 
@@ -64,8 +65,8 @@ def is_part(path: Path, patterns: Sequence[str]) -> bool:
     match = PART.fullmatch(path.name)
     if not match or path.is_dir():
         return False
-    name = match[1]
-    return name in COMMON or bool(IMAGE.fullmatch(name)) or any(fnmatch(name, Path(pattern).name) for pattern in patterns)
+    name, names = match[1], [Path(pattern).name for pattern in patterns]
+    return path.name == SPARE or name in COMMON or bool(IMAGE.fullmatch(name)) or any(fnmatch(name, one) for one in names)
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def remove_parts(folder: Path) -> None:
     """Removes what a killed process had half written; records inside hold separate locks and are left alone."""
     patterns = read_status(folder).get("files", ())
     for path in folder.iterdir():
-        inside = path.iterdir() if path.is_dir() and not path.is_symlink() and kind_of(path) != "job" else (path,)
+        inside = path.iterdir() if path.is_dir() and not path.is_symlink() and kind_of(path) in ("", "foreign") else (path,)
         for part in inside:
             if is_part(part, patterns):
                 part.unlink()

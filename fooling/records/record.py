@@ -18,12 +18,12 @@ from fooling.data.images import opened
 from fooling.data.npz import read_arrays
 from fooling.errors import Interrupted, UserError
 from fooling.kernels.tables import Bytes
-from fooling.records.files import TEMPORARY, locked, os_errors, png, read_json, sync_files, write_atomically, write_json
-from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN, clear, image_names, read_status, remove_parts
+from fooling.records.files import locked, os_errors, png, read_json, sync_files, write_atomically, write_json
+from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN, SPARE, clear, image_names, read_status, remove_parts
 
 FORMAT = 1  # of checkpoints
 ANEW = "overwrite=true starts the job anew"
-SPARE, SPARE_BYTES = f"{TEMPORARY}{CONFIG}", 1 << 16
+SPARE_BYTES = 1 << 16
 VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")
 
 
@@ -201,7 +201,8 @@ def recording(
 def spare_room(folder: Path) -> Iterator[Path]:
     """A file that holds some room on the disk meanwhile."""
     path = folder / SPARE
-    write_atomically(path, b"\0" * SPARE_BYTES, sync=False)
+    with os_errors(path):
+        path.write_bytes(b"\0" * SPARE_BYTES)
     try:
         yield path
     finally:

@@ -18,8 +18,8 @@ from PIL import Image
 from fooling.errors import UserError
 from fooling.records import files
 from fooling.records.files import write_atomically
-from fooling.records.ownership import clear, kind_of
-from fooling.records.record import SPARE, Record, load_checkpoint, read_image, read_run, recording, sign, status_of
+from fooling.records.ownership import SPARE, clear, kind_of
+from fooling.records.record import SPARE_BYTES, Record, load_checkpoint, read_image, read_run, recording, sign, status_of
 from fooling.records.resume import check_same
 from fooling.run import prepare, record_job
 from fooling.search import loop
@@ -361,6 +361,7 @@ def test_on_a_full_disk_the_status_is_failed(tmp_path: Path, monkeypatch: pytest
         write(path, content, sync)
 
     def fail() -> bool:
+        assert (folder / SPARE).stat().st_size == SPARE_BYTES
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "write_atomically", full)
