@@ -139,7 +139,8 @@ def test_scikit_learn_is_right_about_its_digits(here: Path, estimator: Any, outp
 def test_a_plain_function_gives_what_it_returns(lenet: np.ndarray) -> None:
     found = load_classifier("python", "models:make_scorer", shape=(28, 28, 1))
     assert np.array_equal(found(IMAGES), lenet)
-    assert found.notes == ("classifier: runs the code of models:make_scorer",)  # type: ignore[attr-defined]
+    (note,) = found.notes  # type: ignore[attr-defined]
+    assert note.startswith("classifier: runs the code of models:make_scorer; its fingerprint")
 
 
 # --- as a new user would ------------------------------------------------------------------------------------------------
@@ -609,6 +610,23 @@ def test_weights_that_an_onnx_file_keeps_elsewhere_are_missed(here: Path) -> Non
     (here / "w.bin").unlink()
     with pytest.raises(UserError, match="keep the file of weights beside the model"):
         load_classifier("onnx", "m.onnx")
+
+
+@pytest.mark.parametrize("name", ["w.bin", "m.onnx.data", "weights/all of them"])
+def test_weights_that_an_onnx_file_keeps_elsewhere_are_part_of_its_fingerprint(here: Path, name: str) -> None:
+    import onnx
+
+    model = onnx.load(write_onnx(here / "m.onnx"))
+    (here / name).parent.mkdir(exist_ok=True)
+    onnx.save(model, "m.onnx", save_as_external_data=True, location=name, size_threshold=200)
+    (here / "unrelated.txt").write_text("notes")
+    before = load_classifier("onnx", "m.onnx").fingerprint
+    (here / "unrelated.txt").write_text("other notes")
+    assert load_classifier("onnx", "m.onnx").fingerprint == before
+    weights = bytearray((here / name).read_bytes())
+    weights[0] ^= 1
+    (here / name).write_bytes(weights)
+    assert load_classifier("onnx", "m.onnx").fingerprint != before
 
 
 TORCH = """

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ TYPES = {
     "tensor(int64)": np.int64,
 }
 SCORES = ("tensor(float)", "tensor(double)", "tensor(float16)")
+MAX_FILES = 10_000  # that are looked at for external weights
 QUIET = 4  # onnxruntime's log level for fatal messages only: its errors come as exceptions
 
 
@@ -61,11 +64,18 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
             failed = f"{where}: onnxruntime failed on inputs {list(inputs.shape)} ({reason}){advice_on(reason)}"
             raise UserError(failed) from error
 
-    digest = hashlib.sha256(path.read_bytes())
-    for external in (path.with_name(f"{path.name}{ending}") for ending in (".data", "_data")):  # exporters put weights there
-        digest.update(external.read_bytes() if external.is_file() else b"")
-    fingerprint = digest.hexdigest()
-    return Model(predict, where, fingerprint, "NCHW", tuple(dims), batch, TYPES[declared.type])
+    return Model(predict, where, fingerprint(path), "NCHW", tuple(dims), batch, TYPES[declared.type])
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a model's file and of the files with weights that it names, below its folder."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content)
+    below = sorted(islice(path.parent.rglob("*"), MAX_FILES))
+    for other in below:
+        if other != path and other.is_file() and other.relative_to(path.parent).as_posix().encode() in content:
+            digest.update(other.read_bytes())
+    return digest.hexdigest()
 
 
 def choose_output(outputs: Any, name: str | None, labels: bool, where: str) -> str:

@@ -23,4 +23,5 @@ def open_python(settings: PythonSettings, threads: int) -> Model:
         with foreign_code(f"{where}: raised on inputs {inputs.dtype} {list(inputs.shape)}: "):
             return scorer(inputs)
 
-    return Model(predict, where, fingerprint(name), "NHWC", notes=(f"classifier: runs the code of {name}",))
+    note = f"classifier: runs the code of {name}; its fingerprint is that of this module's source alone"
+    return Model(predict, where, fingerprint(name), "NHWC", notes=(note,))
