@@ -187,14 +187,24 @@ def draw_pictures(folder: Path, *, success: bool) -> None:
 
 
 def draw_contact_sheet(folder: Path) -> None:
-    """contact_sheet.png of a record: its first images with their confidences."""
+    """contact_sheet.png of a record: its first images, each with its number, target and confidence."""
     run = read_run(folder)
-    entries, any_class = run["images"], run["digit"] == "any"
+    entries = run["images"]
     number = fitting_number(min(len(entries), MAX_IMAGES), read_image(folder / entries[0]["file"]).shape)
     images = read_images(folder, [entry["file"] for entry in entries[:number]])
-    captions = [(f"{entry['digit']}: " if any_class else "") + percent(entry["confidence"]) for entry in entries[:number]]
+    captions = [f"{Path(entry['file']).stem} · {caption_of(entry)}" for entry in entries[:number]]
     note = f"the first {number} of {len(entries):,} images" if number < len(entries) else ""
-    write_atomically(folder / "contact_sheet.png", to_png(contact_sheet(images, captions, note)))
+    write_atomically(folder / "contact_sheet.png", to_png(contact_sheet(images, captions, note, title=title_of(run))))
+
+
+def title_of(run: Run) -> str:
+    """What the images of a record are: classifier, target and the settings in brief."""
+    return f"{run['classifier']}, target {run['digit']}, {settings_in_brief(run)}"
+
+
+def caption_of(entry: Mapping[str, Any]) -> str:
+    """The target of an image and its confidence."""
+    return f"{entry['digit']}: {percent(entry['confidence'])}"
 
 
 def draw_sweep(parent: Path, names: Sequence[str]) -> None:
@@ -204,6 +214,8 @@ def draw_sweep(parent: Path, names: Sequence[str]) -> None:
     columns = max(1, min(COLUMNS, MAX_SIDE // (width + GAP), *map(len, jobs)))
     cells = [(parent / name, entry) for name, entries in zip(names, jobs, strict=True) for entry in entries[:columns]]
     images = np.stack([read_image(folder / entry["file"]) for folder, entry in cells])
-    captions = [f"{entry['digit']}: {percent(entry['confidence'])}" for _, entry in cells]
-    write_atomically(parent / "contact_sheet.png", to_png(contact_sheet(images, captions, columns=columns)))
+    captions = [caption_of(entry) for _, entry in cells]
+    first = read_run(parent / names[0])
+    title = f"{first['classifier']}, {settings_in_brief(first)}"
+    write_atomically(parent / "contact_sheet.png", to_png(contact_sheet(images, captions, columns=columns, title=title)))
     draw_sweep_success(parent, names)

@@ -72,21 +72,28 @@ def wrap(text: str, width: float, size: int = SMALL) -> list[str]:
     return [line for line in lines if line]
 
 
-def contact_sheet(images: Bytes, captions: Sequence[str], note: str = "", columns: int | None = None) -> Image.Image:
-    """Images [N, H, W, C] in a grid, a caption below each and a note below all."""
+def contact_sheet(
+    images: Bytes, captions: Sequence[str], note: str = "", columns: int | None = None, title: str = ""
+) -> Image.Image:
+    """Images [N, H, W, C] in a grid: a title above all, a caption below each image, a note below all."""
     height, width, channels = images.shape[1:]
     scale, columns = enlargement(images[0], TILE), columns or even_columns(len(images))
     rows = -(-len(images) // columns)
-    across = max(width * scale, TILE) + GAP
+    widest = math.ceil(max(map(ImageFont.load_default(SMALL).getlength, captions)))
+    tile = max(width * scale, TILE, widest)
+    across = tile + GAP
     down = height * scale + GAP + (CAPTION if any(captions) else 0)
-    notes = wrap(note, columns * across - GAP)
-    sheet = Sheet(columns * across + GAP, rows * down + GAP + CAPTION * len(notes), channels)
+    titles, notes = (wrap(text, columns * across - GAP) for text in (title, note))
+    top = GAP + CAPTION * len(titles)
+    sheet = Sheet(columns * across + GAP, top + rows * down + CAPTION * len(notes), channels)
+    for line, text in enumerate(titles):
+        sheet.write(GAP, GAP + CAPTION * line, text, BRIGHT)
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        x, y = GAP + i % columns * across, GAP + i // columns * down
+        x, y = GAP + i % columns * across + (tile - width * scale) // 2, top + i // columns * down
         sheet.paste(image, x, y, scale)
         sheet.write(x + width * scale / 2, y + height * scale + 2, caption, anchor="ma")
     for line, text in enumerate(notes):
-        sheet.write(GAP, rows * down + GAP + CAPTION * line, text)
+        sheet.write(GAP, top + rows * down + CAPTION * line, text)
     return sheet.picture
 
 

@@ -139,5 +139,5 @@ def test_a_sheet_holds_the_images_and_wraps_its_note(shape: tuple[int, int, int]
     assert (plain.mode, plain.width) == (mode, noted.width)
     assert noted.height > plain.height + 2 * 16
     pixels = np.asarray(plain).reshape(plain.height, plain.width, -1)
-    for image, x in zip(images, (6, 6 + 90), strict=True):
+    for image, x in zip(images, (18, 18 + 90), strict=True):  # in the middle of tiles of 84 pixels
         assert np.array_equal(pixels[6 : 6 + 84, x : x + 60], image.repeat(3, axis=0).repeat(3, axis=1))
