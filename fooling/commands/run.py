@@ -20,8 +20,14 @@ ABOUT_FRONT = "front: its images; hypervolume: dominated below target term 2 and
 
 def plan(settings: RunSettings, _words: Sequence[str]) -> Plan:
     """A job for each class."""
-    name = f"{'sweep' if settings.sweeps else f'digit={settings.digit}'}-{settings.prior.name}"
-    return Plan([GridEntry(job) for job in prepare(settings)], name=name)
+    return Plan([GridEntry(job) for job in prepare(settings)], name=folder_name(settings))
+
+
+def folder_name(settings: RunSettings) -> str:
+    """The name of a folder that nobody named: target, prior, and what is not the usual: digit=2-eigen-anneal-control."""
+    parts = ["sweep" if settings.sweeps else f"digit={settings.digit}", settings.prior.name]
+    parts += [name for name, usual in ((settings.search.name, "ga"), (settings.classifier.name, "mnist_mlp")) if name != usual]
+    return "-".join([*parts, *(["control"] if settings.control else [])])
 
 
 def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:

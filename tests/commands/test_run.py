@@ -17,11 +17,14 @@ from pairwise import rare
 
 import fooling
 from fooling.commands import COMMANDS, dispatch
+from fooling.commands.run import folder_name
 from fooling.errors import UserError, guarded
 from fooling.kernels.numba import DELTA_PENALTIES
 from fooling.records.files import locked
 from fooling.records.record import read_image, read_run, status_of
 from fooling.search.objective import TERMS
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 
 QUICK = ["runs=3", "generations=12", "population=20"]
 LONG = ["runs=8", "generations=600", "digit=3"]  # seconds, so that signals arrive in its midst
@@ -451,3 +454,15 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().out.startswith("usage: ")
     assert call("--version") == 0
     assert capsys.readouterr().out.strip() == fooling.__version__
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ([], "digit=2-variogram"),
+        (["prior=eigen"], "digit=2-eigen-anneal"),
+        (["digit=0,1", "prior=none", "classifier=mnist_cnn", "control=true"], "sweep-none-mnist_cnn-control"),
+    ],
+)
+def test_folders_that_nobody_named_tell_jobs_apart(words: list[str], name: str) -> None:
+    assert folder_name(load(words, RunSettings, "run")) == name
