@@ -74,7 +74,9 @@ def compute(settings: ClassifySettings, plan: Plan, _results: list[Result], watc
         "pictures": pictures,
     }
     rows = [[entry["file"], *(answer(entry[way]) for way in ways)] for entry in pictures]
-    lines = [*(steps_taken(entry, ways) for entry in pictures), f"rejected: no score reaches the threshold of {threshold:g}"]
+    lines = [steps_taken(entry, ways) for entry in pictures]
+    if any(entry[way]["rejected"] for entry in pictures for way in ways):
+        lines.append(f"rejected: no score reaches the threshold of {threshold:g}")
     columns = ["picture", *(PREPARATIONS[way] for way in ways)]
     return Summary(result, columns, rows, lines, figure_data(drawings, ways), shown)
 

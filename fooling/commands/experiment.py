@@ -57,6 +57,7 @@ class Experiment:
     files: tuple[str, ...]  # patterns of what it writes besides config.yaml, the status file and the records of its jobs
     status_file: str = EXPERIMENT
     closing: str = ""  # what the last line names; '' = NAME.png, NAME.json
+    closing_alone: str = ""  # the same where the folder is the record of its only job
     command: str = ""  # as it is typed; '' = fooling NAME
     alone: Callable[[Any], bool] = lambda settings: False  # settings → whether the folder is the record of its only job
 
@@ -95,7 +96,7 @@ class Experiment:
             sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}\n")
             return signals.code
         if not settings.quiet:
-            self.show(console, summary, folder)
+            self.show(console, summary, folder, self.closing_alone if alone else self.closing)
         return 0
 
     def run_alone(self, settings: Any, plan: Plan, folder: Path, console: Console, signals: InterruptHandler) -> Summary:
@@ -145,13 +146,13 @@ class Experiment:
         if summary.content:
             write_json(folder / f"{self.name}.json", summary.content)
 
-    def show(self, console: Console, summary: Summary, folder: Path) -> None:
+    def show(self, console: Console, summary: Summary, folder: Path, closing: str) -> None:
         """The table, what it means, and where the files are."""
         show_table(console, summary.columns, summary.rows, summary.left)
         for line in summary.lines:
             console.print(Text(line), soft_wrap=True)
         more = ", …" if summary.files else ""
-        closing = self.closing or f"{self.name}.png, {self.name}.json{more}"
+        closing = closing or f"{self.name}.png, {self.name}.json{more}"
         console.print(Text(f"→ {folder}: {closing}"), soft_wrap=True)
 
 

@@ -110,7 +110,8 @@ def title_of(job: Job, folder: Path) -> str:
     settings = job.settings
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
     prior = settings.prior.name + (f" of {settings.prior.digit}" if settings.prior.digit is not None else "")
-    return f"digit {job.digit}: {job.criteria.runs} runs, prior {prior}, classifier {classifier} → {folder}"
+    runs = f"{job.criteria.runs} run{'' if job.criteria.runs == 1 else 's'}"
+    return f"digit {job.digit}: {runs}, prior {prior}, classifier {classifier} → {folder}"
 
 
 def fit_statistics(data: ImageSet | None) -> Statistics | None:

@@ -116,7 +116,8 @@ COMMAND = Experiment(
     draw,
     SWEEP_FILES,
     SWEEP,
-    closing="contact_sheet.png, mean.png, images/, run.json, …",
+    closing="contact_sheet.png, success.png, sweep.json, a folder a job",
+    closing_alone="contact_sheet.png, mean.png, images/, run.json, …",
     command="python -m fooling.run",
     alone=lambda settings: not settings.sweeps,
 )

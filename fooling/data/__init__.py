@@ -129,8 +129,13 @@ def read(place: Path | None, kind: str) -> DataSource:
     if kind != "sklearn" and place is None:
         raise UserError(f"data.path: expected a path for data.kind={kind}, got null")
     if place is not None and not place.exists():
-        raise UserError(f"data.path={place}: no such file or folder")
+        raise UserError(f"data.path={place}: no such file or folder{advice_on(place)}")
     return KINDS[kind](place)
+
+
+def advice_on(path: Path) -> str:
+    """How to get the set at a path that does not exist, where it seems to be MNIST."""
+    return f"; fooling data get mnist {path} downloads it" if "mnist" in path.name.lower() else ""
 
 
 def guess_kind(path: Path | None) -> str:
@@ -147,7 +152,7 @@ def guess_kind(path: Path | None) -> str:
     if path.is_dir() and any(child.is_dir() for child in path.iterdir()):
         return "folder"
     if not path.exists():
-        raise UserError(f"data.path={path}: no such file or folder")
+        raise UserError(f"data.path={path}: no such file or folder{advice_on(path)}")
     raise UserError(
         f"data.path={path}: expected a folder of IDX files (train-images-idx3-ubyte.gz, …), a .npz file, or a folder with a "
         "folder of pictures per class"

@@ -137,7 +137,8 @@ class NumbaAnneal(ReferenceAnneal):
         self.pool = ThreadPoolExecutor(self.threads)
         reasons = why_slow(objective) if scoring == "difference" else ()
         self.notes = tuple(
-            f"{reason}: chains are scored in full, which is slow; search=ga needs fewer evaluations" for reason in reasons
+            f"{reason}: each proposal is scored in full, which is slow; fewer proposals or search=ga take less time"
+            for reason in reasons
         )
         self.guides = draw_guide(params.tables)
         self.compiled = compile_objective(objective, params.shape) if scoring == "difference" and not reasons else None

@@ -278,5 +278,5 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
         real = of_class(load_data(data.path, data.kind, "test"), digit)
         rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
     except UserError as error:  # of the data: the job is done
-        return {"plausibility": None}, f"no plausibility in run.json: {error}"
+        return {"plausibility": None}, f"run.json has no plausibility: {str(error).removeprefix('plausibility: ')}"
     return {"plausibility": summary(rows)}, ""

@@ -460,7 +460,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         ),
         (
             [*LENET, "layout=flat"],
-            "takes 1 × 28 × 28 an image; images (28, 28, 1) as flat",
+            "takes 1 × 28 × 28 per image; images (28, 28, 1) with layout flat",
         ),
         ([*LENET, "output=probability"], "give classifier.output=logit"),
         ([*LENET, "output=label"], "expected a label an image, got float32 [5, 10]"),
@@ -505,7 +505,7 @@ def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     from fooling.classifiers import adapters as foreign
 
     monkeypatch.setattr(foreign, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"classifier=onnx needs onnxruntime: pip install 'fooling\[onnx\]'"):
+    with pytest.raises(UserError, match=r"classifier=onnx needs onnxruntime: pip install '\.\[onnx\]'"):
         load_classifier("onnx", "lenet.onnx")
 
 

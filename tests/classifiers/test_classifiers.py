@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images, random_network
 from models import Toy
+from pairwise import rare
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -153,7 +154,7 @@ def test_convolutions_learn_and_are_seeded() -> None:
     assert train_cnn(few, once, kernel=3, channels=(6, 12), hidden=24).fingerprint == network.fingerprint
 
 
-@pytest.mark.parametrize("train", [train_mlp, partial(train_cnn, kernel=3, channels=(2, 3))])
+@pytest.mark.parametrize("train", [train_mlp, rare(partial(train_cnn, kernel=3, channels=(2, 3)), name=lambda value: "cnn")])
 def test_a_loss_that_is_lost_is_told(train: Callable[..., Any]) -> None:
     data = load_data(None, "sklearn")
     with pytest.raises(UserError, match=r"epoch 1: expected a finite loss, got (nan|inf); give a smaller learning_rate"):

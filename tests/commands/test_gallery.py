@@ -14,6 +14,7 @@ from fooling.records.record import read_run
 QUICK = ["gallery", "digit=1,4", "runs=2", "generations=12", "quiet=true"]
 
 
+@pytest.mark.exhaustive
 def test_rows_without_and_with_blur(home: Path) -> None:
     assert dispatch([*QUICK, "out=g", "judges=mnist_cnn"]) == 0
     found = read_json(Path("g/gallery.json"))

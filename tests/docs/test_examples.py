@@ -11,7 +11,7 @@ from builders import ROOT
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PRINTED = {
     "compare_priors": "regional, control",
-    "evolve_digit": "runs/threes/contact_sheet.png",
+    "evolve_digit": "runs/ten-threes/contact_sheet.png",
     "gradient_ascent": "search=ascent: 3 evaluations",
     "own_classifier": "evaluations until 0.99: [",
     "own_statistics": "prior=variogram: confidence",

@@ -203,7 +203,7 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
     foreign = Foreign(shape)
     objective = replace(objective, classifier=foreign)
     engine = NumbaEngine(objective, breeding, threads=2)
-    assert engine.notes == ("the classifier has no linear first layer: it scores whole images",)
+    assert engine.notes == ("the classifier scores whole images: it is no dense network",)
     state = engine.init(np.arange(3, dtype=np.uint32))
     for _ in range(4):
         state = engine.step(state)

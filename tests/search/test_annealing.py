@@ -110,7 +110,7 @@ def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied
 def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
     objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
-    slow_because = "chains are scored in full, which is slow; search=ga needs fewer evaluations"
+    slow_because = "each proposal is scored in full, which is slow; fewer proposals or search=ga take less time"
     assert fast.notes == (f"the classifier is not of mnist_mlp's kind: {slow_because}",)
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
 

@@ -111,6 +111,6 @@ def test_plausibility_needs_a_class(home: Path, capsys: pytest.CaptureFixture[st
     words = ["run", *NONE, "classifier.path=m.safetensors", "data.kind=sklearn", "generations=2", "out=r"]
     assert call(*words) == 0
     said = "digit=any: expected one class whose statistics the prior takes, or prior.digit=…"
-    assert read_run(Path("r"))["notes"] == [f"no plausibility in run.json: {said}"]
+    assert read_run(Path("r"))["notes"][-1] == f"run.json has no plausibility: {said.removeprefix('plausibility: ')}"
     assert call("plausibility", "r") == 2
     assert said in capsys.readouterr().err

@@ -15,15 +15,14 @@ class AdapterRow(NamedTuple):
 
     function: str  # module:function (settings, threads) → Model
     package: str | None = None  # that its extra installs
-    hint: str = ""  # what to do without the package
 
 
 ADAPTERS = {
-    "onnx": AdapterRow("fooling.classifiers.adapters.onnx:open_onnx", "onnxruntime", "pip install 'fooling[onnx]'"),
-    "sklearn": AdapterRow("fooling.classifiers.adapters.sklearn:open_sklearn", "skops", "pip install 'fooling[sklearn]'"),
-    "torch": AdapterRow("fooling.classifiers.adapters.torch:open_torch", "torch", "pip install 'fooling[torch]'"),
+    "onnx": AdapterRow("fooling.classifiers.adapters.onnx:open_onnx", "onnxruntime"),
+    "sklearn": AdapterRow("fooling.classifiers.adapters.sklearn:open_sklearn", "skops"),
+    "torch": AdapterRow("fooling.classifiers.adapters.torch:open_torch", "torch"),
     "python": AdapterRow("fooling.classifiers.adapters.python:open_python"),
-    "http": AdapterRow("fooling.classifiers.adapters.http:open_http", "httpx", "pip install 'fooling[http]'"),
+    "http": AdapterRow("fooling.classifiers.adapters.http:open_http", "httpx"),
 }
 
 
@@ -31,7 +30,9 @@ def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> 
     """The external model that the settings choose; `hint` describes the data at hand. Raises UserError."""
     row = ADAPTERS[settings.name]
     if row.package and find_spec(row.package) is None:
-        raise UserError(f"classifier={settings.name} needs {row.package}: {row.hint} (in a checkout '.[{settings.name}]')")
+        raise UserError(
+            f"classifier={settings.name} needs {row.package}: pip install '.[{settings.name}]' in a clone of fooling"
+        )
     module, _, function = row.function.partition(":")
     model = getattr(import_module(module), function)(settings, threads)
     if model.labels:

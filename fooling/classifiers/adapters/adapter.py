@@ -222,8 +222,8 @@ def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint:
     if model.dims and not (len(dims) == len(model.dims) and all(map(agrees, dims, model.dims))):
         takes = " × ".join("?" if side is None else str(side) for side in model.dims)
         got = " × ".join(map(str, dims))
-        advice = "give classifier.layout and classifier.shape=H,W,C as the model needs, or statistics and data of these images"
-        raise UserError(f"{model.name}: takes {takes} an image; images {shape} as {layout} are {got}; {advice}")
+        advice = "give classifier.shape=H,W,C and classifier.layout, or data or statistics of the model's images"
+        raise UserError(f"{model.name}: takes {takes} per image; images {shape} with layout {layout} are {got}; {advice}")
     return shape
 
 

@@ -91,7 +91,7 @@ class NumbaEngine:
         """Which parts are not scored by delta evaluation."""
         if self.limit < 0:
             return ()
-        classifier = ("the classifier has no linear first layer: it scores whole images",) if self.external else ()
+        classifier = ("the classifier scores whole images: it is no dense network",) if self.external else ()
         terms = [term.name for term in self.terms if term.statistic is None]
         return classifier + tuple(f"the term {name} has no delta evaluation: it is scored in full" for name in terms)
 
