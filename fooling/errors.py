@@ -91,7 +91,8 @@ def handle_signals(interrupt: Any, end: Any) -> dict[int, Any]:
         return {}
     handlers = {"SIGINT": interrupt, "SIGTERM": end, "SIGHUP": end}  # SIGHUP is not on Windows
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    caught = {number: handler for number, handler in numbers.items() if signal.getsignal(number) != signal.SIG_IGN}  # nohup
+    always = (signal.SIGINT, signal.SIGTERM)  # nohup ignores SIGHUP, and that stays so
+    caught = {n: handler for n, handler in numbers.items() if n in always or signal.getsignal(n) != signal.SIG_IGN}
     return {number: signal.signal(number, handler) for number, handler in caught.items()}
 
 

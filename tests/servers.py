@@ -64,6 +64,14 @@ class Server:
         self.server.server_close()
 
 
+def drain(connection: socket.socket) -> None:
+    """Takes what the client still sends: closing before would reset the connection, and the client might miss the answer."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(0.5)
+    while connection.recv(1 << 16):
+        pass
+
+
 class RawServer:
     """A server that treats each connection by a function, which may break every rule of HTTP."""
 
@@ -82,6 +90,7 @@ class RawServer:
                 connection, _ = self.listener.accept()
                 with connection, contextlib.suppress(OSError):
                     self.treat(connection, self.ends)
+                    drain(connection)
 
     def stop(self) -> None:
         self.ends.set()

@@ -203,6 +203,7 @@ class Sender:
         if name == {module!r}:
             os.kill(os.getpid(), {number})
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
 sys.meta_path.insert(0, Sender())
 sys.argv = ["fooling", "run", "digit=2", "runs=2", "generations=3", "out=r", "quiet=true"]
 from fooling.__main__ import main
@@ -218,6 +219,12 @@ def test_a_signal_while_modules_are_imported_ends_with_one_line(home: Path, modu
     text = SIGNALLED.format(module=module, number=int(number))
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, done.stdout) == (code, "fooling: interrupted\n", "")
+
+
+def test_nohup_is_respected(home: Path) -> None:
+    text = SIGNALLED.format(module="numpy", number=int(signal.SIGHUP)).replace("SIG_DFL", "SIG_IGN")
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_commands_run_in_threads(home: Path) -> None:
