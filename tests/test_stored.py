@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden.images import ROOT, STORED, command, digest, machine, of_file, pixels, timeless
+from pairwise import rare
 
 import fooling
 
@@ -73,7 +74,7 @@ def times(folder: str) -> dict[str, int]:
 # --- records that were interrupted --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ga", "anneal", "pareto", "ascent", "dream", "feeding"])
+@pytest.mark.parametrize("name", ["ga", "anneal", "pareto", "ascent", rare("dream"), rare("feeding")])
 def test_an_interrupted_job_goes_on_as_if_nothing_had_been(stored: Path, name: str) -> None:
     assert read(f"{name}/run.json")["status"] == "interrupted"
     before = len(Path(f"{name}/metrics.jsonl").read_text().splitlines())

@@ -69,8 +69,8 @@ def test_gaps_are_those_of_the_table() -> None:
         {},
         rare({"swap": 0}, name=",".join),
         rare({"mixing": False, "seed": 2**64 - 1}, name=",".join),
-        {"redraw": [0, 2**23]},
-        {"rates": OperatorRates(rectangle=2**23, blur=2**20), "shape": COLOUR},
+        rare({"redraw": [0, 2**23]}, name=",".join),
+        rare({"rates": OperatorRates(rectangle=2**23, blur=2**20), "shape": COLOUR}, name=",".join),
         rare(
             {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0))},
             name=",".join,
