@@ -99,7 +99,7 @@ def handle_signals(interrupt: Any, end: Any) -> dict[int, Any]:
 def restore_signals(handlers: Mapping[int, Any]) -> None:
     """Sets handlers as they were."""
     for number, handler in handlers.items():
-        signal.signal(number, handler)
+        signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: it was not set from Python
 
 
 def terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -21,7 +21,7 @@ from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
 from fooling.plots import draw_pictures, record_files
 from fooling.records.record import Record, recording, versions
-from fooling.records.resume import check_same, identity, refuse_unless_free, version_note
+from fooling.records.resume import check_same, identity, refuse_unless_free, version_notes
 from fooling.search import Search, part_of
 from fooling.search.job import (
     Job,
@@ -102,8 +102,8 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     if record:
         record.update(**describe(job) | {"status": "running"} | record.format)
     search = make_search(job)
-    changed = version_note(record.before, versions()) if record else ""
-    notes = [*job.report.notes, *search.notes, *filter(None, [changed])]
+    changed = version_notes(record.before, versions()) if record else []
+    notes = [*job.report.notes, *search.notes, *changed]
     for note in notes:
         progress.note(note)
     if record:

@@ -18,6 +18,7 @@ from fooling.settings import MARK
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
 SWEEP, EXPERIMENT = "sweep.json", "experiment.json"  # of folders that hold several records, or results of any kind
 STATUS_FILES = {SWEEP: "sweep", EXPERIMENT: "experiment", RUN: "job"}  # each with the kind of record that it makes a folder
+COMMANDS = ("fooling ", "python -m fooling")  # how the `command` of a status file begins
 STATUSES = ("running", "done", "interrupted", "failed")
 COMMON = (METRICS, CHECKPOINT, CONFIG, *STATUS_FILES)  # the files of every record; the last are removed last
 SPARE = f"{TEMPORARY}spare"  # holds room for the status on a full disk
@@ -56,8 +57,8 @@ def is_status(path: Path) -> bool:
     except UserError:
         return False
     made_by = about.get("versions")
-    ours = isinstance(about.get("command"), str) or (isinstance(made_by, dict) and "fooling" in made_by)
-    return about.get("status") in STATUSES and ours
+    is_ours = str(about.get("command")).startswith(COMMANDS) or (isinstance(made_by, dict) and "fooling" in made_by)
+    return about.get("status") in STATUSES and is_ours
 
 
 def is_part(path: Path, patterns: Sequence[str]) -> bool:
@@ -76,7 +77,7 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 def remove_parts(folder: Path) -> None:
     """Removes what a killed process had half written; records inside hold separate locks and are left alone."""
-    patterns = read_status(folder).get("files", ())
+    patterns = strings(read_status(folder).get("files"))
     for path in folder.iterdir():
         inside = path.iterdir() if path.is_dir() and not path.is_symlink() and kind_of(path) in ("", "foreign") else (path,)
         for part in inside:
@@ -104,16 +105,28 @@ def clear(folder: Path, keep: Sequence[str] = ()) -> None:
 
 def files_of(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
     """The files of a record, then the folders that held them; its status file is the last."""
-    named = [entry.get("file") for entry in about.get("images", ()) if isinstance(entry, dict)]
-    runs = about.get("runs")  # an unfinished job does not name its images yet
-    patterns = [*about.get("files", ()), *filter(None, named), *image_names(runs if isinstance(runs, int) else 0)]
+    entries = about.get("images")
+    named = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    patterns = [*strings(about.get("files")), *strings(named)]
     for pattern in patterns:
-        if not isinstance(pattern, str) or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise UserError(f"out={folder}: its status file names {pattern}, which is outside; give another folder")
-    found = [path for pattern in dict.fromkeys(patterns) for path in folder.glob(pattern)]
+        if Path(pattern).is_absolute() or {"..", "*", "**"} & set(Path(pattern).parts):
+            raise UserError(f"out={folder}: its status file names {pattern}, which is not of a record; give another folder")
+    found = [*images_of(folder, about.get("runs")), *(path for name in dict.fromkeys(patterns) for path in folder.glob(name))]
+    found += [path for place in found if place.is_dir() for path in place.glob("*-*.png")]  # records of before named folders
     yield from (path for path in found if not path.is_dir())
     yield from sorted({path if path.is_dir() else path.parent for path in found} - {folder}, reverse=True)
     yield from (folder / name for name in COMMON)
+
+
+def strings(value: Any) -> list[str]:
+    """The texts in a list of a status file, which anybody may have written; none if it is no list."""
+    return [text for text in value if isinstance(text, str) and text] if isinstance(value, list) else []
+
+
+def images_of(folder: Path, runs: Any) -> list[Path]:
+    """The images of a job of so many runs, which does not name them before it is done."""
+    paths = [path for path in (folder / IMAGES).glob("*.png") if IMAGE.fullmatch(path.name)]
+    return [path for path in paths if isinstance(runs, int) and int(path.stem) < runs]
 
 
 def remove_if_empty(folder: Path) -> None:
@@ -132,7 +145,7 @@ def declare_files(folder: Path, files: Sequence[str]) -> None:
     for status_file in STATUS_FILES:
         if (folder / status_file).exists():
             about = read_json(folder / status_file)
-            about["files"] = list(dict.fromkeys([*about.get("files", ()), *files]))
+            about["files"] = list(dict.fromkeys([*strings(about.get("files")), *files]))
             write_json(folder / status_file, about)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.records.files import fresh_folder
-from fooling.records.ownership import CHECKPOINT, CONFIG, kind_of, read_status
+from fooling.records.ownership import CHECKPOINT, CONFIG, kind_of, read_status, strings
 from fooling.records.record import read_run, status_of
 from fooling.settings import PLACES
 from fooling.settings.fields import user_path
@@ -19,6 +19,7 @@ from fooling.settings.names import without_former
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 
+OTHER_VERSIONS = "resumed with other versions"
 RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
@@ -120,11 +121,14 @@ def identity(config: str, fingerprints: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def version_note(begun: Mapping[str, Any], now: Mapping[str, str]) -> str:
-    """What is different on resuming, in words, given the `versions` of the record and those of now; "" if nothing is."""
-    there = begun.get("versions") or {}
+def version_notes(begun: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    """A line for each time that a record was resumed with other versions, given its run.json and the versions of now."""
+    there, notes = begun.get("versions"), begun.get("notes")
+    before = [note for note in strings(notes) if note.startswith(OTHER_VERSIONS)]
+    there = there if isinstance(there, dict) else {}
     changed = [f"{name} {there[name]} → {number}" for name, number in now.items() if there.get(name, number) != number]
-    return f"resumed with other versions ({', '.join(changed)}): images may differ from an uninterrupted run" if changed else ""
+    now_too = f"{OTHER_VERSIONS} ({', '.join(changed)}): images may differ from an uninterrupted run"
+    return list(dict.fromkeys([*before, *([now_too] if changed else [])]))
 
 
 def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:

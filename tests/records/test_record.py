@@ -262,10 +262,46 @@ def test_other_versions_are_reported_on_resuming(tmp_path: Path) -> None:
     run = read_run(tmp_path / "r")
     run["versions"]["numpy"] = "1.0"
     (tmp_path / "r" / "run.json").write_text(json.dumps(run))
-    start(tmp_path / "r", "resume=true")
+    asked = iter(range(99))
+    with pytest.raises(loop.Interrupted):
+        start(tmp_path / "r", "resume=true", interrupted=lambda: next(asked) >= 5)
+    start(tmp_path / "r", "resume=true")  # with the same versions again: what came before is not forgotten
     found = read_run(tmp_path / "r")
-    assert any("numpy 1.0 → " in note for note in found["notes"])
+    assert sum("numpy 1.0 → " in note for note in found["notes"]) == 1
     assert (found["status"], found["reproducible"]) == ("done", "approximate")
+
+
+def test_a_folder_that_a_record_of_before_names_loses_its_images_alone(whole: Path) -> None:
+    (whole / "front").mkdir()
+    for name in ("0000-001.png", "holiday.jpg"):
+        (whole / "front" / name).write_text("")
+    (whole / "run.json").write_text(json.dumps({**read_run(whole), "files": ["front"]}))
+    start(whole, "seed=1", "overwrite=true")
+    assert [path.name for path in (whole / "front").iterdir()] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("about", [{"files": 5, "images": 7, "runs": 10**15}, {"files": ["", 3], "images": ["x", {"file": 1}]}])
+def test_a_status_file_of_other_types_removes_nothing_else(whole: Path, about: dict[str, Any]) -> None:
+    (whole / "mine.txt").write_text("mine")
+    (whole / "run.json").write_text(json.dumps({**read_run(whole), "versions": [], "notes": 1, **about}))
+    start(whole, "seed=1", "overwrite=true")
+    assert read_run(whole)["status"] == "done"
+    assert (whole / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("pattern", ["**/*", "*", "images/*", "../x", "/tmp/x"])  # noqa: S108
+def test_a_status_file_that_names_everything_is_refused(whole: Path, pattern: str) -> None:
+    (whole / "images" / "mine.png").write_text("mine")
+    (whole / "run.json").write_text(json.dumps({**read_run(whole), "files": [pattern]}))
+    with pytest.raises(UserError, match="is not of a record; give another folder"):
+        start(whole, "seed=1", "overwrite=true")
+    assert (whole / "images" / "mine.png").read_text() == "mine"
+
+
+def test_a_checkpoint_of_another_format_is_refused(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fooling.records.record.FORMAT", 2)
+    with pytest.raises(UserError, match="is of format 1, this version reads format 2; overwrite=true starts the job anew"):
+        start(whole, "resume=true")
 
 
 def test_a_record_without_its_settings_is_not_resumed(whole: Path) -> None:
@@ -319,7 +355,7 @@ def test_overwriting_removes_only_files_of_the_record(whole: Path) -> None:
 @pytest.mark.parametrize("content", ["name: my app\n", "", "# Repeat this\n"])
 def test_a_folder_with_somebodys_config_is_no_record(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.yaml").write_text(content)
-    (tmp_path / "run.json").write_text('{"status": "done", "name": "a run of another program"}')
+    (tmp_path / "run.json").write_text('{"status": "done", "command": "make", "name": "a run of another program"}')
     assert kind_of(tmp_path) == "foreign"
     for word in ("overwrite=true", "resume=true"):
         with pytest.raises(UserError, match="no record of fooling; give an empty or a new folder"):
