@@ -7,6 +7,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import grimp
@@ -33,6 +34,7 @@ BEFORE_AND_LIMIT = {
 }
 
 
+@cache
 def trees() -> dict[str, ast.Module]:
     """The syntax tree of each file of the package, by its path within it."""
     paths = sorted(PACKAGE.rglob("*.py"))

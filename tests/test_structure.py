@@ -117,12 +117,13 @@ def test_names_of_test_modules_are_unique() -> None:  # pytest imports them by t
     assert len(names) == len(set(names))
 
 
-def test_conftest_holds_fixtures_only() -> None:
+def test_conftest_holds_fixtures_and_hooks_only() -> None:
     for node in ast.parse((TESTS / "conftest.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
-            assert any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list), node.name
+            is_fixture = any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+            assert is_fixture or node.name.startswith("pytest_"), node.name
         else:
-            assert isinstance(node, ast.Import | ast.ImportFrom | ast.Expr), ast.unparse(node)
+            assert isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign), ast.unparse(node)
 
 
 def test_no_file_names_a_folder_of_one_machine() -> None:

@@ -184,6 +184,7 @@ class Other:
         return self.of(images)
 
 
+@pytest.mark.exhaustive
 @needs_mnist
 def test_on_mnist() -> None:
     train, test = (load_data(DATA, split=split) for split in ("train", "test"))

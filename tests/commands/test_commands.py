@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pairwise import pairwise, rare
 
 from fooling.commands import COMMANDS, Command, dispatch, load_settings
 from fooling.commands.console import InterruptHandler
@@ -116,7 +117,7 @@ def without_times(name: str, folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "words",
     [
-        ["mean", "runs=3", "digit=3,4", "priors=[none,variogram]", "generations=6"],
+        rare(["mean", "runs=3", "digit=3,4", "priors=[none,variogram]", "generations=6"]),
         ["damage", "runs=2", "repeats=2", "pictured=2", "digit=3,4", "neurons=1,20", "generations=6"],
     ],
     ids=["mean", "damage"],
@@ -211,11 +212,15 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("module", ["fooling.commands", "pydantic", "numpy", "numba", "fooling.search.loop"])
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)], ids=lambda value: str(int(value))
+    ("module", "signalled"),
+    pairwise(
+        ["fooling.commands", "pydantic", "numpy", "numba", "fooling.search.loop"],
+        [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ),
 )
-def test_a_signal_while_modules_are_imported_ends_with_one_line(home: Path, module: str, number: int, code: int) -> None:
+def test_a_signal_while_modules_are_imported_ends_with_one_line(home: Path, module: str, signalled: tuple[int, int]) -> None:
+    number, code = signalled
     text = SIGNALLED.format(module=module, number=int(number))
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, done.stdout) == (code, "fooling: interrupted\n", "")

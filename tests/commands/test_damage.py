@@ -163,6 +163,7 @@ def test_too_few_real_images(home: Path, pca_file: Path) -> None:
         dispatch(words)
 
 
+@pytest.mark.exhaustive
 @needs_mnist
 def test_a_little_does_little_and_much_destroys(home: Path) -> None:
     words = ["damage", f"data.path={DATA}", "out=d", "quiet=true", "pictured=0", "runs=3", "images=500", "neurons=1,77"]

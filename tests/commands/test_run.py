@@ -57,6 +57,7 @@ def test_main_command(home: Path) -> None:
     assert [line["generation"] for line in lines] == list(range(13))
 
 
+@pytest.mark.exhaustive
 def test_console_script_is_the_same(home: Path) -> None:
     assert call("run", "digit=2", *QUICK, "out=a", "quiet=true") == 0
     done = command("digit=2", *QUICK, "out=b", "quiet=true", module="fooling.run")
@@ -313,7 +314,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
     assert same_images(folder, through)
 
 
-@pytest.mark.parametrize("moment", [rare("config.yaml"), rare("run.json"), "metrics.jsonl"])
+@pytest.mark.parametrize("moment", [rare("config.yaml"), rare("run.json"), rare("metrics.jsonl")])
 def test_a_killed_job_goes_on(home: Path, through: Path, moment: str) -> None:
     process = begin("out=r")
     wait_for(Path("r") / moment)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pairwise import rare
+from pairwise import pairwise, rare
 from PIL import Image
 
 import fooling
@@ -148,9 +148,8 @@ def test_too_few_images_are_refused(home: Path, capsys: pytest.CaptureFixture[st
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 1), (32, 32, 3)], ids=str)
-@pytest.mark.parametrize("name", ["softmax", "perceptron", "mlp"])
-def test_images_of_any_size_and_colour(name: str, shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(("shape", "name"), pairwise([(2, 3, 1), (32, 32, 3)], ["softmax", "perceptron", "mlp"]))
+def test_images_of_any_size_and_colour(shape: tuple[int, int, int], name: str) -> None:
     labels = np.arange(60) % 2
     images = (np.random.default_rng(0).integers(0, 100, (60, *shape)) + 120 * labels[:, None, None, None]).astype(np.uint8)
     data = ImageSet(images, labels, ("dark", "light"), "made")
@@ -195,7 +194,7 @@ def test_a_perceptrons_scores_do_not_depend_on_its_rate() -> None:
     assert four(data.images) == pytest.approx(one(data.images), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", [rare("softmax"), "perceptron", rare("mlp")])
+@pytest.mark.parametrize("name", [rare("softmax"), rare("perceptron"), rare("mlp")])
 def test_training_is_seeded(name: str) -> None:
     def trained(seed: int) -> str:
         training = replace(ONCE, seed=seed, shift=1)

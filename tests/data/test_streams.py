@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders import random_images
 from datasets import WRITERS, mixed, write_fortran, write_fractions, write_gz, write_npz, write_pictures
+from pairwise import pairwise
 from PIL import Image
 
 from fooling.data import ImageSet, load_data, npz, readers, stream_data
@@ -29,8 +30,7 @@ EIGEN = {"eigen", "variance", "residual", "exemplar_eigen"}
 # --- sets of every kind -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("write", WRITERS)
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize(("size", "write"), pairwise(SIZES, WRITERS, name=lambda value: getattr(value, "__name__", str(value))))
 def test_statistics_of_a_stream_are_those_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int, int], write: Callable[..., Path]
 ) -> None:

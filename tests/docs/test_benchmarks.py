@@ -11,6 +11,7 @@ from builders import ROOT
 BENCHMARKS = ROOT / "benchmarks"
 
 
+@pytest.mark.exhaustive
 def test_throughput_prints_one_json_object(tmp_path: Path) -> None:
     words = ["engine=reference", "population=100", "json=true", f"out={tmp_path}"]
     command = [sys.executable, str(BENCHMARKS / "throughput.py"), *words]

@@ -2,6 +2,7 @@
 
     python tests/golden/images.py           compares with images.json, names what differs, exit code 1 if anything does
     python tests/golden/images.py anneal    the same of the lines that hold this word, and of what they need
+    python tests/golden/images.py exact     the same of the lines whose images are the same on every machine
     python tests/golden/images.py write     writes images.json
 
 With -v the seconds of each line are told. All lines take about 80 seconds on two cores; the first time compiles for minutes.
@@ -301,7 +302,8 @@ def lines(words: Sequence[str]) -> dict[str, tuple[str, bool]]:
     """The lines that hold all words, each a command or a job, exact or not; first the commands whose files they need."""
     tables = (("command", False, COMMANDS), ("job", True, EXACT), ("job", False, FLOATS))
     every = {line: (kind, exact) for kind, exact, table in tables for line in table.splitlines() if line}
-    chosen = [line for line in every if all(word in line for word in words)]
+    only_exact, words = "exact" in words, [word for word in words if word != "exact"]
+    chosen = [line for line, (_, exact) in every.items() if all(word in line for word in words) and (exact or not only_exact)]
     needed = [line for line in every if every[line][0] == "command" and any(named(line) in other for other in chosen)]
     return {line: every[line] for line in every if line in chosen or line in needed}
 

@@ -119,7 +119,7 @@ def test_the_same_settings_give_the_same_files(whole: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), rare("jax", 7), ("deap", 7)]
+    ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), rare("jax", 7), rare("deap", 7)]
 )
 def test_resumed_equals_uninterrupted(tmp_path: Path, engine: str, stop_at: int) -> None:
     words = ["stop=end", f"engine={engine}", "prior=none"] if engine != "numba" else ["stop=end"]

@@ -61,7 +61,7 @@ def strength(job: Job, images: np.ndarray) -> np.ndarray:
         "",
         rare("layer=conv1"),
         rare("layer=pool2"),
-        "layer=conv2 channel=3",
+        rare("layer=conv2 channel=3"),
         rare("layer=conv2 neuron=1,2,4"),
         rare("layer=dense3 neuron=5"),
     ],
@@ -107,6 +107,7 @@ def test_detail_is_what_was_dreamt() -> None:
     assert not np.array_equal(enlarged(begun, 0.1), begun)
 
 
+@pytest.mark.exhaustive
 def test_fed_back_again_and_again_it_is_an_animation(picture: Path, tmp_path: Path) -> None:
     words = ["run", "search=dream", "classifier=mnist_cnn", f"image={picture}", "generations=2", "again=3", "layer=conv2"]
     assert dispatch([*words, "quiet=true", f"out={tmp_path / 'r'}"]) == 0

@@ -12,6 +12,7 @@ import pytest
 from builders import convolutional, random_images, random_network, random_statistics
 from jobs import run_recorded
 from objectives import combined
+from pairwise import pairwise
 from PIL import Image
 
 import fooling
@@ -52,8 +53,7 @@ def grey(seed: int = 0, number: int = 3) -> np.ndarray:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("climb", ["log", "target"])
-@pytest.mark.parametrize("rate", [0.5, 3.0])
+@pytest.mark.parametrize(("climb", "rate"), pairwise(["log", "target"], [0.5, 3.0]))
 def test_a_step_goes_uphill_by_its_rate(climb: str, rate: float) -> None:
     pixels = grey()
     after, peaks = take_step(slope_of(NETWORK, climb=climb), replace(STEADY, rate=rate), pixels, WHICH, 1, NO_SHIFT, False)
@@ -116,6 +116,7 @@ def test_no_image_depends_on_the_others(network: Any) -> None:
         assert np.array_equal(alone, every[some])
 
 
+@pytest.mark.exhaustive
 def test_penalties_have_a_part_in_the_slope() -> None:
     job = make("prior=variogram", "weights.regional=1", "weights.eigen=0.1", "prior.lags=5", "control=true")
     engine: Any = make_search(job)

@@ -142,6 +142,7 @@ def test_bundled_statistics_are_those_of_mnist() -> None:
     assert statistics.variogram_y[2, 0, :3].round(3).tolist() == [0.081, 0.155, 0.212]
 
 
+@pytest.mark.exhaustive
 @needs_mnist
 def test_fitting_mnist_gives_the_bundled_statistics() -> None:
     mine, bundled = Statistics.fit(load_data(DATA)), Statistics.load(BUNDLED)

@@ -57,7 +57,7 @@ def anneal_block(
     images, transposed = chains.images[first:last], chains.transposed[first:last]
     for step in range(len(params.temperatures)):
         draw_words(workspace.words, params, chains.runs[first:last], step)
-        m = 0
+        m = np.int64(0)  # as a literal, it would have score_proposals compiled twice
         for lane in range(last - first):
             target_index = chains.target_index[first + lane]
             count = propose(images[lane], params, workspace, target_index, lane, workspace.ends[m])
