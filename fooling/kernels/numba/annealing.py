@@ -122,7 +122,7 @@ def record_change(workspace: Workspace, at: Whole, pixel: Whole, level: Whole) -
 
 @jit_part
 def score_proposals(
-    chains: ChainState, objective: CompiledObjective, workspace: Workspace, power: Floats, changes: Changes, first: int, m: int
+    chains: ChainState, objective: CompiledObjective, workspace: Workspace, power: Floats, changes: Changes, first: int, m: Whole
 ) -> None:
     """Sufficient statistics, scores and terms of m proposals."""
     last, weights, terms, target_index = (
