@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from builders import random_dense, random_images
+from builders import SHAPES, random_dense, random_images
 from objectives import LIGHT, alike, equal
 from objectives import small_search as make
+from pairwise import pairwise
 from safetensors.numpy import load_file, save_file
 
 from fooling import load_classifier
@@ -65,8 +66,13 @@ def test_kernels_equal_the_reference(shape: tuple[int, int, int], words: dict[st
     assert np.array_equal(network.scores_of_sums(numba)(sums), scores)
     assert np.array_equal(network.scores_of_sums(numba)(sums[3:4]), scores[3:4])
     assert np.array_equal(network(images[3:4]), scores[3:4])
-    assert np.asarray(jax.jit(network.jax_fn)(images)) == pytest.approx(scores, abs=1e-5)
     assert check_classifier(network).exact
+
+
+@pytest.mark.parametrize(("shape", "words"), pairwise(SHAPES, NETWORKS))
+def test_in_jax_scores_are_the_same(shape: tuple[int, int, int], words: dict[str, Any]) -> None:
+    network, images = random_dense(shape, **words), random_images(shape, 5)
+    assert np.asarray(jax.jit(network.jax_fn)(images)) == pytest.approx(network(images), abs=1e-5)
 
 
 @pytest.mark.parametrize("kernels", [reference, numba])

@@ -74,7 +74,8 @@ def test_each_kind_learns_is_told_of_and_can_be_fooled(home: Path, capsys: pytes
         assert min(picture.size) > 300
     common: dict[str, Any] = {"runs": 2, "digit": 3, "population": 10, "seed": 1, "quiet": True}
     common |= {"classifier.path": "n.safetensors", "data.kind": "sklearn", "prior": "none"}
-    found = {engine: fooling.evolve(**common, generations=3, engine=engine) for engine in ("numba", "reference", "jax")}
+    engines = ("numba", "reference", "jax") if name in ("mlp", "cnn") else ("numba", "reference")
+    found = {engine: fooling.evolve(**common, generations=3, engine=engine) for engine in engines}
     for result in found.values():
         assert np.array_equal(result.scores, network(result.images))
         assert result.confidence == pytest.approx(found["reference"].confidence, abs=1e-4)

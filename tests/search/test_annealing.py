@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import random_images, random_network, random_statistics
+from builders import SHAPES, random_images, random_network, random_statistics
 from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, objective_of
+from pairwise import pairwise
 
 import fooling
 from fooling.errors import UserError
@@ -61,36 +62,39 @@ def same(one: State, other: State) -> bool:
 
 
 @pytest.mark.parametrize(
-    "varied",
-    [
-        {},
-        {"weights": WEIGHTS},
-        {"weights": {"target": 1.0}},
-        {"weights": {"target": 0.0, "variogram": 1.0}},
-        {"weights": {"target": 1.0, "eigen": 0.1}, "hinge": ("eigen",)},
-        {"weights": {"target": 1.0, "regional": 1.0}},
-        {"hinge": ("histogram", "variogram", "regional", "eigen")},
-        {"exemplar": True, "lag_weights": "spread"},
-        {"exemplar": True, "weights": WEIGHTS, "swap": 0},
-        {"weights": {"target": 2.0, "histogram": 0.5}, "bins": 256},
-        {"lags": 1, "bins": 1},
-        {"target_free": 0.9},
-        {"swap": RATE_ONE},
-        {"swap": 0},
-        {"temperature": 0.0},
-        {"cooling": 0.0, "last": 100},
-        {"seed": 2**64 - 1},
-        {"quirk_lag1": True},
-        ANY,
-        {**ANY_OF_1, "classes": 11, "hidden": 16},
-        {**ANY_OF_1, "target_free": 0.9, "scoring": "dense"},
-        {"classes": 2, "hidden": 1},
-        {"classes": 11, "hidden": 16},
-        {"classes": 17, "hidden": 35},
-        {"scoring": "dense"},
-        {"scoring": "dense", "exemplar": True, "classes": 7, "hidden": 5},
-    ],
-    ids=str,
+    ("shape", "varied"),
+    pairwise(
+        SHAPES,
+        [
+            {},
+            {"weights": WEIGHTS},
+            {"weights": {"target": 1.0}},
+            {"weights": {"target": 0.0, "variogram": 1.0}},
+            {"weights": {"target": 1.0, "eigen": 0.1}, "hinge": ("eigen",)},
+            {"weights": {"target": 1.0, "regional": 1.0}},
+            {"hinge": ("histogram", "variogram", "regional", "eigen")},
+            {"exemplar": True, "lag_weights": "spread"},
+            {"exemplar": True, "weights": WEIGHTS, "swap": 0},
+            {"weights": {"target": 2.0, "histogram": 0.5}, "bins": 256},
+            {"lags": 1, "bins": 1},
+            {"target_free": 0.9},
+            {"swap": RATE_ONE},
+            {"swap": 0},
+            {"temperature": 0.0},
+            {"cooling": 0.0, "last": 100},
+            {"seed": 2**64 - 1},
+            {"quirk_lag1": True},
+            ANY,
+            {**ANY_OF_1, "classes": 11, "hidden": 16},
+            {**ANY_OF_1, "target_free": 0.9, "scoring": "dense"},
+            {"classes": 2, "hidden": 1},
+            {"classes": 11, "hidden": 16},
+            {"classes": 17, "hidden": 35},
+            {"scoring": "dense"},
+            {"scoring": "dense", "exemplar": True, "classes": 7, "hidden": 5},
+        ],
+        name=str,
+    ),
 )
 def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
     how = varied.get("scoring", "difference")

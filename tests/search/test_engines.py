@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders import SHAPES
 from objectives import ALL, ANY, ANY_OF_1, PLAN, Foreign, equal
 from objectives import small_search as make
+from pairwise import pairwise
 
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties as reference
@@ -38,36 +40,39 @@ def test_a_missing_search_or_engine_names_those_that_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "varied",
-    [
-        {},
-        {"weights": {"target": 1.0, "histogram": 0.0, "variogram": 0.0}},
-        {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}},
-        {"weights": ALL, "mutate_factor": 0.1},
-        {"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen",)},
-        {"weights": ALL, "mutate_factor": 0.1, "hinge": ("histogram", "variogram", "regional", "eigen")},
-        {"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0},
-        {"exemplar": True, "weights": ALL, "mutate_factor": 0.1},
-        {"exemplar": True, "scoring": "dense"},
-        {"lag_weights": "spread", "quirk_axes": True},
-        {"target_free": 0.9},
-        {"weights": {"target": 2.0, "histogram": 0.0, "variogram": 0.5}},
-        {"quirk_lag1": True},
-        {"quirk_axes": True},
-        {"lags": 2, "bins": 3},
-        {"elitism": False},
-        {"mixing": False},
-        {"mutate_factor": 0.0, "min_rate": 0.0},
-        {"mutate_factor": 100.0},
-        {"swap": 0},
-        {"selected": 1},
-        {"selected": 12, "population": 12},
-        {"population": 2, "selected": 2},
-        {"seed": 2**64 - 1},
-        ANY,
-        {**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1, "target_free": 0.9},
-    ],
-    ids=str,
+    ("shape", "varied"),
+    pairwise(
+        SHAPES,
+        [
+            {},
+            {"weights": {"target": 1.0, "histogram": 0.0, "variogram": 0.0}},
+            {"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}},
+            {"weights": ALL, "mutate_factor": 0.1},
+            {"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen",)},
+            {"weights": ALL, "mutate_factor": 0.1, "hinge": ("histogram", "variogram", "regional", "eigen")},
+            {"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0},
+            {"exemplar": True, "weights": ALL, "mutate_factor": 0.1},
+            {"exemplar": True, "scoring": "dense"},
+            {"lag_weights": "spread", "quirk_axes": True},
+            {"target_free": 0.9},
+            {"weights": {"target": 2.0, "histogram": 0.0, "variogram": 0.5}},
+            {"quirk_lag1": True},
+            {"quirk_axes": True},
+            {"lags": 2, "bins": 3},
+            {"elitism": False},
+            {"mixing": False},
+            {"mutate_factor": 0.0, "min_rate": 0.0},
+            {"mutate_factor": 100.0},
+            {"swap": 0},
+            {"selected": 1},
+            {"selected": 12, "population": 12},
+            {"population": 2, "selected": 2},
+            {"seed": 2**64 - 1},
+            ANY,
+            {**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1, "target_free": 0.9},
+        ],
+        name=str,
+    ),
 )
 def test_numba_steps_as_the_reference(shape: tuple[int, int, int], varied: dict) -> None:
     scoring = varied.get("scoring", "difference")

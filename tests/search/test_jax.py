@@ -67,9 +67,7 @@ def test_gaps_are_those_of_the_table() -> None:
     "varied",
     [
         rare({}, name=lambda _: "plain"),
-        rare({"swap": 0}, name=",".join),
-        rare({"mixing": False, "seed": 2**64 - 1}, name=",".join),
-        rare({"redraw": [0, 2**23]}, name=",".join),
+        rare({"swap": 0, "mixing": False, "seed": 2**64 - 1, "redraw": [0, 2**23]}, name=",".join),
         rare({"rates": OperatorRates(rectangle=2**23, blur=2**20), "shape": COLOUR}, name=",".join),
         rare(
             {"rates": OperatorRates(rectangle=2**24, gaussian=2**20, gaussian_table=gaussian_perturbations(20.0))},
@@ -185,13 +183,10 @@ def test_scores_are_those_of_the_network() -> None:
     "varied",
     [
         rare({}, name=lambda _: "plain"),
-        rare({"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen", "regional")}, name=",".join),
-        rare({"exemplar": True, "lag_weights": "spread", "mutate_factor": 5.0}, name=",".join),
-        rare({"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}, "elitism": False}, name=",".join),
-        rare({"quirk_lag1": True, "mixing": False, "selected": 1, "target_free": 0.9}, name=",".join),
-        rare({**ANY_OF_1, "weights": ALL, "mutate_factor": 0.1}, name=",".join),
-        rare(ANY, name=",".join),
-        rare({"mutate_factor": 100.0, "min_rate": 0.01, "population": 30, "seed": 2**64 - 1}, name=",".join),
+        rare({"weights": ALL, "mutate_factor": 0.1, "hinge": ("eigen", "regional"), "lag_weights": "spread"}, name=",".join),
+        rare({"exemplar": True, "quirk_lag1": True, "mixing": False, "selected": 1, "target_free": 0.9}, name=",".join),
+        rare({"weights": {"target": 0.0, "histogram": 0.3, "variogram": 2.0}, "elitism": False, **ANY}, name=",".join),
+        rare({**ANY_OF_1, "weights": ALL, "mutate_factor": 100.0, "min_rate": 0.01, "seed": 2**64 - 1}, name=",".join),
         {
             "shape": COLOUR,
             "classes": 2,
@@ -318,7 +313,7 @@ def test_a_job_larger_than_the_memory_is_refused_with_the_number_that_fits(monke
         engine.init(np.arange(100_000, dtype=np.uint32))
     fits = int(str(told.value).split("runs=")[-1].split()[0])
     assert 0 < fits < 100_000
-    engine.init(np.arange(fits, dtype=np.uint32))
+    assert engine.need(engine.plan(fits)) <= 8_000_000
     monkeypatch.setattr(engine_file, "device_memory", lambda device, devices: 100)
     state = ReferenceEngine(objective, breeding).init(RUNS)
     for begin in (lambda engine: engine.init(RUNS), lambda engine: engine.step(state)):  # as resuming does

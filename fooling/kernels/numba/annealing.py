@@ -122,15 +122,17 @@ def record_change(workspace: Workspace, at: Whole, pixel: Whole, level: Whole) -
 
 @jit_part
 def score_proposals(
-    chains: ChainState, objective: CompiledObjective, workspace: Workspace, power: Floats, changes: Changes, first: int, m: Whole
+    chains: ChainState,
+    objective: CompiledObjective,
+    workspace: Workspace,
+    power: Floats,
+    changes: Changes,
+    first: int,
+    m: Whole,
 ) -> None:
     """Sufficient statistics, scores and terms of m proposals."""
-    last, weights, terms, target_index = (
-        first + len(changes.parents),
-        objective.weights,
-        workspace.terms,
-        workspace.target_index,
-    )
+    last, target_index = first + len(changes.parents), workspace.target_index
+    weights, terms = objective.weights, workspace.terms
     if weights[HISTOGRAM]:
         update_counts(workspace.counts, chains.counts[first:last], changes, objective.bins)
         weighted_l1_into(
