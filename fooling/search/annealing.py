@@ -11,13 +11,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.dense import SIGMOID, DenseNetwork
+from fooling.classifiers.dense import SOFTMAX, DenseNetwork
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.annealing import anneal
 from fooling.kernels.numba.annealing_state import ChainState, CompiledObjective, ProposalParams
 from fooling.kernels.numba.compile import cores
 from fooling.kernels.numba.delta_penalties import padded_weights
-from fooling.kernels.numba.network import padded_layer
+from fooling.kernels.numba.network import packed
 from fooling.kernels.reference.annealing import metropolis_accept, propose, shuffle_levels, temperatures
 from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regions
 from fooling.kernels.tables import RATE_ONE, Bytes, TermTarget, bin_of_level, draw_guide, draw_table, exact_counts
@@ -125,7 +125,7 @@ class ReferenceAnneal:
 
 
 class NumbaAnneal(ReferenceAnneal):
-    """engine=numba: compiled chains of a built-in network by delta evaluation, on all cores; others one proposal at a time."""
+    """engine=numba: compiled chains of a dense network by delta evaluation, on all cores; others one proposal at a time."""
 
     kernels = numba
 
@@ -209,17 +209,18 @@ class NumbaAnneal(ReferenceAnneal):
 def why_slow(objective: Objective) -> tuple[str, ...]:
     """Why the chains of an objective are not compiled."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
-    if not (isinstance(objective.classifier, DenseNetwork) and objective.classifier.output == SIGMOID):
-        found.append("the classifier is not of mnist_mlp's kind")
+    if not isinstance(objective.classifier, DenseNetwork):
+        found.append("the classifier is no dense network")
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
     return tuple(found)
 
 
 def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> CompiledObjective:
-    """The objective as the compiled chains of a built-in network take it."""
+    """The objective as the compiled chains of a dense network take it: of the same types for all of them."""
     network: Any = objective.classifier
-    ((output, bias),) = network.later_layers
+    weights1, bias1 = network.linear_head
+    layers, bias, sizes = packed(len(bias1), network.later_layers)
     found = objective.arguments or zero_arguments(shape)
     bins, histogram = found["histogram"]
     variogram, _ = found["variogram"]
@@ -244,10 +245,13 @@ def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> Comp
         variance=variance,
         residual=float(residual),
         eigen_margin=free,
-        network=padded_weights(network.linear_head[0]),
+        network=padded_weights(weights1),
         scale=network.scale,
-        output=padded_layer(output),
+        layers=layers,
         bias=bias,
+        sizes=sizes,
+        relu=network.relu,
+        softmax=network.output == SOFTMAX,
     )
 
 

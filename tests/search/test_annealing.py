@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
-from builders import SHAPES, random_images, random_network, random_statistics
-from objectives import ALL, ANY, ANY_OF_1, DIGITS, PRIOR, WEIGHTS, Foreign, objective_of
+from builders import SHAPES, random_dense, random_images, random_network, random_statistics
+from objectives import ALL, ANY, ANY_OF_1, DIGITS, LIGHT, PRIOR, WEIGHTS, Foreign, objective_of
 from pairwise import pairwise
 
 import fooling
@@ -17,7 +18,7 @@ from fooling.errors import UserError
 from fooling.kernels.reference import annealing as reference_anneal
 from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
 from fooling.run import prepare
-from fooling.search.annealing import AnnealingParams, NumbaAnneal, ReferenceAnneal
+from fooling.search.annealing import AnnealingParams, NumbaAnneal, ReferenceAnneal, compile_objective
 from fooling.search.genetic import delta as scoring
 from fooling.search.job import make_search
 from fooling.search.objective import Objective
@@ -27,6 +28,8 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
 
 RUNS = np.arange(5, dtype=np.uint32)
+HIDDEN: list[tuple[int, ...]] = [(), (1,), (12,), (33, 5), (6, 70, 3)]  # widths of the hidden layers
+DENSE: list[dict[str, Any]] = [{"hidden": ()}, {}, {"hidden": (9, 21), "activation": "sigmoid", "classes": 7}]
 
 
 @cache
@@ -102,6 +105,31 @@ def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2, scoring=how)
     assert (fast.compiled is None) == (how == "dense" or "quirk_lag1" in varied)
     assert bool(fast.notes) == ("quirk_lag1" in varied)
+    walk_alike(slow, fast)
+
+
+@pytest.mark.parametrize(
+    ("of_shape", "hidden", "activation", "classes", "temperature", "weights"),
+    pairwise(SHAPES, HIDDEN, ("relu", "sigmoid"), (2, 4, 10, 17), (1.0, 33.3), (ALL, LIGHT)),
+)
+def test_compiled_chains_take_every_dense_network(
+    of_shape: tuple[int, int, int],
+    hidden: tuple[int, ...],
+    activation: str,
+    classes: int,
+    temperature: float,
+    weights: dict[str, float],
+) -> None:
+    network = random_dense(of_shape, hidden, activation, classes, temperature)
+    objective, annealing = make(of_shape, classifier=network, weights=weights)
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2)
+    assert fast.compiled is not None
+    assert not fast.notes
+    walk_alike(slow, fast)
+
+
+def walk_alike(slow: ReferenceAnneal, fast: NumbaAnneal) -> None:
+    """Two generations: the same states, and statistics as counted in full."""
     one, other = slow.init(RUNS), fast.init(RUNS)
     for _ in range(2):
         one, other = slow.step(one), fast.step(other)
@@ -111,16 +139,50 @@ def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied
             assert name not in counted or np.array_equal(array[:, 0], counted[name]), name
 
 
+def test_dense_networks_of_all_kinds_share_one_compilation() -> None:
+    shape = (8, 8, 1)
+    networks = [random_dense(shape, hidden, activation) for hidden in HIDDEN for activation in ("relu", "sigmoid")]
+    objectives = [make(shape, classifier=network)[0] for network in (random_network(shape), *networks)]
+    assert len({numba.typeof(compile_objective(one, shape)) for one in objectives}) == 1
+
+
+@pytest.mark.parametrize("words", DENSE, ids=str)
+def test_proposals_that_change_nothing_leave_the_chain_as_it_is(words: dict[str, Any]) -> None:
+    shape = (8, 8, 1)
+    grey = np.zeros((1, 1, 256))
+    grey[..., 128] = 1
+    levels = {"tables": draw_table(grey), "counts": exact_counts(grey, 64)}
+    engine = NumbaAnneal(*make(shape, classifier=random_dense(shape, **words), **levels))
+    first = engine.init(RUNS)
+    after = engine.step(first)
+    assert not after.changed.any()
+    assert np.array_equal(after.images, first.images)
+    assert np.array_equal(after.scores, first.scores)
+
+
+def test_proposals_without_a_finite_score_are_never_accepted() -> None:
+    shape = (8, 8, 1)
+    network = random_dense(shape)
+    ((weights, bias),) = network.later_layers
+    undefined = replace(network, later_layers=((weights, bias + np.float32(np.nan)),))
+    first = ReferenceAnneal(*make(shape, classifier=network)).init(RUNS)
+    after = NumbaAnneal(*make(shape, classifier=undefined)).step(first)
+    assert after.changed.all()
+    assert np.array_equal(after.images, first.images)
+    assert np.array_equal(after.costs, first.costs)
+
+
 def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
     objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
     slow_because = "each proposal is scored in full, which is slow; fewer proposals or search=ga take less time"
-    assert fast.notes == (f"the classifier is not of mnist_mlp's kind: {slow_because}",)
+    assert fast.notes == (f"the classifier is no dense network: {slow_because}",)
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
 
 
-def test_chains_depend_neither_on_threads_nor_on_other_chains() -> None:
-    objective, annealing = make((8, 8, 1))
+@pytest.mark.parametrize("words", [None, *DENSE], ids=str)
+def test_chains_depend_neither_on_threads_nor_on_other_chains(words: dict[str, Any] | None) -> None:
+    objective, annealing = make((8, 8, 1), classifier=None if words is None else random_dense((8, 8, 1), **words))
     many = np.arange(70, dtype=np.uint32)
     one, three = NumbaAnneal(objective, annealing, threads=1), NumbaAnneal(objective, annealing, threads=3)
     all_of_them, some = one.step(one.init(many)), three.step(three.init(many[60:65]))

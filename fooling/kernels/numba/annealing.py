@@ -1,4 +1,4 @@
-"""search=anneal, compiled by numba: chains of mnist_mlp's kind of network, scored by delta evaluation."""
+"""search=anneal, compiled by numba: chains of a dense network, scored by delta evaluation."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from fooling.kernels.numba.compile import jit, jit_inline, jit_part
 from fooling.kernels.numba.delta_penalties import Changes, copy_row, update_counts, update_sums
 from fooling.kernels.numba.delta_variogram import add_windows
 from fooling.kernels.numba.linear_penalties import eigen_distance_into, update_eigen, update_regional
-from fooling.kernels.numba.network import sigmoid_scores_into
+from fooling.kernels.numba.network import fill_scores
 from fooling.kernels.numba.penalties import one_hot_distance, weighted_l1_into
 from fooling.kernels.numba.philox import LOG32, SHIFT, U32, Drawn, U, Whole, level_of, log2_fixed, philox
 from fooling.kernels.reference.annealing import NATS
@@ -131,8 +131,8 @@ def score_proposals(
     m: Whole,
 ) -> None:
     """Sufficient statistics, scores and terms of m proposals."""
-    last, target_index = first + len(changes.parents), workspace.target_index
-    weights, terms = objective.weights, workspace.terms
+    last, weights, terms = first + len(changes.parents), objective.weights, workspace.terms
+    target_index = workspace.target_index
     if weights[HISTOGRAM]:
         update_counts(workspace.counts, chains.counts[first:last], changes, objective.bins)
         weighted_l1_into(
@@ -153,10 +153,8 @@ def score_proposals(
             terms[VARIOGRAM, :m], parts, objective.pairs, target_index, objective.variogram, len(objective.pairs) // 2
         )
     if weights[REGIONAL]:
-        regions, width = (
-            chains.regions[first:last],
-            len(objective.region) // (len(workspace.inside_y) // workspace.added.shape[2]),
-        )
+        regions = chains.regions[first:last]
+        width = len(objective.region) // (len(workspace.inside_y) // workspace.added.shape[2])
         update_regional(workspace.regions, regions, changes, workspace.image, objective.region, width, objective.reach)
         weighted_l1_into(
             terms[REGIONAL, :m], workspace.regions, objective.pixels, target_index, objective.regional, objective.region[-1] + 1
@@ -165,14 +163,17 @@ def score_proposals(
         update_eigen(workspace.parts, chains.parts[first:last], changes, objective.eigen, objective.mean, workspace.eigen_row)
         eigen_distance_into(terms[EIGEN, :m], workspace.parts, objective.variance, objective.residual, objective.eigen_margin)
     update_sums(chains.units[first:last], changes, objective.network, workspace.units, workspace.unit_row)
-    sigmoid_scores_into(
+    fill_scores(
         workspace.scores[:m],
         workspace.units[:m],
         objective.scale,
-        objective.output,
+        objective.layers,
         objective.bias,
-        workspace.hidden,
-        workspace.output,
+        objective.sizes,
+        objective.relu,
+        objective.softmax,
+        workspace.one,
+        workspace.other,
         workspace.powers,
         power,
     )

@@ -51,8 +51,11 @@ class CompiledObjective(NamedTuple):
     eigen_margin: float
     network: Floats  # [P, units padded], first-layer weights
     scale: np.float32
-    output: Floats  # [units, K] padded, output weights
-    bias: Floats  # [K], output bias
+    layers: Floats  # weights of the later layers, see `network.packed` …
+    bias: Floats
+    sizes: Ints  # … to here
+    relu: bool  # of hidden units, else sigmoid
+    softmax: bool  # of the outputs, else sigmoid
 
 
 class ChainState(NamedTuple):
@@ -95,8 +98,8 @@ class Workspace(NamedTuple):
     added: Floats  # [C, 2, window]
     unit_row: Floats  # a row of the padded weights
     eigen_row: npt.NDArray[np.int32]  # a row of the padded components
-    hidden: Floats  # see `network.sigmoid_scores_into`
-    output: Floats
+    one: Floats  # [the widest layer, lanes], see `network.fill_scores`
+    other: Floats
     powers: npt.NDArray[np.int32]
 
 
@@ -105,8 +108,7 @@ def make_workspace(chains: ChainState, objective: CompiledObjective, height: int
     """A workspace for n chains on images of this size."""
     (channels, bins), lags = chains.counts.shape[1:], chains.sums.shape[3]
     size = -(-(2 * lags + 1) // WINDOW) * WINDOW
-    side = -(-n // STEP) * STEP
-    lanes, outputs = (len(objective.output), side), (objective.output.shape[1], side)
+    lanes = (-(-objective.sizes.max() // 4) * 4, -(-n // STEP) * STEP)
     return Workspace(
         np.empty((WORDS, n), np.uint32),
         np.empty(n, np.int64),
@@ -129,6 +131,6 @@ def make_workspace(chains: ChainState, objective: CompiledObjective, height: int
         np.zeros(objective.network.shape[1], np.float32),
         np.empty(objective.eigen.shape[1], np.int32),
         np.zeros(lanes, np.float32),
-        np.empty(outputs, np.float32),
-        np.empty(max(lanes[0], outputs[0]) * side, np.int32),
+        np.zeros(lanes, np.float32),
+        np.empty(lanes[0] * lanes[1], np.int32),
     )

@@ -96,7 +96,12 @@ def fill_scores(
     n: Bits,
     power: Floats,
 ) -> None:
-    """Fills in the scores of at most LANES images; `one` and `other` [widest, LANES] and what follows are workspace."""
+    """Fills in the scores of images, at most as many as `one` has lanes; without images nothing is computed.
+
+    `one` and `other` [the widest layer padded, lanes], lanes a multiple of STEP, and what follows are workspace.
+    """
+    if not len(sums):
+        return
     for lane in range(len(sums)):
         for unit in range(sizes[0]):
             one[unit, lane] = sums[lane, unit] * scale
@@ -187,11 +192,11 @@ def sigmoid_into(z: Floats, n: Bits, power: Floats) -> None:
 
 @jit_part
 def activate(units: Floats, inputs: int, rows: int, relu: bool, n: Bits, power: Floats) -> None:
-    """Inputs of units [·, LANES] → their outputs, in place; rows that only pad become 0."""
+    """Inputs of units [·, lanes] → their outputs, in place; rows that only pad become 0."""
     if relu:
-        for unit in range(inputs):
-            for lane in range(LANES):
-                units[U(unit), U(lane)] = max(units[U(unit), U(lane)], ZERO)
+        z = units[:inputs].reshape(-1)
+        for i in range(len(z)):
+            z[i] = max(z[i], ZERO)
     else:
         sigmoid_into(units[:inputs].reshape(-1), n, power)
     for unit in range(inputs, rows):
@@ -200,7 +205,7 @@ def activate(units: Floats, inputs: int, rows: int, relu: bool, n: Bits, power: 
 
 @jit_part
 def next_layer(output: Floats, hidden: Floats, weights: Floats, bias: Floats) -> None:
-    """bias + hidden·weights into `output` [·, LANES], unit by unit; weights are padded, [rows, columns]."""
+    """bias + hidden·weights into `output` [·, lanes], unit by unit; weights are padded, [rows, columns]."""
     rows, columns = weights.shape
     for k in range(0, columns, 2):
         output[k], output[k + 1] = bias[k], bias[min(k + 1, len(bias) - 1)]
@@ -210,21 +215,21 @@ def next_layer(output: Floats, hidden: Floats, weights: Floats, bias: Floats) ->
 
 @jit_part
 def softmax_into(z: Floats, lanes: Floats, n: Bits, power: Floats) -> None:
-    """The softmax over the classes of z [K, LANES], in place; `lanes` [LANES] is room for the largest, then for the sums."""
+    """The softmax over the classes of z [K, lanes], in place; `lanes` is room for the largest of each, then for the sums."""
     lanes[:] = -INFINITY
     for k in range(len(z)):
-        for lane in range(LANES):
+        for lane in range(len(lanes)):
             lanes[U(lane)] = max(lanes[U(lane)], z[U(k), U(lane)])
     for k in range(len(z)):
-        for lane in range(LANES):
+        for lane in range(len(lanes)):
             z[U(k), U(lane)] -= lanes[U(lane)]
     exponential_into(z.reshape(-1), n, power)
     lanes[:] = ZERO
     for k in range(len(z)):
-        for lane in range(LANES):
+        for lane in range(len(lanes)):
             lanes[U(lane)] += z[U(k), U(lane)]
     for k in range(len(z)):
-        for lane in range(LANES):
+        for lane in range(len(lanes)):
             z[U(k), U(lane)] /= lanes[U(lane)]
 
 
