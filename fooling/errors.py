@@ -1,7 +1,12 @@
-"""What ends a command early, bad input or a user who stops it, and the exit code that follows; foreign text made printable."""
+"""What ends a command early, bad input or a user who stops it, and the exit code that follows; foreign text made printable.
+
+Secrets of URLs are masked here, in all text that is printed or written.
+"""
 
 import io
 import os
+import re
+import shutil
 import signal
 import sys
 import threading
@@ -18,7 +23,7 @@ LONGEST_NAME = 200  # letters of a name from a file, a server or a model
 
 def printable(text: object, limit: int = LONGEST_NAME) -> str:
     """Foreign text for terminals, tables and files: control characters as \\x1b, the middle left out beyond `limit` letters."""
-    letters = without_middle(str(text), limit)
+    letters = without_middle(masked(without_middle(str(text), 8 * limit)), limit)
     return letters if letters.isprintable() else without_middle("".join(map(visible, letters)), limit)
 
 
@@ -34,6 +39,55 @@ def visible(letter: str) -> str:
     return letter if keep else letter.encode("unicode_escape").decode()
 
 
+MASK = "***"  # in place of a secret
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S*[^\s.,:;)\]\"']")
+LOGIN = re.compile(r"(?<![\w/.*%+-])[\w.%+-]{1,100}:(?!//)[^\s@]{1,200}@(?=[\w\[])")  # user:password@host without http://
+SECRET = re.compile(r"token|key|secret|pass|pwd|auth|sig|cred|code|session", re.IGNORECASE)  # in the name of a parameter
+PARAMETER = re.compile(rf"([?&;][\w.-]{{0,50}}(?:{SECRET.pattern})[\w.-]{{0,50}}=)[^\s&;#]+", re.IGNORECASE)  # of half a URL
+HARMLESS = re.compile(r"\d{1,4}|v?\d+(\.\d+)*|true|false|json", re.IGNORECASE)  # the value of a parameter that is no secret
+
+
+def masked(text: str) -> str:
+    """A text with *** in place of the secrets of its URLs: user and password, values of parameters, the part behind #.
+
+    Short numbers, versions and the like stay, unless the name of the parameter is that of a secret.
+    """
+    if not any(sign in text for sign in "@?#&;"):
+        return text
+    text = URL.sub(lambda found: masked_url(found[0]), text)
+    return PARAMETER.sub(rf"\1{MASK}", LOGIN.sub(f"{MASK}@", text))
+
+
+def masked_url(url: str) -> str:
+    """A URL without its secrets."""
+    scheme, _, rest = url.partition("://")
+    host, mark, tail = split_at(rest, "/?#")
+    if "@" in host:
+        host = f"{MASK}@{host.rpartition('@')[2]}"
+    elif "@" in tail and re.search(r"^[^\[]*:(?!\d*$)", host):  # no port follows the colon: a password with / ? or # in it
+        host, mark, tail = split_at(f"{MASK}@{rest.rpartition('@')[2]}", "/?#")
+    path, query, parameters = split_at(mark + tail, "?")
+    path, here, fragment = split_at(path, "#") if not query else (path, "", "")
+    parameters, behind, end = split_at(parameters, "#")
+    parts = [masked_parameter(part) for part in re.split("([&;])", parameters)]
+    hidden = [f"{sign}{MASK}" if text else sign for sign, text in ((here, fragment), (behind, end))]
+    return f"{scheme}://{host}{path}{hidden[0]}{query}{''.join(parts)}{hidden[1]}"
+
+
+def masked_parameter(part: str) -> str:
+    """A parameter name=value of a URL, or what separates two."""
+    name, equals, value = part.rpartition("=")
+    if part in ("", "&", ";") or (HARMLESS.fullmatch(value) and not SECRET.search(name)):
+        return part
+    return f"{name}{equals}{MASK}"
+
+
+def split_at(text: str, signs: str) -> tuple[str, str, str]:
+    """What is before the first of these signs, the sign, and what is behind it."""
+    found = re.search(f"[{signs}]", text)
+    return (text, "", "") if found is None else (text[: found.start()], found[0], text[found.end() :])
+
+
 class UserError(ValueError):
     """Bad input: says what was expected, what was got and what to do. Shown without a traceback, exit code 2.
 
@@ -42,6 +96,25 @@ class UserError(ValueError):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(printable(" ".join(str(message).splitlines()), LONGEST_MESSAGE))
+
+
+def folded(text: str, width: int, indent: str = "") -> str:
+    """A text in lines of at most `width` letters, broken between words, or behind | , / = in a longer one, else not at all."""
+    lines, room = [""], max(8, width - len(indent))
+    for word in re.findall(r"\s*\S+", text):
+        fits = len(lines[-1]) + len(word) <= width
+        parts = [word] if fits or len(word.strip()) <= room else re.findall(r"\s*[^|,/=]*[|,/=]*", word)
+        for part in parts:
+            if lines[-1].strip() and len(lines[-1]) + len(part) > width:
+                lines.append(indent + part.lstrip())
+            else:
+                lines[-1] += part
+    return "\n".join(lines)
+
+
+def columns(stream: Any, otherwise: int = 0) -> int:
+    """The width of a terminal; of other streams, `otherwise`."""
+    return shutil.get_terminal_size().columns if stream.isatty() else otherwise
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -81,7 +154,8 @@ def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
         return INTERRUPTED
     finally:
         restore_signals(before)
-    sys.stderr.write(f"fooling: {UserError(message)}\n")
+    line = f"fooling: {UserError(message)}"
+    sys.stderr.write(f"{folded(line, columns(sys.stderr, len(line)))}\n")
     return 2
 
 

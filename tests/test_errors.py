@@ -1,8 +1,10 @@
-"""Foreign text in messages: one line, printable, short."""
+"""Foreign text in messages: one line, printable, short, without secrets."""
+
+import time
 
 import pytest
 
-from fooling.errors import LONGEST_MESSAGE, UserError, first_line, guarded, printable
+from fooling.errors import LONGEST_MESSAGE, UserError, first_line, folded, guarded, masked, printable
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,43 @@ def test_a_command_prints_no_control_characters(capsys: pytest.CaptureFixture[st
 
     assert guarded(fail, ["a\x1b]0;title\x07"]) == 2
     assert capsys.readouterr().err == "fooling: a\\x1b]0;title\\x07: No\\x1b[31m such file\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://user:pa55@host:80/x", "http://***@host:80/x"),
+        ("http://token@host/", "http://***@host/"),
+        ("https://host/x?token=abc&v=2&model=a&key=1", "https://host/x?token=***&v=2&model=***&key=***"),
+        ("http://host/?c2VjcmV0", "http://host/?***"),
+        ("http://host/x#secret", "http://host/x#***"),
+        ("http://user:pa/5?5#@host:80/x", "http://***@host:80/x"),
+        ("http://user:p@ss@host/x", "http://***@host/x"),
+        ("classifier.path=user:pa55@host: expected", "classifier.path=***@host: expected"),
+        ("no route /x?api_key=abc here", "no route /x?api_key=*** here"),
+        ("http://host:80/models/m@1:predict", "http://host:80/models/m@1:predict"),
+        ("http://[::1]:8000/x?version=1.2", "http://[::1]:8000/x?version=1.2"),
+        ("my_net:make; give a=b", "my_net:make; give a=b"),
+    ],
+)
+def test_secrets_of_urls_are_masked(text: str, shown: str) -> None:
+    assert masked(text) == shown
+    assert masked(shown) == shown
+    assert str(UserError(text)) == shown
+
+
+def test_masking_takes_no_time_with_long_texts() -> None:
+    start = time.monotonic()
+    for text in ("a:" * 50_000 + "@", "?key" * 50_000, "http" * 50_000, "x" * 200_000 + "://y", "?&;@#" * 40_000):
+        printable(text)
+        masked(text)
+    assert time.monotonic() - start < 10
+
+
+def test_lines_break_between_words() -> None:
+    text = "search.layer=x: expected one of conv1|conv2|conv3|conv4|conv5|conv6|conv7, got https://host/" + "a" * 60
+    lines = folded(text, 40).splitlines()
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert [line for line in lines if len(line) > 40] == ["a" * 60]
+    assert all(line[-1] in "|,/=" or f"{line} " in text for line in lines[:-1])
+    assert folded("short", 40) == "short"

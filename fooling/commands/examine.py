@@ -13,6 +13,7 @@ from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
 from fooling.data import load_data
 from fooling.records.files import new_file
+from fooling.settings import without_secrets
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
 
@@ -60,7 +61,8 @@ def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy])
     labels = ", ".join(about["labels"][:12]) + (", …" if len(about["labels"]) > 12 else "")
     sums = "sum to 1" if about["sums_to_one"] else "need not sum to 1"
     batch = "the same in any batch" if about["exact"] else f"change by up to {about['deviation']:.1e} with the batch"
-    print(f"classifier   {chosen.name}{f' {chosen.path}' if chosen.path else ''}, {about['fingerprint'][:12]}…")
+    path = f" {without_secrets(chosen.path)}" if chosen.path else ""
+    print(f"classifier   {chosen.name}{path}, {about['fingerprint'][:12]}…")
     print(f"images       {height}×{width}, {'grey' if channels == 1 else 'colour'}")
     print(f"classes      {about['classes']}: {labels}")
     if about["shown"]:

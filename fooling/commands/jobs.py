@@ -27,7 +27,7 @@ from fooling.run import prepare, record_job, with_objects
 from fooling.search.job import Job, class_list, evaluate, shape_and_labels
 from fooling.search.loop import restore
 from fooling.search.result import Result
-from fooling.settings import dump, load
+from fooling.settings import dump, load, without_secrets
 from fooling.settings.experiments import DamageSettings, MeanSettings
 from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics
@@ -213,4 +213,5 @@ def to_bytes(network: Any) -> bytes:
 def describe_classifier(classifier: Classifier, settings: AnyClassifierSettings) -> dict[str, Any]:
     """A classifier in the results."""
     shape = [int(side) for side in classifier.input_shape]
-    return {"name": settings.name, "path": settings.path, "fingerprint": classifier.fingerprint, "input_shape": shape}
+    path = without_secrets(settings.path)
+    return {"name": settings.name, "path": path, "fingerprint": classifier.fingerprint, "input_shape": shape}

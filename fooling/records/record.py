@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fooling.data.images import opened
 from fooling.data.npz import read_arrays
-from fooling.errors import Interrupted, UserError
+from fooling.errors import LONGEST_MESSAGE, Interrupted, UserError, printable
 from fooling.kernels.tables import Bytes
 from fooling.records.files import locked, os_errors, png, read_json, sync_files, write_atomically, write_json
 from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN, SPARE, clear, image_names, read_status, remove_parts
@@ -189,7 +189,8 @@ def recording(
                 yield record
             except BaseException as error:
                 failed = isinstance(error, Exception) and not isinstance(error, Interrupted)
-                record.about |= {"status": "failed", "error": str(error)} if failed else {"status": "interrupted"}
+                record.about |= {"status": "failed"} if failed else {"status": "interrupted"}
+                record.about |= {"error": printable(error, LONGEST_MESSAGE)} if failed else {}
                 spare.unlink(missing_ok=True)  # on a full disk it makes room for the status
                 with contextlib.suppress(OSError, UserError):  # the first error is the one to report
                     record.update()

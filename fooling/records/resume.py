@@ -12,7 +12,7 @@ from fooling.errors import UserError
 from fooling.records.files import fresh_folder
 from fooling.records.ownership import CHECKPOINT, CONFIG, kind_of, read_status, strings
 from fooling.records.record import read_run, status_of
-from fooling.settings import PLACES
+from fooling.settings import PLACES, without_secrets
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
 from fooling.settings.names import without_former
@@ -23,7 +23,7 @@ OTHER_VERSIONS = "resumed with other versions"
 RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
-OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size")
+OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
 FREE = ("engine.threads", "engine.scoring", "quiet", *OF_SERVERS)
 
 
@@ -133,7 +133,7 @@ def version_notes(begun: Mapping[str, Any], now: Mapping[str, str]) -> list[str]
 
 def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:
     """Settings in which the folder's job differs: {name: (there, here)}."""
-    there = dict(flat(without_former(read_yaml(folder / CONFIG), RunSettings)))
+    there = dict(flat(without_secrets(without_former(read_yaml(folder / CONFIG), RunSettings))))
     here = dict(flat(read_yaml(config)))
     if here.keys() - there.keys():  # settings that came after the record was begun: it has their defaults
         with contextlib.suppress(UserError):

@@ -21,6 +21,7 @@ from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result
 from fooling.search.state import History
+from fooling.settings import without_secrets
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
@@ -166,7 +167,7 @@ def describe(job: Job) -> dict[str, Any]:
         "seed": settings.seed,
         "control": settings.control,
         "classifier": settings.classifier.name,
-        "classifier_path": settings.classifier.path,
+        "classifier_path": without_secrets(settings.classifier.path),
         "prior": settings.prior.name,
         "search": settings.search.name,
         "engine": settings.engine.name,

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from fooling.errors import UserError
+from fooling.errors import UserError, masked_url
 from fooling.settings.files import flat, unflatten
 from fooling.settings.help import sentences
 from fooling.settings.overrides import collect
@@ -36,15 +36,24 @@ def validate(tree: dict[str, Any], model: type[M]) -> M:
 
 
 def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Mapping[str, Any] | None = None) -> str:
-    """The settings as YAML without out, resume and overwrite; `load` reads it back to the same job.
+    """The settings as YAML without out, resume and overwrite; `load` reads it back to the same job. Secrets of URLs are masked.
 
     `command` is the one whose settings these are; `only` maps the full names of those that are written to their
     values, which count where the settings lack the name (a field of another search); None: all.
     """
     # no warnings: `fooling.evolve` names an object's class instead of a known classifier
-    tree = settings.model_dump(mode="json", exclude=PLACES, warnings=False)
+    tree = without_secrets(settings.model_dump(mode="json", exclude=PLACES, warnings=False))
     if only is not None:
         known = dict(flat(tree))
-        tree = unflatten((name, known.get(name, value)) for name, value in only.items() if name not in PLACES)
+        tree = unflatten((name, known.get(name, without_secrets(value))) for name, value in only.items() if name not in PLACES)
     text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     return f"{MARK}{command} config.yaml\n{text}"
+
+
+def without_secrets(value: Any) -> Any:
+    """Settings with the secrets of their URLs masked."""
+    if isinstance(value, dict):
+        return {key: without_secrets(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner) for inner in value]
+    return masked_url(value) if isinstance(value, str) and "://" in value else value

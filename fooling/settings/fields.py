@@ -1,17 +1,19 @@
 """Types of the settings' fields, with the checks that pydantic lacks; messages read "expected …"."""
 
 import hashlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from fooling.errors import Interrupted, UserError, first_line
+from fooling.errors import Interrupted, UserError, first_line, printable
 
 CRASHES = (Exception, SystemExit)  # what other people's code may raise, except Ctrl-C
 SIGNALS = (128 + 1, 128 + 2, 128 + 15)  # exit codes of a process that a signal ends
@@ -77,6 +79,8 @@ def require_boolean(value: Any) -> Any:
 
 def require_printable(value: str) -> str:
     """Names and paths contain no control characters."""
+    if any("\udc80" <= letter <= "\udcff" for letter in value):  # bytes that are no letters in this locale
+        raise ValueError(f"text in the encoding of this terminal, {sys.getfilesystemencoding()}; LANG=C.UTF-8 has all letters")
     if not value.isprintable():
         raise ValueError("text without control characters")
     return value
@@ -212,8 +216,19 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # it stays there: the function may import when it is called
+    logging.getLogger("fooling").warning("runs code: %s%s", printable(name), place_of(module))
     with foreign_code(f"{setting}={name}: expected module:function, {what}; "):
         return getattr(import_module(module), function)(*arguments)
+
+
+def place_of(module: str) -> str:
+    """Where a module, or the package that it is in, will be imported from; '' if it is not found. Nothing is imported."""
+    try:
+        found = find_spec(module.partition(".")[0])
+    except (ImportError, ValueError, AttributeError):
+        return ""
+    places = [found.origin, *(found.submodule_search_locations or ())] if found else []
+    return next((f" from {printable(place)}" for place in places if place), "")
 
 
 def fingerprint(name: str) -> str:

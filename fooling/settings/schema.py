@@ -34,6 +34,7 @@ class ClassifierSettings(SettingsModel):
 
     name: str = Field(description=NAME)
     path: Text | None = Field(description="where the classifier is")
+    effect: ClassVar[str] = ""  # what opening it does besides reading files: a record alone is no reason to do that
 
 
 class BuiltinClassifierSettings(ClassifierSettings):
@@ -114,6 +115,7 @@ class SklearnSettings(ExternalSettings):
 class TorchSettings(ExternalSettings):
     """A PyTorch module."""
 
+    effect = "runs code"
     name: Literal["torch"] = Field(description=NAME)
     path: Text | None = Field(description="module:function, your function that returns a torch.nn.Module")
     weights: Text | None = Field(description="file of the module's weights, .safetensors; null = as the function returns it")
@@ -122,6 +124,7 @@ class TorchSettings(ExternalSettings):
 class PythonSettings(ExternalSettings):
     """A Python callable."""
 
+    effect = "runs code"
     name: Literal["python"] = Field(description=NAME)
     path: Text | None = Field(
         description="module:function, your function that returns a callable: inputs [N, …] → scores [N, K]"
@@ -131,11 +134,14 @@ class PythonSettings(ExternalSettings):
 class HttpSettings(ExternalSettings):
     """A server."""
 
-    path_form = "URL"
+    path_form, effect = "URL", "contacts a server"
     name: Literal["http"] = Field(description=NAME)
     path: Text | None = Field(description="URL that batches are POSTed to as JSON")
     timeout: Float = Field(gt=0, le=3600, description="longest time of a whole call, seconds")
     retries: Int = Field(ge=0, le=100, description="repetitions of a failed call, after 0.2 s, 0.4 s, 0.8 s, …")
+    auth_env: Text | None = Field(
+        description="name of the environment variable with the credentials: a token, or user:password; null = none are sent"
+    )
 
 
 AnyClassifierSettings = Annotated[

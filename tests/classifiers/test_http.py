@@ -352,3 +352,70 @@ def test_labels_of_a_server_are_printable_and_short(server: Server) -> None:
     server.answer = lambda number, images: (200, "application/json", json.dumps([labels[0]] * len(images)).encode())
     with pytest.raises(UserError, match=r"got '\\\\x1b\[31mred'"):
         load(server, output="label", labels=["red", "blue"])(IMAGES)
+
+
+# --- secrets ------------------------------------------------------------------------------------------------------------
+QUICK = ["run", "digit=4", "prior=none", "runs=2", "population=20", "generations=8", "stop=end", "out=r", "classifier=http"]
+RETURNED = "pa55-w0rd"
+
+
+def written(folder: Path) -> str:
+    return "".join(path.read_bytes().decode(errors="replace") for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("place", ["login", "parameter"])
+def test_a_password_in_the_url_is_never_written(
+    server: Server, place: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    url = server.url.replace("//", f"//me:{RETURNED}@") if place == "login" else f"{server.url}?token={RETURNED}"
+    told = f"no {RETURNED} here: {url}{' Basic bWU6cGE1NS13MHJk' if place == 'login' else ''}".encode()
+    server.answer = lambda number, images: well(images) if number < 20 else (500, "text/plain", told)
+    words = [*QUICK, f"classifier.path={url}", "classifier.retries=0"]
+    assert guarded(dispatch, words) == 2
+    assert "contacts http://" in caplog.text
+    server.answer = lambda number, images: well(images)
+    words[-2] = f"classifier.path={url.replace(RETURNED, 'pa66')}"
+    assert guarded(dispatch, [*words, "resume=true"]) == 0
+    said = capsys.readouterr()
+    for text in (said.out, said.err, caplog.text, written(Path("r"))):
+        assert RETURNED not in text
+        assert "pa66" not in text
+        assert "bWU6cGE1NS13MHJk" not in text
+    assert json.loads(Path("r/run.json").read_text())["classifier_path"] == url.replace(f"me:{RETURNED}", "***").replace(
+        RETURNED, "***"
+    )
+
+
+def test_a_record_without_its_password_says_so(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    url = server.url.replace("//", f"//me:{RETURNED}@")
+    assert guarded(dispatch, [*QUICK, f"classifier.path={url}"]) == 0
+    calls = len(server.sizes)
+    assert guarded(dispatch, ["run", "r/config.yaml", "out=again"]) == 2
+    assert "***@127.0.0.1" in (said := capsys.readouterr().err)
+    assert "classifier.auth_env=" in said
+    assert len(server.sizes) == calls
+    assert guarded(dispatch, ["run", "r/config.yaml", "out=again", f"classifier.path={url}"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("secret", "sent"),
+    [("abc", "Bearer abc"), ("me:abc", "Basic bWU6YWJj"), ("Api-Key abc:d", "Api-Key abc:d"), (" abc\n", "Bearer abc")],
+)
+def test_credentials_come_from_the_environment(
+    server: Server, secret: str, sent: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("API_TOKEN", secret)
+    load(server, auth_env="API_TOKEN")
+    assert server.headers["authorization"] == sent
+    assert caplog.messages[-1].endswith("with the credentials in $API_TOKEN")
+    assert "abc" not in caplog.text
+
+
+@pytest.mark.parametrize(("name", "secret"), [("MISSING", None), ("EMPTY", ""), ("ODD", "a\x1bb"), ("s3cret!", "x")])
+def test_credentials_that_are_none(server: Server, name: str, secret: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if secret is not None:
+        monkeypatch.setenv(name, secret)
+    with pytest.raises(UserError, match=r"classifier\.auth_env") as told:
+        load(server, auth_env=name)
+    assert "s3cret" not in str(told.value)
+    assert not server.sizes

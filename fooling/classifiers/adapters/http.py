@@ -5,8 +5,11 @@ The request is {"instances": [image, …]}, an image being nested lists in the c
 """
 
 import hashlib
+import logging
+import os
 import time
-from collections.abc import Iterable
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
@@ -19,7 +22,7 @@ import httpx
 import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import UserError, first_line, printable
+from fooling.errors import HARMLESS, MASK, UserError, first_line, masked, masked_url, printable
 from fooling.settings.files import ceiling, parse_json
 from fooling.settings.schema import HttpSettings
 
@@ -44,11 +47,12 @@ class Answer(NamedTuple):
     status: int
     kind: str  # its content-type
     body: bytes
+    secrets: Sequence[str] = ()  # that its text may repeat
 
     @property
     def text(self) -> str:
         """As text, for messages."""
-        return self.body[:1000].decode(errors="replace")
+        return hidden(self.body[:1000].decode(errors="replace"), self.secrets)
 
 
 def open_http(settings: HttpSettings, threads: int) -> Model:
@@ -58,27 +62,73 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
     """
     del threads
     url = settings.path or ""
-    where = f"classifier.path={url}"
+    shown = masked_url(url) if "://" in url else masked(url)
+    where = f"classifier.path={shown}"
     if not url.lower().startswith(("http://", "https://")):
         raise UserError(f"{where}: expected the URL of a server, http://… or https://…")
-    client = bounded_client(settings.timeout)
+    if MASK in url:
+        advice = "give classifier.path=… in full, or classifier.auth_env=NAME of an environment variable"
+        raise UserError(f"{where}: expected a whole URL, got one without its secrets, as records hold it; {advice}")
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise UserError(f"{where}: expected a valid URL; write signs such as @ : / ? # in a password as %40 …") from None
+    client, sent = bounded_client(settings.timeout), f", with the credentials in ${settings.auth_env}"
+    client.headers.update(credentials(settings.auth_env))
+    secrets = secrets_of(address, client.headers.get("authorization", ""))
+    logging.getLogger("fooling").warning("contacts %s%s", shown, sent if settings.auth_env else "")
 
     def predict(inputs: Any) -> Any:
         body = {"instances": np.asarray(inputs).tolist()}
-        return rows_of(post_with_retries(client, url, body, settings.retries, where), where)
+        try:
+            return rows_of(post_with_retries(client, address, body, settings.retries, where, secrets), where)
+        except UserError as error:  # its text may be the server's, which may repeat what it was sent
+            raise type(error)(hidden(str(error), secrets)) from None
 
-    fingerprint = hashlib.sha256(url.encode()).hexdigest()
+    fingerprint = hashlib.sha256(shown.encode()).hexdigest()
     notes = ("classifier: the model behind the URL is not part of the record",)
     return Model(predict, where, fingerprint, "NHWC", batch_size=BATCH_SIZE, halve_after=TooLargeError, notes=notes)
 
 
-def post_with_retries(client: Any, url: str, body: Any, retries: int, where: str) -> Answer:
+def credentials(name: str | None) -> dict[str, str]:
+    """The header with the credentials in an environment variable: a token, user:password, or a scheme and what it needs."""
+    if name is None:
+        return {}
+    if not (name.isascii() and name.isidentifier()):  # perhaps the secret itself: it is not repeated
+        raise UserError("classifier.auth_env: expected the name of an environment variable, such as API_TOKEN, got other text")
+    secret = os.environ.get(name, "").strip()
+    if not secret or not secret.isprintable():
+        got = "control characters" if secret else "nothing"
+        raise UserError(f"classifier.auth_env={name}: expected a token or user:password in ${name}, got {got}; export {name}=…")
+    if " " not in secret and ":" in secret:
+        secret = f"Basic {b64encode(secret.encode()).decode()}"
+    return {"authorization": (secret if " " in secret else f"Bearer {secret}").encode().decode("latin-1")}
+
+
+def secrets_of(url: httpx.URL, sent: str) -> list[str]:
+    """What a server's answer must not repeat in our messages: the longest first, as one may contain another."""
+    logins = [sent.rpartition(" ")[2], b64encode(url.userinfo).decode(), url.userinfo.decode(), url.password]
+    if sent.startswith("Basic "):
+        with suppress(ValueError):
+            logins += b64decode(logins[0]).decode(errors="replace").split(":", 1)[1:]
+    found = {*logins, *(value for _, value in url.params.multi_items() if not HARMLESS.fullmatch(value))}
+    return sorted(found - {""}, key=len, reverse=True)
+
+
+def hidden(text: str, secrets: Sequence[str]) -> str:
+    """A text with the secrets masked."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str, secrets: Sequence[str] = ()) -> Answer:
     """The server's answer to a batch, with retries after longer and longer waits. Raises UserError."""
     for attempt in range(retries + 1):
         if attempt:
             time.sleep(min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
         try:
-            answer = post(client, url, body)
+            answer = post(client, url, body)._replace(secrets=secrets)
         except httpx.TimeoutException:
             advice = "a longer classifier.timeout or a smaller classifier.batch_size may help"
             reason = f"no answer within {client.timeout.read:g} s; {advice}"
@@ -97,7 +147,7 @@ def post_with_retries(client: Any, url: str, body: Any, retries: int, where: str
     raise UserError(f"{where}: expected scores, got {reason} ({attempt + 1} {'call' if attempt == 0 else 'calls'})")
 
 
-def post(client: Any, url: str, body: Any) -> Answer:
+def post(client: Any, url: Any, body: Any) -> Answer:
     """One call. The whole answer must arrive within the timeout and be no longer than the ceiling."""
     parts, size, limit = [], 0, ceiling("JSON")
     token = END.set(time.monotonic() + client.timeout.read)
