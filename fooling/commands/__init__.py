@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from fooling import __version__
-from fooling.errors import UserError, guarded
+from fooling.errors import UserError, folded, guarded
 from fooling.settings import validate
-from fooling.settings.files import flat, merge
-from fooling.settings.help import help_text
+from fooling.settings.files import flat, merge, nearest
+from fooling.settings.help import help_text, help_width
 from fooling.settings.overrides import collect, read_words
 
 HELP = {"--help", "-h", "help"}
@@ -91,7 +90,7 @@ COMMANDS = {
         "how well simple detectors separate the images of a record from real ones",
         f"{SETTINGS}:PlausibilitySettings",
         "fooling.commands.plausibility",
-        "FOLDER data.path=PATH key=value …   (FOLDER: a record, or a sweep)",
+        "FOLDER data.path=PATH [classifier.path=CODE or URL, again] key=value …   (FOLDER: a record, or a sweep)",
         positional="folder",
     ),
     "border": Command(
@@ -162,7 +161,7 @@ def dispatch(arguments: list[str]) -> int:
         return 0
     name, *words = arguments
     if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, 1)
+        near = nearest(name, COMMANDS)
         hint = f"did you mean {near[0]!r}? " if near else "fooling run digit=2 evolves images; " if "=" in name else ""
         raise UserError(f"unknown command {name!r}: {hint}expected one of {', '.join(COMMANDS)}")
     command = COMMANDS[name]
@@ -180,7 +179,8 @@ def overview() -> str:
     lines = ["usage: fooling COMMAND key=value …"]
     for group, rows in groupby(COMMANDS.items(), lambda row: row[1].group):
         lines += ["", f"{group}:", *(f"  {name:<14}{command.summary}" for name, command in rows)]
-    return "\n".join([*lines, "", "fooling COMMAND --help shows every setting of a command."])
+    lines += ["", "fooling COMMAND --help shows every setting of a command."]
+    return "\n".join(folded(line, help_width(), " " * 16) for line in lines)
 
 
 # --- words ----------------------------------------------------------------------------------------------------

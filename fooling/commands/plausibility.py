@@ -19,12 +19,13 @@ from fooling.records.files import locked, os_errors, write_atomically, write_jso
 from fooling.records.ownership import CONFIG, SWEEP, declare_files, job_folders, kind_of, read_status
 from fooling.records.record import read_images, read_run, status_of
 from fooling.search.job import get_classifier, get_statistics, prior_class
-from fooling.settings import load
+from fooling.settings import load, without_secrets
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import AnyClassifierSettings, RunSettings
 from fooling.statistics import Statistics
 
+OF_SERVER = ("timeout", "retries", "auth_env")  # no score depends on them
 NUMBERS, PICTURE = "plausibility.json", "plausibility.png"
 Results = Mapping[str, DetectorResult]
 
@@ -37,8 +38,18 @@ class SavedRun:
     folder: Path
     settings: RunSettings
     run: Mapping[str, Any]
-    classifier: Classifier
+    classifier: Classifier | None  # None: the record names code or a server, and the command line does not
     statistics: Statistics
+
+    @property
+    def notes(self) -> list[str]:
+        """What is left out, and how to include it."""
+        if self.classifier:
+            return []
+        chosen = self.settings.classifier
+        path = without_secrets(chosen.path)
+        what = f"the scores of the record's classifier are left out, as it {chosen.effect} ({chosen.name}: {path})"
+        return [f"{what}; classifier={chosen.name} classifier.path={path} includes them"]
 
 
 def find_records(folder: Path) -> dict[str, Path]:
@@ -64,8 +75,11 @@ def sweep_folders(parent: Path) -> list[str]:
     return names
 
 
-def read_records(places: Mapping[str, Path]) -> list[SavedRun]:
-    """The records with their classifiers and statistics, each of which is loaded once."""
+def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> list[SavedRun]:
+    """The records with their classifiers and statistics, each of which is loaded once.
+
+    `named`: the classifier on the command line. What a record alone names is neither imported nor contacted.
+    """
     records: list[SavedRun] = []
     loaded: dict[str, Any] = {}
     for name, folder in places.items():
@@ -75,8 +89,13 @@ def read_records(places: Mapping[str, Path]) -> list[SavedRun]:
         whose = repr((settings.data, settings.prior.statistics))
         if whose not in loaded:
             loaded[whose] = get_statistics(settings)
+        if named.path:
+            again = named.model_dump(include={"path", *(OF_SERVER if named.name == settings.classifier.name else ())})
+            settings = settings.model_copy(update={"classifier": settings.classifier.model_copy(update=again)})
         what = repr(settings.classifier)
-        if what not in loaded:
+        if settings.classifier.effect and not named.path:
+            loaded[what] = None
+        elif what not in loaded:
             loaded[what] = get_classifier(settings, partial(loaded.__getitem__, whose))
         records.append(SavedRun(name, folder, settings, run, loaded[what], loaded[whose]))
         refuse_others(records[-1])
@@ -86,7 +105,7 @@ def read_records(places: Mapping[str, Path]) -> list[SavedRun]:
 def refuse_others(record: SavedRun) -> None:
     """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
     fitted = record.settings.data.given
-    found = {"classifier": record.classifier.fingerprint}
+    found = {"classifier": record.classifier.fingerprint} if record.classifier else {}
     if not fitted:
         found["statistics"] = record.statistics.fingerprint
     for name, fingerprint in found.items():
@@ -100,11 +119,13 @@ def work(settings: PlausibilitySettings) -> None:
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
     refuse_existing([out / name for name in places], out, settings.overwrite)
-    records = read_records(places)
+    records = read_records(places, settings.classifier)
     data = real_images(settings, records[0])
     found = {record.name: compare_record(record, data) for record in records}
     write(out, {record.name: compared(record, found[record.name], data, settings.split) for record in records})
     if not settings.quiet:
+        for note in dict.fromkeys(note for record in records for note in record.notes):
+            print(note)
         show(found, out)
 
 
@@ -154,6 +175,7 @@ def compared(record: SavedRun, rows: Results, data: ImageSet, split: str) -> dic
         "evolved_images": len(record.run["images"]),
         "real_images": len(of_class(data, real_class)),
         "most_telling": most_separating(rows),
+        "notes": record.notes,
         "statistics": to_dict(rows),
     }
 
@@ -222,7 +244,7 @@ def sweep_table(found: Mapping[str, Results]) -> tuple[list[str], list[list[str]
     for name, row in next(iter(found.values())).items():
         cells = [name]
         for key in ("auroc", "auroc_distance", "fpr95"):
-            values = [getattr(rows[name], key) for rows in found.values()]
+            values = [getattr(rows[name], key) for rows in found.values() if name in rows]
             known = getattr(row, key) is not None
             cells += [f"{median(values):.2f}", f"{min(values):.2f}–{max(values):.2f}"] if known else ["", ""]
         lines.append(cells)

@@ -50,9 +50,10 @@ class StatsSettings(SettingsModel):
 
 
 class PlausibilitySettings(SettingsModel):
-    """Settings of `fooling plausibility`."""
+    """Settings of `fooling plausibility`; `classifier.path` names that of the record again, where it is code or a URL."""
 
     folder: Text | None = Field(description="record folder or sweep whose images are compared; also as a word without folder=")
+    classifier: AnyClassifierSettings
     data: DataSettings
     split: Literal["train", "test", "all"] = Field(description="real images to compare with")
     out: Text | None = Field(description="folder to write to; null = the record folder itself")

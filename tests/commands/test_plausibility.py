@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from builders import DATA, needs_mnist, random_images, random_network, random_statistics
 
 import fooling
@@ -261,3 +263,58 @@ def test_real_training_images_pass_for_real() -> None:
     one, other = (data.images[data.labels == 3] for data in (train, test))
     found = plausibility(one[::20], other[::3], statistics, 3, network)
     assert all(row.separability < 0.62 for row in found.values() if row.group != "together")
+
+
+# --- a record runs nothing ------------------------------------------------------------------------------------------------
+SPY = """
+from pathlib import Path
+import fooling
+Path("ran").touch()
+def make():
+    network = fooling.load_classifier("perceptron", "n.safetensors")
+    return lambda inputs: network((inputs * 255).round().astype("uint8"))
+"""
+
+
+def test_a_record_runs_no_code_until_it_is_named_again(
+    small: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path("spy.py").write_text(SPY)
+    words = ["classifier=python", "classifier.path=spy:make"]
+    assert guarded(dispatch, ["run", *(w for w in QUICK if "mnist_mlp" not in w), "digit=3", *words, "out=code"]) == 0
+    assert "runs code: spy:make from " in caplog.text  # before it happens
+    Path("ran").unlink()
+    sys.modules.pop("spy")
+    caplog.clear()
+    assert guarded(dispatch, ["plausibility", "code"]) == 0
+    assert not Path("ran").exists()
+    assert "runs code" not in caplog.text
+    said = capsys.readouterr().out
+    assert "are left out, as it runs code (python: spy:make); classifier=python classifier.path=spy:make includes" in said
+    content = json.loads(Path("code/plausibility.json").read_text())
+    assert "largest_score" not in content["statistics"]
+    assert "spy:make" in content["notes"][0]
+    assert guarded(dispatch, ["plausibility", "code", *words, "overwrite=true"]) == 0
+    assert Path("ran").exists()
+    assert "runs code: spy:make from " in caplog.text
+    content = json.loads(Path("code/plausibility.json").read_text())
+    assert "largest_score" in content["statistics"]
+    assert content["notes"] == []
+
+
+@pytest.mark.parametrize("kind", ["python", "torch", "http"])
+def test_a_record_whose_config_somebody_changed_runs_nothing(
+    small: Path, kind: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Path("spy.py").write_text(SPY)
+    config = yaml.safe_load(Path("r/config.yaml").read_text())
+    path = "http://u:pass@127.0.0.1:9/x" if kind == "http" else "spy:make"
+    config["classifier"] = {"name": kind, "path": path}
+    head = Path("r/config.yaml").read_text().splitlines()[0]
+    Path("r/config.yaml").write_text(f"{head}\n{yaml.safe_dump(config)}")
+    assert guarded(dispatch, ["plausibility", "r", "data.kind=sklearn"]) == 0
+    said = capsys.readouterr().out
+    assert "left out" in said
+    assert "pass@" not in said
+    assert not Path("ran").exists()
+    assert not caplog.records
