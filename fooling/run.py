@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers.base import Classifier
+from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
@@ -68,7 +68,7 @@ def prepare(
     """
     get_fitted = cache(lambda: statistics or get_statistics(settings))
     classifier = classifier or get_classifier(settings, get_fitted)
-    report = report_on(settings, classifier)
+    report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     judges = load_judges(settings.judges, classifier) if judges is None else judges
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
     notes = [*report.notes, *([start.note] if start.note else [])]

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fooling.errors import UserError
+from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes, Flags, Floats
-from fooling.settings.fields import foreign_code, same_folder
+from fooling.settings.fields import foreign_code
 
 BATCH = 1024  # images a call, wherever a batch has no size of its own
 SLACK = 1e-5  # by which rounding may lift a score above 1
@@ -77,6 +77,28 @@ class CountingClassifier:
         return counting_logits
 
 
+class NamedClassifier:
+    """A classifier with other names of its classes. All other attributes are those of the wrapped classifier."""
+
+    def __init__(self, classifier: Classifier, labels: tuple[str, ...]) -> None:
+        self.classifier, self.labels = classifier, labels
+
+    def __call__(self, images: Bytes) -> Any:
+        """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
+        return self.classifier(images)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.classifier, name)
+
+
+def with_printable_labels(classifier: Classifier) -> Any:
+    """A classifier whose class names can be shown anywhere: the same one, or one that has them in printable letters."""
+    with foreign_code("classifier: expected labels of text, got others: "):
+        labels = tuple(map(printable, classifier.labels))
+    same = all(type(old) is str and old == new for old, new in zip(classifier.labels, labels, strict=True))
+    return classifier if same else NamedClassifier(classifier, labels)
+
+
 def probes(shape: tuple[int, ...]) -> Bytes:
     """Five test images uint8 [5, *shape]: black, white and three of noise, always the same."""
     noise = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
@@ -122,7 +144,7 @@ def raw_scores(classifier: Classifier, images: Bytes) -> Floats:
     expected = [len(images), classifier.num_classes]
     read_only = images.view()
     read_only.flags.writeable = False  # a classifier must not change the images that are recorded
-    with same_folder():
+    with foreign_code(f"classifier: raised on images uint8 {list(images.shape)}: "):
         output = classifier(read_only)
     scores = as_array(output, f"classifier: expected float scores {expected}, got no array")
     if list(scores.shape) != expected or scores.dtype.kind != "f":

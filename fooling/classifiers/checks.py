@@ -26,6 +26,7 @@ from fooling.classifiers.base import (
 from fooling.data import load_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
+from fooling.settings.fields import foreign_code
 from fooling.settings.schema import RunSettings
 
 SIZES = (1, 10, 100, 1000)  # of the batches whose speed is measured
@@ -180,6 +181,7 @@ def range_notes(scores: Floats, output: str, images: str, share: float = 0.9) ->
     return ()
 
 
+@foreign_code("classifier: expected an object like fooling.Classifier, got one whose parts cannot be read: ")
 def check_interface(classifier: Any) -> None:
     """Raises UserError for an object that lacks a part of `fooling.Classifier`, or has a wrong one."""
     for name in ("input_shape", "num_classes", "labels", "fingerprint", "__call__"):

@@ -13,6 +13,7 @@ from fooling.kernels import numba
 from fooling.kernels.numba.linear_penalties import eigen_parts
 from fooling.kernels.reference.penalties import eigen_distances, pair_counts
 from fooling.kernels.tables import Bytes, Doubles
+from fooling.settings.fields import foreign_code
 from fooling.statistics import Statistics
 from fooling.statistics.intervals import auroc, auroc_ci
 from fooling.statistics.pca import PrincipalComponents, kernel_arguments
@@ -218,8 +219,9 @@ def ood_scores(classifier: Classifier, images: Bytes) -> Features:
     scores = predict(classifier, images)
     values = {"largest_score": scores.max(axis=1).astype(np.float64)}
     if hasattr(classifier, "logits"):
-        parts = [classifier.logits(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
-        logits = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+        with foreign_code("classifier: its logits raised "):
+            parts = [classifier.logits(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+            logits = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
         if logits.shape != scores.shape or not np.isfinite(logits).all():
             raise UserError(f"classifier: expected finite logits {list(scores.shape)}, got {list(logits.shape)} or NaN")
         values["energy"] = -logsumexp(logits, axis=1)

@@ -37,6 +37,7 @@ from fooling.records.files import write_atomically
 from fooling.records.record import read_image, read_run
 from fooling.search.pareto_front import FRONT, nondominated
 from fooling.search.state import FEEDBACK
+from fooling.settings.files import read_whole
 
 FILES = ("front.png", "feedback.png", "feedback.webp")
 Arrays = Mapping[str, npt.NDArray[Any]]  # of feedback.npz: frames [F, H, W, C], scores [F, K], weights [K, H, W, C]
@@ -127,8 +128,7 @@ def draw_outputs(axes: Axes, scores: npt.NDArray[Any], target: int) -> BarContai
 
 def draw_front(folder: Path) -> None:
     """front.png from front.csv: the front of each run, the front of all of them, and images along it."""
-    with (folder / FRONT).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(read_whole(folder / FRONT, "table").decode().splitlines()))
     points = np.array([(float(row["target"]), float(row["prior"])) for row in rows])
     runs, pooled = np.array([int(row["run"]) for row in rows]), nondominated(points)
     stops = pooled[spaced_along(points[pooled], FRONT_IMAGES)]

@@ -24,6 +24,7 @@ from fooling.search.genetic import GeneticParams, schedule
 from fooling.search.genetic.memory import MemoryPlan, bytes_needed, check_memory, device_memory, plan_memory
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
+from fooling.settings.fields import foreign_code
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -236,7 +237,8 @@ class JaxEngine:
     def cost(self, images: Any, which: Any) -> tuple[Any, Any]:
         """Cost [M] and scores [M, K] of images uint8 [M, H, W, C] with the targets `which` [M]."""
         objective: Any = self.objective
-        scores = objective.classifier.jax_fn(images).astype(jnp.float32)
+        with foreign_code("classifier: its jax_fn raised "):
+            scores = objective.classifier.jax_fn(images).astype(jnp.float32)
         terms = [kernels.target_term(scores, objective.digit, objective.free)]
         terms += [kernels.PENALTIES[name](images, which, *objective.arguments[name]) for name in objective.penalties]
         weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
