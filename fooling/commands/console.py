@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from fooling.errors import INTERRUPTED, TERMINATED, handle_signals, restore_signals
+from fooling.errors import INTERRUPTED, TERMINATED, folded, handle_signals, restore_signals
 from fooling.search.loop import StoppingCriteria
 from fooling.search.state import Metrics
 
@@ -73,7 +73,7 @@ class ProgressDisplay:
         if not self.quiet:
             live = self.console.is_terminal
             if self.title and not (live and self.place):
-                self.console.print(Text(self.title, style="bold"), soft_wrap=True)
+                print_line(self.console, self.title, style="bold")
             if live:
                 first = Text(self.place or "compiling …", style="dim")
                 self.live = Live(first, console=self.console, transient=True, auto_refresh=False)
@@ -87,7 +87,7 @@ class ProgressDisplay:
     def note(self, text: str) -> None:
         """Prints a line that stays."""
         if not self.quiet and not self.place:
-            self.console.print(Text(text, style="dim"), soft_wrap=True)
+            print_line(self.console, text, style="dim")
 
     def observe(self, metrics: Metrics) -> None:
         """Shows a generation, now and then."""
@@ -118,13 +118,41 @@ class ProgressDisplay:
         )
 
 
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """A line; on a terminal broken between words."""
+    console.print(Text(folded(text, console.width) if console.is_terminal else text, style), soft_wrap=True)
+
+
 def show_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:
-    """A table whose cells are never cut, however narrow the terminal; aligned to the right, the first columns to the left."""
+    """A table whose cells are never cut; aligned to the right, the first columns to the left.
+
+    On a terminal that is too narrow for it, each row is a list with the name of a column and its cell in each line.
+    """
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    if console.is_terminal and sum(widths) + 2 * (len(widths) - 1) > console.width:
+        show_lists(console, columns, rows)
+        return
     for number, row in enumerate([columns, *rows]):
         sides = [str.ljust] * left + [str.rjust] * (len(columns) - left)
         line = "  ".join(side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True))
         console.print(Text(line, style="" if number else "bold"), soft_wrap=True)
+
+
+def show_lists(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """The rows of a table as lists; a column without a name goes on with the one before."""
+    names = [name for name in columns if name]
+    for number, row in enumerate(rows):
+        cells: list[str] = []
+        for name, cell in zip(columns, row, strict=True):
+            if name or not cells:
+                cells.append(cell)
+            else:
+                cells[-1] = f"{cells[-1]} {cell}".rstrip()
+        if number:
+            console.print()
+        width = max(map(len, names), default=0)
+        for name, cell in zip(names, cells, strict=False):
+            print_line(console, f"{name:<{width}}  {cell}")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:

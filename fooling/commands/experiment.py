@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from fooling.commands.console import InterruptHandler, ProgressCallback, progress, show_table
+from fooling.commands.console import InterruptHandler, ProgressCallback, print_line, progress, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
-from fooling.errors import Interrupted
+from fooling.errors import Interrupted, masked
 from fooling.records.files import os_errors, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, STATUS_FILES
 from fooling.records.record import recording, status_of, versions
@@ -92,7 +91,7 @@ class Experiment:
                 summary = self.run_all(settings, plan, folder, config, console, signals)
         except Interrupted:
             again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
-            command = shlex.join([*again, "resume=true"])
+            command = shlex.join([*map(masked, again), "resume=true"])
             sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}\n")
             return signals.code
         if not settings.quiet:
@@ -150,10 +149,10 @@ class Experiment:
         """The table, what it means, and where the files are."""
         show_table(console, summary.columns, summary.rows, summary.left)
         for line in summary.lines:
-            console.print(Text(line), soft_wrap=True)
+            print_line(console, line)
         more = ", …" if summary.files else ""
         closing = closing or f"{self.name}.png, {self.name}.json{more}"
-        console.print(Text(f"→ {folder}: {closing}"), soft_wrap=True)
+        print_line(console, f"→ {folder}: {closing}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """`fooling ladder`: every prior under three conditions, in one picture: attack, control, prior of another class."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from fooling.search.prior import percentiles
 from fooling.search.result import Result, median_confidence_index
 from fooling.settings import load, validate
 from fooling.settings.commands import LadderSettings
-from fooling.settings.files import flat, merge
+from fooling.settings.files import flat, merge, nearest
 from fooling.settings.overrides import read_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics.intervals import mean_pairwise_distance, proportion_with_ci
@@ -43,7 +42,7 @@ def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str
         if name == "all" and len(names) > 1:
             raise UserError(f"{setting}: all already includes every value; give all alone, got {', '.join(names)}")
         if name not in known and name != "all":
-            near = get_close_matches(name, known, 1)
+            near = nearest(name, known)
             hint = f"did you mean {near[0]}? " if near else ""
             raise UserError(f"{setting}: {hint}expected all, or of {', '.join(known)}; got {name}")
     return [name for name in known if name in names or list(names) == ["all"]]

@@ -1,5 +1,6 @@
 """`fooling run`: evolves images of one class, or of several as a sweep."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from fooling.commands.jobs import GridEntry
 from fooling.plots import SWEEP_FILES, draw_sweep, percent
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare
+from fooling.search import SEARCHES
 from fooling.search.result import Result, read_as
 from fooling.search.state import PASSES
 from fooling.settings.schema import RunSettings
 
+LONGEST = 40  # letters of a classifier in the name of a folder
 ABOUT_FRONT = "front: its images; hypervolume: dominated below target term 2 and the prior distance of noise → front.png"
 
 
@@ -24,10 +27,22 @@ def plan(settings: RunSettings, _words: Sequence[str]) -> Plan:
 
 
 def folder_name(settings: RunSettings) -> str:
-    """The name of a folder that nobody named: target, prior, and what is not the usual: digit=2-eigen-anneal-control."""
-    parts = ["sweep" if settings.sweeps else f"digit={settings.digit}", settings.prior.name]
-    parts += [name for name, usual in ((settings.search.name, "ga"), (settings.classifier.name, "mnist_mlp")) if name != usual]
+    """The name of a folder that nobody named: target, prior, and what is not the usual: 2-eigen-anneal-onnx-vgg-control."""
+    prior, classifier = settings.prior, settings.classifier
+    engine = settings.engine.name if len(SEARCHES[settings.search.name]) > 1 else "numba"  # else the search says it
+    parts = ["sweep" if settings.sweeps else f"digit={settings.digit}"]
+    parts.append(prior.name if prior.digit is None else f"{prior.name}-of-{prior.digit}")
+    usual = ((settings.preset, None), (settings.search.name, "ga"), (engine, "numba"), (classifier.name, "mnist_mlp"))
+    parts += [name for name, expected in usual if name not in (None, expected)]
+    parts += [short_name(classifier.path)] if classifier.path else []
     return "-".join([*parts, *(["control"] if settings.control else [])])
+
+
+def short_name(path: str) -> str:
+    """What a classifier's path is called in the name of a folder: a file's stem, a function, a server's host."""
+    place = path.partition("://")[2]
+    name = re.split("[/?#]", place)[0].rpartition("@")[2] if place else Path(path.replace(":", "-")).stem
+    return re.sub(r"[^\w.,=+]+", "_", name)[:LONGEST]
 
 
 def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:

@@ -6,7 +6,6 @@ one. The finished image is fed back, slightly enlarged, `again` times.
 """
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from fooling.search.gradient_ascent import AscentParams, GradientAscent
 from fooling.search.objective import Objective
 from fooling.search.state import State
 from fooling.settings.fields import user_path
+from fooling.settings.files import nearest
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -180,7 +180,7 @@ def layer_index(params: DreamParams, shapes: dict[str, Any]) -> Index:
     """The part of the layer that is raised. Raises UserError where there is no such layer, channel or unit."""
     layer = params.layer or ""
     if layer not in shapes:
-        near = get_close_matches(layer, shapes, 1)
+        near = nearest(layer, shapes)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UserError(f"search.layer={layer}: {hint}expected one of {', '.join(shapes)}")
     shape = shapes[layer]

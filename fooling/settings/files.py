@@ -4,8 +4,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Hashable, Iterator
-from difflib import get_close_matches
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ Tree = dict[str, Any]
 CEILINGS = {  # bytes, also of what a compressed file holds; checked before the memory is taken
     "settings": 1 << 18,  # a YAML file
     "JSON": 1 << 26,  # of a record, or of a server's answer
+    "table": 1 << 28,  # a CSV file of a record
     "header": 1 << 20,  # of a file of weights
     "picture": 1 << 28,  # an image file, and its pixels decoded, 4 bytes each
     "arrays": 1 << 31,  # of a compressed .npz file
@@ -221,6 +221,7 @@ def format_value(value: Any) -> str:
 
 
 GROUPS = ("search", "engine", "classifier", "prior")  # folders of configs/ whose files choose a part of the job
+NEAR = 4  # letters a slip; and the shortest beginning of a name that stands for it in suggestions
 PRESET = "preset"  # a folder whose files set any part of it
 
 
@@ -262,10 +263,33 @@ def command_choice(root: str, name: Any) -> Tree:
     return defaults(f"{root}/{name}") if (configs_folder() / root / f"{name}.yaml").is_file() else {}
 
 
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The known name that a name is probably a slip of, in a list; [] if none is near.
+
+    Near: one letter in four is missing, too many, another or exchanged with the next; or it is the beginning of one.
+    """
+    near = [(slips(name, other), other) for other in known if abs(len(name) - len(other)) < len(other)]
+    near = [(0, o) if o.startswith(name) and len(name) >= NEAR else (n, o) for n, o in near]
+    return [other for n, other in sorted(near, key=lambda pair: pair[0])[:1] if n <= max(1, len(name) // NEAR)]
+
+
+def slips(one: str, other: str) -> int:
+    """How many letters are missing, too many, another or exchanged with the next (optimal string alignment distance)."""
+    rows = [list(range(len(other) + 1))]
+    for i, a in enumerate(one):
+        row = [i + 1]
+        for j, b in enumerate(other):
+            row.append(min(row[j] + 1, rows[-1][j + 1] + 1, rows[-1][j] + (a != b)))
+            if i and j and (one[i - 1], a) == (b, other[j - 1]):
+                row[-1] = min(row[-1], rows[-2][j - 1] + 1)
+        rows.append(row)
+    return rows[-1][-1]
+
+
 def check_choice(group: str, name: Any) -> None:
     """Raises UserError for a choice that has no file, with the nearest that has."""
     known = choices(group)
     if name not in known:
-        near = get_close_matches(str(name), known, 1)
+        near = nearest(str(name), known)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"{group}: expected one of {', '.join(known)}, got {format_value(name)}{hint}")

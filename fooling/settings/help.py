@@ -1,13 +1,16 @@
 """The text of --help, and pydantic's errors as sentences: the setting, what was expected, what was got, what to do."""
 
-import textwrap
+import os
+import shutil
+import sys
 import typing
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
 
-from fooling.errors import UserError
+from fooling.errors import UserError, folded
 from fooling.settings.files import GROUPS, PRESET, Tree, choices, flat, format_value, summary
 from fooling.settings.names import leaves_of, members, models, owners, tags
 from fooling.settings.overrides import collect
@@ -32,7 +35,7 @@ TITLES = {  # groups, in the order of the help
 
 
 def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str] = (), hidden: Collection[str] = ()) -> str:
-    """Usage, settings and choices as lines of at most 112 characters.
+    """Usage, settings and choices as lines of at most 112 characters, or of the width of the terminal if that is less.
 
     Of a group whose choices differ in their settings (search, classifier) those of the one that `words` choose, with the
     defaults that these words lead to. `hidden` are full names of settings that the command makes itself.
@@ -46,22 +49,32 @@ def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str
         lines += ["", f"{title}:"]
         for name in names:
             lines.append(f"  {name.removesuffix('.name')}={kind(name, known[name])}, default {format_value(values.get(name))}")
-            lines += textwrap.wrap(known[name].description, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+            lines.append(INDENT + known[name].description)
     for group in (*GROUPS, PRESET):
         if {group, f"{group}.name"} & known.keys():
             lines += ["", f"Choices of {group}:", *(f"  {group}={name:<12} {summary(group, name)}" for name in choices(group))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(folded(line, help_width(), INDENT) for line in lines) + "\n"
+
+
+def help_width() -> int:
+    """Letters of a line: those of the terminal, or as the environment's COLUMNS says, at most 112."""
+    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+        return WIDTH
+    return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
 
 
 def defaults_in_force(model: type[BaseModel], root: str, words: Sequence[str]) -> Tree:
-    """The tree that these words lead to; that of no words if they are wrong, so that help is always given.
+    """The tree that these words lead to. Wrong ones are left out, so that help is always given.
 
     Words that are no settings, such as the pictures of `fooling classify`, do not matter.
     """
-    try:
-        return collect([word for word in words if "=" in word or word.endswith((".yaml", ".yml"))], model, root, partial=True)
-    except UserError:
-        return collect([], model, root)
+    tree, sound = collect([], model, root), list[str]()
+    for word in words:
+        if "=" in word or word.endswith((".yaml", ".yml")):
+            with suppress(UserError):
+                tree = collect([*sound, word], model, root, partial=True)
+                sound.append(word)
+    return tree
 
 
 def sections(known: Collection[str], chosen: Tree) -> Iterator[tuple[str, list[str]]]:

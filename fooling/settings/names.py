@@ -7,7 +7,6 @@ Records made before each search and each kind of classifier had its own class of
 import types
 import typing
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -15,10 +14,9 @@ import yaml
 from pydantic import BaseModel
 
 from fooling.errors import UserError
-from fooling.settings.files import BROKEN, PRESET, Loader, Tree
+from fooling.settings.files import BROKEN, PRESET, Loader, Tree, nearest
 
 HELP = "--help lists all settings"
-NEAR = 0.7  # how alike a suggestion is (difflib's ratio)
 ALIASES = {"target": "digit"}
 
 
@@ -88,7 +86,7 @@ def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
         raise UserError(f"{where}{key}: expected a longer name, one of {' or '.join(ends)}, got {key!r}")
     groups = [name.removesuffix(".name") for name in known if name.endswith(".name")]
     short = {name.rsplit(".", 1)[-1]: name for name in reversed(list(known)) if not name.endswith(".name")}
-    near = get_close_matches(key, [*known, *short, *groups], 1, NEAR)
+    near = nearest(key, [*known, *short, *groups])
     hint = f": did you mean {short.get(near[0], near[0])}?" if near else ""
     raise UserError(f"{where}unknown setting {key!r}{hint} ({HELP})")
 

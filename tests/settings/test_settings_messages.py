@@ -115,7 +115,7 @@ FILES: list[tuple[str, list[str]]] = [
     ("search: {popluation: 3}", ["'search.popluation'"]),
     ("search: {population: 1}", ["search.population: expected 2 or more, got 1"]),
     ("search: {climb: target}", ["search.climb: expected search=ascent or dream, got search=ga"]),
-    ("prior: nonsense", ["prior: expected", "got nonsense", "none"]),
+    ("prior: nonsense", ["prior: expected", "none", "got nonsense"]),
     ("digit: !!python/object:os.system {}", ["malformed YAML"]),
     ("search: &a {population: *a}", ["line 1", "malformed YAML", "aliases"]),
     ("seed: !!timestamp x", ["malformed YAML"]),
