@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.errors import Interrupted, UserError
+from fooling.kernels.numba.compile import working_time
 from fooling.kernels.reference.penalties import confidence, target_classes
 from fooling.kernels.tables import Flags, Floats
 from fooling.records.record import Record
@@ -226,15 +227,15 @@ class Clock:
 
     def __init__(self) -> None:
         self.before = 0.0
-        self.started = self.saved = time.perf_counter()
+        self.started, self.saved = working_time(), time.perf_counter()
 
     def resume(self, history: History) -> None:
         """Adds the seconds up to the checkpoint."""
         self.before = float(history.history[-1, COLUMNS.index("seconds")])
 
     def seconds(self) -> float:
-        """Seconds of search so far."""
-        return self.before + time.perf_counter() - self.started
+        """Seconds of search so far; compilation does not count."""
+        return self.before + working_time() - self.started
 
     def due(self) -> bool:
         """Whether a checkpoint is due; if so, the next is due CHECKPOINT_SECONDS later."""

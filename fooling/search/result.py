@@ -35,7 +35,7 @@ class Result:
     changed: npt.NDArray[np.int64]  # [R], evaluations of images that differed from those they were made of
     evaluations_to: npt.NDArray[np.int64]  # [R, 4], to the confidences .9, .99, .999, .9999; −1 where never reached
     generations: int  # of the longest run
-    seconds: float  # of search, compilation included
+    seconds: float  # of search, without compilation
     passes: npt.NDArray[np.float64]  # [R, passes, AT_PASS], of gradient searches; −1 where never passed; of others [R, 0, …]
     own: dict[str, npt.NDArray[Any]]  # [R] each, what the search measures of its images
     history: dict[str, npt.NDArray[np.float64]]  # [lines] each: the columns of metrics.jsonl

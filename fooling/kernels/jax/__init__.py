@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax.monitoring
 from jax import Array
 
 from fooling.kernels.jax.network import dense_scores, network_sums
@@ -18,6 +19,7 @@ from fooling.kernels.jax.penalties import (
     variogram_term,
     weighted_sum,
 )
+from fooling.kernels.numba.compile import COMPILATION
 
 __all__ = [
     "PENALTIES",
@@ -40,3 +42,12 @@ PENALTIES: dict[str, Callable[..., Array]] = {
     "regional": regional_term,
     "eigen": eigen_term,
 }
+
+
+def add_compilation(event: str, seconds: float, **_about: object) -> None:
+    """Counts the time in which JAX compiles a program as compilation."""
+    if event.startswith("/jax/core/compile/"):
+        COMPILATION.add(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(add_compilation)

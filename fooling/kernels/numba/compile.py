@@ -9,13 +9,16 @@ import logging
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import numba
+from numba.core.event import Event, Listener, register
 from threadpoolctl import ThreadpoolController
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -104,6 +107,49 @@ def jit_part(function: Function) -> Function:
 def jit_inline(function: Function) -> Function:
     """`jit_part` that LLVM must put into the loops that call it, which can then become vectors."""
     return jit(function, part=True, inline=True)
+
+
+class Compilation(Listener):
+    """The seconds in which kernels were compiled, in whatever thread: no clock of a search counts them."""
+
+    def __init__(self) -> None:
+        self.lock, self.running, self.begun, self.total = Lock(), 0, 0.0, 0.0
+
+    def on_start(self, event: Event) -> None:
+        """A kernel, which may compile others meanwhile."""
+        del event
+        with self.lock:
+            if not self.running:
+                self.begun = time.perf_counter()
+            self.running += 1
+        logging.getLogger("fooling.compilation").info("kernels are compiled")
+
+    def on_end(self, event: Event) -> None:
+        """A kernel is ready."""
+        del event
+        with self.lock:
+            self.running -= 1
+            if not self.running:
+                self.total += time.perf_counter() - self.begun
+
+    def add(self, seconds: float) -> None:
+        """Seconds in which another compiler ran."""
+        with self.lock:
+            self.total += seconds
+
+    def seconds(self) -> float:
+        """So far."""
+        with self.lock:
+            return self.total + (time.perf_counter() - self.begun if self.running else 0.0)
+
+
+COMPILATION = Compilation()
+register("numba:compile", COMPILATION)  # type: ignore[no-untyped-call]
+
+
+def working_time() -> float:
+    """Seconds of a clock that stands still while kernels are compiled."""
+    return time.perf_counter() - COMPILATION.seconds()
 
 
 LARGEST_SLICE = 16384  # candidates
