@@ -19,9 +19,10 @@ from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
 from fooling.errors import UserError
-from fooling.plots import draw_pictures, record_files
+from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
+from fooling.records.ownership import strings
 from fooling.records.record import Record, recording, versions
-from fooling.records.resume import check_same, identity, refuse_unless_free, version_notes
+from fooling.records.resume import check_same, extension_notes, identity, refuse_unless_free, version_notes
 from fooling.search import Search, part_of
 from fooling.search.job import (
     Job,
@@ -41,10 +42,10 @@ from fooling.search.job import (
     needs_statistics,
     refuse_other_classes,
 )
-from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, run_loop
+from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, Stage, stages
 from fooling.search.pareto_front import record_front
-from fooling.search.result import Result, summary
-from fooling.search.state import History, Metrics
+from fooling.search.result import Result, so_far, summary
+from fooling.search.state import Metrics
 from fooling.settings import dump, load
 from fooling.settings.fields import user_path
 from fooling.settings.names import as_words
@@ -52,6 +53,7 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 Watch = Callable[[Metrics], None]
+LONG_SECONDS = 10.0  # a search that takes longer says so before it starts
 
 
 def prepare(
@@ -99,31 +101,58 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
 
     `success=False`: without success.png, which a sweep draws over all its jobs.
     """
-    if record:
-        record.update(**describe(job) | {"status": "running"} | record.format)
-    search = make_search(job)
     changed = version_notes(record.before, versions()) if record else []
-    notes = [*job.report.notes, *search.notes, *changed]
-    for note in notes:
+    kept = [*changed, *(extension_notes(record.before) if record else [])]
+    if record:
+        state = {"status": "running", "notes": kept, "files": strings(record.before.get("files"))}
+        record.update(**describe(job) | state | record.format | ({"reproducible": "approximate"} if changed else {}))
+    search = make_search(job)
+    notes = [*job.report.notes, *search.notes, *kept]
+    for note in [*notes, *([] if record and record.before else duration_notes(job, search))]:
         progress.note(note)
     if record:
-        record.update(notes=notes, files=[*part_of(search, "files")])
-        record.about |= {"reproducible": "approximate"} if changed else {}
-    history = run_loop(search, job.criteria, record, progress)
+        record.update(notes=notes, files=[*part_of(search, "files"), *record_files()])
+    for stage in stages(search, job.criteria, record, progress):
+        if record and stage.stopped_by is None:
+            save_unfinished(job, stage, record)
     if record is None:
-        return evaluate(job, history, history.images)
-    result = save_result(job, search, history, record, progress)
+        return evaluate(job, stage.history, stage.history.images)
+    record.about |= {"reproducible": "approximate"} if stage.stopped_by == "seconds" else {}
+    record.about["stopped_by"] = stage.stopped_by
+    result = save_result(job, search, stage, record, progress)
     draw_pictures(record.folder, success=success)
     return result
 
 
-def save_result(job: Job, search: Search, history: History, record: Record, progress: Progress) -> Result:
+def duration_notes(job: Job, search: Search) -> list[str]:
+    """How long a search takes that shows whole images, if it is long, by the time that the checks took; no part of a record."""
+    criteria, together = job.criteria, part_of(search, "shown_together")
+    rate = job.report.rate(together * criteria.runs) if together else None
+    each = criteria.first + criteria.last * criteria.population
+    seconds = criteria.runs * each / rate if rate else 0.0
+    if not rate or seconds < LONG_SECONDS:
+        return []
+    about = f"about {rate:,.0f} images/s in the checks, {'' if criteria.stop == 'end' else 'at most '}about {duration(seconds)}"
+    limit = "" if criteria.seconds is None or criteria.seconds > seconds else f"; seconds={criteria.seconds:g} ends it before"
+    return [f"the classifier scores whole images: {about} for {criteria.runs:,} runs of {each:,} images{limit}"]
+
+
+def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
+    """Writes the images so far and their contact sheet; the search goes on, or was interrupted."""
+    record.withdraw()
+    record.show(**so_far(stage, job.criteria, record.save_images(stage.history.images)))
+    draw_contact_sheet(record.folder)
+
+
+def save_result(job: Job, search: Search, stage: Stage, record: Record, progress: Progress) -> Result:
     """Writes the images and what they are worth. Their evaluations are counted apart from those of the search."""
-    files, (job, counted) = record.save_images(history.images), counting(job)
+    record.withdraw()
+    files, (job, counted) = record.save_images(stage.history.images), counting(job)
     try:
         part_of(search, "save_extras")(record, counted)
-        result = evaluate(job, history, record.read_images(files), str(record.folder))
+        result = evaluate(job, stage.history, record.read_images(files), str(record.folder))
     except UserError as error:  # of an external classifier
+        record.show(**so_far(stage, job.criteria, files))
         raise UserError(f"{error}{RESUME_HINT}") from error
     plausibility, note = compare_with_real(job, result.images)
     if note:
@@ -131,7 +160,6 @@ def save_result(job: Job, search: Search, history: History, record: Record, prog
         progress.note(note)
     if result.front:
         result = replace(result, front=record_front(record, result.front, job.objective))
-    record.about["files"] += record_files()
     record.update(**plausibility, valuation_evaluations=counted.evaluations, **summary(result, files))
     return result
 
@@ -140,10 +168,9 @@ def record_job(job: Job, folder: Path, progress: Progress = SILENT, *, success: 
     """Runs one job in a record folder: a new one, or one that its settings resume or overwrite."""
     settings, config = job.settings, dump(job.settings)
     refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
-    if settings.resume:
-        check_same(folder, config, job.fingerprints)
-    with recording(folder, config, overwrite=settings.overwrite) as record:
-        record.identity = identity(config, job.fingerprints)
+    extension = check_same(folder, config, job.fingerprints, job.fixed_limits) if settings.resume else ()
+    with recording(folder, config, overwrite=settings.overwrite, extension=extension) as record:
+        record.identity = identity(config, job.fingerprints, job.fixed_limits)
         return run_job(job, record, progress, success=success)
 
 

@@ -8,10 +8,10 @@ from builders import random_network, random_statistics
 
 from fooling.kernels.tables import draw_table
 from fooling.search.genetic import GeneticParams
-from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective, make_objective
 from fooling.search.prior import TermTargets
 from fooling.search.state import State
+from fooling.search.stopping import StoppingCriteria
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
 ALL = {**WEIGHTS, "regional": 0.5, "eigen": 0.001}  # of random images it is large, and mutation rates follow the cost

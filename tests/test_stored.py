@@ -150,7 +150,7 @@ def test_a_finished_record_is_repeated_by_its_settings(stored: Path, name: str) 
         assert np.array_equal(result.images, images_of(name))
         assert of_file(Path("again")) == of_file(Path(name))
     then, now = read(f"{name}/run.json"), read("again/run.json")
-    new = ("files", "checkpoint_format")
+    new = ("files", "checkpoint_format", "stopped_by")
     left_out = ("versions", "seconds", "evaluations_per_second", *new)
     assert [key for key in then if key not in left_out] == [key for key in now if key not in left_out]
     assert {key: then[key] for key in then if key.endswith("fingerprint")} == {

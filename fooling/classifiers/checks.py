@@ -6,7 +6,7 @@ is it on the data at hand?
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,16 @@ class ClassifierReport:
     about: Mapping[str, Any]  # for run.json
     notes: tuple[str, ...]  # for the user
     evaluations: int  # images that the checks scored
+    seconds: Mapping[int, float] = field(default_factory=dict)  # of the shortest call, by its number of images
+
+    def rate(self, images: int) -> float | None:
+        """Images per second in calls of so many; larger calls than those of the checks are taken to be as fast as these."""
+        if not self.seconds:
+            return None
+        sizes = sorted(self.seconds)
+        each = {n: min(self.seconds[m] / m for m in sizes if m <= n) for n in sizes}  # the first call of a size may compile
+        size = min(max(images, sizes[0]), sizes[-1])
+        return size / max(float(np.interp(size, sizes, [n * each[n] for n in sizes])), 1e-9)
 
 
 def check_classifier(classifier: Classifier, images: Bytes | None = None) -> CheckResult:
@@ -220,7 +230,7 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
         about["accuracy_otherwise"] = {row.settings or row.preprocessing: row.share for row in rows[1:]}
         notes += [note for note in accuracy_notes(rows, result.output) if note not in notes]
     evaluations = counting.evaluations + sum(len(row.labels) for row in rows if row.scored)
-    return ClassifierReport(result, about, tuple(notes), evaluations)
+    return ClassifierReport(result, about, tuple(notes), evaluations, counting.seconds)
 
 
 def accuracy_notes(rows: Sequence[Accuracy], output: str) -> tuple[str, ...]:

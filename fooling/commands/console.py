@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -14,12 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from fooling.errors import INTERRUPTED, TERMINATED, folded, handle_signals, restore_signals
-from fooling.search.loop import StoppingCriteria
+from fooling.plots import duration
 from fooling.search.state import Metrics
+from fooling.search.stopping import StoppingCriteria
 
 ProgressCallback = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 REFRESH_SECONDS = 0.2
-PLAIN_SECONDS = 5.0  # between lines where there is no terminal
+PLAIN_SECONDS = 5.0  # between lines where there is no terminal …
+PLACE_SECONDS = 30.0  # … and of one job among many
+LONG_SECONDS = 10.0  # a job that takes longer says when it ends
 WAIT_SECONDS = 1.0  # before a bar appears: what is done sooner needs none
 
 
@@ -49,6 +53,30 @@ class InterruptHandler:
         return self.code != 0
 
 
+class RemainingTime:
+    """When a job will be over, from how long its latest generations took; the first, which are compiled, do not count."""
+
+    def __init__(self, criteria: StoppingCriteria) -> None:
+        self.last, self.seconds, self.is_most = criteria.last, criteria.seconds, criteria.stop != "end"
+        self.marks: deque[tuple[float, float]] = deque(maxlen=50)  # time and generation, REFRESH_SECONDS apart
+
+    def observe(self, metrics: Metrics) -> None:
+        """Notes a generation."""
+        now = time.perf_counter()
+        if metrics["generation"] and (not self.marks or now - self.marks[-1][0] >= REFRESH_SECONDS):
+            self.marks.append((now, metrics["generation"]))
+
+    def text(self, metrics: Metrics) -> str:
+        """As in "about 3 min left"; '' where nothing is known yet, or all of it takes less than LONG_SECONDS."""
+        if len(self.marks) < 2 or not metrics["running"]:
+            return ""
+        (begun, first), (now, generation) = self.marks[0], self.marks[-1]
+        left = (self.last - metrics["generation"]) * (now - begun) / (generation - first)
+        left = left if self.seconds is None else min(left, max(0.0, self.seconds - metrics["seconds"]))
+        most = "at most " if self.is_most else ""
+        return f"  {most}about {duration(left)} left" if left + metrics["seconds"] >= LONG_SECONDS else ""
+
+
 class ProgressDisplay:
     """The `Progress` of one job on the console: `with ProgressDisplay(…) as display: run_job(job, record, display)`.
 
@@ -66,7 +94,7 @@ class ProgressDisplay:
     ) -> None:
         self.console, self.title, self.signals, self.quiet, self.place = console, title, signals, quiet, place
         self.runs, self.last = criteria.runs, criteria.last
-        self.updated = -np.inf
+        self.updated, self.begun, self.remaining = -np.inf, time.perf_counter(), RemainingTime(criteria)
         self.live: Live | None = None
 
     def __enter__(self) -> "ProgressDisplay":
@@ -91,15 +119,18 @@ class ProgressDisplay:
 
     def observe(self, metrics: Metrics) -> None:
         """Shows a generation, now and then."""
-        now = time.perf_counter()
-        final = metrics["running"] == 0
-        if self.quiet or (not final and now - self.updated < (REFRESH_SECONDS if self.live else PLAIN_SECONDS)):
+        self.remaining.observe(metrics)
+        now, final = time.perf_counter(), metrics["running"] == 0
+        pause = REFRESH_SECONDS if self.live else PLACE_SECONDS if self.place else PLAIN_SECONDS
+        if self.quiet or (not final and now - self.updated < pause):
+            return
+        if self.place and not self.live and (final or now - self.begun < LONG_SECONDS):
             return
         self.updated = now
-        line = self.line(metrics)
+        line = self.line(metrics) + self.remaining.text(metrics)
         if self.live:
             self.live.update(Text(line), refresh=True)
-        elif not self.place:
+        else:
             self.console.print(Text(line), soft_wrap=True)
 
     def stop_requested(self) -> bool:
@@ -178,14 +209,18 @@ def progress(console: Console, quiet: bool) -> Iterator[ProgressCallback]:
 
 def plain(console: Console) -> ProgressCallback:
     """A line every few seconds."""
-    shown = time.perf_counter()
+    shown, first = time.perf_counter(), ("", 0.0, 0)  # what, when and how much was done first
 
     def watch(what: str, done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal shown, first
         now = time.perf_counter()
+        if what != first[0]:
+            first = (what, now, done)
         if now - shown >= PLAIN_SECONDS:
             shown = now
-            console.print(f"{what}: {done:,} of {total:,}", soft_wrap=True, highlight=False)
+            _, begun, before = first
+            left = f", about {duration((total - done) * (now - begun) / (done - before))} left" if done > before else ""
+            console.print(f"{what}: {done:,} of {total:,}{left}", soft_wrap=True, highlight=False)
 
     return watch
 

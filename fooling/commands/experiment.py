@@ -74,11 +74,12 @@ class Experiment:
             refuse_unless_free(user_path(settings.out), kind, self.typed, **options)
         plan, console = self.plan(settings, words), Console(highlight=False)
         config = dump(settings, self.typed, plan.written)
-        folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name)
+        fixed = {name: reason for entry in plan.entries for name, reason in entry.job.fixed_limits.items()}
+        folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name, fixed)
         refuse_unless_free(folder, kind, self.typed, **options)
         if begun:
-            check_same(folder, config, plan.entries[0].job.fingerprints if alone else {})
-            if status_of(folder) == "done":
+            extension = check_same(folder, config, plan.entries[0].job.fingerprints if alone else {}, fixed)
+            if status_of(folder) == "done" and not extension:
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
                 return 0
         elif settings.resume:

@@ -25,8 +25,8 @@ from fooling.records.record import load_checkpoint, read_images, read_run, statu
 from fooling.records.resume import check_same, identity
 from fooling.run import prepare, record_job, with_objects
 from fooling.search.job import Job, class_list, evaluate, shape_and_labels
-from fooling.search.loop import restore
 from fooling.search.result import Result
+from fooling.search.state import restore
 from fooling.settings import dump, load, without_secrets
 from fooling.settings.experiments import DamageSettings, MeanSettings
 from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
@@ -77,15 +77,16 @@ def run_entry(
 
 
 def read_result(job: Job, folder: Path) -> Result | None:
-    """The result of a finished job, from its record; None if it is not to be resumed or has not finished."""
+    """The result of a finished job, from its record; None if it is not to be resumed, has not finished, or goes on further."""
     if not job.settings.resume or kind_of(folder) != "job" or status_of(folder) != "done":
         return None
     config = dump(job.settings)
-    check_same(folder, config, job.fingerprints)
-    saved = load_checkpoint(folder, identity(config, job.fingerprints))
+    if check_same(folder, config, job.fingerprints, job.fixed_limits):
+        return None
+    saved = load_checkpoint(folder, identity(config, job.fingerprints, job.fixed_limits))
     if saved is None:
         return None
-    history, _ = restore(saved, job.criteria)
+    history, _ = restore(saved, job.criteria.runs, job.criteria.last)
     return evaluate(job, history, read_images(folder, image_names(len(history.images))), str(folder))
 
 

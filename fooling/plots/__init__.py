@@ -22,6 +22,11 @@ def draw_pictures(folder: Path, *, success: bool = True) -> None:
     import_module(RECORD).draw_pictures(folder, success=success)
 
 
+def draw_contact_sheet(folder: Path) -> None:
+    """Draws the contact sheet of one record, finished or not."""
+    import_module(RECORD).draw_contact_sheet(folder)
+
+
 def draw_sweep(parent: Path, names: Sequence[str]) -> None:
     """Draws the contact sheet and success.png over all jobs of a sweep: the records `names` in `parent`."""
     import_module(RECORD).draw_sweep(parent, names)
@@ -32,6 +37,13 @@ def percent(confidence: float) -> str:
     if confidence > 0.9999:
         return "> 99.99 %"
     return f"{math.floor(round(confidence * 1e4, 3)) / 100:.2f} %"  # 0.57 · 10⁴ is 5699.999… in floating point
+
+
+def duration(seconds: float) -> str:
+    """A time in a unit that fits: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def whole_percent(share: float) -> str:

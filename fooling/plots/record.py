@@ -18,6 +18,7 @@ from fooling.plots.style import INK, LABEL, PALE, SMALL, label_axes, legend, log
 from fooling.records.files import png, write_atomically
 from fooling.records.record import load_checkpoint, read_image, read_images, read_run
 from fooling.search.pareto_front import FRONT
+from fooling.search.result import AFTER_GENERATION
 from fooling.search.state import FEEDBACK
 
 Run = Mapping[str, Any]  # run.json
@@ -198,8 +199,9 @@ def draw_contact_sheet(folder: Path) -> None:
 
 
 def title_of(run: Run) -> str:
-    """What the images of a record are: classifier, target and the settings in brief."""
-    return f"{run['classifier']}, target {run['digit']}, {settings_in_brief(run)}"
+    """What the images of a record are: classifier, target and the settings in brief; of a job that goes on, how far it is."""
+    unfinished = f": unfinished, after generation {run[AFTER_GENERATION]:,}" if AFTER_GENERATION in run else ""
+    return f"{run['classifier']}, target {run['digit']}, {settings_in_brief(run)}{unfinished}"
 
 
 def caption_of(entry: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ STATUS_FILES = {SWEEP: "sweep", EXPERIMENT: "experiment", RUN: "job"}  # each wi
 COMMANDS = ("fooling ", "python -m fooling")  # how the `command` of a status file begins
 STATUSES = ("running", "done", "interrupted", "failed")
 COMMON = (METRICS, CHECKPOINT, CONFIG, *STATUS_FILES)  # the files of every record; the last are removed last
+EXTENDED = "extended: "  # how the note begins that says which limits of a job were raised
 SPARE = f"{TEMPORARY}spare"  # holds room for the status on a full disk
 PART = re.compile(rf"{re.escape(TEMPORARY)}(?:\d+-)?(.+)")  # a file that is being written, of a process
 IMAGE = re.compile(r"\d{4,}\.png")
@@ -107,15 +108,33 @@ def files_of(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
     """The files of a record, then the folders that held them; its status file is the last."""
     entries = about.get("images")
     named = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    patterns = [*strings(about.get("files")), *strings(named)]
-    for pattern in patterns:
-        if Path(pattern).is_absolute() or {"..", "*", "**"} & set(Path(pattern).parts):
-            raise UserError(f"out={folder}: its status file names {pattern}, which is not of a record; give another folder")
-    found = [*images_of(folder, about.get("runs")), *(path for name in dict.fromkeys(patterns) for path in folder.glob(name))]
+    found = [*images_of(folder, about.get("runs")), *matching(folder, [*strings(about.get("files")), *strings(named)])]
     found += [path for place in found if place.is_dir() for path in place.glob("*-*.png")]  # records of before named folders
     yield from (path for path in found if not path.is_dir())
     yield from sorted({path if path.is_dir() else path.parent for path in found} - {folder}, reverse=True)
     yield from (folder / name for name in COMMON)
+
+
+def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """The files in a record that its status file names. Raises UserError for a name that is not of a record."""
+    for pattern in patterns:
+        if Path(pattern).is_absolute() or {"..", "*", "**"} & set(Path(pattern).parts):
+            raise UserError(f"out={folder}: its status file names {pattern}, which is not of a record; give another folder")
+    return [path for name in dict.fromkeys(patterns) for path in folder.glob(name)]
+
+
+def reopen(folder: Path, about: dict[str, Any], extension: Sequence[str]) -> dict[str, Any]:
+    """A finished job whose limits are raised is no longer finished: its pictures go, of images that will be others.
+
+    → its status file, which has a note.
+    """
+    note = EXTENDED + ", ".join(extension)
+    about = {**about, "status": "running", "notes": list(dict.fromkeys([*strings(about.get("notes")), note]))}
+    write_json(folder / RUN, about)
+    for path in matching(folder, strings(about.get("files"))):
+        if path.is_file() and path.suffix in (".png", ".webp", ".json"):
+            path.unlink()
+    return about
 
 
 def strings(value: Any) -> list[str]:

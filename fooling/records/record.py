@@ -19,7 +19,18 @@ from fooling.data.npz import read_arrays
 from fooling.errors import LONGEST_MESSAGE, Interrupted, UserError, printable
 from fooling.kernels.tables import Bytes
 from fooling.records.files import locked, os_errors, png, read_json, sync_files, write_atomically, write_json
-from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN, SPARE, clear, image_names, read_status, remove_parts
+from fooling.records.ownership import (
+    CHECKPOINT,
+    CONFIG,
+    METRICS,
+    RUN,
+    SPARE,
+    clear,
+    image_names,
+    read_status,
+    remove_parts,
+    reopen,
+)
 
 FORMAT = 1  # of checkpoints
 ANEW = "overwrite=true starts the job anew"
@@ -34,6 +45,7 @@ class Record:
         self.folder, self.status_file = folder, status_file
         self.about: dict[str, Any] = {}  # the content of the status file
         self.before: dict[str, Any] = {}  # that of the status file when a record is opened to go on
+        self.passing: tuple[str, ...] = ()  # keys of images that later ones replace
         self.identity = ""  # of the job, see `records.resume.identity`: a checkpoint of another one is refused
 
     @property
@@ -45,6 +57,18 @@ class Record:
         """Adds keys to the status file and writes it."""
         self.about.update(about)
         write_json(self.folder / self.status_file, self.about)
+
+    def show(self, **about: Any) -> None:
+        """Adds keys on images that later ones replace; `withdraw` removes them before that."""
+        self.passing = tuple(about)
+        self.update(**about)
+
+    def withdraw(self) -> None:
+        """Removes what was shown: run.json never describes other images than those that lie there."""
+        if self.passing:
+            self.about = {name: value for name, value in self.about.items() if name not in self.passing}
+            self.passing = ()
+            self.update()
 
     def add_metrics(self, row: Mapping[str, float]) -> None:
         """Appends a line to metrics.jsonl and flushes it."""
@@ -165,12 +189,19 @@ def versions() -> dict[str, str]:
 
 @contextlib.contextmanager
 def recording(
-    folder: Path, config: str, status_file: str = RUN, *, overwrite: bool = False, about: dict[str, Any] | None = None
+    folder: Path,
+    config: str,
+    status_file: str = RUN,
+    *,
+    overwrite: bool = False,
+    about: dict[str, Any] | None = None,
+    extension: Sequence[str] = (),
 ) -> Iterator[Record]:
     """Opens a record folder, new or to go on in; its status file says how the block ends: done, interrupted or failed.
 
     `config` is the content of config.yaml, `about` the first content of the status file. `overwrite` removes the record that
-    is there. Nobody else can write to the folder meanwhile. Raises UserError if it is locked or cannot be written to.
+    is there; `extension` are limits of its job that are raised. Nobody else can write to the folder meanwhile. Raises UserError
+    if it is locked or cannot be written to.
     """
     with os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +212,8 @@ def recording(
             clear(folder, keep=(CONFIG, status_file) if about is not None else (CONFIG,))
         else:
             record.before = read_status(folder)
+        if extension:
+            record.before = reopen(folder, record.before, extension)
         with spare_room(folder) as spare:
             if about is not None:
                 record.update(status="running", **about)

@@ -10,7 +10,7 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.records.files import fresh_folder
-from fooling.records.ownership import CHECKPOINT, CONFIG, kind_of, read_status, strings
+from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, strings
 from fooling.records.record import read_run, status_of
 from fooling.settings import PLACES, without_secrets
 from fooling.settings.fields import user_path
@@ -20,26 +20,31 @@ from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 
 OTHER_VERSIONS = "resumed with other versions"
+NONE_FIXED: Mapping[str, str] = {}
 RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
 FREE = ("engine.threads", "engine.scoring", "quiet", *OF_SERVERS)
+LIMITS = ("search.generations", "budget", "seconds")  # may be raised on resuming, where a search does not depend on them
+Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
 
 
-def choose_folder(out: str | None, resume: bool, config: str, name: str) -> tuple[Path, bool]:
+def choose_folder(
+    out: str | None, resume: bool, config: str, name: str, fixed: Mapping[str, str] = NONE_FIXED
+) -> tuple[Path, bool]:
     """The record folder of a command, and whether there is something to resume.
 
-    Without `out`, resuming looks for the newest folder under runs/ with the same settings, by the text of config.yaml;
-    otherwise the folder is a fresh one, called `name` and the time.
+    Without `out`, resuming looks for the newest folder under runs/ with the same settings, by the text of config.yaml, or with
+    lower limits; otherwise the folder is a fresh one, called `name` and the time. `fixed`: see `check_same`.
     """
     if out is not None:
         folder = user_path(out)
         return folder, resume and (folder / CONFIG).exists()
     if resume:
-        same = [folder for folder in newest_first() if holds(folder, config)]
+        same = [folder for folder in newest_first() if holds(folder, config, fixed)]
         if same:
-            return min(same, key=finished), True
+            return min(same, key=lambda folder: (bool(differences(folder, config)), finished(folder))), True
     return fresh_folder(RUNS, f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"), False
 
 
@@ -76,10 +81,11 @@ def newest_first() -> list[Path]:
     return sorted(folders, key=lambda folder: (folder / CONFIG).stat().st_mtime, reverse=True)
 
 
-def holds(folder: Path, config: str) -> bool:
-    """Whether the folder's job is the same; one that cannot be read is not."""
+def holds(folder: Path, config: str, fixed: Mapping[str, str] = NONE_FIXED) -> bool:
+    """Whether the folder's job is the same, or one with lower limits; one that cannot be read is not."""
     try:
-        return not differences(folder, config)
+        other = differences(folder, config)
+        return all(is_raised(name, *values) and name not in fixed for name, values in other.items())
     except UserError:
         return False
 
@@ -89,35 +95,48 @@ def finished(folder: Path) -> bool:
     return status_of(folder) == "done"
 
 
-def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any]) -> None:
+def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, str] = NONE_FIXED) -> Extension:
     """Refuses to resume another job than the one that lies in the folder, or on other weights or statistics.
 
-    `config` is the text of the job's config.yaml.
+    `config` is the text of the job's config.yaml. → the LIMITS that it raises; not those in `fixed`, on which the images up to
+    there depend, each with the reason.
     """
     begun = read_run(folder)
     if not (folder / CONFIG).exists():
         if begun or (folder / CHECKPOINT).exists():
             raise UserError(f"out={folder}: {CONFIG} is missing, so which job was begun is unknown; overwrite=true starts anew")
-        return
+        return ()
     other = differences(folder, config)
-    if other:
-        key, (there, here) = next(iter(other.items()))
-        raise UserError(
-            f"out={folder}: holds a job with other settings ({key} is {there} there, {here} here); "
-            "resume=true needs the same command"
-        )
+    for key, (there, here) in sorted(other.items(), key=lambda item: item[0] in LIMITS):
+        if key in LIMITS and is_raised(key, there, here) and key not in fixed:
+            continue
+        advice = "resume=true needs the same command"
+        if key in LIMITS:
+            advice = f"resume=true cannot raise it: {fixed[key]}" if key in fixed else "resume=true may raise it, not lower it"
+        raise UserError(f"out={folder}: holds a job with other settings ({key} is {there} there, {here} here); {advice}")
+    if other and begun.get("status") == "done" and "stopped_by" not in begun:
+        earlier = "is a finished record of an earlier version, whose checkpoint has no population to go on from"
+        raise UserError(f"out={folder}: {earlier}; overwrite=true starts anew")
     for name, fingerprint in fingerprints.items():
         if begun.get(name, fingerprint) != fingerprint:
             what = name.removesuffix("s").removesuffix("_fingerprint")
             raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
+    return tuple(f"{name} {there} → {here}" for name, (there, here) in other.items())
 
 
-def identity(config: str, fingerprints: Mapping[str, Any]) -> str:
-    """What a job's checkpoints carry: SHA-256 of the settings on which its result depends and of its fingerprints.
+def is_raised(name: str, there: Any, here: Any) -> bool:
+    """Whether a setting is a limit that is higher here; null is none."""
+    numbers = all(isinstance(value, int | float) for value in (there, here) if value is not None)
+    return name in LIMITS and there is not None and numbers and (here is None or here > there)
 
-    `config` is the text of config.yaml.
+
+def identity(config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, str] = NONE_FIXED) -> str:
+    """What a job's checkpoints carry: SHA-256 of the settings on which its images depend and of its fingerprints.
+
+    `config` is the text of config.yaml. LIMITS only count where they are `fixed`: else a longer job continues a shorter one.
     """
-    settings = {name: value for name, value in flat(read_yaml(config)) if name not in FREE}
+    left_out = {*FREE, *LIMITS} - fixed.keys()
+    settings = {name: value for name, value in flat(read_yaml(config)) if name not in left_out}
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -129,6 +148,11 @@ def version_notes(begun: Mapping[str, Any], now: Mapping[str, str]) -> list[str]
     changed = [f"{name} {there[name]} → {number}" for name, number in now.items() if there.get(name, number) != number]
     now_too = f"{OTHER_VERSIONS} ({', '.join(changed)}): images may differ from an uninterrupted run"
     return list(dict.fromkeys([*before, *([now_too] if changed else [])]))
+
+
+def extension_notes(begun: Mapping[str, Any]) -> list[str]:
+    """A line for each time that limits of the record were raised, given its run.json."""
+    return [note for note in strings(begun.get("notes")) if note.startswith(EXTENDED)]
 
 
 def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:

@@ -89,12 +89,20 @@ def no_extras(*args: object) -> None:
     del args
 
 
-# What a search may have besides the parts of `Search`, and what applies where it has none. The first three are of the class.
+def fixes_nothing(settings: RunSettings) -> dict[str, str]:
+    """A longer job begins as a shorter one."""
+    del settings
+    return {}
+
+
+# What a search may have besides the parts of `Search`, and what applies where it has none. The first four are of the class.
 DEFAULTS: Mapping[str, Any] = {
     "statistics_use": draws_levels,  # (settings) → what of the statistics its first images are made of
     "start_image": no_start_image,  # (settings, the classifier's input shape) → StartImage
+    "fixed_limits": fixes_nothing,  # (settings) → {search.generations or budget: why the images up to there depend on it}
     "measure": no_measures,  # (images, target classes, classifier, evaluations) → {name: [R]}, for run.json
     "save_extras": no_extras,  # (record, classifier): writes `files` once the runs have ended
+    "shown_together": 0,  # whole images of each run that one call shows to the classifier; 0: it sees none, or as jax likes
     "files": (),  # names of the files that it adds to the record
 }
 

@@ -23,10 +23,10 @@ from fooling.kernels.reference.penalties import pair_counts, region_count, regio
 from fooling.kernels.tables import RATE_ONE, Bytes, TermTarget, bin_of_level, draw_guide, draw_table, exact_counts
 from fooling.search import Schedule
 from fooling.search.genetic.delta import make_delta_terms, measure
-from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective
 from fooling.search.prior import level_distribution
 from fooling.search.state import Runs, State
+from fooling.search.stopping import StoppingCriteria
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 from fooling.statistics.pca import PrincipalComponents
@@ -78,6 +78,7 @@ class ReferenceAnneal:
 
     notes: tuple[str, ...] = ()
     kernels: Any = reference
+    shown_together = 1
 
     def __init__(self, objective: Objective, params: AnnealingParams) -> None:
         self.objective, self.params = objective, params
@@ -99,6 +100,13 @@ class ReferenceAnneal:
         """One evaluation for the first image of a chain, one for each proposal."""
         search: Any = settings.search
         return Schedule(1, search.proposals, search.generations, minimum_budget=1 + search.proposals)
+
+    @staticmethod
+    def fixed_limits(settings: RunSettings) -> dict[str, str]:
+        """The temperature is 0 at the end of all proposals: a longer chain is warmer from the start."""
+        search: Any = settings.search
+        reason = "the temperatures of search=anneal fall up to the last generation"
+        return dict.fromkeys(("search.generations", "budget"), reason) if search.temperature and search.cooling else {}
 
     def init(self, runs: Runs) -> State:
         """The first image of each chain: its target's grey levels in random order."""
@@ -142,6 +150,7 @@ class NumbaAnneal(ReferenceAnneal):
         )
         self.guides = draw_guide(params.tables)
         self.compiled = compile_objective(objective, params.shape) if scoring == "difference" and not reasons else None
+        self.shown_together = 0 if self.compiled else 1
 
     @classmethod
     def from_settings(

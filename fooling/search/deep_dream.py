@@ -115,6 +115,12 @@ class DeepDream(GradientAscent):
             return replace(ascent, climb="layer", of_digit=True) if LOGITS in shapes else replace(ascent, climb="log")
         return replace(ascent, climb="layer", layer=params.layer, index=layer_index(params, shapes))
 
+    @staticmethod
+    def fixed_limits(settings: RunSettings) -> dict[str, str]:
+        """The steps of a round are shared among its octaves."""
+        del settings
+        return {"search.generations": "search=dream shares the steps of a round among its octaves; search.again adds rounds"}
+
     def smallest(self) -> Side:
         """Height and width of the smallest octave."""
         return self.params.octaves[0]

@@ -17,10 +17,10 @@ from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
 from fooling.records.record import versions
 from fooling.search import Search, StartImage, load_search, part_of
-from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result
 from fooling.search.state import History
+from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
@@ -64,6 +64,13 @@ class Job:
     def has_prior(self) -> bool:
         """Whether there are term targets: not without statistics, nor for digit=any without prior.digit."""
         return bool(self.objective.arguments)
+
+    @property
+    def fixed_limits(self) -> dict[str, str]:
+        """The limits that cannot be raised on resuming, each with the reason."""
+        settings = self.settings
+        fixed: dict[str, str] = part_of(load_search(settings.search.name, settings.engine.name), "fixed_limits")(settings)
+        return fixed
 
     @property
     def fingerprints(self) -> dict[str, Any]:

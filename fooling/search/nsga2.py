@@ -88,7 +88,7 @@ class ReferencePareto:
     kernels: Any = reference
 
     def __init__(self, objective: Objective, params: GeneticParams) -> None:
-        self.objective, self.params = objective, params
+        self.objective, self.params, self.shown_together = objective, params, params.population
         self.weights = np.array([objective.weights[name] for name in ("target", *objective.penalties)])
 
     @classmethod
@@ -186,6 +186,7 @@ class NumbaPareto(ReferencePareto):
     def __init__(self, objective: Objective, params: GeneticParams, threads: int | None = None) -> None:
         super().__init__(objective, params)
         self.engine = NumbaEngine(objective, params, threads, "dense")  # children of a front are far from their parents
+        self.shown_together = self.engine.shown_together
 
     @classmethod
     def from_settings(

@@ -12,12 +12,15 @@ from fooling.classifiers.judges import predict_all
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import ANY, Floats
 from fooling.search import Search, part_of
-from fooling.search.loop import StoppingCriteria, converged
+from fooling.search.loop import Stage
 from fooling.search.objective import Objective
 from fooling.search.pareto_front import ParetoFront, make_front
 from fooling.search.pareto_front import summary as front_summary
 from fooling.search.state import AT_PASS, COLUMNS, MILESTONES, PASSES, History
+from fooling.search.stopping import StoppingCriteria, converged
 from fooling.statistics import Statistics
+
+AFTER_GENERATION = "after_generation"  # key of run.json whose images are those of an unfinished job
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,30 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         **(front_summary(result.front) if result.front else {}),
         "images": [describe(result, i, file) for i, file in enumerate(files)],
     }
+
+
+def so_far(stage: Stage, criteria: StoppingCriteria, files: Sequence[str]) -> dict[str, Any]:
+    """The totals and images of run.json while some runs go on, by the scores of the search: no image is evaluated again."""
+    history = stage.history
+    result = Result(
+        digit="any" if criteria.digit == ANY else criteria.digit,
+        prior_digit=None,
+        images=history.images,
+        scores=history.scores,
+        cost=history.costs,
+        terms={},
+        converged=converged(criteria, history.costs, history.scores),
+        evaluations=history.evaluations,
+        changed=history.changed,
+        evaluations_to=history.reached,
+        generations=stage.generation,
+        seconds=stage.seconds,
+        passes=history.passes,
+        own={},
+        history={},
+        judges={},
+    )
+    return {AFTER_GENERATION: stage.generation, **summary(result, files)}
 
 
 def totals(measures: Mapping[str, npt.NDArray[Any]]) -> dict[str, float | int]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fooling.errors import UserError
 from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Bytes, Floats
 
@@ -84,8 +85,8 @@ class History:
     changed: npt.NDArray[np.int64]  # [R], candidates that differed from those they were made of
     reached: npt.NDArray[np.int64]  # [R, 4], evaluations until each of MILESTONES, −1 while not reached
     passes: npt.NDArray[np.float64]  # [R, len(PASSES), len(AT_PASS)], −1 while not passed; [R, 0, …]: the search has none
-    ended: npt.NDArray[np.bool_]  # [R]
-    populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that have ended; S = 0: not returned
+    ended: npt.NDArray[np.bool_]  # [R], by the criterion `stop`; the others go on, up to the last generation
+    populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that are over; S = 0: not returned
     frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
     frame_generations: npt.NDArray[np.int64]  # [F]
     history: npt.NDArray[np.float64]  # [lines, COLUMNS]
@@ -111,7 +112,7 @@ class History:
 
     @property
     def done(self) -> bool:
-        """Whether every run has ended."""
+        """Whether every run has met the criterion `stop`."""
         return bool(self.ended.all())
 
     def fits(self, runs: int) -> bool:
@@ -149,10 +150,21 @@ class History:
             self.passes[runs] = state.aux["passes"]
 
     def end(self, state: State, ends: npt.NDArray[np.bool_]) -> None:
-        """Marks the runs that end with this state, ends [R]."""
+        """Marks the runs that met the criterion `stop` with this state, ends [R]."""
         self.ended[state.runs[ends]] = True
+        self.keep(state.select_runs(ends))
+
+    def keep(self, state: State) -> None:
+        """Keeps the last selection of the runs of a state, where the search returns it."""
         if self.populations.shape[1]:
-            self.populations[state.runs[ends]] = state.images[ends]
+            self.populations[state.runs] = state.images
+
+    def drop(self, generation: int) -> None:
+        """Removes the last frame and the last line of metrics if they are of this generation."""
+        if len(self.frame_generations) and self.frame_generations[-1] == generation:
+            self.frames, self.frame_generations = self.frames[:-1], self.frame_generations[:-1]
+        if len(self.history) and self.history[-1, 0] == generation:
+            self.history = self.history[:-1]
 
     def film(self, generation: int) -> None:
         """Adds a frame: the runs' images at this generation."""
@@ -175,6 +187,37 @@ class History:
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "History":
         """The history in a checkpoint."""
         return History(**{field.name: saved[f"track_{field.name}"].copy() for field in fields(History)})
+
+
+def restore(saved: Mapping[str, npt.NDArray[Any]], runs: int, last: int) -> tuple[History, State]:
+    """History and state in a checkpoint of a job of so many runs, up to generation `last`. Raises UserError for another job."""
+    advice = "overwrite=true starts the job anew"
+    try:
+        history, state = History.restore(saved), State.restore(saved)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the checkpoint is not one of this program ({error}); {advice}") from error
+    fits = (
+        history.fits(runs)
+        and np.array_equal(np.flatnonzero(~history.ended), state.runs)
+        and len(state.runs) == len(state.images) == len(state.costs) == len(state.scores)
+        and state.images.shape[2:] == history.images.shape[1:]
+    )
+    if not fits:
+        raise UserError(f"the checkpoint is not one of this job: its arrays are of other sizes; {advice}")
+    for name, values, kind, least, largest in (
+        ("state_images", state.images, np.uint8, 0, 255),
+        ("state_costs", state.costs, np.float32, 0, np.inf),
+        ("state_scores", state.scores, np.float32, 0, 1),
+        ("track_images", history.images, np.uint8, 0, 255),
+        ("track_scores", history.scores, np.float32, 0, 1),
+        ("track_evaluations", history.evaluations, np.int64, 0, np.inf),
+        ("state_generation", np.int64(state.generation), np.int64, 0, last),
+    ):
+        array: npt.NDArray[Any] = np.asarray(values)
+        if array.dtype != kind or not np.isfinite(array).all() or ((array < least) | (array > largest)).any():
+            expected = f"{np.dtype(kind)} from {least:g} to {largest:g}"
+            raise UserError(f"the checkpoint is damaged: {name}: expected {expected}, finite; {advice}")
+    return history, state
 
 
 def as_row(line: npt.NDArray[np.float64]) -> Metrics:

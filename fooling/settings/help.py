@@ -21,7 +21,7 @@ INDENT = " " * 6
 MANY = 10  # choices that are still listed behind the =
 UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
 SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
-    "Stopping": ("budget", "threshold", "tol", "stop"),
+    "Stopping": ("budget", "seconds", "threshold", "tol", "stop"),
     "Output": ("out", "resume", "overwrite", "quiet"),
 }
 TITLES = {  # groups, in the order of the help

@@ -230,6 +230,11 @@ class RunSettings(SettingsModel):
     runs: Int = Field(ge=1, le=1_000_000, description="number of independent runs, one image each")
     seed: Seed = Field(description="random seed; the same seed gives the same images")
     budget: Int | None = Field(ge=2, description="maximum classifier evaluations per run; null = no limit")
+    seconds: Float | None = Field(
+        gt=0,
+        description="maximum seconds of search per job, interruptions left out: its runs end with the generation that passes "
+        "them; null = no limit",
+    )
     threshold: Float = Field(
         gt=0, le=1, description="a run succeeds at this confidence, if the target also has the largest score"
     )
@@ -239,7 +244,10 @@ class RunSettings(SettingsModel):
         "no longer changes"
     )
     out: Text | None = Field(description="record folder, or parent folder of a sweep; null = a new one under runs/")
-    resume: Bool = Field(description="resume an interrupted run of the same command")
+    resume: Bool = Field(
+        description="resume an interrupted run of the same command; search.generations, budget and seconds may be larger, and "
+        "a finished run goes on up to them"
+    )
     overwrite: Bool = Field(description="replace the record in out")
     quiet: Bool = Field(description="print errors only")
     judges: Names = Field(description="held-out classifiers that evaluate the finished images; names or files, [a,b]")

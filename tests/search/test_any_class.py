@@ -18,8 +18,8 @@ from fooling.records.record import read_images, read_run
 from fooling.run import prepare
 from fooling.search.annealing import compile_objective
 from fooling.search.job import digits, make_search
-from fooling.search.loop import StoppingCriteria
 from fooling.search.objective import TERMS
+from fooling.search.stopping import StoppingCriteria
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics

@@ -14,8 +14,9 @@ from fooling.kernels.reference import penalties as reference
 from fooling.search import DEFAULTS, SEARCHES, load_search, part_of
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import converged, run_loop, success
+from fooling.search.loop import run_loop
 from fooling.search.state import History, State
+from fooling.search.stopping import converged, success
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
 

@@ -44,10 +44,10 @@ PENALTIES: dict[str, Callable[..., Array]] = {
 }
 
 
-def add_compilation(event: str, seconds: float, **_about: object) -> None:
+def add_compilation(event: str, duration_secs: float, **_about: str | int) -> None:
     """Counts the time in which JAX compiles a program as compilation."""
     if event.startswith("/jax/core/compile/"):
-        COMPILATION.add(seconds)
+        COMPILATION.add(duration_secs)
 
 
 jax.monitoring.register_event_duration_secs_listener(add_compilation)

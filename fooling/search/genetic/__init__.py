@@ -117,7 +117,7 @@ class ReferenceEngine:
     schedule = staticmethod(schedule)
 
     def __init__(self, objective: Objective, params: GeneticParams) -> None:
-        self.objective, self.params = objective, params
+        self.objective, self.params, self.shown_together = objective, params, params.population
 
     @classmethod
     def from_settings(

@@ -67,6 +67,7 @@ class NumbaEngine:
         self.slices = ThreadSlices(threads)
         self.terms = make_delta_terms(objective)
         self.external = not any(term.name == SCORES for term in self.terms)
+        self.shown_together = params.population if self.external else 0
         self.columns = [0 if term.name == SCORES else 1 + objective.penalties.index(term.name) for term in self.terms]
         self.limit = min(int(np.prod(params.shape)) // 8, MAX_CHANGES) if scoring == "difference" else -1
         self.notes = self.describe()

@@ -1,0 +1,93 @@
+"""When runs end, and which of them have succeeded."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fooling.errors import UserError
+from fooling.kernels.reference.penalties import confidence, target_classes
+from fooling.kernels.tables import Flags, Floats
+from fooling.search import load_search
+from fooling.search.state import State
+from fooling.settings.schema import RunSettings
+
+SETTLED = 10  # generations in which no pixel's grey level changes, until a run is settled
+
+
+@dataclass(frozen=True)
+class StoppingCriteria:
+    """When runs end and what they return."""
+
+    runs: int
+    first: int  # evaluations of a run in generation 0 …
+    population: int  # … and in each later one
+    last: int  # the last generation
+    stop: Literal["end", "threshold", "tol", "settled"]
+    threshold: float  # confidence
+    tol: float | None  # cost
+    returns: Literal["best", "worst"]  # of the last selection, for a run that went to the end
+    digit: int  # the target class, or kernels.tables.ANY
+    whole: bool = False  # whether a run returns all of its last selection
+    flat: tuple[float, float] | None = None  # the target's score, and its noise, where all images of the checks get the same
+    round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
+    limit: Literal["generations", "budget"] = "generations"  # the setting that `last` is from
+    seconds: float | None = None  # of search, of all runs together: the generation that passes them is the last
+
+    @staticmethod
+    def from_settings(settings: RunSettings, digit: int) -> "StoppingCriteria":
+        """The criteria for runs with the target class `digit`. A control runs to the end; a budget is never exceeded."""
+        schedule = load_search(settings.search.name, settings.engine.name).schedule(settings)
+        last, budget = schedule.last, settings.budget
+        if budget is not None:
+            if budget < schedule.minimum_budget:
+                raise UserError(f"budget: expected at least {schedule.minimum_budget}, got {budget}")
+            last = min(last, (budget - schedule.first) // schedule.population)
+        limit: Literal["generations", "budget"] = "budget" if last < schedule.last else "generations"
+        return StoppingCriteria(
+            runs=settings.runs,
+            first=schedule.first,
+            population=schedule.population,
+            last=last,
+            stop="end" if settings.control else settings.stop,
+            threshold=settings.threshold,
+            tol=settings.tol,
+            returns=schedule.returns,
+            digit=digit,
+            whole=schedule.whole,
+            round=schedule.round,
+            limit=limit,
+            seconds=settings.seconds,
+        )
+
+
+def ended_runs(criteria: StoppingCriteria, state: State) -> Flags:
+    """Which runs of the state meet the criterion `stop`, [R]."""
+    if criteria.stop == "tol" and criteria.tol is not None:
+        return np.asarray(state.costs[:, 0] < criteria.tol)
+    if criteria.stop == "threshold":
+        return success(state.scores[:, 0], criteria.digit, criteria.threshold)
+    if criteria.stop == "settled" and "still" in state.aux:
+        return np.asarray(state.aux["still"] >= SETTLED)
+    return np.zeros(len(state.runs), dtype=np.bool_)
+
+
+def success(scores: Floats, digit: int, threshold: float) -> Flags:
+    """Confidence ≥ threshold and the target class is the arg-max: scores [N, K] → [N]."""
+    is_largest = scores.argmax(axis=1) == target_classes(scores, digit)
+    return np.asarray((confidence(scores, digit) >= np.float32(threshold)) & is_largest)
+
+
+def converged(criteria: StoppingCriteria, costs: Floats, scores: Floats) -> Flags:
+    """With `tol`: cost < tol; otherwise success, which a score that no image changes is not. Costs [N], scores [N, K] → [N]."""
+    if criteria.tol is not None:
+        return np.asarray(costs < criteria.tol)
+    return success(scores, criteria.digit, criteria.threshold) & ~unchanged(criteria, scores)
+
+
+def unchanged(criteria: StoppingCriteria, scores: Floats) -> Flags:
+    """Whether the target's score is the one that all images of the checks get: scores [N, K] → [N]."""
+    if criteria.flat is None:
+        return np.zeros(len(scores), dtype=np.bool_)
+    score, noise = criteria.flat
+    return np.asarray(np.abs(confidence(scores, criteria.digit) - np.float32(score)) <= noise)
