@@ -18,6 +18,7 @@ from typing import Any
 from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges
+from fooling.classifiers.labels import with_indices
 from fooling.errors import UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
 from fooling.records.ownership import strings
@@ -70,6 +71,7 @@ def prepare(
     """
     get_fitted = cache(lambda: statistics or get_statistics(settings))
     classifier = classifier or get_classifier(settings, get_fitted)
+    settings = with_indices(settings, classifier.labels)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     judges = load_judges(settings.judges, classifier) if judges is None else judges
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
@@ -81,7 +83,7 @@ def prepare(
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
     report = replace(report, notes=tuple(notes))
     jobs = []
-    for prior_digit, digit in pairs or class_pairs(settings, classifier.num_classes):
+    for prior_digit, digit in pairs or class_pairs(settings, classifier.labels):
         prior = settings.prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": prior})
         jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels))
@@ -89,11 +91,11 @@ def prepare(
     return jobs
 
 
-def class_pairs(settings: RunSettings, classes: int) -> list[Pair]:
+def class_pairs(settings: RunSettings, labels: Sequence[str]) -> list[Pair]:
     """Of each job the class of the prior, None for the target itself, and the target class."""
     if settings.digit == "any":
         return [(settings.prior.digit, "any")]
-    return [(settings.prior.digit, target) for target in digits(settings, classes)]
+    return [(settings.prior.digit, target) for target in digits(settings, labels)]
 
 
 def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT, *, success: bool = True) -> Result:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fooling.classifiers.adapters import open_external
 from fooling.classifiers.base import Classifier, ShapeHint
+from fooling.classifiers.labels import rename
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
@@ -81,5 +82,6 @@ def open_classifier(
     the number for a local external model, by default all cores.
     """
     if isinstance(settings, BuiltinClassifierSettings):
-        return CLASSIFIERS[settings.name](settings.path)
+        network: Classifier = rename(CLASSIFIERS[settings.name](settings.path), settings.labels)
+        return network
     return open_external(settings, hint, threads or os.cpu_count() or 1)

@@ -24,7 +24,7 @@ from fooling.data import ImageSet
 from fooling.data.images import rescale, translate
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles, Floats
-from fooling.plots import evenly_spaced, style, whole_percent
+from fooling.plots import evenly_spaced, shorten, style, whole_percent
 from fooling.records.files import write_atomically
 from fooling.search.result import Result
 from fooling.settings.experiments import BorderSettings
@@ -57,7 +57,7 @@ def plan(settings: BorderSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the classifier."""
     data = real_images(settings.data, "test", "fooling border")
     classifier = open_checked(settings.classifier, data)
-    images = subsample(data, classes_of(settings.digit, len(data.classes)), settings.images, settings.seed)
+    images = subsample(data, classes_of(settings.digit, data.classes), settings.images, settings.seed)
     return Plan(inputs=(classifier, images))
 
 
@@ -176,7 +176,7 @@ def examples(image: Bytes, offsets: Sequence[int], scales: Sequence[float], clas
         few = [values[i] for i in evenly_spaced(len(values), EXAMPLES)]
         images = np.concatenate([change(value) for value in few])
         scores = predict(classifier, images)
-        labels = [classifier.labels[int(row.argmax())] for row in scores]
+        labels = [shorten(classifier.labels[int(row.argmax())], 11) for row in scores]
         return [Example(*one) for one in zip(few, images, labels, scores.max(axis=1).tolist(), strict=True)]
 
     return FigureData(strip(offsets, lambda d: translate(image[None], 0, d)), strip(scales, lambda s: rescale(image[None], s)))

@@ -26,6 +26,7 @@ from fooling.settings.fields import user_path
 PREPARATIONS = {"plain": "as it is", "fitted": "fitted and centred"}
 MAX_DRAWINGS = 20
 MAX_BARS = 12  # classes, those of the highest scores
+LABEL_LETTERS = 24  # of a class name above a chart, at most
 LETTERS = 60  # of a line of text, for each preparation
 # From which score on an answer is taken: sigmoids are each on or off by themselves, and of noise all of them are off; a softmax
 # must share 1 out among its classes, so the largest is high by construction.
@@ -172,7 +173,12 @@ def draw_scores(axes: Axes, reading: Mapping[str, Any], summary: Mapping[str, An
     axes.grid(axis="y", color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["right", "top"]].set_visible(False)
-    axes.set_title(answer(reading), fontsize=LABEL, color=RED if reading["rejected"] else INK, parse_math=False)
+    axes.set_title(
+        answer({**reading, "label": shorten(reading["label"], LABEL_LETTERS)}),
+        fontsize=LABEL,
+        color=RED if reading["rejected"] else INK,
+        parse_math=False,
+    )
 
 
 COMMAND = Experiment("classify", plan, compute, draw, ("classify.json", "shown/[0-9]*-*.png", "classify.png"))

@@ -81,6 +81,7 @@ class ProgressDisplay:
     """The `Progress` of one job on the console: `with ProgressDisplay(…) as display: run_job(job, record, display)`.
 
     `place`: where the job is among many; its line replaces that of the job before, and the title is only for non-terminals.
+    `targeted`: whether a class is the target; without one there is no confidence to show.
     """
 
     def __init__(
@@ -91,9 +92,10 @@ class ProgressDisplay:
         signals: InterruptHandler,
         quiet: bool = False,
         place: str = "",
+        targeted: bool = True,
     ) -> None:
         self.console, self.title, self.signals, self.quiet, self.place = console, title, signals, quiet, place
-        self.runs, self.last = criteria.runs, criteria.last
+        self.runs, self.last, self.targeted = criteria.runs, criteria.last, targeted
         self.updated, self.begun, self.remaining = -np.inf, time.perf_counter(), RemainingTime(criteria)
         self.live: Live | None = None
 
@@ -140,12 +142,13 @@ class ProgressDisplay:
     def line(self, metrics: Metrics) -> str:
         """One line on where the job stands."""
         if self.place:
-            return f"{self.place}: generation {metrics['generation']}/{self.last}, confidence {metrics['confidence']:.5f}"
+            confidence = f", confidence {metrics['confidence']:.5f}" if self.targeted else ""
+            return f"{self.place}: generation {metrics['generation']}/{self.last}{confidence}"
+        of_target = f"  confidence {metrics['confidence']:.5f}  converged {metrics['converged']:.0f}/{self.runs}"
         return (
             f"generation {metrics['generation']:>{len(str(self.last))}}/{self.last}  "
             f"{metrics['evaluations_per_second']:>7,.0f} evaluations/s  "
-            f"cost best {metrics['best_cost']:.4f} median {metrics['median_cost']:.4f}  "
-            f"confidence {metrics['confidence']:.5f}  converged {metrics['converged']:.0f}/{self.runs}"
+            f"cost best {metrics['best_cost']:.4f} median {metrics['median_cost']:.4f}{of_target if self.targeted else ''}"
         )
 
 

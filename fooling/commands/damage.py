@@ -66,7 +66,7 @@ def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
         raise UserError(f"fooling damage: {reason}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
     test = real_images(settings.data, "test", "fooling damage") if settings.data.given else None
     network = open_checked(chosen, test)
-    layers, classes = neurons_of(network), classes_of(settings.digit, network.num_classes)
+    layers, classes = neurons_of(network), classes_of(settings.digit, network.labels)
     doses = doses_of(settings, sum(layers.values()))
     train = real_images(settings.data, "train", "fooling damage") if test else None
     real = subsample(test, classes, settings.images, settings.seed) if test else None
@@ -160,7 +160,7 @@ def entries_against(
     settings: DamageSettings, network: Classifier, statistics: Statistics | None, runs: int, axes: Mapping[str, str]
 ) -> list[GridEntry]:
     """Jobs against a network, one for each class."""
-    digit = settings.digit if isinstance(settings.digit, int | str) else ",".join(map(str, settings.digit))
+    digit = ",".join(map(str, classes_of(settings.digit, network.labels)))
     words = [f"prior={settings.prior}", f"digit={digit}", f"runs={runs}", f"seed={settings.seed}"]
     words.append(f"generations={settings.generations}")
     (value,) = axes.values()

@@ -20,6 +20,7 @@ from fooling.commands.jobs import classes_of, open_checked, real_images, subsamp
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
+from fooling.plots import shorten
 from fooling.plots.style import (
     BLUE,
     COLOURS,
@@ -48,6 +49,7 @@ from fooling.settings.experiments import EigenSettings
 from fooling.statistics.intervals import accuracy
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
 
+LETTERS = 18  # of a class name, at most
 COLUMNS = 8  # of reconstructions, up to which they keep their size
 NETWORK_COLOURS = (INK, PINK, ORANGE, SKY)
 CURVES = {"means": ("PCA: nearest class mean", BLUE), "residual": ("PCA: least residual of a class", RED)}
@@ -68,7 +70,7 @@ class FigureData:
 def plan(settings: EigenSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the networks."""
     train, test = (real_images(settings.data, split, "fooling eigen") for split in ("train", "test"))
-    classes_of(settings.digit, len(train.classes))
+    classes_of(settings.digit, train.classes)
     return Plan(inputs=(train, test, *open_networks(settings, test)))
 
 
@@ -98,7 +100,7 @@ def compute(settings: EigenSettings, plan: Plan, _results: list[Result], watch: 
         watch("accuracies", number, total)
         found.append({"name": name, "fingerprint": networks[name].fingerprint, "accuracy": right(networks[name], test)})
     originals = subsample(test, range(len(test.classes)), RECONSTRUCTED, settings.seed).images
-    own = {train.classes[k]: fitted.classes[k] for k in classes_of(settings.digit, len(train.classes))}
+    own = {train.classes[k]: fitted.classes[k] for k in classes_of(settings.digit, train.classes)}
     steps, rebuilt = [], []
     for number, k in enumerate(step for step in settings.steps if step <= len(fitted.whole.images)):
         watch("accuracies", len(networks) + number, total)
@@ -222,7 +224,7 @@ def draw_components(figure: SubFigure, data: FigureData, number: int) -> None:
     grid: Any = figure.subplots(len(rows), number + 1, squeeze=False)
     for i, (name, components) in enumerate(rows.items()):
         tile(grid[i, 0], (components.mean / MEAN_ONE).reshape(shape), "mean" if i == 0 else "")
-        grid[i, 0].set_ylabel(name, fontsize=LABEL, color=INK, parse_math=False)
+        grid[i, 0].set_ylabel(shorten(name, LETTERS), fontsize=LABEL, color=INK, parse_math=False)
         total = float(components.variance.sum()) + components.residual
         for m, axes in enumerate(grid[i, 1:]):
             if m < len(components.images):
@@ -253,7 +255,10 @@ def draw_reconstructions(figure: SubFigure, summary: Mapping[str, Any], data: Fi
 
 def draw_explained(axes: Axes, summary: Mapping[str, Any]) -> None:
     """The share of the variance that k components explain."""
-    curves = {f"class {name} (components of the class)": shares for name, shares in summary["explained_of_class"].items()}
+    curves = {
+        f"class {shorten(name, LETTERS)} (components of the class)": shares
+        for name, shares in summary["explained_of_class"].items()
+    }
     for (name, shares), colour in zip(curves.items(), cycle(COLOURS[:-1]), strict=False):
         axes.plot(range(1, len(shares) + 1), shares, color=colour, linewidth=1.4, label=name)
     whole = summary["explained"]

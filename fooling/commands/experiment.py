@@ -43,6 +43,7 @@ class Summary:
     figure: Any = None  # what the pictures show besides the content
     files: Mapping[str, bytes] = field(default_factory=dict)  # more files, by their names in the folder
     left: int = 1  # columns that are aligned to the left
+    last: Sequence[str] = ()  # lines below all others: what the jobs did not reach
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Experiment:
         if settings.out and self.status_file == EXPERIMENT:  # before the data are read
             refuse_unless_free(user_path(settings.out), kind, self.typed, **options)
         plan, console = self.plan(settings, words), Console(highlight=False)
-        config = dump(settings, self.typed, plan.written)
+        config = dump(plan.entries[0].job.settings if alone else settings, self.typed, plan.written)
         fixed = {name: reason for entry in plan.entries for name, reason in entry.job.fixed_limits.items()}
         folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name, fixed)
         refuse_unless_free(folder, kind, self.typed, **options)
@@ -154,6 +155,8 @@ class Experiment:
         more = ", …" if summary.files else ""
         closing = closing or f"{self.name}.png, {self.name}.json{more}"
         print_line(console, f"→ {folder}: {closing}")
+        for line in summary.last:
+            print_line(console, line)
 
 
 @dataclass(frozen=True)

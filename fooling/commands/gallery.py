@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
+from fooling.classifiers.labels import class_name
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.kernels.tables import Bytes
-from fooling.plots import percent
+from fooling.plots import percent, shorten
 from fooling.plots.sheets import read_shown
 from fooling.plots.style import DIVERGING, INK, SMALL, headline, new_figure, show_image, to_png
 from fooling.records.files import read_json, write_atomically
@@ -29,6 +30,8 @@ from fooling.statistics.intervals import proportion_with_ci
 
 SURE = MILESTONES.index(0.99)
 COLUMNS = 10  # classes side by side; further ones stand below
+LETTERS, SHORT = 16, 5  # of a class name, at most; fewer than SHORT share a line with the confidence
+NEWLINE = "\n"
 SIDE = 1.15  # of an image, inches
 ALL = "all"  # the only row of a search that does not blur
 Cell = Mapping[str, Any]  # a job in gallery.json
@@ -94,7 +97,7 @@ def line(cell: dict[str, Any], found: dict[str, Any]) -> list[str]:
     steps = cell["steps"]
     return [
         cell["row"],
-        found["labels"][cell["digit"]],
+        class_name(cell["digit"], found["labels"][cell["digit"]]),
         f"{cell['converged']['part']}/{cell['images']}",
         percent(cell["confidence"]),
         *(f"{cell['judges'][name]['share']:.0%}" for name in found["judges"]),
@@ -145,7 +148,8 @@ def row_name(row: str) -> str:
 
 def draw_cell(axes: Axes, image: Bytes, cell: Cell, labels: Sequence[str]) -> AxesImage | None:
     """One image with its class and confidence; → what a colour bar needs, None for an image in colour."""
-    title = f"{labels[cell['digit']]}: {percent(cell['confidence'])}"
+    name = shorten(class_name(cell["digit"], labels[cell["digit"]]), LETTERS)
+    title = f"{name}:{' ' if len(name) < SHORT else NEWLINE}{percent(cell['confidence'])}"
     axes.set_title(title, fontsize=SMALL, color=INK, pad=3, parse_math=False)
     shown = show_image(axes, image, DIVERGING)
     return shown if image.shape[2] == 1 else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +16,7 @@ from fooling.classifiers import open_classifier
 from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.labels import class_indices
 from fooling.commands.console import InterruptHandler, ProgressDisplay
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
@@ -24,7 +25,7 @@ from fooling.records.ownership import image_names, kind_of
 from fooling.records.record import load_checkpoint, read_images, read_run, status_of
 from fooling.records.resume import check_same, identity
 from fooling.run import prepare, record_job, with_objects
-from fooling.search.job import Job, class_list, evaluate, shape_and_labels
+from fooling.search.job import Job, evaluate, shape_and_labels
 from fooling.search.result import Result
 from fooling.search.state import restore
 from fooling.settings import dump, load, without_secrets
@@ -72,7 +73,7 @@ def run_entry(
     job: Job, folder: Path, console: Console, signals: InterruptHandler, *, title: str, place: str = "", success: bool = True
 ) -> Result:
     """Runs one job in its record folder, with its progress on the console."""
-    with ProgressDisplay(console, title, job.criteria, signals, job.settings.quiet, place) as display:
+    with ProgressDisplay(console, title, job.criteria, signals, job.settings.quiet, place, targeted=not job.unit) as display:
         return record_job(job, folder, display, success=success)
 
 
@@ -93,7 +94,7 @@ def read_result(job: Job, folder: Path) -> Result | None:
 def describe_job(folder: Path, name: str) -> dict[str, Any]:
     """The entry of a job in a status file: its folder, status and totals."""
     run = read_run(folder / name)
-    keys = ("digit", "status", "evaluations", "generations", "seconds", "converged")
+    keys = ("digit", "label", "status", "evaluations", "generations", "seconds", "converged")
     return {"folder": name, **{key: run[key] for key in keys if key in run}}
 
 
@@ -103,7 +104,7 @@ def titles(entry: GridEntry, entries: Sequence[GridEntry], folder: Path) -> tupl
         return title_of(entry.job, folder), ""
     number = next(i for i, other in enumerate(entries, 1) if other is entry)
     first = next(other for other in entries if other.row == entry.row) is entry
-    return entry.row if first else "", f"{number}/{len(entries)}  {entry.row}, digit {entry.job.digit}"
+    return entry.row if first else "", f"{number}/{len(entries)}  {entry.row}, {entry.job.target}"
 
 
 def title_of(job: Job, folder: Path) -> str:
@@ -112,7 +113,7 @@ def title_of(job: Job, folder: Path) -> str:
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
     prior = settings.prior.name + (f" of {settings.prior.digit}" if settings.prior.digit is not None else "")
     runs = f"{job.criteria.runs} run{'' if job.criteria.runs == 1 else 's'}"
-    return f"digit {job.digit}: {runs}, prior {prior}, classifier {classifier} → {folder}"
+    return f"{job.target}: {runs}, prior {prior}, classifier {classifier} → {folder}"
 
 
 def fit_statistics(data: ImageSet | None) -> Statistics | None:
@@ -175,11 +176,11 @@ def open_for(settings: AnyClassifierSettings, data: ImageSet | None) -> Classifi
     return open_classifier(settings, shape_hint)
 
 
-def classes_of(digit: int | tuple[int, ...] | Literal["all"], classes: int) -> list[int]:
+def classes_of(digit: int | str | tuple[int | str, ...], labels: Sequence[str]) -> list[int]:
     """The classes as a list. Raises UserError for one that does not exist."""
-    targets = class_list(digit, classes)
-    if max(targets) >= classes:
-        raise UserError(f"digit={max(targets)}: expected classes from 0 to {classes - 1}")
+    targets = class_indices(digit, labels)
+    if max(targets) >= len(labels):
+        raise UserError(f"digit={max(targets)}: expected classes from 0 to {len(labels) - 1}")
     return targets
 
 

@@ -53,7 +53,7 @@ def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> lis
     first = next(iter(rungs.values()))
     classifier = get_classifier(first, lambda: get_statistics(first))
     judges = load_judges(first.judges, classifier)
-    target_classes = digits(first, classifier.num_classes)
+    target_classes = digits(first, classifier.labels)
     fitted: dict[tuple[int, int], Any] = {}
     entries = []
     for rung, settings in rungs.items():

@@ -8,11 +8,13 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
+from fooling.classifiers.labels import class_name
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.errors import UserError
 from fooling.kernels.tables import Flags
+from fooling.plots import shorten
 from fooling.plots.sheets import GROUND, contact_sheet, read_shown
 from fooling.plots.style import to_png
 from fooling.records.files import read_json, write_atomically
@@ -25,6 +27,7 @@ from fooling.statistics.intervals import proportion_with_ci
 
 NOTE = "rows: class of the prior and of the held-out classifiers; columns: target class; below: images that fool"
 
+LETTERS = 40  # of a name in the picture, at most
 SURE = 0.9  # from this score on a judge reads the prior's class
 
 
@@ -105,7 +108,7 @@ def plan(settings: MatrixSettings, _words: Sequence[str]) -> Plan:
     if not settings.sweeps or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
         raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
     classifier = get_classifier(settings, lambda: get_statistics(settings))
-    classes = digits(settings, classifier.num_classes)
+    classes = digits(settings, classifier.labels)
     jobs = prepare(settings, classifier, pairs=[(a, b) for a in classes for b in classes if a != b])
     split_judges(jobs[0].judges, jobs[0].objective.classifier)
     return Plan([GridEntry(job) for job in jobs])
@@ -116,14 +119,15 @@ def compute(_settings: MatrixSettings, plan: Plan, results: list[Result], _watch
     found = content(plan.entries, results)
     counts = {(entry["prior"], entry["digit"]): f"{entry['fooled']}/{entry['images']}" for entry in found["pairs"]}
     classes = sorted({b for _, b in counts})
-    rows = [[f"prior of {a}", *(counts.get((a, b), "") for b in classes)] for a in classes]
-    return Summary(found, ["", *(f"sure of {b}" for b in classes)], rows, lines(found), left=0)
+    names = [class_name(k, found["labels"][k]) for k in classes]
+    rows = [[f"prior of {name}", *(counts.get((a, b), "") for b in classes)] for name, a in zip(names, classes, strict=True)]
+    return Summary(found, ["", *(f"sure of {name}" for name in names)], rows, lines(found), left=0)
 
 
 def draw(folder: Path, _summary: Summary) -> None:
     """matrix.png from matrix.json: the best image of each pair of prior and target class, and how many images fool.
 
-    The diagonal names the classes.
+    Rows and columns are named.
     """
     summary = read_json(folder / "matrix.json")
     pairs = {(entry["prior"], entry["digit"]): entry for entry in summary["pairs"]}
@@ -131,11 +135,16 @@ def draw(folder: Path, _summary: Summary) -> None:
     cells = [(prior, target) for prior in classes for target in classes]
     images = {pair: read_shown(folder, entry) for pair, entry in pairs.items()}
     blank = np.full_like(next(iter(images.values())), GROUND)
-    captions = [
-        f"{pairs[cell]['fooled']} of {pairs[cell]['images']}" if cell in pairs else f"class {summary['labels'][cell[0]]}"
-        for cell in cells
-    ]
-    sheet = contact_sheet(np.stack([images.get(cell, blank) for cell in cells]), captions, NOTE, columns=len(classes))
+    captions = [f"{pairs[cell]['fooled']} of {pairs[cell]['images']}" if cell in pairs else "" for cell in cells]
+    names = [shorten(class_name(k, summary["labels"][k]), LETTERS) for k in classes]
+    sheet = contact_sheet(
+        np.stack([images.get(cell, blank) for cell in cells]),
+        captions,
+        NOTE,
+        columns=len(classes),
+        row_names=[f"prior of {name}" for name in names],
+        column_names=[f"sure of {name}" for name in names],
+    )
     write_atomically(folder / "matrix.png", to_png(sheet))
 
 

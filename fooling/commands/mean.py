@@ -24,11 +24,12 @@ from fooling.commands.ladder import RUNGS
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
-from fooling.plots import sheets
+from fooling.plots import sheets, shorten
 from fooling.plots.style import (
     COLOURS,
     INK,
     LABEL,
+    TINY,
     TITLE,
     band,
     centred,
@@ -49,6 +50,7 @@ from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.pca import MEAN_ONE
 
 MAX_CLASSES = 10
+LETTERS, SHORT = 9, 4  # of a class name, at most; fewer than SHORT are written large
 SIDE = 0.55  # of a tile with its margins, inches
 GAP = 0.3  # between blocks, tiles
 LEAST = 9.0  # width of the picture, inches
@@ -90,7 +92,7 @@ def plan(settings: MeanSettings, _words: Sequence[str]) -> Plan:
     if data is None and not fits(classifier, bundled):
         sees = f"{classifier.num_classes} classes of images {tuple(classifier.input_shape)}"
         raise UserError(f"fooling mean: no real means of {sees} are bundled; give data.path=FOLDER")
-    classes = classes_of(settings.digit, classifier.num_classes)
+    classes = classes_of(settings.digit, classifier.labels)
     statistics, entries = fit_statistics(data), []
     for prior in [name for name in RUNGS if name in settings.priors or "all" in settings.priors]:
         words = [f"prior={prior}", f"digit={','.join(map(str, classes))}", f"runs={settings.runs}", f"seed={settings.seed}"]
@@ -269,8 +271,9 @@ def draw_means(
         block = grid[:, i * (columns + 1) :]
         for row, source in enumerate(sources):
             for column in range(columns):
-                above = f"\n{summary['labels'][column]}" if row == 0 else ""  # leaves a line for the block's heading
-                tile(block[row, column], of_sources[source][column], above, size=LABEL)
+                name = shorten(summary["labels"][column], LETTERS)
+                above = f"\n{name}" if row == 0 else ""  # leaves a line for the block's heading
+                tile(block[row, column], of_sources[source][column], above, size=LABEL if len(name) < SHORT else TINY)
             block[row, columns].set_axis_off()
         heading = block[0, 0].annotate(f"N = {number:,}", (0, 1), (0, 15), "axes fraction", "offset points", fontsize=TITLE)
         heading.set(color=INK, in_layout=False)  # wider than a tile, which it must not widen

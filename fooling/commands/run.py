@@ -1,11 +1,13 @@
 """`fooling run`: evolves images of one class, or of several as a sweep."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from fooling.classifiers.labels import class_name
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
@@ -13,17 +15,25 @@ from fooling.plots import SWEEP_FILES, draw_sweep, percent
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search import SEARCHES
+from fooling.search.job import Job
 from fooling.search.result import Result, read_as
 from fooling.search.state import PASSES
+from fooling.settings.rules import has_penalties, uses_classifier
 from fooling.settings.schema import RunSettings
+from fooling.settings.searches import GradientSettings
 
 LONGEST = 40  # letters of a classifier in the name of a folder
 ABOUT_FRONT = "front: its images; hypervolume: dominated below target term 2 and the prior distance of noise → front.png"
+MOST = 5  # jobs of a sweep with a line of their own
+END = 0.1  # share of the search that is its end
+MOVED = 0.01  # change of log10 of the odds of the median confidence, or of the cost as a share of it, from which on it moved
 
 
 def plan(settings: RunSettings, _words: Sequence[str]) -> Plan:
     """A job for each class."""
-    return Plan([GridEntry(job) for job in prepare(settings)], name=folder_name(settings))
+    jobs = prepare(settings)
+    named = settings if settings.sweeps else jobs[0].settings  # with the index of a class that was given by name
+    return Plan([GridEntry(job) for job in jobs], name=folder_name(named))
 
 
 def folder_name(settings: RunSettings) -> str:
@@ -51,27 +61,35 @@ def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: Pr
     weighted = [name for name, weight in weights.items() if weight > 0]
     judges = results[0].judges
     front = ("front", "hypervolume") if results[0].front else ()
-    columns = ["digit", "converged", "confidence", *judges, "cost", *weighted, *front, "evaluations", "seconds"]
+    named = any(result.target != str(result.digit) for result in results)
+    reached = () if results[0].unit else ("converged", "confidence", *judges)
+    target = ["maximised"] if results[0].unit else ["digit", *(["target"] if named else [])]
+    columns = [*target, *reached, "cost", *weighted, *front, "evaluations", "seconds"]
     lines = ["medians over the images; cost and its terms: 0 is ideal"]
     lines += [f"any: {classes_reached(result)}" for result in results if result.digit == "any"]
     for result in results:
-        lines += [f"{result.digit}: {line}" if len(results) > 1 else line for line in measures(result)]
-    if judges:
+        lines += [f"{result.target}: {line}" if len(results) > 1 else line for line in measures(result)]
+    if judges and not results[0].unit:
         lines.append(f"{', '.join(judges)}: share of the images that the held-out classifier assigns to the class")
     if front:
         lines.append(ABOUT_FRONT)
-    rows = [cells(result, weighted) for result in results]
-    return Summary({}, columns, rows, lines, figure=[entry.folder for entry in plan.entries], left=0)
+    rows = [cells(result, weighted, named=named) for result in results]
+    figure, last = [entry.folder for entry in plan.entries], verdicts(plan, results)
+    return Summary({}, columns, rows, lines, figure=figure, left=0, last=last)
 
 
-def cells(result: Result, weighted: Sequence[str]) -> list[str]:
+def cells(result: Result, weighted: Sequence[str], *, named: bool) -> list[str]:
     """A row of the table."""
     medians = [float(np.median(values)) for values in (result.cost, *(result.terms[name] for name in weighted))]
-    return [
-        str(result.digit),
+    reached = [
         f"{int(result.converged.sum())}/{len(result.images)}",
         percent(float(np.median(result.confidence))),
         *(agreement(result, name) for name in result.judges),
+    ]
+    target = [result.unit] if result.unit else [str(result.digit), *([result.target] if named else [])]
+    return [
+        *target,
+        *([] if result.unit else reached),
         *(f"{median:.4f}" for median in medians),
         *((f"{np.median(result.front.sizes):.0f}", f"{np.median(result.front.hypervolumes):.4f}") if result.front else ()),
         f"{result.evaluations.sum():,}",
@@ -108,15 +126,112 @@ def classes_reached(result: Result) -> str:
     """How many images reached each class, the most frequent first."""
     numbers, counts = np.unique(result.classes, return_counts=True)
     pairs = sorted(zip(counts.tolist(), numbers.tolist(), strict=True), key=lambda pair: (-pair[0], pair[1]))
-    return "the images reached " + ", ".join(f"{number} ({count})" for count, number in pairs)
+    return "the images reached " + ", ".join(f"{class_name(k, result.label(k))} ({count})" for count, k in pairs)
 
 
 def agreement(result: Result, name: str) -> str:
     """The share of the images that a held-out classifier assigns to the target, and to the class of the prior if another."""
     share = f"{read_as(result, result.classes)[name]:.0%}"
-    if result.prior_digit in (None, result.digit):
+    prior = result.prior_digit
+    if prior is None or prior == result.digit:
         return share
-    return f"{share}, {read_as(result, result.prior_digit)[name]:.0%} a {result.prior_digit}"
+    return f"{share}, {read_as(result, prior)[name]:.0%} a {class_name(prior, result.label(prior))}"
+
+
+# --- what was not reached ----------------------------------------------------------------------------------------------
+def verdicts(plan: Plan, results: Sequence[Result]) -> list[str]:
+    """A line for each job some of whose images have not converged; none for controls and for dreams without a target."""
+    jobs = [entry.job for entry in plan.entries]
+    missed = [
+        (job, result) for job, result in zip(jobs, results, strict=True) if has_target(job) and not result.converged.all()
+    ]
+    missed.sort(key=lambda pair: not pair[1].converged.any())  # those that failed altogether come last
+    lines = [f"{f'{result.target}: ' if len(results) > 1 else ''}{shortfall(job, result)}" for job, result in missed]
+    more = [f"{len(lines) - MOST} more targets with images that have not converged"] if len(lines) > MOST else []
+    return [*more, *lines[-MOST:]]
+
+
+def has_target(job: Job) -> bool:
+    """Whether a job searches for a class."""
+    return not job.unit and uses_classifier(job.settings)
+
+
+def aim(job: Job) -> str:
+    """What an image must reach."""
+    if job.criteria.tol is not None:
+        return f"a cost below tol={job.criteria.tol:g}"
+    largest = "" if job.digit == "any" else " with the target as the class of the largest score"
+    return f"threshold={job.criteria.threshold:g}{largest}"
+
+
+def shortfall(job: Job, result: Result) -> str:
+    """How many images have not converged; where none has, how far they came and what to try."""
+    number = len(result.images)
+    if result.converged.any():
+        return f"{int((~result.converged).sum())} of {number} images did not reach {aim(job)}"
+    none = "the image did not reach" if number == 1 else f"none of {number} images reached"
+    return f"failed: {none} {aim(job)}; best {best(job, result)}, {movement(job, result)}; try {advice(job, result)}"
+
+
+def best(job: Job, result: Result) -> str:
+    """The lowest cost, or the highest confidence on a logarithmic scale."""
+    if job.criteria.tol is not None:
+        return f"cost {result.cost.min():.4g}"
+    reached = float(result.confidence.max())
+    other = ", but another class had a larger score" if reached >= job.criteria.threshold else ""
+    return f"confidence {on_log_scale(reached)}{other}"
+
+
+def on_log_scale(confidence: float) -> str:
+    """A confidence with its order of magnitude: 1.2e-3 = 10^-2.9, 99.85 % = 1 − 10^-2.8."""
+    if confidence <= 0:
+        return "0"
+    if confidence >= 1:
+        return percent(confidence)
+    if confidence > 0.5:
+        return f"{percent(confidence)} = 1 − 10^{math.log10(1 - confidence):.1f}"
+    digits, _, exponent = f"{confidence:.1e}".partition("e")
+    text = percent(confidence) if confidence >= 0.01 else f"{digits}e{int(exponent)}"
+    return f"{text} = 10^{math.log10(confidence):.1f}"
+
+
+def change(job: Job, result: Result) -> float:
+    """How much better the median image became at the end of the search: above MOVED it still moved, below −MOVED it fell."""
+    generations = result.history["generation"]
+    first = int(np.searchsorted(generations, (1 - END) * generations[-1], side="right")) - 1
+    if job.criteria.tol is not None:
+        before, after = result.history["median_cost"][[first, -1]]
+        return float((before - after) / max(before, 1e-12))
+    before, after = np.clip(result.history["confidence"][[first, -1]], 1e-12, 1 - 1e-7)
+    return float(np.log10(after / (1 - after)) - np.log10(before / (1 - before)))
+
+
+def movement(job: Job, result: Result) -> str:
+    """Whether the search still moved at its end."""
+    moved = change(job, result)
+    cost = job.criteria.tol is not None
+    if moved > MOVED:
+        return f"still {'falling' if cost else 'rising'} at the end"
+    if moved < -MOVED:
+        return f"{'rising' if cost else 'falling'} at the end"
+    return f"unchanged over the last {END:.0%} of the search"
+
+
+def advice(job: Job, result: Result) -> str:
+    """What may help, and this job can do."""
+    settings = job.settings
+    tried = []
+    if change(job, result) > MOVED:
+        tried.append("a larger budget" if settings.budget is not None else "more generations (generations=…)")
+    if not isinstance(settings.search, GradientSettings) and hasattr(job.objective.classifier, "jax_fn"):
+        tried.append("gradients (search=ascent)")
+    if has_penalties(settings):
+        tried.append("a weaker prior (prior=none)")
+    elif settings.digit != "any" and not settings.prior.exemplar:
+        tried.append("whichever class is easiest (digit=any)")
+    if not tried:
+        tried.append("a larger budget" if settings.budget is not None else "more generations (generations=…)")
+    return ", ".join(tried[:-1]) + (" or " if len(tried) > 1 else "") + tried[-1]
 
 
 def draw(folder: Path, summary: Summary) -> None:

@@ -21,7 +21,7 @@ from fooling.commands.jobs import (
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
-from fooling.plots import evenly_spaced, whole_percent
+from fooling.plots import evenly_spaced, shorten, whole_percent
 from fooling.plots.style import (
     COLOURS,
     INK,
@@ -64,7 +64,7 @@ def plan(settings: ScrambleSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the classifier."""
     data = real_images(settings.data, "test", "fooling scramble")
     classifier = open_checked(settings.classifier, data)
-    images = subsample(data, classes_of(settings.digit, len(data.classes)), settings.images, settings.seed)
+    images = subsample(data, classes_of(settings.digit, data.classes), settings.images, settings.seed)
     if not is_background(images.images, settings.background).any():
         darkest = int(images.images.min())
         raise UserError(f"background={settings.background}: no pixel is background, the darkest are {darkest}; give more")
@@ -219,7 +219,7 @@ def draw_examples(figure: Any, examples: Mapping[str, Sequence[Example]]) -> Non
     for i, (name, row) in enumerate(examples.items()):
         for axes, example in zip(grid[i], row, strict=True):
             above = f"{example.share:g} %" if i == 0 else ""
-            tile(axes, example.image, above, f"{example.label}, {whole_percent(example.score)}")
+            tile(axes, example.image, above, f"{shorten(example.label, 13)}, {whole_percent(example.score)}")
         grid[i, 0].set_ylabel(name, fontsize=LABEL, color=INK)
     headline(figure, "above: share of the background replaced; below: class and its score", TITLE)
 

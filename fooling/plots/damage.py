@@ -7,8 +7,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from fooling.classifiers.labels import class_name
 from fooling.kernels.tables import Bytes
-from fooling.plots import percent
+from fooling.plots import percent, shorten
 from fooling.plots.sheets import mean
 from fooling.plots.style import (
     BLUE,
@@ -33,6 +34,7 @@ from fooling.plots.style import (
 
 FILES = ("damage.png",)
 MAX_CLASSES = 10
+LETTERS = 15  # of a class name, at most
 GROUPS = {"real": ("real digits", BLUE), "evolved": ("evolved images", RED)}
 ACROSS = "damaged neurons, % (below: their number)"
 
@@ -71,7 +73,10 @@ def draw_evolved(figure: Any, summary: Mapping[str, Any], networks: Sequence[Evo
     text = f"evolved against each network (prior={summary['prior']}): mean of {number} images, and one with its confidence"
     headline(figure, text, TITLE)
     tiles: Any = centred(figure, (columns + 0.5) / (MAX_CLASSES + 0.5)).subplots(2 * len(networks), columns, squeeze=False)
-    labels = [summary["labels"][entry["digit"]] for entry in summary["pictured"][0]["classes"]]
+    labels = [
+        shorten(class_name(entry["digit"], summary["labels"][entry["digit"]]), LETTERS)
+        for entry in summary["pictured"][0]["classes"]
+    ]
     for i, network in enumerate(networks):
         for j in range(columns):
             tile(tiles[2 * i, j], mean(network.images[j]), labels[j] if i == 0 else "", size=LABEL)

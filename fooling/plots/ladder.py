@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageFont
 
+from fooling.classifiers.labels import class_name
 from fooling.kernels.tables import Bytes
 from fooling.plots import percent, whole_percent
-from fooling.plots.sheets import BRIGHT, DIM, LARGE, NORMAL, TEXT, Sheet, enlargement, read_shown, wrap
+from fooling.plots.sheets import BRIGHT, DIM, LARGE, NORMAL, SMALL, TEXT, Sheet, cut, enlargement, read_shown, wrap
 from fooling.plots.style import to_png
 from fooling.records.files import read_json, write_atomically
 from fooling.records.record import read_image
@@ -62,8 +63,10 @@ def panel(summary: Mapping[str, Any]) -> dict[str, Callable[[Row], str]]:
 
 def captions(cell: Cell, labels: Sequence[str]) -> list[str]:
     """The lines below a job's image: its target if that is not the prior's class, confidence, share read by others."""
-    target = "" if cell["prior"] == cell["digit"] else f"{labels[cell['digit']]}: "
-    confidence = target + percent(cell["confidence"])
+    confidence = percent(cell["confidence"])
+    if cell["prior"] != cell["digit"]:
+        name = class_name(cell["digit"], labels[cell["digit"]])
+        confidence = f"{cut(name, SIDE + GAP - ImageFont.load_default(SMALL).getlength(f': {confidence}'))}: {confidence}"
     return [confidence, f"read {whole_percent(cell['read']['share'])}"] if cell["read"] else [confidence]
 
 
@@ -100,7 +103,8 @@ def draw(summary: Mapping[str, Any], contents: Contents) -> Image.Image:
     sections = len({row["rung"] for row in rows})
     sheet = Sheet(across, HEAD + sections * SECTION + len(rows) * down + LINE * len(lines) + 3 * GAP, channels)
     for i, cell in enumerate(cells[:columns]):
-        sheet.write(LEFT + i * step + width * scale / 2, HEAD / 2, summary["labels"][cell["prior"]], BRIGHT, LARGE, "mm")
+        name = class_name(cell["prior"], summary["labels"][cell["prior"]])
+        sheet.write(LEFT + i * step + width * scale / 2, HEAD / 2, *heading_of(name, step - GAP), anchor="mm")
     for i, heading in enumerate(contents.panel):
         sheet.write(LEFT + columns * step + (i + 0.5) * COLUMN, HEAD / 2, heading, DIM, anchor="mm")
     y = HEAD
@@ -120,6 +124,14 @@ def draw(summary: Mapping[str, Any], contents: Contents) -> Image.Image:
     for i, line in enumerate(lines):
         sheet.write(GAP, y + GAP + i * LINE, line, DIM)
     return sheet.picture
+
+
+def heading_of(name: str, width: int) -> tuple[str, int, int]:
+    """A column's name in so many pixels, its tone and its size: large if it fits, else in two small lines, the last one cut."""
+    if ImageFont.load_default(LARGE).getlength(name) <= width:
+        return name, BRIGHT, LARGE
+    first, *others = wrap(name, width)
+    return "\n".join([first, *([cut(" ".join(others), width)] if others else [])]), BRIGHT, SMALL
 
 
 def draw_cell(sheet: Sheet, x: int, y: int, scale: int, image: Bytes, lines: Sequence[str]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from fooling.plots import percent, searches
+from fooling.classifiers.labels import class_name, target_name
+from fooling.plots import percent, searches, shorten
 from fooling.plots.searches import draw_feedback, draw_front
 from fooling.plots.sheets import GAP, MAX_SIDE, animation, contact_sheet, fitting_number, mean
 from fooling.plots.style import INK, LABEL, PALE, SMALL, label_axes, legend, log_axis, new_figure, percent_axis, to_png
@@ -24,6 +25,7 @@ from fooling.search.state import FEEDBACK
 Run = Mapping[str, Any]  # run.json
 COLOURS = ("#e8a33d", "#d55e00", "#a0306f", "#2b1a6b")  # of the milestones: the higher the confidence, the darker
 DASHES = ("-", "--", ":")  # of classes: ten colours, then the same in another style
+LETTERS, NAME = 60, 18  # of a target in a title, of a class in a caption or a legend, at most
 MARGIN = 1.06  # to the left and right of the curves, as a factor
 STOPPING = {
     "end": "Each run continues to its last generation.",
@@ -68,7 +70,7 @@ def draw_success(folder: Path) -> None:
     run = read_run(folder)
     levels = milestones(run)
     curves = [make_curve(run, level, f"≥ {level}", milestone_line(run, level, i)) for i, level in enumerate(levels)]
-    title = f"digit {run['digit']}, {settings_in_brief(run)}: {run['runs']:,} runs"
+    title = f"{shorten(target_of(run), LETTERS)}, {settings_in_brief(run)}: {run['runs']:,} runs"
     write_atomically(folder / "success.png", chart([run], curves, title, "confidence: runs"))
 
 
@@ -76,10 +78,22 @@ def draw_sweep_success(parent: Path, names: Sequence[str]) -> None:
     """success.png of a sweep: a curve for each of the records `names` in `parent`, at the milestone nearest the threshold."""
     runs = [read_run(parent / name) for name in names]
     level, threshold = nearest_milestone(runs[0]), runs[0]["threshold"]
-    curves = [make_curve(run, level, str(run["digit"]), class_line(i)) for i, run in enumerate(runs)]
+    curves = [make_curve(run, level, shorten(name_of(run), NAME), class_line(i)) for i, run in enumerate(runs)]
     reason = "" if float(level) == threshold else f" (the milestone nearest to the threshold {threshold:g})"
     title = f"confidence ≥ {level}{reason}, {settings_in_brief(runs[0])}"
     write_atomically(parent / "success.png", chart(runs, curves, title, "target: runs"))
+
+
+def name_of(about: Run) -> str:
+    """The target of a record or an image: the name of its class, or any; records of earlier versions have indices alone."""
+    label = about.get("label")
+    return str(about["digit"]) if label is None else class_name(about["digit"], label)
+
+
+def target_of(run: Run) -> str:
+    """The target of a record in words, or what a dream maximises instead of a class."""
+    label = run.get("label")
+    return str(run.get("unit") or (f"digit {run['digit']}" if label is None else target_name(run["digit"], label)))
 
 
 def settings_in_brief(run: Run) -> str:
@@ -172,7 +186,8 @@ def draw_pictures(folder: Path, *, success: bool) -> None:
     images = read_images(folder, [entry["file"] for entry in entries])
     converged = np.array([entry["converged"] for entry in entries])
     write_atomically(folder / "mean.png", png(mean(images)))
-    if converged.any():
+    unit = read_run(folder).get("unit")
+    if converged.any() and not unit:
         write_atomically(folder / "mean_converged.png", png(mean(images[converged])))
     draw_contact_sheet(folder)
     checkpoint = load_checkpoint(folder)
@@ -183,7 +198,7 @@ def draw_pictures(folder: Path, *, success: bool) -> None:
         draw_front(folder)
     if (folder / FEEDBACK).exists():
         draw_feedback(folder)
-    if success:
+    if success and not unit:
         draw_success(folder)
 
 
@@ -193,7 +208,7 @@ def draw_contact_sheet(folder: Path) -> None:
     entries = run["images"]
     number = fitting_number(min(len(entries), MAX_IMAGES), read_image(folder / entries[0]["file"]).shape)
     images = read_images(folder, [entry["file"] for entry in entries[:number]])
-    captions = [f"{Path(entry['file']).stem} · {caption_of(entry)}" for entry in entries[:number]]
+    captions = [" · ".join([Path(entry["file"]).stem, *caption_of(run, entry)]) for entry in entries[:number]]
     note = f"the first {number} of {len(entries):,} images" if number < len(entries) else ""
     write_atomically(folder / "contact_sheet.png", to_png(contact_sheet(images, captions, note, title=title_of(run))))
 
@@ -201,23 +216,24 @@ def draw_contact_sheet(folder: Path) -> None:
 def title_of(run: Run) -> str:
     """What the images of a record are: classifier, target and the settings in brief; of a job that goes on, how far it is."""
     unfinished = f": unfinished, after generation {run[AFTER_GENERATION]:,}" if AFTER_GENERATION in run else ""
-    return f"{run['classifier']}, target {run['digit']}, {settings_in_brief(run)}{unfinished}"
+    return f"{run['classifier']}, {run.get('unit') or f'target {name_of(run)}'}, {settings_in_brief(run)}{unfinished}"
 
 
-def caption_of(entry: Mapping[str, Any]) -> str:
-    """The target of an image and its confidence."""
-    return f"{entry['digit']}: {percent(entry['confidence'])}"
+def caption_of(run: Run, entry: Mapping[str, Any]) -> list[str]:
+    """The target of an image of a record and its confidence; nothing of a dream without a target."""
+    return [] if run.get("unit") else [f"{shorten(name_of(entry), NAME)}: {percent(entry['confidence'])}"]
 
 
 def draw_sweep(parent: Path, names: Sequence[str]) -> None:
     """contact_sheet.png over all jobs of a sweep, a row with the first images of each, and success.png."""
-    jobs = [read_run(parent / name)["images"] for name in names]
+    runs = [read_run(parent / name) for name in names]
+    jobs = [run["images"] for run in runs]
     width = read_image(parent / names[0] / jobs[0][0]["file"]).shape[1]
     columns = max(1, min(COLUMNS, MAX_SIDE // (width + GAP), *map(len, jobs)))
-    cells = [(parent / name, entry) for name, entries in zip(names, jobs, strict=True) for entry in entries[:columns]]
-    images = np.stack([read_image(folder / entry["file"]) for folder, entry in cells])
-    captions = [caption_of(entry) for _, entry in cells]
-    first = read_run(parent / names[0])
-    title = f"{first['classifier']}, {settings_in_brief(first)}"
+    cells = [(name, run, entry) for name, run in zip(names, runs, strict=True) for entry in run["images"][:columns]]
+    images = np.stack([read_image(parent / name / entry["file"]) for name, _, entry in cells])
+    captions = ["".join(caption_of(run, entry)) for _, run, entry in cells]
+    title = ", ".join([runs[0]["classifier"], *filter(None, [runs[0].get("unit")]), settings_in_brief(runs[0])])
     write_atomically(parent / "contact_sheet.png", to_png(contact_sheet(images, captions, columns=columns, title=title)))
-    draw_sweep_success(parent, names)
+    if not runs[0].get("unit"):
+        draw_sweep_success(parent, names)

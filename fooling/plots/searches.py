@@ -12,7 +12,7 @@ from matplotlib.container import BarContainer
 
 from fooling.data.npz import read_arrays
 from fooling.kernels.tables import Doubles, Ints
-from fooling.plots import evenly_spaced, percent
+from fooling.plots import evenly_spaced, percent, shorten
 from fooling.plots.style import (
     DIVERGING,
     GREY,
@@ -44,6 +44,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]  # of feedback.npz: frames [F, H, W, C],
 STEPS = 7  # in feedback.png
 FRAMES = 30  # in feedback.webp, at most
 MAX_NEURONS = 10  # in both pictures
+LETTERS = 40  # of a class name, at most
 FRONT_IMAGES = 8  # along the front
 BAR = "#b8c4d0"  # of the other classes; the target's is red
 
@@ -137,7 +138,9 @@ def draw_front(folder: Path) -> None:
     axes = figure.add_subplot(grid[0, :])
     draw_curves(axes, points, runs, pooled)
     about = read_run(folder)
-    title = f"digit {about['digit']}, prior {about['prior']}: {len(rows):,} images in the fronts of {runs.max() + 1} runs"
+    label = about.get("label") or str(about["digit"])
+    target = f"digit {label}" if label == str(about["digit"]) else f"target {shorten(label, LETTERS)}"
+    title = f"{target}, prior {about['prior']}: {len(rows):,} images in the fronts of {runs.max() + 1} runs"
     label_axes(
         axes,
         f"{title}, median hypervolume {about['hypervolume_median']:.4f}",

@@ -18,6 +18,7 @@ SMALL, NORMAL, LARGE = 11, 12, 17  # sizes of type, pixels
 TILE = 84  # side of an enlarged image, pixels, about
 GAP = 6
 CAPTION = 16  # height of a line, pixels
+NAMES = 96  # width of the rows' names, pixels
 MAX_SIDE = 8192  # of a sheet, pixels; WebP allows 16383
 
 
@@ -61,9 +62,9 @@ def mean(images: Bytes) -> Bytes:
 
 
 def wrap(text: str, width: float, size: int = SMALL) -> list[str]:
-    """Text in lines of at most so many pixels, broken between words."""
+    """Text in lines of at most so many pixels, broken between words, and within one that is wider than a line."""
     font, lines = ImageFont.load_default(size), [""]
-    for word in text.split():
+    for word in (part for whole in text.split() for part in parts_of(whole, width, size)):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and font.getlength(longer) > width:
             lines.append(word)
@@ -72,10 +73,37 @@ def wrap(text: str, width: float, size: int = SMALL) -> list[str]:
     return [line for line in lines if line]
 
 
+def parts_of(word: str, width: float, size: int = SMALL) -> list[str]:
+    """A word in parts of at most so many pixels, of a letter at least."""
+    font, parts = ImageFont.load_default(size), [""]
+    for letter in word if font.getlength(word) > width else [word]:
+        if parts[-1] and font.getlength(parts[-1] + letter) > width:
+            parts.append("")
+        parts[-1] += letter
+    return parts
+
+
+def cut(text: str, width: float, size: int = SMALL) -> str:
+    """A line of at most so many pixels, its end an ellipsis if any letters were cut."""
+    font = ImageFont.load_default(size)
+    if font.getlength(text) <= width:
+        return text
+    return next((f"{text[:n].rstrip()}…" for n in range(len(text), 0, -1) if font.getlength(f"{text[:n]}…") <= width), "…")
+
+
 def contact_sheet(
-    images: Bytes, captions: Sequence[str], note: str = "", columns: int | None = None, title: str = ""
+    images: Bytes,
+    captions: Sequence[str],
+    note: str = "",
+    columns: int | None = None,
+    title: str = "",
+    row_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
 ) -> Image.Image:
-    """Images [N, H, W, C] in a grid: a title above all, a caption below each image, a note below all."""
+    """Images [N, H, W, C] in a grid: a title above all, a caption below each image, a note below all.
+
+    Names of rows stand to their left, names of columns above them; they are wrapped.
+    """
     height, width, channels = images.shape[1:]
     scale, columns = enlargement(images[0], TILE), columns or even_columns(len(images))
     rows = -(-len(images) // columns)
@@ -83,13 +111,19 @@ def contact_sheet(
     tile = max(width * scale, TILE, widest)
     across = tile + GAP
     down = height * scale + GAP + (CAPTION if any(captions) else 0)
-    titles, notes = (wrap(text, columns * across - GAP) for text in (title, note))
-    top = GAP + CAPTION * len(titles)
-    sheet = Sheet(columns * across + GAP, top + rows * down + CAPTION * len(notes), channels)
+    left = GAP + (NAMES if row_names else 0)
+    titles, notes = (wrap(text, left + columns * across - 2 * GAP) for text in (title, note))
+    heads = ["\n".join(wrap(name, tile)) for name in column_names]
+    top = GAP + CAPTION * (len(titles) + max((head.count("\n") + 1 for head in heads), default=0))
+    sheet = Sheet(left + columns * across, top + rows * down + CAPTION * len(notes), channels)
     for line, text in enumerate(titles):
         sheet.write(GAP, GAP + CAPTION * line, text, BRIGHT)
+    for i, head in enumerate(heads):
+        sheet.write(left + i * across + tile / 2, top - 2, head, BRIGHT, anchor="md")
+    for i, name in enumerate(row_names):
+        sheet.write(GAP, top + i * down + height * scale / 2, "\n".join(wrap(name, NAMES - GAP)), BRIGHT, anchor="lm")
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        x, y = GAP + i % columns * across + (tile - width * scale) // 2, top + i // columns * down
+        x, y = left + i % columns * across + (tile - width * scale) // 2, top + i // columns * down
         sheet.paste(image, x, y, scale)
         sheet.write(x + width * scale / 2, y + height * scale + 2, caption, anchor="ma")
     for line, text in enumerate(notes):

@@ -25,7 +25,7 @@ RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
-FREE = ("engine.threads", "engine.scoring", "quiet", *OF_SERVERS)
+FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
 LIMITS = ("search.generations", "budget", "seconds")  # may be raised on resuming, where a search does not depend on them
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
 

@@ -23,6 +23,7 @@ from fooling.search.state import State
 from fooling.settings.fields import user_path
 from fooling.settings.files import nearest
 from fooling.settings.schema import RunSettings
+from fooling.settings.searches import unit_in_words
 from fooling.statistics import Statistics
 
 AXES = {1: ("unit",), 3: ("row", "column", "channel")}  # of a layer, by their number
@@ -73,7 +74,7 @@ class DeepDream(GradientAscent):
 
     def __init__(self, objective: Objective, params: DreamParams, threads: int | None = None) -> None:
         super().__init__(objective, params, threads)
-        what = "the output of the class" if self.ascent.of_digit else describe(params)
+        what = "the output of the class" if self.ascent.of_digit else unit_in_words(params)
         sides = ", ".join(f"{height}×{width}" for height, width in params.octaves)
         self.notes += (f"maximises {what}; octaves {sides}",)
 
@@ -173,13 +174,6 @@ def enlarged(images: Floats, zoom: float) -> Floats:
     if not zoom:
         return images
     return np.asarray(np.clip(np.asarray(differentiable.zoom(images, 1 + zoom)), 0, 255), dtype=np.float32)
-
-
-def describe(params: DreamParams) -> str:
-    """The layer, channel or unit that is raised, in words."""
-    if params.neuron is not None:
-        return f"layer {params.layer}, unit {','.join(map(str, params.neuron))}"
-    return f"layer {params.layer}" + ("" if params.channel is None else f", channel {params.channel}")
 
 
 def layer_index(params: DreamParams, shapes: dict[str, Any]) -> Index:

@@ -1,6 +1,6 @@
 """A job: everything one record folder is computed from, loaded and checked before anything is written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
@@ -10,9 +10,10 @@ from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier, CountingClassifier
 from fooling.classifiers.checks import ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
+from fooling.classifiers.labels import class_indices, target_name
 from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import load_data, stream_data
-from fooling.errors import UserError
+from fooling.errors import UserError, printable
 from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
 from fooling.records.record import versions
@@ -45,6 +46,23 @@ class Job:
     def digit(self) -> int | Literal["any"]:
         """The target class; any: whichever an image reaches."""
         return "any" if self.criteria.digit == ANY else self.criteria.digit
+
+    @property
+    def unit(self) -> str:
+        """What a dream maximises instead of a class, '' for all other jobs."""
+        return str(getattr(self.settings.search, "unit", ""))
+
+    @property
+    def target(self) -> str:
+        """The target in a line of text: digit 2, target espresso (digit=967), digit any, layer conv1."""
+        if self.unit or self.digit == "any":
+            return self.unit or "digit any"
+        return target_name(self.digit, self.label or "")
+
+    @property
+    def label(self) -> str | None:
+        """The name of the target class; None where there is none."""
+        return None if self.unit or self.digit == "any" else printable(self.objective.classifier.labels[self.digit])
 
     @property
     def fitted(self) -> Statistics:
@@ -125,6 +143,7 @@ def evaluate(job: Job, history: History, images: Bytes, folder: str | None = Non
         statistics=job.statistics,
         prior_digit=job.prior_digit if job.has_prior else None,
         folder=folder,
+        unit=job.unit,
     )
 
 
@@ -142,16 +161,11 @@ def prior_class(settings: RunSettings) -> int:
     return digit
 
 
-def digits(settings: RunSettings, classes: int) -> list[int]:
+def digits(settings: RunSettings, labels: Sequence[str]) -> list[int]:
     """The target classes: one, several, or all."""
     if settings.digit == "any":
         raise UserError("digit=any: expected named classes, for example digit=0,1,2 or digit=all")
-    return class_list(settings.digit, classes)
-
-
-def class_list(digit: int | tuple[int, ...] | Literal["all"], classes: int) -> list[int]:
-    """One class, several, or all of so many."""
-    return list(range(classes)) if digit == "all" else [digit] if isinstance(digit, int) else list(digit)
+    return class_indices(settings.digit, labels)
 
 
 def is_exact(job: Job) -> bool:
@@ -171,6 +185,8 @@ def describe(job: Job) -> dict[str, Any]:
     return {
         "status": "",
         "digit": job.digit,
+        "label": job.label,
+        **({"unit": job.unit} if job.unit else {}),
         "seed": settings.seed,
         "control": settings.control,
         "classifier": settings.classifier.name,

@@ -104,14 +104,14 @@ def make_objective(
 def objective_from_settings(settings: RunSettings, classifier: Classifier, statistics: Statistics | None) -> Objective:
     """The objective of a job, whose `digit` is one class or any. In a control the classifier's weight is 0."""
     prior, digit = settings.prior, settings.digit
-    if isinstance(digit, tuple) or digit == "all":
-        raise UserError(f"digit={digit}: expected one class, or any")
+    if not isinstance(digit, int) and digit != "any":
+        raise UserError(f"digit={digit}: expected the index of one class, or any")
     weights = {**prior.weights.model_dump(), **({"target": 0.0} if settings.control else {})}
     return make_objective(
         classifier,
         statistics,
         TermTargets.from_settings(prior, digit),
-        digit=digit,
+        digit=digit if isinstance(digit, int) else "any",
         weights=weights,
         target_free=prior.target_free,
         seed=settings.seed,

@@ -31,7 +31,7 @@ class TermTargets:
     quirk_axes: bool = False  # quirk 3: targets with exchanged axes
 
     @staticmethod
-    def from_settings(prior: PriorSettings, digit: int | str | tuple[int, ...]) -> "TermTargets | None":
+    def from_settings(prior: PriorSettings, digit: int | str | tuple[int | str, ...]) -> "TermTargets | None":
         """Those of `prior.digit`, by default of the target class; None with digit=any and without prior.digit."""
         of_class = digit if prior.digit is None else prior.digit
         if not isinstance(of_class, int):

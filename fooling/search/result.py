@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import predict_all
+from fooling.classifiers.labels import class_name
+from fooling.errors import printable
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import ANY, Floats
 from fooling.search import Search, part_of
@@ -46,6 +48,8 @@ class Result:
     exemplars: npt.NDArray[np.int64] | None = None  # [R], the training image of each run, with prior.exemplar
     folder: str | None = None  # the record, if one was written
     front: ParetoFront | None = None  # of search=pareto
+    labels: tuple[str, ...] = ()  # names of the K classes; (): numbers
+    unit: str = ""  # what a dream maximises instead of a class: it has no target then
 
     @property
     def confidence(self) -> Floats:
@@ -66,10 +70,19 @@ class Result:
 
     @property
     def runner_up(self) -> npt.NDArray[np.int64]:
-        """The class with the largest score but for that of `classes`, [R]."""
+        """The class with the second largest score, [R]: the largest but for that of `predicted`, which it never equals."""
         others = self.scores.copy()
-        others[np.arange(len(others)), self.classes] = -1
+        others[np.arange(len(others)), self.predicted] = -1
         return np.asarray(others.argmax(axis=1))
+
+    def label(self, k: int) -> str:
+        """The name of a class."""
+        return self.labels[k] if self.labels else str(k)
+
+    @property
+    def target(self) -> str:
+        """The target in tables: the name of its class, any, or the unit that a dream maximises."""
+        return self.unit or ("any" if self.digit == "any" else class_name(self.digit, self.label(self.digit)))
 
 
 def make_result(
@@ -83,10 +96,11 @@ def make_result(
     statistics: Statistics | None = None,
     prior_digit: int | None = None,
     folder: str | None = None,
+    unit: str = "",
 ) -> Result:
     """Scores the images, which are those of the history as read back from the record, by the objective and the judges.
 
-    `prior_digit` is the class of the term targets, None without.
+    `prior_digit` is the class of the term targets, None without. `unit` is what a dream maximises instead of a class.
     """
     cost, terms, scores = objective.value(images)
     lines, runs = history.history, np.arange(len(images), dtype=np.uint32)
@@ -111,6 +125,8 @@ def make_result(
         exemplars=objective.which(runs) if objective.targets > 1 else None,
         folder=folder,
         front=front_of(history, objective, criteria, statistics, prior_digit),
+        labels=tuple(map(printable, objective.classifier.labels)),
+        unit=unit,
     )
 
 
@@ -179,12 +195,16 @@ def read_as(result: Result, classes: Any) -> dict[str, float]:
 def describe(result: Result, i: int, file: str) -> dict[str, Any]:
     """The keys of image i in run.json."""
     reached, digit = [None if n < 0 else int(n) for n in result.evaluations_to[i]], int(result.classes[i])
+    predicted, runner_up = int(result.predicted[i]), int(result.runner_up[i])
     return {
         "file": file,
         "digit": digit,
+        "label": result.label(digit),
         "confidence": float(result.confidence[i]),
-        "predicted": int(result.predicted[i]),
-        "runner_up": int(result.runner_up[i]),
+        "predicted": predicted,
+        "predicted_label": result.label(predicted),
+        "runner_up": runner_up,
+        "runner_up_label": result.label(runner_up),
         "cost": float(result.cost[i]),
         "terms": {name: float(values[i]) for name, values in result.terms.items()},
         "converged": bool(result.converged[i]),

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from fooling.settings.fields import Bool, Float, Int, NamedDigits, Names, SettingsModel, Text
 from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
 
-DIGIT = "target class indices: one, a list such as 0,1,2, or all"
+DIGIT = "target classes, indices or names: one, a list such as 0,1,2, or all"
 QUIET = "print errors only"
 LARGEST_WIDTH, MOST_LAYERS = 4096, 16
 

@@ -156,14 +156,29 @@ Names = Annotated[tuple[Text, ...], BeforeValidator(names_to_list)]
 
 # --- classes ----------------------------------------------------------------------------------------------------------
 def parse_digits(value: Any, words: tuple[str, ...] = ("all", "any")) -> Any:
-    """A class index, a tuple of different ones, or one of the words. Raises ValueError with what is expected."""
+    """A class index or name, a tuple of different ones, or one of the words. Raises ValueError with what is expected."""
     values = list(value) if isinstance(value, list | tuple) else [value]
-    indices = [parse_index(index) for index in values]
+    classes = [parse_class(one) for one in values]
     if isinstance(value, str) and value in words:
         return value
-    if not values or None in indices or len(set(indices)) < len(indices):
-        raise ValueError(f"a class index from 0 on, a list of different ones such as 0,1,2, or {' or '.join(words)}")
-    return tuple(indices) if isinstance(value, list | tuple) else indices[0]
+    if not values or None in classes or len(set(classes)) < len(classes):
+        expected = "a class index from 0 on or a class name, a list of different ones such as 0,1,2"
+        raise ValueError(f"{expected}, or {' or '.join(words)}")
+    return tuple(classes) if isinstance(value, list | tuple) else classes[0]
+
+
+def parse_class(value: Any) -> int | str | None:
+    """A class index, also of a name that looks like one, or a class name; None if the value is neither."""
+    index = parse_index(value)
+    if index is not None or not isinstance(value, str):
+        return index
+    if value in ("all", "any") or not value.strip() or not value.isprintable():
+        return None
+    try:
+        float(value)
+    except ValueError:
+        return value
+    return None if any(map(str.isdigit, value)) else value  # −1 and 2.5 are no names, inf may be one
 
 
 def parse_index(value: Any) -> int | None:
@@ -182,8 +197,9 @@ def parse_named_digits(value: Any) -> Any:
     return parse_digits(value, ("all",))
 
 
-Digits = Annotated[int | tuple[int, ...] | Literal["all", "any"], BeforeValidator(parse_digits)]
-NamedDigits = Annotated[int | tuple[int, ...] | Literal["all"], BeforeValidator(parse_named_digits)]
+Class = int | str
+Digits = Annotated[Class | tuple[Class, ...], BeforeValidator(parse_digits)]
+NamedDigits = Annotated[Class | tuple[Class, ...], BeforeValidator(parse_named_digits)]
 
 
 # --- paths and functions ----------------------------------------------------------------------------------------------

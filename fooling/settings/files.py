@@ -21,6 +21,7 @@ CEILINGS = {  # bytes, also of what a compressed file holds; checked before the 
     "JSON": 1 << 26,  # of a record, or of a server's answer
     "table": 1 << 28,  # a CSV file of a record
     "header": 1 << 20,  # of a file of weights
+    "names": 1 << 22,  # a file of class names
     "picture": 1 << 28,  # an image file, and its pixels decoded, 4 bytes each
     "arrays": 1 << 31,  # of a compressed .npz file
     "images": 1 << 33,  # of a data set in memory, or of an .npz file that is not compressed

@@ -4,6 +4,8 @@ Records made before each search and each kind of classifier had its own class of
 `without_former` leaves out those that the chosen search or classifier does not have.
 """
 
+import contextlib
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -96,16 +98,32 @@ def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
     if text == "":
         raise UserError(f"{name}: expected a value after the =, got nothing ({HELP})")
     kinds = members(leaves(model)[name].annotation)
-    is_text = str in kinds or name.endswith(".name")
+    is_list = any(typing.get_origin(kind) is tuple for kind in kinds)
+    is_text = (str in kinds and not is_list) or name.endswith(".name")
     optional = type(None) in kinds
     if optional and (text == "null" or (text == "none" and (not is_text or name == PRESET))):  # a file may be called none
         return None
     if is_text:
         return text
+    return read_classes(text) if str in kinds else read_yaml_value(text)
+
+
+def read_yaml_value(text: str) -> Any:
+    """A YAML scalar or list, or a list by commas; the text itself where it is neither."""
     try:
         return yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
     except BROKEN:
         return text
+
+
+def read_classes(text: str) -> Any:
+    """Class indices and names. A comma separates names unless it is in quotes; a single name may hold any other mark."""
+    if text[0] in "\"'":
+        with contextlib.suppress(*BROKEN):  # by several names in quotes
+            name = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
+            return name if isinstance(name, str) else read_yaml_value(text)
+    value = read_yaml_value(text)
+    return text if isinstance(value, str | dict) and text[0] not in "[{" else value
 
 
 def as_words(name: str, value: Any) -> list[str]:
@@ -113,8 +131,16 @@ def as_words(name: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         return [word for key, inner in value.items() for word in as_words(f"{name}.{key}", inner)]
     if isinstance(value, list | tuple | range):
-        return [f"{name}=[{','.join(map(str, value))}]"]
+        return [f"{name}=[{','.join(map(in_quotes, value))}]"]
+    if name in ("digit", *ALIASES) and isinstance(value, str):
+        return [f"{name}={in_quotes(value)}"]
     return [f"{name}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"]
+
+
+def in_quotes(value: Any) -> str:
+    """An entry of a list as YAML reads it: text with marks of YAML in quotes."""
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) and set(text) & set(",[]{}\"':#") else text
 
 
 # Defaults as those records hold them. They never change: records stay as they are.

@@ -34,6 +34,9 @@ class ClassifierSettings(SettingsModel):
 
     name: str = Field(description=NAME)
     path: Text | None = Field(description="where the classifier is")
+    labels: Annotated[tuple[Text, ...], BeforeValidator(labels_to_list)] = Field(
+        description="class names, [a,b], or one file of them: a name a line, or JSON; [] = those of the model"
+    )
     effect: ClassVar[str] = ""  # what opening it does besides reading files: a record alone is no reason to do that
 
 
@@ -72,9 +75,6 @@ class ExternalSettings(ClassifierSettings):
     std: Annotated[tuple[Positive, ...], Each] = Field(description="divides the input; one number, or one per channel")
     output: Literal["auto", "probability", "logit", "sigmoid", "label"] = Field(
         description="type of the model's output; labels cannot be attacked; auto = inferred from sample outputs"
-    )
-    labels: Annotated[tuple[Text, ...], BeforeValidator(labels_to_list)] = Field(
-        description="class names, [a,b]; [] = those of the model"
     )
     batch_size: BatchSize = Field(
         description="images per call: 64 = at most 64, fixed:64 = exactly 64, auto = as many as possible, halved after a "
@@ -223,8 +223,8 @@ class RunSettings(SettingsModel):
     """Settings of `fooling run`."""
 
     digit: Digits = Field(
-        description="target class index; a list or `all` runs a sweep; `any` accepts whichever class is reached; target= is "
-        "another name for it"
+        description="target class, an index or a name; a list or `all` runs a sweep; `any` accepts whichever class is reached; "
+        "target= is another name for it"
     )
     control: Bool = Field(description="disable the classifier (weight 0): what the prior alone produces")
     runs: Int = Field(ge=1, le=1_000_000, description="number of independent runs, one image each")

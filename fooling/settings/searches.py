@@ -1,6 +1,6 @@
 """Settings of the searches: one class for each algorithm; `search=NAME` chooses it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -134,6 +134,18 @@ class DreamSettings(ClimbingSettings):
     octave_scale: Float = Field(gt=1, le=8, description="ratio of the sides of successive octaves")
     again: Int = Field(ge=0, le=10_000, description="further rounds, each starting from the last result; one frame each")
     zoom: Float = Field(ge=0, lt=1, description="enlargement about the centre before each further round, as a share")
+
+    @property
+    def unit(self) -> str:
+        """The layer, channel or unit that is raised, in words; '' for the output of the target class."""
+        return unit_in_words(self) if self.layer else ""
+
+
+def unit_in_words(search: Any) -> str:
+    """The same of any object with layer, channel and neuron."""
+    if search.neuron is not None:
+        return f"layer {search.layer}, unit {','.join(map(str, search.neuron))}"
+    return f"layer {search.layer}" + ("" if search.channel is None else f", channel {search.channel}")
 
 
 class FeedbackSettings(GradientSettings):

@@ -90,7 +90,7 @@ def test_classes_of_fewer_images_than_components(home: Path) -> None:
         ("steps=[]", "steps: expected at least one entry, got []"),
         ("components=0", "components: expected 1 or more, got 0"),
         ("shown=21", "shown: expected 20 or less, got 21"),
-        ("digit=x", "digit: expected a class index"),
+        ("digit=x", "digit=x: expected an index from 0 to 9"),
         ("judges=vgg", "judges: expected one of mnist_mlp"),
     ],
 )

@@ -140,7 +140,10 @@ def test_bad_input_leaves_nothing(name: str, words: Any, capsys: pytest.CaptureF
     for bad, message in (
         ("data.path=nowhere data.kind=auto", "nowhere"),
         ("digit=12", "digit=12: expected classes from 0 to 9"),
-        ("digit=-1", "digit: expected a class index from 0 on, a list of different ones such as 0,1,2, or all, got -1"),
+        (
+            "digit=-1",
+            "digit: expected a class index from 0 on or a class name, a list of different ones such as 0,1,2, or all, got -1",
+        ),
         ("digit=any", "only `fooling run` takes any"),
         ("seed=-1", "seed: expected 0 or more, got -1"),
         ("classifier.scale=2", "classifier.scale: expected an external model"),

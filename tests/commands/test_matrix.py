@@ -65,8 +65,11 @@ def test_picture_has_a_cell_a_pair(home: Path) -> None:
     entry = found["pairs"][0]  # prior of 3, sure of 4: first row, second column
     image = read_image(home / "m" / entry["folder"] / "images" / f"{entry['shown']:04d}.png")
     tile = np.kron(image[:, :, 0], np.ones((3, 3), np.uint8))
-    assert np.array_equal(sheet[6 : 6 + 84, 6 + 90 : 6 + 90 + 84], tile)
-    assert (sheet[6 : 6 + 84, 6 : 6 + 84] == 40).all()
+    top, left = 22, 102  # below the names of the columns, to the right of those of the rows
+    assert np.array_equal(sheet[top : top + 84, left + 90 : left + 90 + 84], tile)
+    assert (sheet[top : top + 84, left : left + 84] == 40).all()
+    assert (sheet[:top, left:] > 40).any()
+    assert (sheet[top : top + 84, :left] > 40).any()
 
 
 def test_a_finished_matrix_is_not_run_again(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,9 @@ def test_what_it_says_is_true_of_the_files(whole: Path) -> None:
         cost, terms, _ = job.objective.value(pixels)
         assert entry["confidence"] == float(scores[1])
         assert entry["predicted"] == int(scores.argmax())
-        assert entry["runner_up"] == int(np.where(np.arange(4) == 1, -1, scores).argmax())
+        assert entry["runner_up"] == int(np.argsort(-scores, kind="stable")[1]) != entry["predicted"]
+        named = [entry[name] for name in ("label", "predicted_label", "runner_up_label")]
+        assert named == [f"class {k}" for k in (1, entry["predicted"], entry["runner_up"])]
         assert entry["cost"] == float(cost[0])
         assert entry["terms"] == {name: float(value[0]) for name, value in terms.items()}
         assert entry["converged"] == (entry["cost"] < 0.4)

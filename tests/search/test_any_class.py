@@ -103,7 +103,7 @@ def test_any_is_one_job_and_no_list(home: Path) -> None:
     assert not settings.sweeps
     assert StoppingCriteria.from_settings(settings, ANY).digit == ANY
     with pytest.raises(UserError, match="digit=any: expected named classes, for example digit=0,1,2 or digit=all"):
-        digits(settings, 10)
+        digits(settings, tuple("0123456789"))
 
 
 def test_plausibility_needs_a_class(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,10 @@ REFUSED: list[tuple[list[str], list[str]]] = [
     (["search={generations: 5}", "generations=6"], ["search.generations is set twice"]),
     (["none.yaml"], ["none.yaml", "No such file"]),
     # digit
-    *(([f"digit={word}"], ["digit: expected", f"got {got}"]) for word, got in (("-1", "-1"), ("x", "x"), ("2.5", "2.5"))),
+    *(
+        ([f"digit={word}"], ["digit: expected", f"got {got}"])
+        for word, got in (("-1", "-1"), ("-1e3", "-1000"), ("2.5", "2.5"))
+    ),
     (["digit=all,2"], ["digit: expected", "got [all, 2]"]),
     (["digit=any,2"], ["digit: expected", "got [any, 2]"]),
     (["digit=1,1"], ["digit: expected", "got [1, 1]"]),

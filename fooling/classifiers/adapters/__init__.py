@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from fooling.classifiers.base import Classifier, ShapeHint
+from fooling.classifiers.labels import read_labels
 from fooling.errors import UserError, printable
 from fooling.settings.schema import ExternalSettings
 
@@ -33,6 +34,7 @@ def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> 
         raise UserError(
             f"classifier={settings.name} needs {row.package}: pip install '.[{settings.name}]' in a clone of fooling"
         )
+    settings = settings.model_copy(update={"labels": read_labels(settings.labels)})
     module, _, function = row.function.partition(":")
     model = getattr(import_module(module), function)(settings, threads)
     if model.labels:
