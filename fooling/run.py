@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
+from fooling.classifiers import words_for
+from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
-from fooling.classifiers.judges import load_judges
+from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import with_indices
 from fooling.errors import UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
@@ -59,23 +61,25 @@ LONG_SECONDS = 10.0  # a search that takes longer says so before it starts
 
 def prepare(
     settings: RunSettings,
-    classifier: Classifier | None = None,
+    classifier: Any = None,
     statistics: Statistics | None = None,
     judges: Mapping[str, Classifier] | None = None,
     pairs: Sequence[Pair] | None = None,
+    objects: Mapping[str, Any] | None = None,
 ) -> list[Job]:
     """The jobs of the settings, one for each target class. Raises UserError for what does not fit together.
 
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
-    target itself, and the target class of each job.
+    target itself, and the target class of each job. `objects` are judges that are objects, by their titles.
     """
     get_fitted = cache(lambda: statistics or get_statistics(settings))
-    classifier = classifier or get_classifier(settings, get_fitted)
+    classifier = get_classifier(settings, get_fitted, classifier)
     settings = with_indices(settings, classifier.labels)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
-    judges = load_judges(settings.judges, classifier) if judges is None else judges
+    judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
+    notes = [*report.notes, *notes_on(settings.judges, judges, classifier)]
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
-    notes = [*report.notes, *([start.note] if start.note else [])]
+    notes += [start.note] if start.note else []
     if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
         statistics = get_fitted()
         refuse_other_classes(settings, classifier, statistics)
@@ -187,42 +191,61 @@ class Watcher(Silent):
         self.watch(metrics)
 
 
+@overload
+def evolve(*overrides: str, digit: Sequence[int] | Literal["all"], **settings: Any) -> list[Result]: ...
+@overload
+def evolve(*overrides: str, target: Sequence[int] | Literal["all"], **settings: Any) -> list[Result]: ...
+@overload
+def evolve(*overrides: str, digit: int | Literal["any"], **settings: Any) -> Result: ...
+@overload
+def evolve(**settings: Any) -> Result: ...
+@overload
+def evolve(*overrides: str, **settings: Any) -> Result | list[Result]: ...
 def evolve(
     *overrides: str,
-    classifier: Classifier | str | dict[str, Any] | None = None,
+    classifier: Any = None,
     statistics: Statistics | str | Path | None = None,
+    judges: Any = None,
     watch: Watch | None = None,
     **settings: Any,
-) -> Any:
+) -> Result | list[Result]:
     """Evolves images that a classifier is certain about: `evolve(digit=2, runs=20)` → Result; a sweep → a list of them.
 
     `settings` are those of the command, by their names or unique short names (`population=200`), groups as dictionaries;
-    `overrides` are words of the command (`"prior.weights.variogram=2"`). `classifier` is a name, a dictionary of its group
-    (`{"name": "onnx", "path": "model.onnx"}`) or an object with the methods of `fooling.Classifier`, `statistics` a file or
-    what `Statistics.fit` or `Statistics.load` returned. `watch` receives the metrics of each generation. A record is written
-    only where `out` is given. Raises UserError, a ValueError, for bad input.
+    `overrides` are words of the command (`"prior.weights.variogram=2"`). `classifier` is a name, a file, a dictionary of its
+    group (`{"name": "onnx", "path": "model.onnx"}`), or an object: with the methods of `fooling.Classifier`, a module of torch,
+    an estimator of scikit-learn, or a function of images. `judges` are held-out ones, each as `classifier` may be: a list, or a
+    dictionary by the names in tables. `statistics` is a file or what `Statistics.fit` or `Statistics.load` returned. `watch`
+    receives the metrics of each generation. A record is written only where `out` is given. Raises UserError, a ValueError, for
+    bad input.
     """
     if not isinstance(statistics, Statistics | str | Path | None):
         raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
-    words = [*overrides, *(word for name, value in settings.items() for word in as_words(name, value))]
-    if isinstance(classifier, str | dict):
-        words += as_words("classifier", classifier)
+    if watch is not None and not callable(watch):
+        raise UserError(f"watch: expected a function of the metrics of a generation, or None; got {watch!r}")
+    for word in overrides:
+        if not isinstance(word, str):
+            example = f"digit={word}" if isinstance(word, int) else "digit=2"
+            raise UserError(f"evolve({word!r}): expected settings by name, such as evolve({example}), or words, '{example}'")
+    entries, objects = separate_objects([] if judges is None else judges)
+    given = {**settings, **({} if judges is None else {"judges": entries})}
+    words = [*overrides, *(word for name, value in given.items() for word in as_words(name, value)), *words_for(classifier)]
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
-    attacked = None if isinstance(classifier, str | dict) else classifier
+    attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
-    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted)
+    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects)
     progress = Watcher(watch) if watch else SILENT
     results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
     return results if loaded.sweeps else results[0]
 
 
-def with_objects(settings: RunSettings, classifier: Classifier | None, statistics: Statistics | None) -> RunSettings:
+def with_objects(settings: RunSettings, classifier: Any, statistics: Statistics | None) -> RunSettings:
     """Settings that name objects as such, so that no record claims that they are the bundled ones."""
     changed: dict[str, Any] = {}
     if classifier is not None:
-        name = f"object {type(classifier).__name__}"
+        name = object_name(classifier)
         changed["classifier"] = settings.classifier.model_copy(update={"name": name, "path": None})
     if statistics is not None:
         changed["prior"] = settings.prior.model_copy(update={"statistics": "object Statistics"})

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers.adapters import open_external
+from fooling.classifiers.adapters import kind_of_path, object_kind, object_name, open_external, open_object
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import rename
 from fooling.classifiers.serialization import HINT, read
@@ -63,14 +63,16 @@ CLASSIFIERS: dict[str, Callable[[str | None], Classifier]] = {
 }
 
 
-def load_classifier(name: str = "mnist_mlp", path: str | None = None, **settings: Any) -> Classifier:
+def load_classifier(name: Any = "mnist_mlp", path: str | Path | None = None, **settings: Any) -> Classifier:
     """A classifier by name: a built-in network, with weights from `path` or the bundled ones, or an external model at `path`.
 
-    `settings` are those of the group `classifier` (layout, scale, mean, std, output, …). Raises UserError.
+    `name` may also be an object: a torch module, an estimator of scikit-learn, or a function of images [N, …] that returns
+    scores. `settings` are those of the group `classifier` (shape, layout, scale, mean, std, output, …). Raises UserError.
     """
-    words = [f"classifier={name}", *([f"classifier.path={path}"] if path else [])]
+    words = [*words_for(name), *([f"classifier.path={path}"] if path else [])]
     words += [word for key, value in settings.items() for word in as_words(f"classifier.{key}", value)]
-    return open_classifier(load(words, RunSettings, "run").classifier)
+    chosen = load(words, RunSettings, "run").classifier
+    return open_classifier(chosen) if isinstance(name, str | Path | dict) else open_given(name, chosen)
 
 
 def open_classifier(
@@ -85,3 +87,36 @@ def open_classifier(
         network: Classifier = rename(CLASSIFIERS[settings.name](settings.path), settings.labels)
         return network
     return open_external(settings, hint, threads or os.cpu_count() or 1)
+
+
+# --- what a program gives ---------------------------------------------------------------------------------------------
+def words_for(classifier: Any) -> list[str]:
+    """The words that choose a classifier given by name, by the path of a file, by a dictionary, or as an object."""
+    if isinstance(classifier, Path) or (isinstance(classifier, str) and kind_of_path(classifier)):
+        kind = kind_of_path(str(classifier))
+        if kind is None:
+            advice = '{"name": "mlp", "path": "net.safetensors"}'
+            raise UserError(
+                f"classifier: expected a .onnx or .skops file, got {classifier}; for others name the kind: {advice}"
+            )
+        return [f"classifier={kind}", f"classifier.path={classifier}"]
+    if isinstance(classifier, str | dict):
+        return as_words("classifier", classifier)
+    return [] if classifier is None or object_kind(classifier) is None else object_words(classifier)
+
+
+def object_words(thing: Any) -> list[str]:
+    """The words that choose the kind of an object's preprocessing."""
+    return [f"classifier={object_kind(thing)}", f"classifier.path={object_name(thing)}"]
+
+
+def open_given(
+    thing: Any,
+    settings: BuiltinClassifierSettings | ExternalSettings,
+    hint: ShapeHint = lambda: (None, ()),
+    threads: int | None = None,
+) -> Classifier:
+    """An object as a classifier: itself if it is one, else with the preprocessing of the settings. Raises UserError."""
+    if object_kind(thing) is None or isinstance(settings, BuiltinClassifierSettings):
+        return thing  # type: ignore[no-any-return]
+    return open_object(thing, settings, hint, threads or os.cpu_count() or 1)

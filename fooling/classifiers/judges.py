@@ -2,57 +2,168 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from fooling.classifiers import BUNDLED, load_classifier, load_network
-from fooling.classifiers.base import Classifier, predict
+from fooling.classifiers import BUNDLED, load_classifier, load_network, open_classifier, open_given, words_for
+from fooling.classifiers.accuracy import check_class_order
+from fooling.classifiers.adapters import kind_of_path, object_kind, object_name
+from fooling.classifiers.base import Classifier, ShapeHint, predict
 from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
+from fooling.settings import load
 from fooling.settings.fields import user_path
+from fooling.settings.files import defaults
+from fooling.settings.schema import RunSettings
+
+Entry = str | dict[str, Any]  # of `judges=`: a name, a file or a URL; the settings of a classifier, and title=
+DEFAULTS = ("ladder", "preset/mismatched")  # files of configs/ that name judges of MNIST
 
 
-def load_judges(names: Sequence[str], classifier: Classifier) -> dict[str, Classifier]:
-    """Held-out classifiers by name: bundled ones or files of `fooling train`.
+def load_judges(
+    entries: Sequence[Entry], classifier: Classifier, objects: Mapping[str, Any] | None = None
+) -> dict[str, Classifier]:
+    """Held-out classifiers of any kind by their names in tables and records; `objects` by their titles.
 
-    Raises UserError for one that is `classifier` itself, that is named twice, or whose images or classes differ.
+    Of the defaults of a command only those that can evaluate the classifier's images count. Raises UserError for one that is
+    `classifier` itself, that is named twice, or whose images or classes differ.
     """
     judges: dict[str, Classifier] = {}
-    for name in names:
-        judge = load_judge(name)
+    names = [entry_name(entry) for entry in entries]
+    height, width, channels = (int(side) for side in classifier.input_shape)
+    for name, entry in zip(names, entries, strict=True):
+        judge = load_judge(entry, lambda: ((height, width, channels), tuple(classifier.labels)), objects)
+        if are_defaults(entries) and (judge.fingerprint == classifier.fingerprint or not takes_same(judge, classifier)):
+            continue
         if judge.fingerprint == classifier.fingerprint:
             others = ",".join(other for other in names if other != name) or "[]"
             advice = f"a held-out classifier takes no part in the search; leave it out: judges={others}"
             raise UserError(f"judges: expected others than the attacked classifier, got {name}, which is the same; {advice}")
         equal = [other for other, known in judges.items() if known.fingerprint == judge.fingerprint]
-        if equal or name in judges:
-            raise UserError(f"judges: {name} is the same network as {(equal or [name])[0]}; name each once")
+        if equal:
+            raise UserError(f"judges: {name} is the same network as {equal[0]}; name each once")
+        if name in judges:
+            raise UserError(f"judges: two have the name {name}; give each its own title, such as {{name: onnx, title: second}}")
         check_judge(name, judge, classifier)
         judges[name] = judge
     return judges
 
 
+def are_defaults(entries: Sequence[Entry]) -> bool:
+    """Whether these are the judges that a command or preset has by default."""
+    return any(list(entries) == defaults(name)["judges"] for name in DEFAULTS)
+
+
+def takes_same(judge: Classifier, classifier: Classifier) -> bool:
+    """Whether a judge takes the classifier's images and has as many classes."""
+    return tuple(judge.input_shape) == tuple(classifier.input_shape) and judge.num_classes == classifier.num_classes
+
+
+def notes_on(entries: Sequence[Entry], judges: Mapping[str, Classifier], classifier: Classifier) -> list[str]:
+    """Which default judges are left out, and what the judges say of themselves."""
+    missing = [entry_name(entry) for entry in entries if entry_name(entry) not in judges]
+    said = [f"judges: {name}: {note}" for name, judge in judges.items() for note in getattr(judge, "notes", ())]
+    if not missing:
+        return said
+    reason = "not held out, or of other images or classes than the classifier's"
+    return [f"judges: {', '.join(missing)} left out ({reason}); {advice_on(classifier)}", *said]
+
+
+def advice_on(classifier: Any) -> str:
+    """How to come by a held-out classifier of another kind than a classifier."""
+    of_convolutions = type(classifier).__name__ == "ConvolutionalNetwork"
+    name = "mnist_mlp" if of_convolutions else "mnist_cnn"
+    if takes_same(load_classifier(name), classifier):
+        return f"for example judges={name}"
+    kind = "mlp" if of_convolutions else "cnn"
+    trained = (
+        f"`fooling train classifier={kind} data.path=… out={kind}.safetensors` on its data, then judges={kind}.safetensors"
+    )
+    return f"for example {trained}; or judges=[{{name: onnx, path: FILE.onnx}}]"
+
+
 def check_judge(name: str, judge: Classifier, classifier: Classifier) -> None:
     """Raises UserError for a held-out classifier of other images or classes, and for one that fails the checks."""
-    if tuple(judge.input_shape) != tuple(classifier.input_shape) or judge.num_classes != classifier.num_classes:
+    if not takes_same(judge, classifier):
         takes, expected = (f"images {tuple(c.input_shape)} of {c.num_classes} classes" for c in (judge, classifier))
-        advice = "give one that was trained on the same data, or judges=[]"
+        advice = f"give one that was trained on the same data, {advice_on(classifier)}"
         raise UserError(f"judges: {name} takes {takes}, the attacked classifier {expected}; {advice}")
     try:
+        check_class_order(judge.labels, classifier.labels, "attacked classifier")
         check_classifier(judge)
     except UserError as error:
         raise UserError(f"judges: {name}: {error}") from error
 
 
-def load_judge(name: str) -> Classifier:
-    """A held-out classifier by name or file."""
-    if name in BUNDLED:
-        return load_classifier(name)
-    if Path(name).suffix == ".safetensors":
+def entry_name(entry: Entry) -> str:
+    """What tables and records call a judge: its title, or its file, or its name."""
+    return entry if isinstance(entry, str) else str(entry.get("title") or entry.get("path") or entry.get("name"))
+
+
+def load_judge(entry: Entry, hint: ShapeHint, objects: Mapping[str, Any] | None = None) -> Classifier:
+    """A held-out classifier by name, file, URL or settings, or an object; `hint` describes the images that it evaluates."""
+    name, given = entry_name(entry), objects or {}
+    if isinstance(entry, str) and entry in BUNDLED:
+        return load_classifier(entry)
+    if isinstance(entry, str) and Path(entry).suffix == ".safetensors":
         try:
-            return load_network(user_path(name))
+            return load_network(user_path(entry))
         except UserError as error:
             raise UserError(str(error).replace("classifier.path=", "judges: ")) from error
-    raise UserError(f"judges: expected one of {', '.join(BUNDLED)} or a .safetensors file of `fooling train`, got {name}")
+    if isinstance(entry, str) and not kind_of_path(entry):
+        known = f"one of {', '.join(BUNDLED)} or a .safetensors file of `fooling train`"
+        others = "a .onnx or .skops file, a URL, or settings such as {name: onnx, path: FILE.onnx}"
+        raise UserError(f"judges: expected {known}, {others}; got {entry}{conversion(user_path(entry))}")
+    settings: Any = {"name": kind_of_path(entry), "path": entry} if isinstance(entry, str) else entry
+
+    try:
+        if name in given:
+            words = words_for(given[name])
+            return open_given(given[name], load(words, RunSettings, "run").classifier, hint)
+        words = words_for({key: value for key, value in settings.items() if key != "title"})
+        chosen = load(words, RunSettings, "run").classifier
+        if chosen.name == "http" and "@" in urlsplit(chosen.path or "").netloc:
+            raise UserError("expected a URL without user name and password, which records would show")
+        return open_classifier(chosen, hint)
+    except UserError as error:
+        raise UserError(f"judges: {name}: {error}") from error
+
+
+def separate_objects(judges: Any) -> tuple[list[Entry], dict[str, Any]]:
+    """Judges as a program gives them, as settings, and the objects among them by their titles. Raises UserError.
+
+    A name, the settings of a classifier, an object, a list of these, or a dictionary of these by their titles.
+    """
+    single = isinstance(judges, dict) and isinstance(judges.get("name"), str)
+    if isinstance(judges, Mapping) and not single:
+        pairs = [(str(title), judge) for title, judge in judges.items()]
+    else:
+        pairs = [("", judge) for judge in (judges if isinstance(judges, list | tuple) else [judges])]
+    entries: list[Entry] = []
+    objects: dict[str, Any] = {}
+    for title, judge in pairs:
+        if isinstance(judge, str | Path):
+            text = str(judge)
+            entries.append({"title": title, **named(text)} if title and title != text else text)
+        elif isinstance(judge, Mapping):
+            entries.append({**({"title": title} if title else {}), **judge})
+        else:
+            object_kind(judge)  # refuses what cannot be one
+            name = title or object_name(judge).removeprefix("object ")
+            if name in objects:
+                raise UserError(f"judges: two have the name {name}; give a dictionary by names, judges={{'first': …}}")
+            entries.append({"title": name, "name": object_name(judge)})
+            objects[name] = judge
+    return entries, objects
+
+
+def named(text: str) -> dict[str, Any]:
+    """The settings of a judge that is given as a name, a file or a URL."""
+    if text in BUNDLED:
+        return {"name": text}
+    return {"name": kind_of_path(text) or "mlp", "path": text}  # mlp reads every file of `fooling train`
 
 
 def predict_all(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Floats]:

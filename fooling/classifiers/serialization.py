@@ -1,6 +1,7 @@
 """Files of built-in networks: safetensors with a descriptive header. Nothing is ever unpickled."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from fooling.errors import UserError, first_line, printable
 from fooling.settings.files import check_file, check_size, parse_json
 
 HINT = "expected a network written by `fooling train`"
+OF_TORCH = (".pt", ".pth", ".ckpt", ".bin")
+PICKLES = (".pkl", ".pickle", ".joblib")
+PEEKED = 1 << 20  # bytes of a pickle that are searched for names; nothing of it is executed
 
 
 def write(
@@ -40,7 +44,9 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         raise
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         reason = first_line(error, 300)
-        raise UserError(f"classifier.path={path}: cannot be read as safetensors ({reason}); {HINT}") from error
+        raise UserError(
+            f"classifier.path={path}: cannot be read as safetensors ({reason}); {HINT}{conversion(path)}"
+        ) from error
 
 
 def check_safetensors(path: Path) -> None:
@@ -77,3 +83,57 @@ def check_sizes(path: Path, tensors: dict[str, Any], expected: dict[str, tuple[A
             raise UserError(f"classifier.path={path}: tensor {name}: expected {needed}, got {got}")
         if not np.isfinite(tensor).all():
             raise UserError(f"classifier.path={path}: tensor {name} holds numbers that are not finite")
+
+
+# --- files that are never opened --------------------------------------------------------------------------------------
+def conversion(path: Path) -> str:
+    """The Python lines that convert a pickle or a file of torch.save, as the end of a message; '' for other files.
+
+    Loading such a file runs the code in it, so the user does this, and only with files of a known origin.
+    """
+    suffix = path.suffix.lower()
+    if suffix in OF_TORCH:
+        lines, use = torch_lines(path), "classifier=torch classifier.path=my_net.py:make classifier.weights"
+        new = str(path.with_suffix(".safetensors"))
+    elif suffix in PICKLES or is_pickle(path):
+        new, use = str(path.with_suffix(".skops")), "classifier=sklearn classifier.path"
+        lines = f"import joblib, skops.io; skops.io.dump(joblib.load({str(path)!r}), {new!r})"
+    else:
+        return ""
+    return f'; if you trust the file, convert it once: python -c "{lines}" and give {use}={new}'
+
+
+def torch_lines(path: Path) -> str:
+    """The Python lines that write the tensors of a file of torch.save, or of TorchScript, as safetensors."""
+    names, pickled = contents(path)
+    loaded = f"torch.load({str(path)!r}, map_location='cpu', weights_only=True)"
+    if any("/code/" in name for name in names):
+        loaded = f"torch.jit.load({str(path)!r}, map_location='cpu').state_dict()"
+    elif b"torch.nn.modules" in pickled:
+        loaded = f"torch.load({str(path)!r}, map_location='cpu', weights_only=False).state_dict()"
+    else:
+        loaded += next((f"[{key!r}]" for key in ("model_state_dict", "state_dict") if key.encode() in pickled), "")
+    tensors = f"{{k: v.clone().contiguous() for k, v in {loaded}.items()}}"
+    new = str(path.with_suffix(".safetensors"))
+    return f"import torch; from safetensors.torch import save_file; save_file({tensors}, {new!r})"
+
+
+def contents(path: Path) -> tuple[list[str], bytes]:
+    """The names in a file of torch.save, and the beginning of its pickle; nothing of other files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            pickles = [name for name in names if name.endswith("data.pkl")]
+            return names, archive.open(pickles[0]).read(PEEKED) if pickles else b""
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+        return [], b""
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a file begins as a pickle of protocol 2 or later does."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError:
+        return False
+    return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5

@@ -12,7 +12,7 @@ from matplotlib.figure import SubFigure
 
 from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier, predict
-from fooling.classifiers.judges import load_judge
+from fooling.classifiers.judges import entry_name, load_judge
 from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
@@ -78,8 +78,14 @@ def open_networks(settings: EigenSettings, test: ImageSet) -> tuple[dict[str, Cl
     """The classifier and the judges, by name; and why some of them cannot be compared on such images."""
     found: dict[str, Classifier] = {}
     left_out = []
-    for name in dict.fromkeys([settings.classifier.name, *settings.judges]):
-        network = open_checked(settings.classifier, None) if name == settings.classifier.name else load_judge(name)
+    attacked = open_checked(settings.classifier, None)
+
+    def hint() -> Any:
+        return test.images.shape[1:], test.classes
+
+    others = {entry_name(entry): entry for entry in settings.judges if entry_name(entry) != settings.classifier.name}
+    for name in (settings.classifier.name, *others):
+        network = attacked if name == settings.classifier.name else load_judge(others[name], hint)
         try:
             check_data(network, test)
         except UserError as error:

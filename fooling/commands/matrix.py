@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.cnn import ConvolutionalNetwork
+from fooling.classifiers.judges import advice_on
 from fooling.classifiers.labels import class_name
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
@@ -28,17 +28,22 @@ from fooling.statistics.intervals import proportion_with_ci
 NOTE = "rows: class of the prior and of the held-out classifiers; columns: target class; below: images that fool"
 
 LETTERS = 40  # of a name in the picture, at most
+OWN = ("fooling.classifiers.dense", "fooling.classifiers.cnn", "fooling.classifiers.pca")  # modules of built-in networks
 SURE = 0.9  # from this score on a judge reads the prior's class
 
 
 def split_judges(judges: Mapping[str, Classifier], attacked: Classifier) -> tuple[list[str], list[str]]:
     """Judges of another kind than the attacked network, and those of its kind, which measure whether the error transfers."""
-    transfer = [name for name, judge in judges.items() if type(judge) is type(attacked)]
+    transfer = [name for name, judge in judges.items() if same_kind(judge, attacked)]
     others = [name for name in judges if name not in transfer]
     if not others:
-        other = "mnist_mlp" if isinstance(attacked, ConvolutionalNetwork) else "mnist_cnn"
-        raise UserError(f"judges: the matrix needs one of another kind than the attacked network, for example judges={other}")
+        raise UserError(f"judges: the matrix needs one of another kind than the attacked network, {advice_on(attacked)}")
     return others, transfer
+
+
+def same_kind(judge: Classifier, attacked: Classifier) -> bool:
+    """Whether both are built-in networks of one kind; of models and objects of others the kind is unknown."""
+    return type(judge) is type(attacked) and type(judge).__module__ in OWN
 
 
 def fooled(result: Result, prior_digit: int, threshold: float, judges: Sequence[str]) -> Flags:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from fooling.classifiers import open_classifier
+from fooling.classifiers import open_classifier, open_given
 from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier, CountingClassifier
 from fooling.classifiers.checks import ClassifierReport
@@ -203,9 +203,15 @@ def describe(job: Job) -> dict[str, Any]:
         "examination_evaluations": job.report.evaluations,
         "reproducible": "exact" if is_exact(job) else "approximate",
         **job.fingerprints,
+        **({"classifier_fingerprint_partial": True} if is_partial(job.objective.classifier) else {}),
         "examination": dict(job.report.about),
         "versions": versions(),
     }
+
+
+def is_partial(classifier: Classifier) -> bool:
+    """Whether a classifier's fingerprint covers only a part of it, such as weights without code."""
+    return bool(getattr(classifier, "partial_fingerprint", False))
 
 
 def get_statistics(settings: RunSettings) -> Statistics:
@@ -216,9 +222,12 @@ def get_statistics(settings: RunSettings) -> Statistics:
     return Statistics.load(user_path(path) if path else BUNDLED)
 
 
-def get_classifier(settings: RunSettings, statistics: Callable[[], Statistics]) -> Classifier:
-    """The classifier of the settings; `statistics` give the size of its images where it does not declare it."""
-    return open_classifier(settings.classifier, lambda: shape_and_labels(statistics()), settings.engine.threads or cores())
+def get_classifier(settings: RunSettings, statistics: Callable[[], Statistics], given: Any = None) -> Classifier:
+    """The classifier of the settings, or a given object; `statistics` give the size of its images if it declares none."""
+    threads = settings.engine.threads or cores()
+    if given is not None:
+        return open_given(given, settings.classifier, lambda: shape_and_labels(statistics()), threads)
+    return open_classifier(settings.classifier, lambda: shape_and_labels(statistics()), threads)
 
 
 def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tuple[str, ...]]:

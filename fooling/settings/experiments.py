@@ -10,6 +10,7 @@ from fooling.settings.fields import (
     Floats,
     Int,
     Ints,
+    Judges,
     NamedDigits,
     Names,
     Seed,
@@ -102,7 +103,7 @@ class EigenSettings(ExperimentSettings):
     steps: Ints = Field(description="further numbers of components (1 … 4096), for reconstruction and accuracy")
     digit: NamedDigits = Field(description=f"classes whose own components are plotted: {DIGIT}")
     shown: Int = Field(ge=1, le=20, description="components in each row of the figure")
-    judges: Names = Field(description="networks whose accuracy is compared; names or files, [a,b]")
+    judges: Judges = Field(description="classifiers whose accuracy is compared; as in `fooling run`")
     classifier: AnyClassifierSettings
     data: DataSettings
 

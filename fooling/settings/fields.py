@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -126,6 +127,16 @@ def names_to_list(value: Any) -> Any:
     return [] if value is None else [value] if isinstance(value, str) else value
 
 
+def judges_to_list(value: Any) -> Any:
+    """Names, files or URLs, or the settings of classifiers; one of them is a list of one."""
+    entries = [value] if isinstance(value, dict) else names_to_list(value)
+    wrong = "names, files, URLs or settings such as {name: onnx, path: a.onnx}"
+    for entry in entries if isinstance(entries, list | tuple) else [None]:
+        if not isinstance(entry, str) and not (isinstance(entry, dict) and isinstance(entry.get("name"), str)):
+            raise ValueError(wrong)  # noqa: TRY004 (pydantic reads ValueError)
+    return entries
+
+
 def labels_to_list(value: Any) -> Any:
     """The same for labels, which may be numbers."""
     values = names_to_list(value)
@@ -151,6 +162,7 @@ def sort_unique(values: tuple[float, ...]) -> tuple[float, ...]:
 Each = BeforeValidator(value_to_list)
 Ints = Annotated[tuple[Int, ...], Each, Field(min_length=1), AfterValidator(sort_unique)]
 Floats = Annotated[tuple[Float, ...], Each, Field(min_length=1), AfterValidator(sort_unique)]
+Judges = Annotated[tuple[Text | dict[str, Any], ...], BeforeValidator(judges_to_list)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(names_to_list)]
 
 
@@ -228,17 +240,52 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
     This is the only way in which a setting runs code. `what` describes the function that the setting needs; it is part of
     the UserError that is raised for whatever goes wrong.
     """
-    module, _, function = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # it stays there: the function may import when it is called
+    module, _, function = name.rpartition(":")
+    hint = f"{setting}={name}: expected module:function, {what}; "
+    if not module or not function:
+        given = name.strip(":")
+        advice = f"give the function too, such as {given}:make" if given else "give both"
+        raise UserError(f"{hint}{advice}")
+    search_folder(user_path(module).resolve().parent if module.endswith(".py") else Path.cwd())
     logging.getLogger("fooling").warning("runs code: %s%s", printable(name), place_of(module))
-    with foreign_code(f"{setting}={name}: expected module:function, {what}; "):
-        return getattr(import_module(module), function)(*arguments)
+    with foreign_code(hint):
+        return getattr(import_code(module), function)(*arguments)
+
+
+def import_code(name: str) -> ModuleType:
+    """A module by its name, searched in the working directory too, or by the path of its file: my_net, my_net.py, a/b.py."""
+    if not name.endswith(".py"):
+        return import_module(name)
+    path = user_path(name).resolve()
+    known = sys.modules.get(path.stem)
+    if known and Path(getattr(known, "__file__", None) or "").resolve() == path:
+        return known
+    unique = path.stem if not known else f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if unique in sys.modules:
+        return sys.modules[unique]
+    spec = spec_from_file_location(unique, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    module = module_from_spec(spec)
+    sys.modules[unique] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    return module
+
+
+def search_folder(folder: Path) -> None:
+    """Searches modules in a folder too, first; it stays so: a function may import when it is called."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def place_of(module: str) -> str:
     """Where a module, or the package that it is in, will be imported from; '' if it is not found. Nothing is imported."""
+    if module.endswith(".py"):
+        return f" from {printable(user_path(module).resolve().parent)}"
     try:
         found = find_spec(module.partition(".")[0])
     except (ImportError, ValueError, AttributeError):
@@ -249,5 +296,5 @@ def place_of(module: str) -> str:
 
 def fingerprint(name: str) -> str:
     """SHA-256 of the source file of module:function's module; of the name if there is no file."""
-    file = getattr(import_module(name.partition(":")[0]), "__file__", None)
+    file = getattr(import_code(name.rpartition(":")[0]), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes() if file else name.encode()).hexdigest()

@@ -131,16 +131,16 @@ def as_words(name: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         return [word for key, inner in value.items() for word in as_words(f"{name}.{key}", inner)]
     if isinstance(value, list | tuple | range):
-        return [f"{name}=[{','.join(map(in_quotes, value))}]"]
+        return [f"{name}=[{','.join(map(item, value))}]"]
     if name in ("digit", *ALIASES) and isinstance(value, str):
-        return [f"{name}={in_quotes(value)}"]
+        return [f"{name}={item(value)}"]
     return [f"{name}={'null' if value is None else str(value).lower() if isinstance(value, bool) else value}"]
 
 
-def in_quotes(value: Any) -> str:
-    """An entry of a list as YAML reads it: text with marks of YAML in quotes."""
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) and set(text) & set(",[]{}\"':#") else text
+def item(value: Any) -> str:
+    """An entry of a list as YAML: groups and texts with signs of YAML in quotes."""
+    special = isinstance(value, str) and (set(value) & set(",[]{}#:\"'&*!|>%@`") or value != value.strip() or not value)
+    return json.dumps(value, ensure_ascii=False, default=str) if special or isinstance(value, dict) else str(value)
 
 
 # Defaults as those records hold them. They never change: records stay as they are.

@@ -122,6 +122,7 @@ def rewrite(tree: Tree, model: type[BaseModel], where: str) -> Tree:
     """A tree with full names (population → search.population) and choices in full (search: ga → search: {name: ga})."""
     full: Tree = {}
     seen = set()
+    tree = {key: [value] if key == "judges" and isinstance(value, dict) else value for key, value in tree.items()}
     for key, value in flat(tree):
         name = full_name(key, model, f"{where}: ")
         if name in seen:

@@ -13,7 +13,7 @@ from fooling.settings.fields import (
     Float,
     Fraction,
     Int,
-    Names,
+    Judges,
     Positive,
     Seed,
     SettingsModel,
@@ -61,7 +61,7 @@ class BuiltinClassifierSettings(ClassifierSettings):
 class ExternalSettings(ClassifierSettings):
     """Models of other libraries: how images are passed to them and how their output is read."""
 
-    path_form: ClassVar[str] = "module:function"  # what classifier.path looks like
+    path_form: ClassVar[str] = "module:function or FILE.py:function"  # what classifier.path looks like
 
     shape: tuple[Side, Side, Channels] | None = Field(
         description="height, width and channels of the input; null = as declared by the model, otherwise those of the data"
@@ -117,7 +117,7 @@ class TorchSettings(ExternalSettings):
 
     effect = "runs code"
     name: Literal["torch"] = Field(description=NAME)
-    path: Text | None = Field(description="module:function, your function that returns a torch.nn.Module")
+    path: Text | None = Field(description="module:function or FILE.py:function, your function that returns a torch.nn.Module")
     weights: Text | None = Field(description="file of the module's weights, .safetensors; null = as the function returns it")
 
 
@@ -127,7 +127,7 @@ class PythonSettings(ExternalSettings):
     effect = "runs code"
     name: Literal["python"] = Field(description=NAME)
     path: Text | None = Field(
-        description="module:function, your function that returns a callable: inputs [N, …] → scores [N, K]"
+        description="module:function or FILE.py:function, your function that returns a callable: inputs [N, …] → scores [N, K]"
     )
 
 
@@ -250,7 +250,10 @@ class RunSettings(SettingsModel):
     )
     overwrite: Bool = Field(description="replace the record in out")
     quiet: Bool = Field(description="print errors only")
-    judges: Names = Field(description="held-out classifiers that evaluate the finished images; names or files, [a,b]")
+    judges: Judges = Field(
+        description="held-out classifiers that evaluate the finished images: names, files or URLs, [a,b], or settings, "
+        "[{name: onnx, path: a.onnx, title: A}]"
+    )
     preset: Text | None = Field(description="a file that sets several of these")
     classifier: AnyClassifierSettings
     prior: PriorSettings

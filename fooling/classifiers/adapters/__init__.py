@@ -1,9 +1,11 @@
 """External models as classifiers: one file per framework, one row in the table."""
 
+import sys
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import read_labels
@@ -16,29 +18,93 @@ class AdapterRow(NamedTuple):
 
     function: str  # module:function (settings, threads) → Model
     package: str | None = None  # that its extra installs
+    advice: str = ""  # on installing it, before the extra
+    of_object: str = ""  # module:function (object, its name in messages, threads) → Model
 
 
+OBJECTS = "fooling.classifiers.adapters.python"
+CPU_WHEEL = (  # PyPI's wheel for Linux brings 5.4 GB of CUDA
+    "without a GPU first `pip install torch --index-url https://download.pytorch.org/whl/cpu`, then (the plain wheel brings "
+    "5.4 GB of CUDA) "
+)
 ADAPTERS = {
     "onnx": AdapterRow("fooling.classifiers.adapters.onnx:open_onnx", "onnxruntime"),
-    "sklearn": AdapterRow("fooling.classifiers.adapters.sklearn:open_sklearn", "skops"),
-    "torch": AdapterRow("fooling.classifiers.adapters.torch:open_torch", "torch"),
-    "python": AdapterRow("fooling.classifiers.adapters.python:open_python"),
+    "sklearn": AdapterRow(
+        "fooling.classifiers.adapters.sklearn:open_sklearn", "skops", of_object=f"{OBJECTS}:estimator_as_model"
+    ),
+    "torch": AdapterRow(
+        "fooling.classifiers.adapters.torch:open_torch",
+        "torch",
+        CPU_WHEEL,
+        "fooling.classifiers.adapters.torch:module_as_model",
+    ),
+    "python": AdapterRow(f"{OBJECTS}:open_python", of_object=f"{OBJECTS}:function_as_model"),
     "http": AdapterRow("fooling.classifiers.adapters.http:open_http", "httpx"),
 }
+
+
+FILES = {".onnx": "onnx", ".skops": "sklearn"}  # the kind of a model by the end of its file's name
+MEMBERS = ("input_shape", "num_classes", "labels", "fingerprint", "__call__")  # of `Classifier`
 
 
 def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:
     """The external model that the settings choose; `hint` describes the data at hand. Raises UserError."""
     row = ADAPTERS[settings.name]
     if row.package and find_spec(row.package) is None:
-        raise UserError(
-            f"classifier={settings.name} needs {row.package}: pip install '.[{settings.name}]' in a clone of fooling"
-        )
+        install = f"{row.advice}pip install '.[{settings.name}]'"
+        raise UserError(f"classifier={settings.name} needs {row.package}: {install} in a clone of fooling")
+    return adapted(load_function(row.function)(settings, threads), settings, hint)
+
+
+def open_object(thing: Any, settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:
+    """An object of Python as a classifier, its preprocessing and output as the settings say. Raises UserError."""
+    row = ADAPTERS[object_kind(thing) or "python"]
+    return adapted(load_function(row.of_object)(thing, f"classifier: {object_name(thing)}", threads), settings, hint)
+
+
+def adapted(model: Any, settings: ExternalSettings, hint: ShapeHint) -> Classifier:
+    """A model as a classifier."""
     settings = settings.model_copy(update={"labels": read_labels(settings.labels)})
-    module, _, function = row.function.partition(":")
-    model = getattr(import_module(module), function)(settings, threads)
     if model.labels:
         model = replace(model, labels=tuple(map(printable, model.labels)))
-    adapter = import_module("fooling.classifiers.adapters.adapter")
-    classifier: Classifier = adapter.adapt(model, settings, hint)
+    classifier: Classifier = load_function("fooling.classifiers.adapters.adapter:adapt")(model, settings, hint)
     return classifier
+
+
+def load_function(name: str) -> Any:
+    """The function that module:function of this package names."""
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+# --- what a user gives ------------------------------------------------------------------------------------------------
+def kind_of_path(text: str) -> str | None:
+    """The kind of model that a file or URL holds, by its name; None where that says nothing."""
+    return "http" if text.lower().startswith(("http://", "https://")) else FILES.get(Path(text).suffix.lower())
+
+
+def object_kind(thing: Any) -> str | None:
+    """The kind of an object that is no `Classifier` itself: torch, sklearn or python; None for one that is, or tries to be.
+
+    Raises UserError for an object that can be neither.
+    """
+    if isinstance(thing, type):
+        raise UserError(f"classifier: expected an object, got the class {thing.__name__}; give {thing.__name__}()")
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(thing, torch.nn.Module) and not hasattr(thing, "fingerprint"):
+        return "torch"
+    own = [name for name in MEMBERS[:-1] if hasattr(thing, name)]
+    if len(own) > 1 or own == ["fingerprint"]:
+        return None
+    if hasattr(thing, "get_params") and any(hasattr(thing, name) for name in ("predict_proba", "decision_function", "predict")):
+        return "sklearn"
+    if callable(thing):
+        return "python"
+    expected = "a name, a dictionary of its settings, a torch module, an estimator, a function of images, or fooling.Classifier"
+    raise UserError(f"classifier: expected {expected}; got {type(thing).__name__}")
+
+
+def object_name(thing: Any) -> str:
+    """What a record calls an object: object Net, object make_scores."""
+    name = getattr(thing, "__name__", None)
+    return f"object {printable(name if isinstance(name, str) else type(thing).__name__, 60)}"

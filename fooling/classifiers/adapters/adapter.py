@@ -48,6 +48,8 @@ class Model:
     output: Output | None = None
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()  # for the user
+    partial: bool = False  # whether the fingerprint covers only a part of the model: no code, say
+    bound: float = 1.0  # that no score exceeds
 
 
 @dataclass
@@ -73,6 +75,16 @@ class AdaptedClassifier:
     def fingerprint(self) -> str:
         """SHA-256 of the model."""
         return self.model.fingerprint
+
+    @property
+    def partial_fingerprint(self) -> bool:
+        """Whether the fingerprint covers only a part of the model."""
+        return self.model.partial
+
+    @property
+    def bound(self) -> float:
+        """What no score exceeds."""
+        return self.model.bound if self.output == "logit" else 1.0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -166,13 +178,25 @@ def adapt(model: Model, settings: ExternalSettings, hint: ShapeHint) -> AdaptedC
     check_preprocessing(inputs, model)
     batch_size, fixed = choose_batch_size(model, settings.batch_size)
     trial = AdaptedClassifier(model, inputs, shape, "probability", (), batch_size, fixed)
-    numbers = trial.raw_output(np.concatenate([probes(shape), varied_probes(shape)]))
+    numbers = try_out(trial, settings)
     stated = model.output if settings.output == "auto" else settings.output
     known = settings.labels or model.labels
     reading = reading_of(numbers, stated, model.name, len(known) if known else None)
     labels = choose_labels(model, settings, of_classes(numbers, reading.output), reading.output, hint)
     order = choose_order(model, settings.order, len(labels), reading.output)
     return replace(trial, output=reading.output, labels=labels, reading=reading, order=order)
+
+
+def try_out(trial: AdaptedClassifier, settings: ExternalSettings) -> Any:
+    """The output for a few images. Raises UserError; where their size is not the model's own, it is named."""
+    shape = trial.input_shape
+    try:
+        return trial.raw_output(np.concatenate([probes(shape), varied_probes(shape)]))
+    except UserError as error:
+        if settings.shape or (trial.model.dims and None not in trial.model.dims):
+            raise
+        advice = f"the images {shape} are those of the data or statistics; give classifier.shape=H,W,C if the model's differ"
+        raise UserError(f"{error}; {advice}") from error
 
 
 def choose_order(model: Model, order: tuple[int, ...], classes: int, output: Output) -> tuple[int, ...]:
@@ -209,7 +233,8 @@ def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint:
     declared = shape_in(model.dims, layout) if model.dims else None
     choice = settings.shape or (turned(declared, settings.transpose) if declared else None) or hint()[0]
     if not choice:
-        raise UserError(f"{model.name}: does not declare the size of its images; give classifier.shape=H,W,C")
+        advice = "give classifier.shape=H,W,C (in Python shape=(28, 28, 1))"
+        raise UserError(f"{model.name}: does not declare the size of its images; {advice}")
     shape = choice[0], choice[1], choice[2]
     if shape[2] not in (1, 3):
         takes = " × ".join(map(str, model.dims or shape))

@@ -87,7 +87,9 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
 
     fingerprint = hashlib.sha256(shown.encode()).hexdigest()
     notes = ("classifier: the model behind the URL is not part of the record",)
-    return Model(predict, where, fingerprint, "NHWC", batch_size=BATCH_SIZE, halve_after=TooLargeError, notes=notes)
+    return Model(
+        predict, where, fingerprint, "NHWC", batch_size=BATCH_SIZE, halve_after=TooLargeError, notes=notes, partial=True
+    )
 
 
 def credentials(name: str | None) -> dict[str, str]:

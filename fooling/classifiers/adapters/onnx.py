@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.settings.fields import shortened, user_path
 from fooling.settings.files import check_file
@@ -43,7 +44,9 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
         session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
     except Exception as error:  # onnxruntime has an exception class for each status
         reason = without_codes(error)
-        raise UserError(f"{where}: expected an ONNX model, onnxruntime cannot read it ({reason}){advice_on(reason)}") from error
+        raise UserError(
+            f"{where}: expected an ONNX model, onnxruntime cannot read it ({reason}){conversion(path) or advice_on(reason)}"
+        ) from error
     declared_inputs = session.get_inputs()
     if len(declared_inputs) != 1:
         names = ", ".join(f"{one.name} {one.shape}" for one in declared_inputs)

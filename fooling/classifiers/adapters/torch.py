@@ -1,6 +1,7 @@
 """classifier=torch: a module that the user's function returns, with weights from safetensors."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.classifiers.serialization import check_safetensors
+from fooling.classifiers.serialization import check_safetensors, conversion
 from fooling.errors import UserError
 from fooling.settings.fields import call_named, described, foreign_code, user_path
 from fooling.settings.schema import TorchSettings
@@ -20,11 +21,18 @@ def open_torch(settings: TorchSettings, threads: int) -> Model:
     """The module that module:function returns, in evaluation mode, on a GPU if there is one. Raises UserError."""
     name = settings.path or ""
     where = f"classifier.path={name}"
+    if ":" not in name and conversion(Path(name)):
+        raise UserError(f"{where}: expected module:function, {WHAT}, got a file of weights{conversion(Path(name))}")
     module = call_named("classifier.path", name, WHAT)
     if not isinstance(module, torch.nn.Module):
         raise UserError(f"{where}: expected {WHAT}, it returned {type(module).__name__}")
     if settings.weights:
         load_weights(module, settings.weights)
+    return module_as_model(module, where, threads, f"runs the code of {name}")
+
+
+def module_as_model(module: Any, where: str, threads: int, says: str = "a module of torch in evaluation mode") -> Model:
+    """A module in evaluation mode, on a GPU if there is one; `where` begins messages. Raises UserError."""
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with foreign_code(f"{where}: the module cannot be moved to {device}: "):
@@ -40,8 +48,8 @@ def open_torch(settings: TorchSettings, threads: int) -> Model:
             numbers = answer.detach().cpu()
             return (numbers.float() if numbers.is_floating_point() else numbers).numpy()
 
-    notes = (f"classifier: runs the code of {name}, on {device}",)
-    return Model(predict, where, digest, "NCHW", notes=notes)
+    notes = (f"classifier: {says}, on {device}; its fingerprint is that of its weights",)
+    return Model(predict, where, digest, "NCHW", notes=notes, partial=True)
 
 
 def load_weights(module: Any, text: str) -> None:
@@ -54,7 +62,8 @@ def load_weights(module: Any, text: str) -> None:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{where}: expected a .safetensors file, it cannot be read ({described(error)})") from error
+        reason = f"it cannot be read ({described(error)}){conversion(path)}"
+        raise UserError(f"{where}: expected a .safetensors file, {reason}") from error
     try:
         result = module.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
