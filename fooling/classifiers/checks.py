@@ -5,7 +5,7 @@ is it on the data at hand?
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ from fooling.settings.schema import RunSettings
 
 SIZES = (1, 10, 100, 1000)  # of the batches whose speed is measured
 SECONDS = 0.5  # per measurement, about
+LONGEST = 1.0  # seconds of a batch, beyond which none is enlarged
+ENLARGED, FAR = 10, 3  # a batch is so many times the one before; it may take so many times LONGEST
 
 REPEATS = 6  # times that the probes are repeated in a large batch, with as many others: 60 images
 SATURATED = 0.9999  # a largest score above this, for whatever image, is no sign of certainty
@@ -39,19 +41,23 @@ MAX_IMAGES = 1000  # labelled images that the accuracy is measured on
 READ = {"probability": "probabilities", "logit": "logits (softmax)", "sigmoid": "logits (one sigmoid per class)"}
 
 
-def speeds(classifier: Classifier) -> dict[int, float]:
-    """Images per second at several batch sizes: the median of repetitions that take about half a second."""
-    rates = {}
+def speeds(classifier: Classifier) -> Iterator[tuple[int, float]]:
+    """Batch sizes and images per second, the smallest first: medians of repetitions that take about half a second.
+
+    The last size is the first whose batch takes longer than `LONGEST`, or that before one which would take many times as long.
+    """
     for size in SIZES:
         batch = np.resize(probes(classifier.input_shape), (size, *classifier.input_shape))
-        predict_batch(classifier, batch)
+        predict_batch(classifier, batch)  # the first call may compile
         seconds: list[float] = []
         while not seconds or sum(seconds) < SECONDS:
             start = time.perf_counter()
             predict_batch(classifier, batch)
             seconds.append(time.perf_counter() - start)
-        rates[size] = size / float(np.median(seconds))
-    return rates
+        median = float(np.median(seconds))
+        yield size, size / median
+        if median > LONGEST or median * ENLARGED > FAR * LONGEST:
+            return
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,8 @@ def slope_notes(scores: Floats, constant: Mapping[int, float]) -> tuple[str, ...
     if len(constant) == scores.shape[1]:
         return (f"{where} all get the same scores; does the output depend on the input? A search finds no slope",)
     if np.isin(scores, (0, 1)).all():
-        return (f"{where} all scores are 0 or 1; without values between them a search finds no slope",)
+        labels = " (labels rather than scores)" if (scores.sum(axis=1) == 1).all() else ""
+        return (f"{where} all scores are 0 or 1{labels}; without values between them a search finds no slope",)
     return ()
 
 
@@ -216,8 +223,9 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
     result = check_classifier(counting)
     if getattr(classifier, "gives_labels", False):
         name = settings.classifier.name
-        advice = "export the model with its probabilities or logits"
-        raise UserError(f"classifier={name}: expected class scores, got labels only (classifier.output=label); {advice}")
+        advice, reading = "export the model with its probabilities or logits", getattr(classifier, "reading", None)
+        why = reading.note.removeprefix("classifier: ") if reading and reading.note else "classifier.output=label"
+        raise UserError(f"classifier={name}: expected class scores, got labels only ({why}); {advice}")
     notes, about = list(getattr(classifier, "notes", ())), asdict(result)
     about["constant"] = {str(k): score for k, score in result.constant.items()}
     if result.shown:

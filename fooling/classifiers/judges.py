@@ -63,12 +63,19 @@ def takes_same(judge: Classifier, classifier: Classifier) -> bool:
 
 def notes_on(entries: Sequence[Entry], judges: Mapping[str, Classifier], classifier: Classifier) -> list[str]:
     """Which default judges are left out, and what the judges say of themselves."""
-    missing = [entry_name(entry) for entry in entries if entry_name(entry) not in judges]
     said = [f"judges: {name}: {note}" for name, judge in judges.items() for note in getattr(judge, "notes", ())]
-    if not missing:
-        return said
-    reason = "not held out, or of other images or classes than the classifier's"
-    return [f"judges: {', '.join(missing)} left out ({reason}); {advice_on(classifier)}", *said]
+    return [*left_out(entries, judges, classifier), *said]
+
+
+def left_out(entries: Sequence[Entry], judges: Mapping[str, Classifier], classifier: Classifier) -> list[str]:
+    """A note where default judges are left out, with what to give instead if none is left."""
+    missing = [entry_name(entry) for entry in entries if entry_name(entry) not in judges]
+    if not missing or not are_defaults(entries):
+        return []
+    height, width, channels = classifier.input_shape
+    images = f"images ({height}, {width}, {channels}) of {classifier.num_classes} classes"
+    reason = f"a held-out classifier is another one that takes {images}"
+    return [f"judges: {', '.join(missing)} left out: {reason}{'' if judges else '; ' + advice_on(classifier)}"]
 
 
 def advice_on(classifier: Any) -> str:
@@ -150,7 +157,10 @@ def separate_objects(judges: Any) -> tuple[list[Entry], dict[str, Any]]:
         elif isinstance(judge, Mapping):
             entries.append({**({"title": title} if title else {}), **judge})
         else:
-            object_kind(judge)  # refuses what cannot be one
+            try:
+                object_kind(judge)
+            except UserError as error:
+                raise UserError(str(error).replace("classifier: ", "judges: ", 1)) from error
             name = title or object_name(judge).removeprefix("object ")
             if name in objects:
                 raise UserError(f"judges: two have the name {name}; give a dictionary by names, judges={{'first': …}}")

@@ -1,6 +1,7 @@
 """The terminal: signals, live progress and tables for all commands; plain lines where it is no terminal."""
 
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -192,6 +193,25 @@ def show_lists(console: Console, columns: Sequence[str], rows: Sequence[Sequence
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> None:
     """A table on stdout."""
     show_table(Console(highlight=False), columns, rows, left)
+
+
+@contextmanager
+def working(what: str, quiet: bool) -> Iterator[None]:
+    """A line while something of unknown length is done: it moves on a terminal, elsewhere it is printed after a few seconds."""
+    console = Console(highlight=False)
+    if quiet:
+        yield
+    elif console.is_terminal:
+        with console.status(Text(f"{what} …", style="dim")):
+            yield
+    else:
+        late = threading.Timer(PLAIN_SECONDS, print, [f"{what} …"], {"flush": True})
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        finally:
+            late.cancel()
 
 
 @contextmanager

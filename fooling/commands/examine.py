@@ -1,51 +1,91 @@
 """`fooling examine`: what a classifier is like, before a search is spent on it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.checks import accuracy_notes, check_classifier, speeds
+from fooling.classifiers.checks import SIZES, accuracy_notes, check_classifier, speeds
 from fooling.classifiers.layers import describe_layer, layer_shapes
-from fooling.commands.console import print_table
+from fooling.commands.console import print_table, working
 from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
-from fooling.data import load_data
+from fooling.data import ImageSet, load_data
 from fooling.records.files import new_file
-from fooling.settings import without_secrets
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
 
-MAX_IMAGES = 10_000  # labelled images whose accuracy is measured
+MAX_IMAGES = 10_000  # labelled images whose accuracy is measured …
+PATIENCE, SECONDS = 30, 6  # … if that takes no longer than so many seconds; else as many as the second number is enough for
+WAYS, OWN_WAYS = 12, 4  # preprocessings that are tried, about: of an external model, and of others
+FEWEST = 30  # images
+Say = Callable[..., None]  # prints a line
 
 
 def examine(settings: ExamineSettings) -> None:
-    """Checks a classifier, measures its speed and, on labelled images, its accuracy."""
-    data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
-    classifier = open_for(settings.classifier, data)
-    found = check_classifier(classifier)
-    rows = accuracies(classifier, data, MAX_IMAGES) if data else []
-    rates = speeds(classifier)
+    """Checks a classifier, measures its speed and, on labelled images, its accuracy. Prints each result when it is known."""
+    say = silent if settings.quiet else partial(print, flush=True)
+    with working("reading data and model", settings.quiet):
+        data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
+        classifier = open_for(settings.classifier, data)
+    about = describe(classifier)
+    show_classifier(settings, about, len(classifier.labels), getattr(classifier, "inputs", ""), say)
+    with working("scoring test images", settings.quiet):
+        found = check_classifier(classifier)
     said = [*getattr(classifier, "notes", ()), *found.notes]
-    about = {
-        **describe(classifier),
-        **asdict(found),
-        "notes": said,
-        "images_per_second": {str(size): round(r) for size, r in rates.items()},
-    }
+    about |= {**asdict(found), "notes": said}
+    show_checks(about, say)
+    rates = measure_speeds(classifier, settings.quiet, say)
+    about["images_per_second"] = {str(size): round(rate) for size, rate in rates.items()}
     if data:
+        rows = measure_accuracies(classifier, data, max(rates.values()), settings.quiet)
         about["accuracy_of"] = len(rows[0].labels)
         about["accuracy"] = [{"way": row.preprocessing, "settings": row.settings, "share": row.share} for row in rows]
         about["note"] = preprocessing_note(rows)
         about["notes"] = [*about["notes"], *(note for note in accuracy_notes(rows, found.output) if note != about["note"])]
+        show_accuracies(rows, settings.quiet)
     if settings.layers:
         about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
         with new_file(user_path(settings.out), settings.overwrite) as part:
             part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if not settings.quiet:
-        show(settings, about, rows)
+    if settings.layers and not settings.quiet:
+        show_layers(about["layers"])
+    for note in [*about["notes"], *([about["note"]] if about.get("note") else [])]:
+        say(note)
+    if about["output"] == "label":
+        say("searches need class scores, not only labels")
+
+
+def silent(_line: str = "") -> None:
+    """Prints nothing."""
+
+
+def measure_speeds(classifier: Classifier, quiet: bool, say: Say) -> dict[int, float]:
+    """Images per second by the size of a batch, each printed when it is known."""
+    rates: dict[int, float] = {}
+    say()
+    say("images a call    images/s")
+    measured = speeds(classifier)
+    while True:
+        with working(f"speed, {SIZES[len(rates) % len(SIZES)]:,} images a call", quiet):
+            size, rate = next(measured, (0, 0.0))
+        if not size:
+            return rates
+        rates[size] = rate
+        say(f"{size:>13,}  {round(rate):>10,}")
+
+
+def measure_accuracies(classifier: Classifier, data: ImageSet, rate: float, quiet: bool) -> list[Accuracy]:
+    """Accuracy on labelled images under each preprocessing; of a slow classifier on as many as `SECONDS` are enough for."""
+    ways = WAYS if hasattr(classifier, "with_preprocessing") else OWN_WAYS
+    number = min(MAX_IMAGES, len(data.labels))
+    affordable = number if ways * number <= PATIENCE * rate else max(FEWEST, int(SECONDS * rate / ways))
+    with working(f"accuracy on {min(number, affordable):,} images", quiet):
+        return accuracies(classifier, data, affordable)
 
 
 def describe(classifier: Classifier) -> dict[str, Any]:
@@ -54,33 +94,33 @@ def describe(classifier: Classifier) -> dict[str, Any]:
     return {"input_shape": shape, "labels": list(classifier.labels), "fingerprint": classifier.fingerprint}
 
 
-def show(settings: ExamineSettings, about: dict[str, Any], rows: list[Accuracy]) -> None:
-    """What was found, in lines and tables."""
+def show_classifier(settings: ExamineSettings, about: dict[str, Any], classes: int, shown: object, say: Say) -> None:
+    """What a classifier declares, in lines."""
     chosen = settings.classifier
     height, width, channels = about["input_shape"]
     labels = ", ".join(about["labels"][:12]) + (", …" if len(about["labels"]) > 12 else "")
+    say(f"classifier   {chosen.name}{f' {without_secrets(chosen.path)}' if chosen.path else ''}, {about['fingerprint'][:12]}…")
+    say(f"images       {height}×{width}, {'grey' if channels == 1 else 'colour'}")
+    say(f"classes      {classes}: {labels}")
+    if shown:
+        say(f"input        {shown}")
+
+
+def show_checks(about: dict[str, Any], say: Say) -> None:
+    """What the checks found, in lines."""
     sums = "sum to 1" if about["sums_to_one"] else "need not sum to 1"
     batch = "the same in any batch" if about["exact"] else f"change by up to {about['deviation']:.1e} with the batch"
-    path = f" {without_secrets(chosen.path)}" if chosen.path else ""
-    print(f"classifier   {chosen.name}{path}, {about['fingerprint'][:12]}…")
-    print(f"images       {height}×{width}, {'grey' if channels == 1 else 'colour'}")
-    print(f"classes      {about['classes']}: {labels}")
-    if about["shown"]:
-        print(f"input        {about['shown']}")
-    print(f"output       {GIVES[about['output']]}; scores {sums}")
-    print(f"scores       finite, repeatable, {batch}")
+    say(f"output       {GIVES[about['output']]}; scores {sums}")
+    say(f"scores       finite, repeatable, {batch}")
+
+
+def show_accuracies(rows: list[Accuracy], quiet: bool) -> None:
+    """The accuracies, one a line."""
+    if quiet:
+        return
     print()
-    print_table(["images a call", "images/s"], [[f"{int(size):,}", f"{r:,}"] for size, r in about["images_per_second"].items()])
-    if rows:
-        print()
-        found = [[row.preprocessing, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
-        print_table(["preprocessing", "settings", f"accuracy on {len(rows[0].labels):,} images"], found, left=2)
-    if settings.layers:
-        show_layers(about["layers"])
-    for note in [*about["notes"], *([about["note"]] if about.get("note") else [])]:
-        print(note)
-    if about["output"] == "label":
-        print("searches need class scores, not only labels")
+    found = [[row.preprocessing, row.settings, f"{100 * row.share:.2f} %"] for row in rows]
+    print_table(["preprocessing", "settings", f"accuracy on {len(rows[0].labels):,} images"], found, left=2)
 
 
 def show_layers(layers: dict[str, list[int]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.judges import load_judges
+from fooling.classifiers.judges import left_out, load_judges
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
@@ -173,7 +173,9 @@ def compute(settings: LadderSettings, plan: Plan, results: list[Result], _watch:
     found = content(settings, plan.entries, results)
     judges = f"read: {' and '.join(found['judges'])} assign the prior's class; " if found["judges"] else ""
     line = f"over the images of a row; {judges}distance: between two images of a digit; percentile: among real images"
-    return Summary(found, *table(found), [line], left=0)
+    job = plan.entries[0].job
+    missing = left_out(job.settings.judges, job.judges, job.objective.classifier)
+    return Summary(found, *table(found), [line, *missing], left=0)
 
 
 def draw(folder: Path, _summary: Summary) -> None:

@@ -209,6 +209,8 @@ def without_former(tree: Tree, model: type[BaseModel]) -> Tree:
         settings = tree.get(group)
         if isinstance(settings, dict) and "name" in settings and group in model.model_fields:
             is_record = former.keys() <= settings.keys()
+            if str(settings["name"]).startswith("object ") and not is_record:
+                continue  # what `fooling.evolve` was given; its settings are of its own kind
             result[group] = {
                 key: value
                 for key, value in settings.items()

@@ -55,7 +55,8 @@ VOTES = RANDOM.multinomial(60, SHARES)
         (np.rint(SHARES * 17), "probability", 17),
         (np.eye(10, dtype=np.int64)[VOTES.argmax(axis=1)], "label", 1),
         (np.eye(10, dtype=bool)[VOTES.argmax(axis=1)], "label", 1),
-        (np.eye(10)[VOTES.argmax(axis=1)], "probability", 1),
+        (np.eye(10)[VOTES.argmax(axis=1)], "label", 1),
+        (np.eye(10)[[3] * 9], "probability", 1),
     ],
 )
 def test_what_numbers_mean(numbers: np.ndarray, output: str, total: float) -> None:

@@ -89,7 +89,12 @@ class AdaptedClassifier:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for the user."""
-        return (*self.model.notes, *([self.reading.note] if self.reading.note else []))
+        notes = [*self.model.notes, *([self.reading.note] if self.reading.note else [])]
+        if self.bound < 1:
+            below = np.floor(self.bound * 20 - 1) / 20
+            what = f"these logits are bounded: no score exceeds {self.bound:.1%}"
+            notes.append(f"classifier: {what}; give threshold={below:g}, or fit it with probabilities (CalibratedClassifierCV)")
+        return tuple(notes)
 
     @property
     def gives_labels(self) -> bool:

@@ -161,8 +161,9 @@ def reading_of(answer: Array, stated: Output | None = None, name: str = "classif
         return Reading(stated, note=f"classifier: {shares}; {advice}" if total else "")
     if rows.shape[1] == 1 and stated is None:
         return single(rows, answer.dtype.kind == "f", seen, name, classes)
-    if stated is None and answer.dtype.kind in "iub" and is_one_hot(rows):
-        return Reading("label", note=f"classifier: {seen} each row is a single 1 among zeros; read as labels")
+    if stated is None and is_one_hot(rows) and (answer.dtype.kind in "iub" or len(np.unique(rows, axis=0)) > 1):
+        doubt = "; for saturated probabilities give classifier.output=probability" if answer.dtype.kind == "f" else ""
+        return Reading("label", note=f"classifier: {seen} each row is a single 1 among zeros; read as labels{doubt}")
     if answer.dtype == np.uint8 and total and 255 - rows.shape[1] <= total <= 255:
         total = 255.0  # by chance all rows lost the same by rounding
     if total is not None:
