@@ -15,6 +15,7 @@ from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
 from fooling.data import ImageSet, load_data
 from fooling.records.files import new_file
+from fooling.settings import without_secrets
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
 
