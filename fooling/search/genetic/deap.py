@@ -4,6 +4,8 @@ Fortin et al. 2012, "DEAP: Evolutionary Algorithms Made Easy". Slow: one child a
 reference, bit for bit; `engine.toolbox=module:function` names a function that takes the toolbox and registers others.
 """
 
+import contextlib
+import csv
 import math
 from collections.abc import Sequence
 from typing import Any, Self
@@ -241,10 +243,14 @@ class DeapEngine:
         logbook.record(gen=generation, nevals=len(population), **self.statistics.compile(population), best_ever=hall[0].cost)
 
     def save_extras(self, record: Record, classifier: Classifier) -> None:
-        """Writes logbook.csv."""
+        """Writes logbook.csv; lines of a shorter job that this one continues stay."""
         del classifier
-        lines = [(run, *(line[name] for name in COLUMNS)) for run, book in sorted(self.logbooks.items()) for line in book]
-        record.write_table(LOGBOOK, [("run", *COLUMNS), *lines])
+        lines: list[Sequence[Any]] = []
+        lines += [(run, *(line[name] for name in COLUMNS)) for run, book in sorted(self.logbooks.items()) for line in book]
+        path, new = record.folder / LOGBOOK, {(line[0], line[1]) for line in lines}
+        with contextlib.suppress(OSError, ValueError, IndexError), path.open(encoding="utf-8") as file:
+            lines += [line for line in list(csv.reader(file))[1:] if (int(line[0]), int(line[1])) not in new]
+        record.write_table(LOGBOOK, [("run", *COLUMNS), *sorted(lines, key=lambda line: (int(line[0]), int(line[1])))])
 
 
 def brief(found: Any) -> str:

@@ -1,0 +1,197 @@
+"""When a job will be over: said before a search that takes long, in the line of its progress, and as it goes on further."""
+
+import io
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import random_network, random_statistics
+from pairwise import rare
+from rich.console import Console
+
+from fooling.classifiers.checks import ClassifierReport
+from fooling.commands import console, dispatch
+from fooling.commands.console import InterruptHandler, ProgressDisplay, RemainingTime, plain
+from fooling.errors import guarded
+from fooling.plots import duration
+from fooling.records.record import read_run, status_of
+from fooling.run import duration_notes, prepare
+from fooling.search.job import make_search
+from fooling.search.stopping import StoppingCriteria
+from fooling.settings import load
+
+SHAPE = (9, 13, 1)
+
+
+def criteria(*words: str) -> StoppingCriteria:
+    chosen = {word.partition("=")[0]: word for word in ["stop=end", "generations=1000", *words]}
+    return StoppingCriteria.from_settings(load([*chosen.values()]), 2)
+
+
+def metrics(generation: int, seconds: float, running: int = 3) -> dict[str, float]:
+    names = ("evaluations", "converged", "best_cost", "median_cost", "confidence", "evaluations_per_second")
+    return {**dict.fromkeys(names, 0), "generation": generation, "running": running, "seconds": seconds}
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that a test sets."""
+    at = [100.0]
+    monkeypatch.setattr(console.time, "perf_counter", lambda: at[0])
+    return at
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.1, "1 s"), (41.6, "42 s"), (89, "89 s"), (90, "2 min"), (3000, "50 min"), (12_600, "3.5 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ((), "  about 33 min left"),
+        (("stop=threshold",), "  at most about 33 min left"),
+        (("seconds=100",), "  about 70 s left"),
+        (("seconds=9000",), "  about 33 min left"),
+    ],
+)
+def test_the_time_that_remains(now: list[float], words: tuple[str, ...], text: str) -> None:
+    remaining, found = RemainingTime(criteria(*words)), []
+    for generation in range(11):
+        now[0] += 12.0 if generation == 1 else 2.0  # the first is compiled
+        remaining.observe(metrics(generation, now[0] - 102))
+        found.append(remaining.text(metrics(generation, now[0] - 102)))
+    assert found[:2] == ["", ""]
+    assert found[-1] == text
+    assert remaining.text(metrics(1000, 50.0, running=0)) == ""
+
+
+def test_short_jobs_say_nothing(now: list[float]) -> None:
+    remaining = RemainingTime(criteria("generations=20"))
+    for generation in range(10):
+        now[0] += 0.3
+        remaining.observe(metrics(generation, 0.3 * generation))
+    assert remaining.text(metrics(9, 3.0)) == ""
+
+
+@pytest.mark.parametrize("place", ["", "2/10  rung=eigen, digit 4"])
+def test_lines_where_there_is_no_terminal(now: list[float], place: str) -> None:
+    out = io.StringIO()
+    with ProgressDisplay(Console(file=out, width=300), "title", criteria(), InterruptHandler(), place=place) as display:
+        for generation in range(90):
+            display.observe(metrics(generation, 1.0 * generation))
+            now[0] += 1
+    lines = [line for line in out.getvalue().splitlines() if "left" in line]
+    assert len(lines) == (3 if place else 17)
+    assert all(line.startswith(place or "generation") and re.search(r"about \d+ min left$", line) for line in lines)
+
+
+def test_other_work_shows_its_end_too(now: list[float]) -> None:
+    out = io.StringIO()
+    watch = plain(Console(file=out, width=300))
+    for done in range(13):
+        watch("images", done, 1000)
+        now[0] += 1
+    assert out.getvalue().splitlines() == ["images: 5 of 1,000, about 17 min left", "images: 10 of 1,000, about 16 min left"]
+
+
+# --- before the start ---------------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A classifier without a linear head that takes its time for each image."""
+
+    def __init__(self) -> None:
+        self.network = random_network(SHAPE)
+        self.input_shape, self.num_classes, self.labels, self.fingerprint = SHAPE, 4, self.network.labels, "slow"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        time.sleep(0.002 * len(images))
+        return self.network(images)
+
+
+def notes(classifier: Any, *words: str) -> list[str]:
+    (job,) = prepare(load(["digit=1", "runs=5", *words], partial=True), classifier, random_statistics(SHAPE))
+    return duration_notes(job, make_search(job))
+
+
+@pytest.mark.parametrize(
+    ("words", "images", "most"),
+    [
+        (("search=ga", "population=20", "generations=499", "prior.hinge=[]"), 10_000, ""),
+        (("search=pareto", "population=20", "generations=499", "prior.hinge=[]"), 10_000, ""),
+        (("search=anneal", "proposals=1000", "generations=10"), 10_001, ""),
+        (("search=anneal", "proposals=1000", "generations=10", "stop=threshold"), 10_001, "at most "),
+    ],
+)
+def test_a_search_of_whole_images_says_how_long_it_takes(words: tuple[str, ...], images: int, most: str) -> None:
+    (note,) = notes(Slow(), *words)
+    found = re.fullmatch(
+        rf"the classifier scores whole images: about (\d+) images/s in the checks, {most}about (\d+) (s|min) "
+        rf"for 5 runs of {images:,} images",
+        note,
+    )
+    assert found, note
+    rate, time_, unit = int(found[1]), int(found[2]), found[3]
+    assert 200 < rate <= 500  # 2 ms an image, at least
+    assert time_ * {"s": 1, "min": 60}[unit] == pytest.approx(5 * images / rate, rel=0.3)
+
+
+@pytest.mark.parametrize("words", [("search=ga", "generations=100000"), ("search=ga", "generations=1")])
+def test_a_fast_search_does_not(words: tuple[str, ...]) -> None:
+    assert notes(random_network(SHAPE) if "100000" in words[1] else Slow(), *words, "population=20") == []
+
+
+def test_a_time_limit_is_named() -> None:
+    assert notes(Slow(), "population=20", "generations=499", "seconds=9")[0].endswith("images; seconds=9 ends it before")
+
+
+def test_the_rate_of_a_batch() -> None:
+    report = ClassifierReport(None, {}, (), 0, {1: 0.011, 5: 0.015, 60: 7.0})  # type: ignore[arg-type]
+    assert report.rate(1) == pytest.approx(1 / 0.011)
+    assert report.rate(3) == pytest.approx(3 / 0.013)
+    assert report.rate(1000) == report.rate(60) == pytest.approx(60 / 0.18)  # its only call was compiled
+    assert ClassifierReport(None, {}, (), 0).rate(3) is None  # type: ignore[arg-type]
+
+
+# --- commands -----------------------------------------------------------------------------------------------------------
+
+QUICK = ["prior=none", "runs=2", "population=10", "stop=end", "quiet=true"]
+
+
+@pytest.mark.parametrize("digit", ["digit=3", "digit=3,4"])
+def test_a_finished_command_goes_on_further(home: Path, digit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*QUICK, digit]
+    jobs = [""] if digit == "digit=3" else ["digit=3", "digit=4"]
+    assert dispatch(["run", *words, "generations=4", "out=r"]) == 0
+    assert dispatch(["run", *words, "generations=9", "out=r", "resume=true"]) == 0
+    assert dispatch(["run", *words, "generations=9", "out=through"]) == 0
+    assert status_of(Path("r")) == "done"
+    for job in jobs:
+        assert read_run(Path("r") / job)["generations"] == 9
+        for image in (Path("through") / job / "images").iterdir():
+            assert (Path("r") / job / "images" / image.name).read_bytes() == image.read_bytes()
+    capsys.readouterr()
+    assert dispatch(["run", *words, "generations=9", "out=r", "resume=true"]) == 0
+    assert capsys.readouterr().out == "r is finished: nothing to resume\n"
+    assert guarded(dispatch, ["run", *words, "generations=8", "out=r", "resume=true"]) == 2
+    assert "search.generations is 9 there, 8 here); resume=true may raise it, not lower it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "folder"), [rare("ladder", "rung=none,arm=with,digit=3"), ("run", "")])
+def test_a_time_limit_of_a_command(home: Path, name: str, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["digit=3", "runs=2", "generations=100000", "stop=end", "seconds=1", "out=r"]
+    more = ["rungs=none", "arms=with", "judges=[]"] if name == "ladder" else ["prior=none"]
+    assert dispatch([name, *words, *more]) == 0
+    run = read_run(Path("r") / folder)
+    assert (run["status"], run["stopped_by"]) == ("done", "seconds")
+    assert 1 <= run["seconds"] < 20
+    assert name == "ladder" or "stopped by seconds=1 after generation" in capsys.readouterr().out
+    assert "seconds: 1.0" in Path("r", folder, "config.yaml").read_text()
+    assert json.loads((Path("r") / folder / "metrics.jsonl").read_text().splitlines()[-1])["running"] == 0
