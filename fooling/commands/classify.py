@@ -164,7 +164,7 @@ def draw_scores(axes: Axes, reading: Mapping[str, Any], summary: Mapping[str, An
     best = RED if reading["rejected"] else BLUE
     axes.bar(range(len(classes)), scores[classes], color=[best if k == reading["read"] else GREY for k in classes], width=0.75)
     axes.axhline(summary["threshold"], color=INK, linewidth=0.8, linestyle="--")
-    names = [shorten(labels[k], 8) for k in classes]
+    names = [shorten(labels[k], 12) for k in classes]
     upright = 90 if max(map(len, names)) > 2 else 0
     axes.set_xticks(range(len(classes)), names, fontsize=SMALL, rotation=upright, parse_math=False)
     axes.set_ylim(0, 1.02)

@@ -145,11 +145,11 @@ class ProgressDisplay:
         if self.place:
             confidence = f", confidence {metrics['confidence']:.5f}" if self.targeted else ""
             return f"{self.place}: generation {metrics['generation']}/{self.last}{confidence}"
-        of_target = f"  confidence {metrics['confidence']:.5f}  converged {metrics['converged']:.0f}/{self.runs}"
+        of_target = f"  cost best {metrics['best_cost']:.4f} median {metrics['median_cost']:.4f}"
+        of_target += f"  confidence {metrics['confidence']:.5f}  converged {metrics['converged']:.0f}/{self.runs}"
         return (
             f"generation {metrics['generation']:>{len(str(self.last))}}/{self.last}  "
-            f"{metrics['evaluations_per_second']:>7,.0f} evaluations/s  "
-            f"cost best {metrics['best_cost']:.4f} median {metrics['median_cost']:.4f}{of_target if self.targeted else ''}"
+            f"{metrics['evaluations_per_second']:>7,.0f} evaluations/s{of_target if self.targeted else ''}"
         )
 
 

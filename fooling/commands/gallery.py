@@ -97,7 +97,7 @@ def line(cell: dict[str, Any], found: dict[str, Any]) -> list[str]:
     steps = cell["steps"]
     return [
         cell["row"],
-        class_name(cell["digit"], found["labels"][cell["digit"]]),
+        shorten(class_name(cell["digit"], found["labels"][cell["digit"]]), 40),
         f"{cell['converged']['part']}/{cell['images']}",
         percent(cell["confidence"]),
         *(f"{cell['judges'][name]['share']:.0%}" for name in found["judges"]),

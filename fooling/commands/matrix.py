@@ -27,7 +27,7 @@ from fooling.statistics.intervals import proportion_with_ci
 
 NOTE = "rows: class of the prior and of the held-out classifiers; columns: target class; below: images that fool"
 
-LETTERS = 40  # of a name in the picture, at most
+LETTERS = 40  # of a class name, at most
 OWN = ("fooling.classifiers.dense", "fooling.classifiers.cnn", "fooling.classifiers.pca")  # modules of built-in networks
 SURE = 0.9  # from this score on a judge reads the prior's class
 
@@ -124,7 +124,7 @@ def compute(_settings: MatrixSettings, plan: Plan, results: list[Result], _watch
     found = content(plan.entries, results)
     counts = {(entry["prior"], entry["digit"]): f"{entry['fooled']}/{entry['images']}" for entry in found["pairs"]}
     classes = sorted({b for _, b in counts})
-    names = [class_name(k, found["labels"][k]) for k in classes]
+    names = [shorten(class_name(k, found["labels"][k]), LETTERS) for k in classes]
     rows = [[f"prior of {name}", *(counts.get((a, b), "") for b in classes)] for name, a in zip(names, classes, strict=True)]
     return Summary(found, ["", *(f"sure of {name}" for name in names)], rows, lines(found), left=0)
 

@@ -11,7 +11,7 @@ from fooling.classifiers.labels import class_name
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
-from fooling.plots import SWEEP_FILES, draw_sweep, percent
+from fooling.plots import SWEEP_FILES, draw_sweep, percent, shorten
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search import SEARCHES
@@ -24,8 +24,9 @@ from fooling.settings.searches import GradientSettings
 
 LONGEST = 40  # letters of a classifier in the name of a folder
 ABOUT_FRONT = "front: its images; hypervolume: dominated below target term 2 and the prior distance of noise → front.png"
+LETTERS = 40  # of a class name in the table, at most
 MOST = 5  # jobs of a sweep with a line of their own
-END = 0.1  # share of the search that is its end
+END, LEAST = 0.1, 10  # share of the search that is its end, and the least number of generations
 MOVED = 0.01  # change of log10 of the odds of the median confidence, or of the cost as a share of it, from which on it moved
 
 
@@ -64,8 +65,12 @@ def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: Pr
     named = any(result.target != str(result.digit) for result in results)
     reached = () if results[0].unit else ("converged", "confidence", *judges)
     target = ["maximised"] if results[0].unit else ["digit", *(["target"] if named else [])]
-    columns = [*target, *reached, "cost", *weighted, *front, "evaluations", "seconds"]
-    lines = ["medians over the images; cost and its terms: 0 is ideal"]
+    cost = () if results[0].unit else ("cost",)  # the cost and its target term are of a class
+    weighted = [name for name in weighted if cost or name != "target"]
+    columns = [*target, *reached, *cost, *weighted, *front, "evaluations", "seconds"]
+    lines = ["medians over the images; cost and its terms: 0 is ideal"] if cost or weighted else []
+    if settings.control:
+        lines.append(f"control: nothing searches for the target; converged: {aim(plan.entries[0].job)}, reached by chance")
     lines += [f"any: {classes_reached(result)}" for result in results if result.digit == "any"]
     for result in results:
         lines += [f"{result.target}: {line}" if len(results) > 1 else line for line in measures(result)]
@@ -80,13 +85,14 @@ def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: Pr
 
 def cells(result: Result, weighted: Sequence[str], *, named: bool) -> list[str]:
     """A row of the table."""
-    medians = [float(np.median(values)) for values in (result.cost, *(result.terms[name] for name in weighted))]
+    cost = [] if result.unit else [result.cost]
+    medians = [float(np.median(values)) for values in (*cost, *(result.terms[name] for name in weighted))]
     reached = [
         f"{int(result.converged.sum())}/{len(result.images)}",
         percent(float(np.median(result.confidence))),
         *(agreement(result, name) for name in result.judges),
     ]
-    target = [result.unit] if result.unit else [str(result.digit), *([result.target] if named else [])]
+    target = [result.unit] if result.unit else [str(result.digit), *([shorten(result.target, LETTERS)] if named else [])]
     return [
         *target,
         *([] if result.unit else reached),
@@ -100,7 +106,7 @@ def cells(result: Result, weighted: Sequence[str], *, named: bool) -> list[str]:
 def measures(result: Result) -> list[str]:
     """What gradient and feedback searches measure besides."""
     lines = []
-    if result.passes.shape[1]:
+    if result.passes.shape[1] and not result.unit:
         lines.append("first passed (median step, norm, distance from the start): " + ", ".join(first_passages(result)))
     if "weight_correlation" in result.own:
         value = float(np.median(result.own["weight_correlation"]))
@@ -195,10 +201,16 @@ def on_log_scale(confidence: float) -> str:
     return f"{text} = 10^{math.log10(confidence):.1f}"
 
 
+def last_generations(result: Result) -> int:
+    """How many generations are the end of a search."""
+    generations = int(result.history["generation"][-1])
+    return max(round(END * generations), min(LEAST, generations))
+
+
 def change(job: Job, result: Result) -> float:
     """How much better the median image became at the end of the search: above MOVED it still moved, below −MOVED it fell."""
     generations = result.history["generation"]
-    first = int(np.searchsorted(generations, (1 - END) * generations[-1], side="right")) - 1
+    first = int(np.searchsorted(generations, generations[-1] - last_generations(result), side="right")) - 1
     if job.criteria.tol is not None:
         before, after = result.history["median_cost"][[first, -1]]
         return float((before - after) / max(before, 1e-12))
@@ -214,20 +226,20 @@ def movement(job: Job, result: Result) -> str:
         return f"still {'falling' if cost else 'rising'} at the end"
     if moved < -MOVED:
         return f"{'rising' if cost else 'falling'} at the end"
-    return f"unchanged over the last {END:.0%} of the search"
+    return f"unchanged over the last {last_generations(result):,} generations"
 
 
 def advice(job: Job, result: Result) -> str:
     """What may help, and this job can do."""
     settings = job.settings
-    tried = []
+    tried, is_pareto = [], settings.search.name == "pareto"  # which needs a prior and a class
     if change(job, result) > MOVED:
         tried.append("a larger budget" if settings.budget is not None else "more generations (generations=…)")
     if not isinstance(settings.search, GradientSettings) and hasattr(job.objective.classifier, "jax_fn"):
         tried.append("gradients (search=ascent)")
-    if has_penalties(settings):
+    if has_penalties(settings) and not is_pareto:
         tried.append("a weaker prior (prior=none)")
-    elif settings.digit != "any" and not settings.prior.exemplar:
+    elif not is_pareto and settings.digit != "any" and not settings.prior.exemplar:
         tried.append("whichever class is easiest (digit=any)")
     if not tried:
         tried.append("a larger budget" if settings.budget is not None else "more generations (generations=…)")

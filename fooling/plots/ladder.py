@@ -64,10 +64,13 @@ def panel(summary: Mapping[str, Any]) -> dict[str, Callable[[Row], str]]:
 def captions(cell: Cell, labels: Sequence[str]) -> list[str]:
     """The lines below a job's image: its target if that is not the prior's class, confidence, share read by others."""
     confidence = percent(cell["confidence"])
+    lines = [confidence]
     if cell["prior"] != cell["digit"]:
         name = class_name(cell["digit"], labels[cell["digit"]])
-        confidence = f"{cut(name, SIDE + GAP - ImageFont.load_default(SMALL).getlength(f': {confidence}'))}: {confidence}"
-    return [confidence, f"read {whole_percent(cell['read']['share'])}"] if cell["read"] else [confidence]
+        one_line = f"{name}: {confidence}"
+        fits = ImageFont.load_default(SMALL).getlength(one_line) <= SIDE + GAP
+        lines = [one_line] if fits else [cut(f"{name}:", SIDE), confidence]
+    return [*lines, f"read {whole_percent(cell['read']['share'])}"] if cell["read"] else lines
 
 
 def notes(summary: Mapping[str, Any]) -> list[str]:
@@ -97,7 +100,7 @@ def draw(summary: Mapping[str, Any], contents: Contents) -> Image.Image:
     height, width, channels = contents.images[0].shape
     scale = enlargement(contents.images[0], SIDE)
     step = max(width * scale, SIDE) + GAP
-    down = height * scale + 2 * GAP + LINE * len(contents.captions(cells[0]))
+    down = height * scale + 2 * GAP + LINE * max(len(contents.captions(cell)) for cell in cells)
     across = LEFT + columns * step + len(contents.panel) * COLUMN + GAP
     lines = [line for note in contents.notes for line in wrap(note, across - 2 * GAP)]
     sections = len({row["rung"] for row in rows})

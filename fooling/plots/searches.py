@@ -44,7 +44,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]  # of feedback.npz: frames [F, H, W, C],
 STEPS = 7  # in feedback.png
 FRAMES = 30  # in feedback.webp, at most
 MAX_NEURONS = 10  # in both pictures
-LETTERS = 40  # of a class name, at most
+LETTERS, SHORT = 40, 9  # of a class name, at most
 FRONT_IMAGES = 8  # along the front
 BAR = "#b8c4d0"  # of the other classes; the target's is red
 
@@ -52,11 +52,12 @@ BAR = "#b8c4d0"  # of the other classes; the target's is red
 def draw_feedback(folder: Path) -> None:
     """Both pictures, of run 0."""
     arrays, image = read_arrays(folder / FEEDBACK), read_run(folder)["images"][0]
-    write_atomically(folder / "feedback.png", steps_picture(arrays, image["digit"], image["weight_correlation"]))
-    write_atomically(folder / "feedback.webp", film(arrays, image["digit"]))
+    target, name = image["digit"], shorten(image.get("label") or str(image["digit"]), LETTERS)
+    write_atomically(folder / "feedback.png", steps_picture(arrays, target, name, image["weight_correlation"]))
+    write_atomically(folder / "feedback.webp", film(arrays, target, shorten(name, SHORT)))
 
 
-def steps_picture(arrays: Arrays, target: int, correlation: float) -> bytes:
+def steps_picture(arrays: Arrays, target: int, name: str, correlation: float) -> bytes:
     """A PNG: the weights of the neurons above; below, a column for each step with its image and the outputs."""
     frames = evenly_spaced(len(arrays["frames"]), STEPS)
     figure = new_figure(1.35 * STEPS + 0.4, 5.3)
@@ -70,11 +71,11 @@ def steps_picture(arrays: Arrays, target: int, correlation: float) -> bytes:
         axes[0, i].set_title(f"step {arrays['generations'][frame]}", fontsize=LABEL, color=INK)
         draw_outputs(axes[1, i], arrays["scores"][frame], target)
         axes[1, i].tick_params(labelleft=i == 0)
-    headline(below, f"image and outputs; correlation of the last image with the weights of {target}: {correlation:.2f}", TITLE)
+    headline(below, f"image and outputs; correlation of the last image with the weights of {name}: {correlation:.2f}", TITLE)
     return to_png(figure)
 
 
-def film(arrays: Arrays, target: int) -> bytes:
+def film(arrays: Arrays, target: int, name: str) -> bytes:
     """An animated WebP: the image, the weights of every neuron, the outputs."""
     figure = new_figure(7.2, 2.7)
     parts: Any = figure.subfigures(1, 3, width_ratios=(1.05, 1.6, 1))
@@ -90,7 +91,7 @@ def film(arrays: Arrays, target: int) -> bytes:
         for bar, score in zip(bars, scores, strict=True):
             bar.set_height(float(score))
         titles[0].set_text(f"image, step {arrays['generations'][frame]}")
-        titles[1].set_text(f"output {target}: {percent(float(scores[target]))}")
+        titles[1].set_text(f"output {name}: {percent(float(scores[target]))}")
         pictures.append(rasterize(figure))
         figure.set_layout_engine("none")  # keep the first frame's layout: laying out takes nearly all of the time
     return to_webp(pictures, quality=80)

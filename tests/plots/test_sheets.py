@@ -24,8 +24,9 @@ def test_text_fits(text: str, width: int) -> None:
 
 def test_captions_of_the_ladder_keep_the_confidence() -> None:
     cell = {"prior": 0, "digit": 1, "confidence": 1.0, "read": None}
-    (line,) = captions(cell, ["7", LONG])
-    assert line.endswith("…: > 99.99 %")
+    name, confidence = captions(cell, ["7", LONG])
+    assert (name[-1], confidence) == ("…", "> 99.99 %")
+    assert captions(cell, ["7", "1"]) == ["1: > 99.99 %"]
 
 
 def test_rows_and_columns_are_named() -> None:
