@@ -3,11 +3,13 @@
 python benchmarks/robustness.py kills=200 inputs=10000 seed=0 json=false
 
 A kill counts as survived if the same command then finishes with the images of a job that nothing disturbed. An input is a
-command with random words, or with one damaged file. It fails by a traceback, by taking longer than `LIMIT` seconds, or by a
-false result: a record that claims to be done with other images than those of the undamaged command.
+command with random words, with one damaged file, or with a record of somebody whose settings name code. It fails by a
+traceback, by taking longer than `LIMIT` seconds, by a false result (a record that claims to be done with other images than
+those of the undamaged command), or because code ran that only the record names.
 """
 
 import contextlib
+import gzip
 import io
 import os
 import random
@@ -133,24 +135,83 @@ def prepare(folder: Path) -> dict[str, tuple[list[str], str]]:
         for i in range(4):
             Image.fromarray(generator.integers(0, 256, (28, 28), dtype=np.uint8)).save(f"set/{k}/{i}.png")
     np.savez("set.npz", images=generator.integers(0, 256, (20, 8, 8), dtype=np.uint8), labels=np.arange(20) % 2)
-    Image.fromarray(generator.integers(0, 256, (40, 30), dtype=np.uint8)).save("two.png")
+    for ending in ("png", "jpg", "tif", "webp"):
+        Image.fromarray(generator.integers(0, 256, (40, 30), dtype=np.uint8)).save(f"two.{ending}")
+    Path("idx").mkdir()
+    for kind, array in (
+        ("images-idx3", generator.integers(0, 256, (20, 8, 8), dtype=np.uint8)),
+        ("labels-idx1", np.arange(20) % 2),
+    ):
+        content = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
+        Path(f"idx/train-{kind}-ubyte.gz").write_bytes(gzip.compress(content + array.astype(np.uint8).tobytes()))
+    Path("labels.txt").write_text("\n".join(f"class {k}" for k in range(10)))
+    write_model(Path("n.onnx"), generator)
     small = ["runs=2", "generations=3", "population=8", "quiet=true"]
-    run(["stats", "data.path=set.npz", "out=s.npz", "quiet=true"])
+    run(["stats", "data.kind=sklearn", "out=s.npz", "quiet=true"])
     run(["train", "classifier=softmax", "data.kind=sklearn", "epochs=1", "out=n.safetensors", "quiet=true"])
     run(["run", *small, "out=r"])
+    run(["run", *small, "digit=2,3", "out=sweep"])
+    Path("evil.py").write_text("from pathlib import Path\nPath('ran').touch()\n\n\ndef make():\n    return None\n")
+    shutil.copytree("r", "theirs")
+    theirs = Path("theirs/config.yaml")
+    theirs.write_text(theirs.read_text().replace("name: mnist_mlp", "name: python").replace("path: null", "path: evil:make", 1))
     Path("settings.yaml").write_text("digit: 3\nsearch:\n  population: 8\n  generations: 3\nruns: 2\nquiet: true\n")
+    return commands(small)
+
+
+def commands(small: list[str]) -> dict[str, tuple[list[str], str]]:
+    """Each file with its command, which does what it should while the file is whole."""
     expected = images(Path("r"))
-    return {
+    onnx = ["run", *small, "prior=none", "classifier=onnx", "classifier.path=n.onnx", "classifier.shape=[8,8,1]", "out=o"]
+    named = ["run", *small, "prior=none", "classifier=softmax", "classifier.path=n.safetensors", "classifier.labels=labels.txt"]
+    found = {
+        "n.onnx": (onnx, ""),
+        "labels.txt": ([*named, "out=o"], ""),
+        "idx/train-images-idx3-ubyte.gz": (["stats", "data.path=idx", "out=o.npz", "quiet=true"], ""),
+        "two.jpg": (["classify", "two.jpg", "out=o", "quiet=true"], ""),
+        "two.tif": (["classify", "two.tif", "out=o", "quiet=true"], ""),
+        "two.webp": (["classify", "two.webp", "out=o", "quiet=true"], ""),
+        "sweep/sweep.json": (["run", *small, "digit=2,3", "out=sweep", "resume=true"], ""),
+        "theirs/config.yaml": (["plausibility", "theirs", "data.kind=sklearn", "out=o.json", "quiet=true"], ""),
         "settings.yaml": (["run", "settings.yaml", "out=o"], ""),
         "set.npz": (["stats", "data.path=set.npz", "out=o.npz", "quiet=true"], ""),
         "set/0/1.png": (["stats", "data.path=set", "out=o.npz", "quiet=true"], ""),
         "two.png": (["classify", "two.png", "out=o", "quiet=true"], ""),
-        "s.npz": (["run", *small, "classifier=softmax", "prior.statistics=s.npz", "out=o"], ""),
+        "s.npz": (["run", *small, "classifier.path=n.safetensors", "prior.statistics=s.npz", "out=o"], ""),
         "n.safetensors": (["run", *small, "prior=none", "classifier=softmax", "classifier.path=n.safetensors", "out=o"], ""),
         "r/checkpoint.npz": (["run", *small, "out=r", "resume=true"], expected),
         "r/run.json": (["run", *small, "out=r", "resume=true"], expected),
         "r/config.yaml": (["run", *small, "out=r", "resume=true"], expected),
     }
+    for name, (command, _) in found.items():
+        if run(command) != (2 if name.startswith("theirs") else 0):
+            raise RuntimeError(f"{command} does not work with the whole file")
+        clear()
+    return found
+
+
+def clear() -> None:
+    """Removes what commands leave."""
+    sys.modules.pop("evil", None)
+    for leftover in (Path("o"), Path("o.npz"), Path("o.json"), Path("ran")):
+        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def write_model(path: Path, generator: np.random.Generator) -> None:
+    """A softmax regression of 8×8 pixels as ONNX."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = generator.normal(size=(64, 10)).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", ["images"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["sums"]),
+        helper.make_node("Softmax", ["sums"], ["scores"]),
+    ]
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 1, 8, 8])]
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 10])]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weights, "weights")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
 def run(command: list[str]) -> int:
@@ -177,7 +238,7 @@ def limited(seconds: int) -> Iterator[None]:
 
 
 def outcome(attempt: Callable[[], str]) -> str:
-    """fine, traceback, hang or false."""
+    """fine, traceback, hang, false or code."""
     try:
         with limited(LIMIT):
             return attempt()
@@ -205,11 +266,12 @@ def try_file(name: str, command: list[str], expected: str, randomness: random.Ra
     try:
         path.write_bytes(damaged(whole, randomness))
         code = run(command)
+        if Path("ran").exists():
+            return "code"
         is_false = code not in (0, 2) or (code == 0 and expected and images(Path("r")) != expected)
         return "false" if is_false else "fine"
     finally:
-        for leftover in (Path("o"), Path("o.npz")):
-            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        clear()
         if expected:
             shutil.rmtree("r")
             kept.rename("r")
@@ -244,7 +306,7 @@ def main() -> None:
     kills = measure_kills(chosen["kills"], chosen["seed"])
     print(f"kills: {kills['identical']} of {kills['kills']} with bit-identical images")
     inputs = measure_inputs(chosen["inputs"], chosen["seed"])
-    outcomes = ("fine", "traceback", "hang", "false")
+    outcomes = ("fine", "traceback", "hang", "false", "code")
     rows = [[family, sum(found.values()), *(found.get(name, 0) for name in outcomes)] for family, found in inputs.items()]
     print(table(["input", "tried", *outcomes], rows))
     finish("robustness", {"kills": kills, "inputs": inputs, "seed": chosen["seed"]}, chosen)
