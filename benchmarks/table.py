@@ -64,6 +64,15 @@ def throughput() -> str:
     return "\n".join([table(columns, rows), "", foot, origin("throughput", result)])
 
 
+def chains() -> str:
+    """Evaluations per second of search=anneal."""
+    result = read("chains")
+    names = list(result["results"][0]["rates"])
+    rows = [[row["images"], row["network"], *(f"{rate:,.0f}" for rate in row["rates"].values())] for row in result["results"]]
+    columns = ["images", "network", *(f"`prior={name}`" for name in names)]
+    return "\n".join([table(columns, rows), "", origin("chains", result)])
+
+
 def kernels() -> str:
     """Time of every kernel."""
     result = read("kernels")
@@ -325,6 +334,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "accelerator": lambda: accelerator("gpu"),
     "jax on a cpu": lambda: accelerator("gpu_cpu"),
     "throughput": throughput,
+    "chains": chains,
     "scaling": scaling,
     "kernels": kernels,
 }
