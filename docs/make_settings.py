@@ -56,6 +56,7 @@ SHARED = {  # classes whose settings several choices share → a title
     GradientSettings: "`search=ascent`, `search=dream` and `search=feedback`",
     ClimbingSettings: "`search=ascent` and `search=dream`",
 }
+SHOWN = ("search.name", "classifier.name", "classifier.path", "classifier.labels")  # of groups whose choices differ
 OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
@@ -101,7 +102,7 @@ def run_tables() -> Iterator[str]:
     known = {
         name: field
         for name, field in leaves(RunSettings).items()
-        if not name.startswith(("search.", "classifier.")) or name in ("search.name", "classifier.name", "classifier.path")
+        if not name.startswith(("search.", "classifier.")) or name in SHOWN
     }
     for title, names in sections(known, {}):
         if title != TITLES["search"]:

@@ -74,7 +74,7 @@ def prepare(
     """
     get_fitted = cache(lambda: statistics or get_statistics(settings))
     classifier = get_classifier(settings, get_fitted, classifier)
-    settings = with_indices(settings, classifier.labels)
+    settings = with_indices(settings, classifier)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
     notes = [*report.notes, *notes_on(settings.judges, judges, classifier)]

@@ -23,6 +23,7 @@ from fooling.classifiers.base import (
     undefined,
     varied_probes,
 )
+from fooling.classifiers.labels import class_name
 from fooling.data import load_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
@@ -169,10 +170,11 @@ def slope_notes(scores: Floats, constant: Mapping[int, float]) -> tuple[str, ...
     return ()
 
 
-def target_notes(settings: RunSettings, constant: Mapping[int, float]) -> tuple[str, ...]:
+def target_notes(settings: RunSettings, constant: Mapping[int, float], labels: Sequence[str]) -> tuple[str, ...]:
     """A note where the score of a target class is the same for all test images."""
     targets = settings.digit if isinstance(settings.digit, tuple) else [settings.digit]
-    flat = [f"class {k} always gets {score:g}" for k, score in constant.items() if settings.digit == "all" or k in targets]
+    chosen = {k: score for k, score in constant.items() if settings.digit == "all" or k in targets}
+    flat = [f"class {class_name(k, str(labels[k]))} always gets {score:g}" for k, score in chosen.items()]
     if not flat:
         return ()
     more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
@@ -232,7 +234,7 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
         notes.append(f"classifier: preprocessing {result.shown}; output read as {READ[result.output]}")
     rows, data_notes = measure_accuracies(settings, classifier)
     flat = {} if len(result.constant) == result.classes else result.constant  # of which the notes say it already
-    notes += [*data_notes, *result.notes, *target_notes(settings, flat)]
+    notes += [*data_notes, *result.notes, *target_notes(settings, flat, classifier.labels)]
     if rows:
         about |= {"accuracy": rows[0].share, "accuracy_of": len(rows[0].labels)}
         about["accuracy_otherwise"] = {row.settings or row.preprocessing: row.share for row in rows[1:]}

@@ -122,10 +122,10 @@ def class_indices(digit: int | str | tuple[int | str, ...], labels: Sequence[str
     return found
 
 
-def with_indices(settings: Any, labels: Sequence[str]) -> Any:
-    """Settings of a run whose target classes are indices instead of names."""
-    digit = settings.digit
-    if isinstance(digit, int) or digit in ("all", "any"):
+def with_indices(settings: Any, classifier: Any) -> Any:
+    """Settings of a run whose target classes are indices instead of names; the checks refuse a classifier without labels."""
+    digit, labels = settings.digit, getattr(classifier, "labels", ())
+    if isinstance(digit, int) or digit in ("all", "any") or not labels:
         return settings
     found = class_indices(digit, labels)
     return settings.model_copy(update={"digit": tuple(found) if isinstance(digit, tuple) else found[0]})

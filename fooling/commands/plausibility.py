@@ -169,6 +169,7 @@ def compared(record: SavedRun, rows: Results, data: ImageSet, split: str) -> dic
     real_class = prior_class(record.settings)
     return {
         "digit": record.run["digit"],
+        "label": record.run.get("label"),
         "real_class": real_class,
         "data": data.source,
         "split": split,

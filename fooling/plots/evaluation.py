@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from fooling.classifiers.labels import class_name
 from fooling.kernels.tables import Ints
 from fooling.plots import shorten
 from fooling.plots.style import (
@@ -145,11 +146,17 @@ def shapes(*, single: bool) -> list[Line2D]:
     return [mark(f"{filled}, each job", marker="o"), mark("median over the jobs", marker="|", markersize=8)]
 
 
+def target_of(content: Mapping[str, Any]) -> str:
+    """The target of a record in plausibility.json, its name cut where it is long."""
+    digit, label = content["digit"], content.get("label")
+    return f"digit {digit}" if label in (None, str(digit)) else shorten(class_name(digit, label), LETTERS)
+
+
 def plausibility_title(contents: Sequence[Mapping[str, Any]]) -> str:
     """What is compared."""
     first = contents[0]
     real = f"real images ({first['data']}, {first['split']})"
     if len(contents) > 1:
         return f"evolved images of {len(contents)} jobs against {real}"
-    evolved = f"{first['evolved_images']:,} evolved images of digit {first['digit']}"
+    evolved = f"{first['evolved_images']:,} evolved images of {target_of(first)}"
     return f"{evolved} against {first['real_images']:,} {real} of class {first['real_class']}"

@@ -129,3 +129,14 @@ def test_numbers_are_indices_whatever_the_names() -> None:
     assert class_indices(1, ("1", "2", "3")) == [1]
     assert [class_name(2, label) for label in ("2", "3", "hen")] == ["2", "3 (class 2)", "hen"]
     assert [target_name(2, label) for label in ("2", "hen")] == ["digit 2", "target hen (digit=2)"]
+
+
+def test_an_external_model_takes_names_of_a_file(home: Path) -> None:
+    (home / "own_scores.py").write_text("def make():\n    return lambda x: x.reshape(len(x), -1)[:, :3] / 3\n")
+    (home / "n.json").write_text('["hen", "cat", "cat"]')
+    words = {"path": "own_scores:make", "shape": [4, 4, 1], "output": "probability"}
+    named = load_classifier("python", labels=["n.json"], **words)
+    assert (named.labels, load_classifier("python", **words).labels) == (("hen", "cat (1)", "cat (2)"), ("0", "1", "2"))
+    (home / "n.json").write_text('["hen", "cat"]')
+    with pytest.raises(UserError, match=r"outputs 3 scores an image, but classifier\.labels are 2"):
+        load_classifier("python", labels=["n.json"], **words)
