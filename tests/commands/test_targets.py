@@ -81,6 +81,7 @@ def test_controls_and_jobs_that_succeed_do_not(home: Path, words: tuple[str, ...
     changed = {word.partition("=")[0] for word in words}
     out = said(capsys, *(word for word in QUICK if word.partition("=")[0] not in changed), *words)
     assert "failed" not in out
+    assert ("threshold=0.9999" in out) == ("control=true" in words)  # which threshold the count is of
     assert out.splitlines()[-1].startswith("→ ")
 
 
