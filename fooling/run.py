@@ -47,6 +47,7 @@ from fooling.search.job import (
 )
 from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, Stage, stages
 from fooling.search.pareto_front import record_front
+from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
 from fooling.search.state import Metrics
 from fooling.settings import dump, load
@@ -90,6 +91,10 @@ def prepare(
     for prior_digit, digit in pairs or class_pairs(settings, classifier.labels):
         prior = settings.prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": prior})
+        of_class = digit if prior_digit is None else prior_digit
+        if statistics and isinstance(of_class, int):
+            notes += [note for note in eigen_notes(one, statistics, of_class) if note not in notes]
+            report = replace(report, notes=tuple(notes))
         jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels))
     make_search(jobs[0])  # refuses what the search lacks, before anything is written
     return jobs

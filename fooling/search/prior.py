@@ -64,6 +64,21 @@ def arguments(statistics: Statistics, prior: TermTargets) -> dict[str, tuple[Any
     return found
 
 
+def eigen_notes(settings: RunSettings, statistics: Statistics, digit: int) -> list[str]:
+    """A note where a class has too few images for its components, as the eigen term says nothing then.
+
+    Raises UserError where the term has a weight.
+    """
+    if not (0 <= digit < len(statistics.count)) or not statistics.leaves_no_residual(digit):
+        return []
+    number, components = int(statistics.count[digit]), statistics.eigen.shape[1]
+    what = f"{number} images of class {digit} have only {components} components, which leave no residual to measure others by"
+    fewer = f"`fooling stats components={max(1, number // 2)} …` and prior.statistics=FILE, or 80 images and more"
+    if settings.prior.weights.eigen:
+        raise UserError(f"prior={settings.prior.name}: {what}; give {fewer}, or prior=regional")
+    return [f"statistics: {what}; the eigen term of run.json says nothing"]
+
+
 def check_targets(statistics: Statistics, prior: TermTargets) -> None:
     """Refuses more lags than the statistics hold, and settings that exclude each other."""
     if prior.lags > statistics.lags:

@@ -15,7 +15,7 @@ from fooling.errors import UserError, printable
 from fooling.kernels.reference.penalties import region_count
 from fooling.kernels.tables import LEVELS, Doubles, bin_of_level
 from fooling.statistics.fit import Watch, fit_arrays
-from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents
+from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents, max_components
 
 
 class Rule(NamedTuple):
@@ -198,6 +198,12 @@ class Statistics:
     def eigen_images(self, digit: int) -> PrincipalComponents:
         """Mean and principal components of a class."""
         return PrincipalComponents(self.mean[digit], self.eigen[digit], self.variance[digit], float(self.residual[digit]))
+
+    def leaves_no_residual(self, digit: int) -> bool:
+        """Whether a class's components explain all that its images vary: then nothing says how far others may lie from them."""
+        pixels, components = int(self.shape.prod()), self.eigen.shape[1]
+        determined = max_components(int(self.count[digit]), pixels, len(self.count))
+        return bool(determined <= components < pixels)
 
     def save(self, path: Path) -> None:
         """Writes an .npz file of plain arrays under the names of the fields; the same bytes for the same statistics."""

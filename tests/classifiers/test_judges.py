@@ -6,13 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import random_images, random_network
+from models import make_scorer, write_onnx
+from servers import Server
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.classifiers.judges import load_judges, predict_all
+from fooling.classifiers.judges import load_judges, predict_all, separate_objects
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_images, read_run
+from fooling.settings import load
+from fooling.settings.commands import MatrixSettings
+from fooling.settings.files import defaults
+from fooling.settings.names import as_words
+from fooling.settings.schema import RunSettings
 
 SHAPE = (8, 8, 1)
 
@@ -98,3 +105,122 @@ def test_of_a_mismatched_job_judges_also_say_the_priors_class(home: Path, capsys
     threes = sum(image["judges"]["mnist_cnn"]["predicted"] == 3 for image in run["images"])
     assert run["judges_prior"] == {"mnist_cnn": threes / 4}
     assert f"{run['judges']['mnist_cnn']:.0%}, {threes / 4:.0%} a 3" in capsys.readouterr().out
+
+
+# --- of any kind ------------------------------------------------------------------------------------------------------
+SCORER = "from models import make_scorer as make\n"
+
+
+class Reversed:
+    """A classifier whose classes are named in another order."""
+
+    input_shape, num_classes, labels = (28, 28, 1), 10, tuple("9876543210")
+    fingerprint = "reversed"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return make_scorer()(images / 255)
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ("lenet.onnx", "lenet.onnx"),
+        ({"name": "onnx", "path": "lenet.onnx"}, "lenet.onnx"),
+        ({"name": "onnx", "path": "lenet.onnx", "scale": "1/255", "title": "LeNet"}, "LeNet"),
+        ({"name": "python", "path": "scorer.py:make"}, "scorer.py:make"),
+        ({"name": "mnist_cnn"}, "mnist_cnn"),
+    ],
+    ids=str,
+)
+def test_models_of_other_libraries_judge(home: Path, entry: object, name: str) -> None:
+    write_onnx(home / "lenet.onnx")
+    (home / "scorer.py").write_text(SCORER)
+    settings = load(fooling_words(judges=[entry]), RunSettings, "run")
+    (found,) = load_judges(settings.judges, load_classifier()).items()
+    assert found[0] == name
+    images = random_images((28, 28, 1), 5)
+    assert predict_all(dict([found]), images)[name] == pytest.approx(load_classifier("mnist_cnn")(images), abs=1e-4)
+
+
+def fooling_words(**settings: object) -> list[str]:
+    """Settings as words of the command."""
+    return [word for name, value in settings.items() for word in as_words(name, value)]
+
+
+def test_judges_of_a_command_and_a_file(home: Path) -> None:
+    expected = ({"name": "onnx", "path": "a.onnx", "labels": ["a, b", "c"]}, "mnist_cnn")
+    assert load(['judges=[{name: onnx, path: a.onnx, labels: ["a, b", c]}, mnist_cnn]'], RunSettings, "run").judges == expected
+    (home / "one.yaml").write_text("judges: {name: onnx, path: a.onnx}\n")
+    for words in (["one.yaml"], ["judges={name: onnx, path: a.onnx}"]):
+        assert load(words, RunSettings, "run").judges == ({"name": "onnx", "path": "a.onnx"},)
+    with pytest.raises(UserError, match="judges: expected names, files, URLs or settings such as"):
+        load(["judges=[{path: a.onnx}]"], RunSettings, "run")
+
+
+def test_a_server_judges(home: Path) -> None:
+    server = Server()
+    try:
+        (judge,) = load_judges([server.url], load_classifier()).values()
+        assert predict_all({"one": judge}, random_images((28, 28, 1), 3))["one"].shape == (7, 10)
+    finally:
+        server.stop()
+    with pytest.raises(UserError, match="without user name and password"):
+        load_judges([server.url.replace("//", "//me:secret@")], load_classifier())
+
+
+def test_objects_judge_by_their_titles(home: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(784, 10))
+
+    def linear(inputs: np.ndarray) -> np.ndarray:
+        return inputs.reshape(len(inputs), -1) @ weights
+
+    size = {"runs": 2, "generations": 2, "population": 10, "prior": "none"}
+    result = fooling.evolve(judges={"mine": linear, "cnn": "mnist_cnn"}, out="r", **size)
+    assert list(result.judges) == list(read_run(home / "r")["judges"]) == ["mine", "cnn"]
+    assert np.array_equal(result.judges["cnn"], load_classifier("mnist_cnn")(result.images))
+    again = fooling.evolve(judges={"mine": linear, "cnn": "mnist_cnn"}, out="r", resume=True, **size)
+    assert np.array_equal(again.judges["mine"], result.judges["mine"])
+    assert list(fooling.evolve(judges=[linear], **size).judges) == ["linear"]
+
+
+def test_what_cannot_be_a_judge_is_refused(home: Path) -> None:
+    with pytest.raises(UserError, match=r"judges: expected a name, .*; got int"):
+        separate_objects([3])
+    with pytest.raises(UserError, match="judges: two have the name Reversed; give a dictionary"):
+        separate_objects([Reversed(), Reversed()])
+    entries, objects = separate_objects({"other": Reversed()})
+    with pytest.raises(UserError, match="judges: other: class 0 is 9 for the classifier, 0 in the attacked classifier"):
+        load_judges(entries, load_classifier(), objects)
+    (home / "net.pkl").write_bytes(b"\x80\x04.")
+    with pytest.raises(UserError, match=r"got net.pkl; if you trust the file, convert it once: python -c .*skops.io.dump"):
+        load_judges(["net.pkl"], load_classifier())
+    with pytest.raises(UserError, match=r"judges: x: unknown setting 'classifier.shade'.*classifier.shape"):
+        load_judges([{"name": "onnx", "path": "a.onnx", "shade": 1, "title": "x"}], load_classifier())
+
+
+@pytest.mark.parametrize(
+    ("attacked", "left"),
+    [
+        ("mnist_mlp", ["mnist_cnn", "mnist_cnn2", "mnist_mlp2"]),
+        ("mnist_cnn2", ["mnist_cnn", "mnist_mlp2"]),
+        ("digits_perceptron", []),
+    ],
+)
+def test_defaults_name_only_what_can_judge(attacked: str, left: list[str]) -> None:
+    names = load(["preset=mismatched"], RunSettings, "run").judges
+    assert list(names) == list(load([], MatrixSettings, "matrix").judges) == defaults("preset/mismatched")["judges"]
+    assert list(load_judges(names, load_classifier(attacked))) == left
+
+
+def test_ladder_and_matrix_of_other_images(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["data.kind=sklearn", "classifier=digits_perceptron", "digit=3,4", "runs=1", "generations=1"]
+    assert guarded(dispatch, ["matrix", *words, "out=m"]) == 2
+    assert "`fooling train classifier=cnn data.path=… out=cnn.safetensors` on its data" in capsys.readouterr().err
+    small = ["rungs=none", "arms=with", "population=4", "selected=2", "out=l"]
+    assert guarded(dispatch, ["ladder", *words, *small]) == 0
+    assert "judges: mnist_cnn, mnist_cnn2 left out: " in capsys.readouterr().out
+    assert json.loads((home / "l" / "ladder.json").read_text())["judges"] == []
+    (home / "scorer.py").write_text("import numpy as np\ndef make(): return lambda x: x.reshape(len(x), -1)[:, 20:30]\n")
+    judge = "judges=[{name: python, path: scorer.py:make, title: other}]"
+    assert guarded(dispatch, ["matrix", *words, judge, "proposals=4", "quiet=true", "out=m"]) == 0
+    assert json.loads((home / "m" / "matrix.json").read_text())["judges"] == ["other"]

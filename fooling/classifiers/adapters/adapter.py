@@ -17,6 +17,7 @@ from fooling.classifiers.adapters.conversion import (
     as_table,
     dims_of,
     from_labels,
+    is_one_hot,
     layout_of,
     of_classes,
     reading_of,
@@ -270,7 +271,7 @@ def agrees(side: int, known: int | None) -> bool:
 def choose_labels(model: Model, settings: ExternalSettings, numbers: Any, output: Output, hint: ShapeHint) -> tuple[str, ...]:
     """The class names of the settings, of the model, of the data at hand, or numbers."""
     labels = settings.labels or model.labels
-    if output == "label":
+    if output == "label" and not is_one_hot(numbers):
         if not (labels or hint()[1]):
             raise UserError(f"{model.name}: outputs labels only, not how many there are; give classifier.labels=[a,b,…]")
         return tuple(labels or hint()[1])

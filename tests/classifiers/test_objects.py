@@ -1,0 +1,223 @@
+"""Objects as classifiers: functions, estimators, modules of torch; what a fingerprint covers; files that need a conversion."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from models import Toy, make_module, write_sklearn
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+import fooling
+from fooling.classifiers import load_classifier, serialization
+from fooling.classifiers.adapters import object_kind
+from fooling.classifiers.adapters.conversion import to_scores
+from fooling.classifiers.adapters.python import digest_of, vote_bound
+from fooling.classifiers.checks import check_classifier, report_on
+from fooling.data import load_data
+from fooling.errors import UserError
+from fooling.records.record import read_run
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
+
+try:
+    import torch
+except ModuleNotFoundError:
+    torch = None  # type: ignore[assignment]
+
+needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed: pip install torch==2.13.0")
+SMALL: dict[str, Any] = {"runs": 2, "generations": 2, "population": 6, "selected": 2, "prior": "none"}
+WEIGHTS = np.random.default_rng(0).normal(size=(784, 10))
+
+
+def linear(inputs: np.ndarray) -> np.ndarray:
+    return inputs.reshape(len(inputs), -1) @ WEIGHTS
+
+
+class Callable:
+    """An object that can be called."""
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self.weights = weights
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        return inputs.reshape(len(inputs), -1) @ self.weights
+
+
+def digits(estimator: Any) -> Any:
+    data = load_data(None, "sklearn")
+    return estimator.fit(data.images.reshape(len(data.images), -1) / 255, data.labels)
+
+
+@pytest.mark.parametrize("thing", [linear, lambda x: linear(x), functools.partial(linear), Callable(WEIGHTS)])
+def test_functions_are_attacked_without_members(home: Path, thing: Any) -> None:
+    result = fooling.evolve(classifier=thing, out="r", **SMALL)
+    inputs = result.images.astype(np.float32) / 255
+    assert result.scores == pytest.approx(to_scores(linear(inputs), "logit", "m"), abs=1e-4)
+    run = read_run(home / "r")
+    assert run["classifier"].startswith("object ")
+    assert run["classifier_fingerprint_partial"] is True
+    assert any("its fingerprint is partial" in note for note in run["notes"])
+    again = fooling.evolve(classifier=thing, out="r", resume=True, **SMALL)
+    assert np.array_equal(again.images, result.images)
+
+
+def test_estimators_are_attacked_without_members(home: Path) -> None:
+    estimator = digits(make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=300)))
+    result = fooling.evolve("data.kind=sklearn", classifier=estimator, out="r", **SMALL)
+    flat = result.images.reshape(2, -1) / 255
+    assert result.scores == pytest.approx(estimator.predict_proba(flat), abs=1e-5)
+    assert "classifier_fingerprint_partial" not in read_run(home / "r")
+    assert load_classifier(estimator, shape=(8, 8, 1)).labels == tuple("0123456789")
+    with pytest.raises(UserError, match=r"takes 64 per image; .*give classifier.shape=H,W,C"):
+        fooling.evolve(classifier=estimator, **SMALL)
+
+
+@needs_torch
+def test_modules_are_attacked_without_members(home: Path) -> None:
+    module = make_module()
+    result = fooling.evolve(classifier=module, out="r", **SMALL)
+    with torch.inference_mode():
+        logits = module(torch.from_numpy(result.images.transpose(0, 3, 1, 2).astype(np.float32) / 255))
+    assert result.scores == pytest.approx(logits.softmax(1).numpy(), abs=1e-5)
+    assert read_run(home / "r")["classifier_fingerprint_partial"] is True
+    with pytest.raises(UserError, match=r"the images \(8, 8, 1\) are those of the data or statistics; give classifier.shape"):
+        fooling.evolve("data.kind=sklearn", classifier=module, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (5, "got int"),
+        (Toy, r"expected an object, got the class Toy; give Toy\(\)"),
+        (Path("net.h5"), "expected a .onnx or .skops file, got net.h5"),
+    ],
+)
+def test_what_can_be_no_classifier_is_one_line(thing: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        fooling.evolve(classifier=thing)
+
+
+def test_calls_that_are_wrong_are_one_line() -> None:
+    with pytest.raises(UserError, match=r"evolve\(2\): expected settings by name, such as evolve\(digit=2\)"):
+        fooling.evolve(2)  # type: ignore[call-overload]
+    with pytest.raises(UserError, match=r"watch: expected a function .*; got 5"):
+        fooling.evolve(watch=5, **SMALL)
+    assert fooling.evolve(watch=None, **SMALL).images.shape == (2, 28, 28, 1)
+    with pytest.raises(UserError, match=r"give classifier.shape=H,W,C \(in Python shape="):
+        load_classifier("python", "models:make_scorer")
+    assert object_kind(Toy()) is None
+
+
+# --- fingerprints -----------------------------------------------------------------------------------------------------
+FINGERPRINT = """
+import sys
+from sklearn.ensemble import RandomForestClassifier
+sys.path.insert(0, sys.argv[1])
+from test_objects import digest_of, digits, linear
+print(digest_of(digits(RandomForestClassifier(3, random_state=0)))[0], digest_of(linear)[0])
+"""
+
+
+def test_fingerprints_are_those_of_another_process() -> None:
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", f"import sys; sys.path.append({str(Path(here).parent)!r})\n{FINGERPRINT}", here]
+    forest, function = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert digest_of(digits(RandomForestClassifier(3, random_state=0))) == (forest, False)
+    assert digest_of(linear) == (function, True)
+
+
+def test_fingerprints_know_the_weights() -> None:
+    assert digest_of(Callable(WEIGHTS)) != digest_of(Callable(WEIGHTS + 1e-9))
+    assert digest_of(Callable(WEIGHTS)) == digest_of(Callable(WEIGHTS.copy()))
+    scales = [lambda x, scale=scale: linear(x) * scale for scale in (1, 2)]
+    assert digest_of(scales[0]) != digest_of(scales[1])
+    trees = [digits(DecisionTreeClassifier(max_depth=depth, random_state=0)) for depth in (3, 4)]
+    assert digest_of(trees[0]) != digest_of(trees[1])
+    ring: list[Any] = []
+    ring.append(ring)
+    assert digest_of(ring) == digest_of(ring)
+
+
+# --- scores that are none, or bounded -------------------------------------------------------------------------------------
+def test_one_hot_scores_are_labels() -> None:
+    def one_hot(inputs: np.ndarray) -> np.ndarray:
+        return np.eye(10)[(inputs.reshape(len(inputs), -1).sum(axis=1) * 7).astype(int) % 10]
+
+    classifier = load_classifier(one_hot, shape=(28, 28, 1))
+    assert classifier.gives_labels
+    with pytest.raises(UserError, match=r"got labels only .*a single 1 among zeros.*give classifier.output=probability"):
+        report_on(load(["classifier=python", "classifier.path=a:b"], RunSettings, "run"), classifier)
+    stated = load_classifier(one_hot, shape=(28, 28, 1), output="probability")
+    assert any("labels rather than scores" in note for note in check_classifier(stated).notes)
+
+
+def test_bounded_logits_are_told(tmp_path: Path) -> None:
+    machine = make_pipeline(MinMaxScaler(), SVC())
+    path = write_sklearn(tmp_path / "svc.skops", machine)
+    classifier = load_classifier("sklearn", str(path), shape=(8, 8, 1), scale="16/255")
+    assert classifier.bound == pytest.approx(0.9698, abs=1e-4)
+    assert any("no score exceeds 97.0%; give threshold=0.9" in note for note in classifier.notes)
+    images = load_data(None, "sklearn").images
+    assert classifier(images).max() < classifier.bound
+    assert vote_bound(OneVsOneClassifier(SVC()), 10) == classifier.bound
+    for other in (SVC(decision_function_shape="ovo"), LogisticRegression()):
+        assert vote_bound(other, 10) == 1
+    assert vote_bound(SVC(), 2) == 1
+
+
+# --- files that are converted first -----------------------------------------------------------------------------------
+def convert(message: str) -> None:
+    """Runs the command that a message advises, as a shell would."""
+    code = message.partition('python -c "')[2].partition('" and give')[0]
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_lines_that_convert_a_pickle_work(home: Path) -> None:
+    import joblib
+
+    estimator = digits(LogisticRegression(max_iter=50))
+    for name in ("a.joblib", "b.pkl"):
+        joblib.dump(estimator, name)
+        with pytest.raises(UserError, match=r"a pickle is never opened.*classifier=sklearn classifier.path=") as told:
+            load_classifier("sklearn", name, shape=(8, 8, 1))
+        convert(str(told.value))
+        found = load_classifier("sklearn", str(Path(name).with_suffix(".skops")), shape=(8, 8, 1))
+        assert found.num_classes == 10
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["state", "checkpoint", "module", "script"])
+def test_the_lines_that_convert_weights_work(home: Path, kind: str) -> None:
+    module = make_module()
+    state = module.state_dict()
+    content = {"state": state, "checkpoint": {"epoch": 3, "state_dict": state}, "module": module}
+    if kind == "script":
+        torch.jit.trace(module.eval(), torch.zeros(1, 1, 28, 28)).save("net.pt")
+    else:
+        torch.save(content[kind], "net.pt")
+    (home / "my_net.py").write_text("from models import make_module as make\n")
+    messages = []
+    for words in ({"path": "net.pt"}, {"path": "my_net.py:make", "weights": "net.pt"}):
+        with pytest.raises(UserError, match=r"classifier=torch .*classifier.weights=net.safetensors") as told:
+            load_classifier("torch", shape=(28, 28, 1), **words)
+        messages.append(str(told.value))
+    convert(messages[0])
+    found = load_classifier("torch", "my_net.py:make", weights="net.safetensors", shape=(28, 28, 1))
+    assert found.fingerprint == load_classifier(module, shape=(28, 28, 1)).fingerprint
+
+
+def test_other_files_need_no_conversion(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x07")
+    assert serialization.conversion(tmp_path / "a.onnx") == ""
+    assert serialization.conversion(tmp_path / "missing.safetensors") == ""
