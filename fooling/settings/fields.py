@@ -246,7 +246,6 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
         given = name.strip(":")
         advice = f"give the function too, such as {given}:make" if given else "give both"
         raise UserError(f"{hint}{advice}")
-    search_folder(user_path(module).resolve().parent if module.endswith(".py") else Path.cwd())
     logging.getLogger("fooling").warning("runs code: %s%s", printable(name), place_of(module))
     with foreign_code(hint):
         return getattr(import_code(module), function)(*arguments)
@@ -255,8 +254,11 @@ def call_named(setting: str, name: str, what: str, *arguments: Any) -> Any:
 def import_code(name: str) -> ModuleType:
     """A module by its name, searched in the working directory too, or by the path of its file: my_net, my_net.py, a/b.py."""
     if not name.endswith(".py"):
+        search_folder(Path.cwd())
         return import_module(name)
     path = user_path(name).resolve()
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # for its neighbours; at the end, as torch.py must not hide torch
     known = sys.modules.get(path.stem)
     if known and Path(getattr(known, "__file__", None) or "").resolve() == path:
         return known
@@ -286,6 +288,7 @@ def place_of(module: str) -> str:
     """Where a module, or the package that it is in, will be imported from; '' if it is not found. Nothing is imported."""
     if module.endswith(".py"):
         return f" from {printable(user_path(module).resolve().parent)}"
+    search_folder(Path.cwd())
     try:
         found = find_spec(module.partition(".")[0])
     except (ImportError, ValueError, AttributeError):

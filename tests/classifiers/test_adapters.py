@@ -1,6 +1,7 @@
 """Foreign classifiers: adapters, what they are shown, what their answers mean, and what is refused."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from fooling.classifiers.adapters.conversion import (
     to_scores,
 )
 from fooling.classifiers.checks import check_classifier
-from fooling.commands import dispatch
+from fooling.commands import dispatch, examine
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_image
@@ -104,6 +105,19 @@ def test_torch_gives_the_scores_of_the_same_network(here: Path, lenet: np.ndarra
     assert np.array_equal(found(IMAGES), found(IMAGES))  # dropout is off
     other = load_classifier("torch", "models:make_module", shape=(28, 28, 1))
     assert other.fingerprint != found.fingerprint
+
+
+def test_a_function_may_be_named_by_its_file(here: Path, lenet: np.ndarray) -> None:
+    (here / "nets").mkdir()
+    (here / "nets" / "helper_of_net.py").write_text("from models import make_scorer\n")
+    (here / "nets" / "json.py").write_text("from helper_of_net import make_scorer as make\n")  # also the name of another module
+    found = load_classifier("python", "nets/json.py:make", shape=(28, 28, 1))
+    assert found(IMAGES) == pytest.approx(lenet, abs=1e-5)
+    same = load_classifier("python", str(here / "nets" / "json.py:make"), shape=(28, 28, 1))
+    assert same.fingerprint == found.fingerprint
+    for name, said in (("nets/json.py", "such as nets/json.py:make"), ("none.py:make", "no such file: .*none.py")):
+        with pytest.raises(UserError, match=f"expected module:function, .*{said}"):
+            load_classifier("python", name, shape=(28, 28, 1))
 
 
 @needs_torch
@@ -298,6 +312,41 @@ def test_examine_speaks_of_built_in_networks_too(here: Path, capsys: pytest.Capt
     if DATA:
         assert guarded(dispatch, ["examine", "classifier=mnist_cnn", f"data.path={DATA}"]) == 0
         assert "as stated" in capsys.readouterr().out
+
+
+def test_examine_prints_what_it_knows_before_it_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(classifier: Any) -> Any:
+        yield 1, 1234.4
+        raise UserError("no more")
+
+    monkeypatch.setattr(examine, "speeds", fails)
+    assert guarded(dispatch, ["examine", "classifier=digits_perceptron"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line] == ["classifier", "images", "classes", "output", "scores", "images", "1"]
+    assert lines[-1].split() == ["1", "1,234"]
+
+
+def test_a_slow_model_is_examined_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "SECONDS", 0.001)
+    monkeypatch.setattr(checks, "LONGEST", 0.02)
+    sizes = []
+
+    def slow(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        sizes.append(len(inputs))
+        time.sleep(0.004 * len(inputs))
+        return sums
+
+    classifier = toy(slow)
+    sizes.clear()
+    assert list(dict(checks.speeds(classifier))) == [1, 10]
+    assert max(sizes) == 10
+    labels = np.arange(4000) % 3
+    data = ImageSet(np.zeros((4000, 4, 5, 1), np.uint8), labels, ("a", "b", "c"), "made")
+    for rate, number in ((10, examine.FEWEST), (1e6, 4000)):
+        quick = toy(lambda inputs, sums: sums)
+        assert len(examine.measure_accuracies(quick, data, rate, quiet=True)[0].labels) == number
 
 
 def test_data_of_other_images_or_classes_are_refused(here: Path) -> None:
@@ -507,6 +556,8 @@ def test_an_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(foreign, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"classifier=onnx needs onnxruntime: pip install '\.\[onnx\]'"):
         load_classifier("onnx", "lenet.onnx")
+    with pytest.raises(UserError, match=r"--index-url https://download.pytorch.org/whl/cpu`.*5.4 GB of CUDA.*'\.\[torch\]'"):
+        load_classifier("torch", "net:make")
 
 
 def test_classes_of_other_statistics_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

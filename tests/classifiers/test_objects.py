@@ -185,7 +185,7 @@ def convert(message: str) -> None:
 def test_the_lines_that_convert_a_pickle_work(home: Path) -> None:
     import joblib
 
-    estimator = digits(LogisticRegression(max_iter=50))
+    estimator = digits(LogisticRegression(max_iter=2000))
     for name in ("a.joblib", "b.pkl"):
         joblib.dump(estimator, name)
         with pytest.raises(UserError, match=r"a pickle is never opened.*classifier=sklearn classifier.path=") as told:

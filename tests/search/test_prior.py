@@ -13,7 +13,9 @@ from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.tables import TermTarget
 from fooling.records.record import read_run
-from fooling.search.prior import TermTargets, arguments, percentiles, real_terms
+from fooling.search.prior import TermTargets, arguments, eigen_notes, percentiles, real_terms
+from fooling.settings import load
+from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
 
 SHAPE = (9, 13, 1)
@@ -120,3 +122,14 @@ def test_a_job_says_whose_statistics_each_image_has(home: Path) -> None:
     for image, levels in zip(result.images, counts, strict=True):  # swaps keep them exactly
         assert np.array_equal(np.bincount(image.reshape(-1), minlength=256), levels)
     assert fooling.evolve(runs=2, generations=2).exemplars is None
+
+
+def test_too_few_images_for_the_components_are_refused_or_marked() -> None:
+    few, enough = random_statistics((8, 8, 1)), Statistics.load(BUNDLED)
+    variogram, eigen = (load([f"prior={name}"], RunSettings, "run") for name in ("variogram", "eigen"))
+    assert [few.leaves_no_residual(0), enough.leaves_no_residual(0)] == [True, False]
+    assert eigen_notes(eigen, enough, 0) == []
+    (note,) = eigen_notes(variogram, few, 0)
+    assert "11 images of class 0 have only 10 components" in note
+    with pytest.raises(UserError, match=r"11 images of class 0 .*`fooling stats components=5 …`"):
+        eigen_notes(eigen, few, 0)
