@@ -51,7 +51,7 @@ def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
     if few:
         names = ", ".join(str(statistics.labels[k]) for k in few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
         advice = f"give more images or components={max(1, int(count[few].min()) // 2)}"
-        found.append(f"principal components: they explain all images of {names}; prior=eigen is refused for them; {advice}")
+        found.append(f"components: they explain all images of {names}; prior=eigen is refused for them; {advice}")
     for name, kept in (("components", statistics.eigen.shape[1]), ("exemplars", statistics.exemplars)):
         if kept < getattr(settings, name):
             is_few = kept >= count.min() - 1
