@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
-from fooling.commands.console import InterruptHandler, ProgressCallback, print_line, progress, show_table
+from fooling.commands.console import InterruptHandler, ProgressCallback, compilation_note, print_line, progress, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.errors import Interrupted, masked
+from fooling.kernels.numba.compile import working_time
 from fooling.records.files import os_errors, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, STATUS_FILES
 from fooling.records.record import recording, status_of, versions
@@ -68,12 +69,18 @@ class Experiment:
 
     def run(self, settings: Any, words: Sequence[str]) -> int:
         """Runs the command → exit code 0, or 130 and 143 when it is interrupted."""
-        alone = self.alone(settings)
-        kind = "job" if alone else STATUS_FILES[self.status_file]
+        kind = "job" if self.alone(settings) else STATUS_FILES[self.status_file]
         options = {"resume": settings.resume, "overwrite": settings.overwrite}
         if settings.out and self.status_file == EXPERIMENT:  # before the data are read
             refuse_unless_free(user_path(settings.out), kind, self.typed, **options)
-        plan, console = self.plan(settings, words), Console(highlight=False)
+        console = Console(highlight=False)
+        with compilation_note(console, settings):
+            return self.carry_out(settings, words, console, kind)
+
+    def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
+        """Plans, computes and draws → exit code."""
+        alone, plan = self.alone(settings), self.plan(settings, words)
+        options = {"resume": settings.resume, "overwrite": settings.overwrite}
         config = dump(plan.entries[0].job.settings if alone else settings, self.typed, plan.written)
         fixed = {name: reason for entry in plan.entries for name, reason in entry.job.fixed_limits.items()}
         folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name, fixed)
@@ -111,7 +118,7 @@ class Experiment:
         self, settings: Any, plan: Plan, folder: Path, config: str, console: Console, signals: InterruptHandler
     ) -> Summary:
         """Runs the jobs, computes, writes NAME.json, then draws; the status file follows."""
-        start, names = time.perf_counter(), [entry.folder for entry in plan.entries]
+        start, names = working_time(), [entry.folder for entry in plan.entries]
         about, overwrite = self.describe(settings, names), settings.overwrite
         with recording(folder, config, self.status_file, overwrite=overwrite, about=about) as record:
             try:
@@ -121,7 +128,7 @@ class Experiment:
                     summary = self.compute(settings, plan, results, watch)
                 self.write(folder, summary)
                 self.draw(folder, summary)
-                record.about["seconds"] = round(time.perf_counter() - start, 3)
+                record.about["seconds"] = round(working_time() - start, 3)
             finally:
                 if names:
                     record.about["jobs"] = [describe_job(folder, name) for name in names]

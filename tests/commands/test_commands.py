@@ -1,6 +1,8 @@
 """What every command shares: one row in the table, one way to run, to be interrupted and to go on."""
 
+import io
 import json
+import logging
 import shlex
 import signal
 import subprocess
@@ -11,11 +13,14 @@ from typing import Any
 
 import pytest
 from pairwise import pairwise, rare
+from rich.console import Console
 
 from fooling.commands import COMMANDS, Command, dispatch, load_settings
-from fooling.commands.console import InterruptHandler
+from fooling.commands import console as console_
+from fooling.commands.console import InterruptHandler, compilation_note, show_table
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_run, status_of
+from fooling.settings import load
 
 TOY = """
 from pathlib import Path
@@ -263,3 +268,61 @@ def test_a_classifier_that_changes_the_working_directory_moves_nothing(home: Pat
     assert guarded(dispatch, ["run", *words, "runs=2", "generations=3", "out=r", "quiet=true"]) == 0
     assert status_of(home / "r") == "done"
     assert not list((home / "elsewhere").iterdir())
+
+
+# --- the terminal -------------------------------------------------------------------------------------------------------
+def printed(console: Console) -> str:
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return str(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "cached", "seconds"),
+    [
+        ([], False, 15),
+        ([], True, 1),
+        (["search=anneal"], False, 23),
+        (["search=pareto"], False, 13),
+        (["quiet=true"], False, None),
+    ],
+)
+def test_compiling_is_said_once_also_in_a_pipe(
+    words: list[str], cached: bool, seconds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console_, "is_compiled", lambda kernel: cached)
+    console = Console(file=io.StringIO(), force_terminal=False)
+    log = logging.getLogger(console_.COMPILATION_LOG)
+    with compilation_note(console, load(words)):
+        assert printed(console) == ""
+        for _ in range(3):
+            log.info("")
+    assert not log.handlers
+    said = [] if seconds is None else [f"compiling, about {seconds} s; each new search compiles once"]
+    assert printed(console).splitlines() == said
+
+
+def test_a_table_that_is_wider_than_the_terminal_becomes_lists() -> None:
+    rows = [["variogram", "0.25", "0.20–0.30", "word " * 12], ["eigen", "1", "", "x"]]
+    columns = ["prior", "AUROC", "", "remark"]
+    for width in (40, 200):
+        console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
+        show_table(console, columns, rows, 1)
+        lines = printed(console).splitlines()
+        assert all(len(line) <= width for line in lines)
+        assert ("AUROC   0.25 0.20–0.30" in lines) == (width == 40)
+        assert " ".join(" ".join(lines).split()).count("word") == 12
+
+
+@pytest.mark.parametrize("words", [[], *([name, "--help"] for name in COMMANDS if COMMANDS[name].settings)], ids=str)
+def test_help_fits_a_narrow_terminal(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dispatch(words) == 0
+    wide = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "40")
+    assert dispatch(words) == 0
+    narrow = capsys.readouterr().out
+    assert narrow.replace(" ", "").replace("\n", "") == wide.replace(" ", "").replace("\n", "")
+    whole = set(wide.replace("|", " ").replace(",", " ").replace("=", " ").replace("/", " ").split())
+    assert not set(narrow.replace("|", " ").replace(",", " ").replace("=", " ").replace("/", " ").split()) - whole
+    assert max(map(len, narrow.splitlines())) <= 46

@@ -2,8 +2,10 @@
 
 import shutil
 import stat
+import time
 from pathlib import Path
 
+import numba
 import pytest
 
 from fooling.kernels.numba import compile as jit
@@ -103,3 +105,42 @@ def test_a_cache_that_is_not_used_is_said_once(homes: Path, caplog: pytest.LogCa
     finally:
         jit.cache_folder.cache_clear()
     assert caplog.text.count("compiled kernels are not kept") == 1
+
+
+def test_a_clock_stands_still_while_kernels_are_compiled() -> None:
+    begun, real, compiled = jit.working_time(), time.perf_counter(), jit.COMPILATION.seconds()
+    assert numba.njit(lambda x: x + 1)(1) == 2
+    time.sleep(0.05)
+    took = jit.COMPILATION.seconds() - compiled
+    assert took > 0.01
+    assert jit.working_time() - begun == pytest.approx(time.perf_counter() - real - took, abs=0.02)
+
+
+def test_kernels_that_are_compiled_at_the_same_time_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 5.0, 6.0, 9.0])
+    monkeypatch.setattr(jit.time, "perf_counter", lambda: next(now))
+    compilation = jit.Compilation()
+    compilation.on_start(None)  # at 0
+    compilation.on_start(None)
+    compilation.on_end(None)
+    assert compilation.seconds() == 5
+    compilation.on_end(None)  # at 6
+    compilation.add(1.5)
+    assert compilation.seconds() == 7.5
+
+
+def test_seconds_of_a_job_leave_compilation_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    import fooling
+    from fooling.search.genetic.numba import NumbaEngine
+
+    step = NumbaEngine.step
+
+    def slow(engine: NumbaEngine, state: object) -> object:
+        jit.COMPILATION.add(0.3)  # as if all of the 0.3 s were spent on a kernel
+        time.sleep(0.3)
+        return step(engine, state)  # type: ignore[arg-type]
+
+    words = {"digit": 2, "runs": 2, "generations": 4, "population": 20, "prior": "none"}
+    fooling.evolve(**words)  # compiles
+    monkeypatch.setattr(NumbaEngine, "step", slow)
+    assert fooling.evolve(**words).seconds < 0.8  # 1.2 s in all
