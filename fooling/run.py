@@ -30,6 +30,7 @@ from fooling.search import Search, part_of
 from fooling.search.job import (
     Job,
     Pair,
+    check_memory,
     compare_with_real,
     counting,
     describe,
@@ -96,6 +97,7 @@ def prepare(
             notes += [note for note in eigen_notes(one, statistics, of_class) if note not in notes]
             report = replace(report, notes=tuple(notes))
         jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels))
+    check_memory(jobs[0])
     make_search(jobs[0])  # refuses what the search lacks, before anything is written
     return jobs
 

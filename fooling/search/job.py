@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import prod
 from typing import Any, Literal
 
 from fooling.classifiers import open_classifier, open_given
@@ -18,6 +19,7 @@ from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
 from fooling.records.record import versions
 from fooling.search import Search, StartImage, load_search, part_of
+from fooling.search.genetic.memory import check_host_memory
 from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result
 from fooling.search.state import History
@@ -129,6 +131,16 @@ def make_search(job: Job) -> Search:
     settings = job.settings
     search = load_search(settings.search.name, settings.engine.name)
     return search.from_settings(settings, job.objective, job.statistics, job.start_image)
+
+
+def check_memory(job: Job) -> None:
+    """Refuses more runs than fit into the memory; engine=jax and the gradient searches know their own."""
+    search: Any = job.settings.search
+    if job.settings.engine.name != "jax" and search.name in ("ga", "anneal", "pareto"):
+        children = getattr(search, "population", 1)
+        selected = 1 if search.name == "anneal" else getattr(search, "selected", children)
+        classifier = job.objective.classifier
+        check_host_memory(job.criteria.runs, selected, children, prod(classifier.input_shape), classifier.num_classes)
 
 
 def evaluate(job: Job, history: History, images: Bytes, folder: str | None = None) -> Result:

@@ -17,6 +17,7 @@ from fooling.search.prior import TermTargets, arguments
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
+BATCH = 16384  # images whose values are computed at a time: the definition takes many bytes a pixel
 TERMS = ("target", *reference.PENALTIES)  # the order in which they are summed
 
 
@@ -63,6 +64,14 @@ class Objective:
         `runs` [N] are the runs of the images, by default 0…N − 1.
         """
         which = self.which(np.arange(len(images), dtype=np.uint32) if runs is None else runs)
+        parts = [self.value_of(images[lo : lo + BATCH], which[lo : lo + BATCH]) for lo in range(0, len(images) or 1, BATCH)]
+        if len(parts) == 1:
+            return parts[0]
+        terms = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
+        return np.concatenate([part[0] for part in parts]), terms, np.concatenate([part[2] for part in parts])
+
+    def value_of(self, images: Bytes, which: Ints) -> tuple[Floats, dict[str, Floats], Floats]:
+        """The same of one batch with the targets `which` [N]."""
         cost, scores = self.cost(images, which)
         terms = {"target": reference.target_term(scores, self.digit, self.free)}
         for name, found in self.arguments.items():

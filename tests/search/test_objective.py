@@ -5,11 +5,16 @@ import pytest
 from builders import random_images, random_network, random_statistics
 from objectives import objective_of
 
+from fooling.classifiers import load_classifier
 from fooling.errors import UserError
 from fooling.kernels import tables
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
+from fooling.search import objective as module
+from fooling.search.genetic.memory import check_host_memory, free_memory
 from fooling.search.objective import TERMS
+from fooling.settings import load
+from fooling.statistics import BUNDLED, Statistics
 
 SHAPE = (9, 13, 1)
 WEIGHTS = {"target": 2.0, "histogram": 0.5, "variogram": 3.0, "eigen": 0.3}
@@ -91,3 +96,27 @@ def test_more_lags_than_fitted_are_refused() -> None:
     few = Statistics.fit(ImageSet(images, np.arange(len(images)) % 4, tuple("abcd"), "test"), lags=3)
     with pytest.raises(UserError, match=r"prior.lags=8: the statistics hold lags 1…3; fit them with lags=8"):
         objective_of(random_network(SHAPE), few, digit=1, weights=WEIGHTS)
+
+
+def test_values_of_many_images_come_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(["prior=eigen", "prior.exemplar=true"])
+    statistics, classifier = Statistics.load(BUNDLED), load_classifier()
+    made = module.objective_from_settings(settings, classifier, statistics)
+    images = random_images((28, 28, 1), 7)
+    whole = made.value(images)
+    monkeypatch.setattr(module, "BATCH", 4)
+    parts = made.value(images)
+    assert np.array_equal(parts[0], whole[0])
+    assert np.array_equal(parts[2], whole[2])
+    assert {name: values.tolist() for name, values in parts[1].items()} == {n: v.tolist() for n, v in whole[1].items()}
+
+
+def test_runs_that_do_not_fit_are_refused_with_the_number_that_does() -> None:
+    check_host_memory(20, 5, 100, 784, 10)
+    with pytest.raises(UserError, match=r"got 100000; about .* GiB are needed and 1\.0 are free; runs=(\d+) fit") as told:
+        check_host_memory(100_000, 5, 100, 784, 10, limit=2**30)
+    fits = int(str(told.value).rpartition("runs=")[2].split()[0])
+    check_host_memory(fits, 5, 100, 784, 10, limit=2**30)
+    with pytest.raises(UserError, match="not even one run fits"):
+        check_host_memory(2, 5, 100, 784, 10, limit=1000)
+    assert free_memory() is None or free_memory() > 2**20

@@ -65,6 +65,45 @@ def check_memory(runs: int, population: int, device: str, limit: int | None, nee
     )
 
 
+def check_host_memory(runs: int, selected: int, children: int, pixels: int, classes: int, limit: int | None = None) -> None:
+    """Refuses runs that this machine's free memory, or `limit` bytes, cannot hold, with the number that fits.
+
+    Bytes of a run as measured for ga, anneal and pareto, to about a third: the selected images with their statistics, in the
+    last two states and a checkpoint; the scores of the children; the finished image.
+    """
+    free = free_memory() if limit is None else limit
+    each = 5 * (selected * (4 * pixels + 4 * classes + 2048) + children * (16 + 8 * classes) + 24 * pixels) // 4
+    if free is None or runs * each <= free:
+        return
+    fits = free // each
+    sizes = f"about {runs * each / 2**30:.1f} GiB are needed and {free / 2**30:.1f} are free"
+    advice = f"runs={fits} fit" if fits else "not even one run fits: take a smaller population"
+    raise UserError(f"runs: expected as many as the memory holds, got {runs}; {sizes}; {advice}")
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still take: what the machine, its control group and its limits leave; None: unknown."""
+    try:
+        machine, own = (fields(path) for path in ("/proc/meminfo", "/proc/self/status"))
+        found = [machine["MemAvailable"]]
+        path = Path("/sys/fs/cgroup/memory.max")
+        limit = path.read_text().strip() if path.exists() else "max"
+        found += [int(limit) - own["VmRSS"]] if limit.isdigit() else []
+        import resource  # not on Windows
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        found += [most - own["VmSize"]] if most != resource.RLIM_INFINITY else []
+    except (ImportError, OSError, KeyError, ValueError):
+        return None
+    return max(0, min(found))
+
+
+def fields(path: str) -> dict[str, int]:
+    """The sizes in a file of Linux, in bytes."""
+    rows = (line.partition(":") for line in Path(path).read_text().splitlines())
+    return {name: int(value.split()[0]) * 1024 for name, _, value in rows if value.endswith(" kB")}
+
+
 def device_memory(device: Any, devices: int) -> int | None:
     """Bytes that a device may take: its own, or its share of this machine's free memory; None: unknown."""
     if device.platform != "cpu":
