@@ -59,6 +59,7 @@ from fooling.statistics import Statistics
 
 Watch = Callable[[Metrics], None]
 LONG_SECONDS = 10.0  # a search that takes longer says so before it starts
+UNFINISHED_IMAGES = 1000  # written while a job runs, at most: an interruption does not wait for more
 
 
 def prepare(
@@ -151,9 +152,9 @@ def duration_notes(job: Job, search: Search) -> list[str]:
 
 
 def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
-    """Writes the images so far and their contact sheet; the search goes on, or was interrupted."""
+    """Writes the images so far and their contact sheet, of many runs the first; the search goes on, or was interrupted."""
     record.withdraw()
-    record.show(**so_far(stage, job.criteria, record.save_images(stage.history.images)))
+    record.show(**so_far(stage, job.criteria, record.save_images(stage.history.images[:UNFINISHED_IMAGES])))
     draw_contact_sheet(record.folder)
 
 
