@@ -3,6 +3,7 @@
 They run one after the other, each with a record in the command's folder. A finished one is read again.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,10 +18,11 @@ from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.labels import class_indices
-from fooling.commands.console import InterruptHandler, ProgressDisplay
+from fooling.commands.console import LONG_SECONDS, PLACE_SECONDS, InterruptHandler, ProgressDisplay
 from fooling.data import ImageSet, Split, class_counts, load_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats, Ints
+from fooling.plots import duration
 from fooling.records.ownership import image_names, kind_of
 from fooling.records.record import load_checkpoint, read_images, read_run, status_of
 from fooling.records.resume import check_same, identity
@@ -58,15 +60,26 @@ class GridEntry:
 
 def run_grid(entries: Sequence[GridEntry], folder: Path, console: Console, signals: InterruptHandler) -> list[Result]:
     """The results of all jobs, in this order. Raises Interrupted after a signal; the records hold what is done until then."""
-    results = []
-    for entry in entries:
-        place = folder / entry.folder
+    results, begun = [], time.perf_counter()
+    shown, computed = begun, 0
+    for number, entry in enumerate(entries):
+        place, now = folder / entry.folder, time.perf_counter()
         result = read_result(entry.job, place)
         if result is None:
-            title, line = titles(entry, entries, place)
+            left = rest(now - begun, computed, len(entries) - number)
+            title, line = (f"{text}, {left}" if text and left else text for text in titles(entry, entries, place))
+            if left and not title and not console.is_terminal and not entry.job.settings.quiet and now - shown >= PLACE_SECONDS:
+                title = f"{number} of {len(entries)} jobs are done, {left}"
+            shown, computed = now if title else shown, computed + 1
             result = run_entry(entry.job, place, console, signals, title=title, place=line, success=False)
         results.append(result)
     return results
+
+
+def rest(seconds: float, computed: int, left: int) -> str:
+    """How long the jobs that are left will take, by those that were computed; '' where it is not known or short."""
+    estimate = left * seconds / computed if computed else 0.0
+    return f"all jobs: about {duration(estimate)} left" if computed and estimate >= LONG_SECONDS else ""
 
 
 def run_entry(

@@ -14,8 +14,9 @@ from pairwise import rare
 from rich.console import Console
 
 from fooling.classifiers.checks import ClassifierReport
-from fooling.commands import console, dispatch
+from fooling.commands import console, dispatch, jobs
 from fooling.commands.console import InterruptHandler, ProgressDisplay, RemainingTime, plain
+from fooling.commands.jobs import rest
 from fooling.errors import guarded
 from fooling.plots import duration
 from fooling.records.record import read_run, status_of
@@ -99,6 +100,19 @@ def test_other_work_shows_its_end_too(now: list[float]) -> None:
         watch("images", done, 1000)
         now[0] += 1
     assert out.getvalue().splitlines() == ["images: 5 of 1,000, about 17 min left", "images: 10 of 1,000, about 16 min left"]
+
+
+@pytest.mark.parametrize(("seconds", "computed", "left", "text"), [(60, 3, 9, "3 min"), (0, 0, 9, ""), (2, 10, 20, "")])
+def test_the_jobs_that_are_left(seconds: float, computed: int, left: int, text: str) -> None:
+    assert rest(seconds, computed, left) == (f"all jobs: about {text} left" if text else "")
+
+
+def test_many_jobs_show_their_end(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LONG_SECONDS", 0.0)
+    assert dispatch(["run", "digit=3,4", "prior=none", "runs=2", "population=10", "generations=2", "out=s"]) == 0
+    first, second = [line for line in capsys.readouterr().out.splitlines() if re.match(r"digit \d: 2 runs", line)]
+    assert "left" not in first
+    assert re.search(r", all jobs: about \d+ s left$", second)
 
 
 # --- before the start ---------------------------------------------------------------------------------------------------
