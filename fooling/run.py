@@ -66,20 +66,23 @@ def prepare(
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
     target itself, and the target class of each job.
     """
-    get_fitted = cache(lambda: statistics or get_statistics(settings))
-    classifier = classifier or get_classifier(settings, get_fitted)
+    classifier = attacked = classifier or get_classifier(settings, statistics)
+    given = statistics
+    get_fitted = cache(lambda: given.of_classes(attacked.labels) if given else get_statistics(settings, attacked))
     report = report_on(settings, classifier)
     judges = load_judges(settings.judges, classifier) if judges is None else judges
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
     notes = [*report.notes, *([start.note] if start.note else [])]
     if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
         statistics = get_fitted()
+        if settings.digit == "all" and statistics.numbers:
+            notes.append(f"digit=all: the {len(statistics.numbers)} classes that have statistics")
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
     report = replace(report, notes=tuple(notes))
     jobs = []
-    for prior_digit, digit in pairs or class_pairs(settings, classifier.num_classes):
+    for prior_digit, digit in pairs or class_pairs(settings, classifier.num_classes, statistics):
         prior = settings.prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": prior})
         jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels))
@@ -87,11 +90,11 @@ def prepare(
     return jobs
 
 
-def class_pairs(settings: RunSettings, classes: int) -> list[Pair]:
+def class_pairs(settings: RunSettings, classes: int, statistics: Statistics | None) -> list[Pair]:
     """Of each job the class of the prior, None for the target itself, and the target class."""
     if settings.digit == "any":
         return [(settings.prior.digit, "any")]
-    return [(settings.prior.digit, target) for target in digits(settings, classes)]
+    return [(settings.prior.digit, target) for target in digits(settings, classes, statistics)]
 
 
 def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT, *, success: bool = True) -> Result:

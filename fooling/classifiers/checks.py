@@ -23,7 +23,7 @@ from fooling.classifiers.base import (
     undefined,
     varied_probes,
 )
-from fooling.data import load_data
+from fooling.data import load_data, seen_by
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.schema import RunSettings
@@ -234,7 +234,7 @@ def measure_accuracies(settings: RunSettings, classifier: Classifier) -> tuple[S
     if not settings.data.given:
         return [], ()
     try:
-        data = load_data(settings.data.path, settings.data.kind, "test")
+        data = load_data(settings.data.path, settings.data.kind, "test", **settings.data.options, **seen_by(classifier))
     except UserError:  # a set too small to have test images
         return [], ()
     check_data(classifier, data)

@@ -11,7 +11,7 @@ from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
-from fooling.data import load_data
+from fooling.data import load_data, seen_by
 from fooling.records.files import new_file
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
@@ -21,12 +21,13 @@ MAX_IMAGES = 10_000  # labelled images whose accuracy is measured
 
 def examine(settings: ExamineSettings) -> None:
     """Checks a classifier, measures its speed and, on labelled images, its accuracy."""
-    data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
-    classifier = open_for(settings.classifier, data)
+    given = settings.data
+    classifier = open_for(settings.classifier, given)
+    data = load_data(given.path, given.kind, "test", **given.options, **seen_by(classifier)) if given.given else None
     found = check_classifier(classifier)
     rows = accuracies(classifier, data, MAX_IMAGES) if data else []
     rates = speeds(classifier)
-    said = [*getattr(classifier, "notes", ()), *found.notes]
+    said = [*(data.notes if data else ()), *getattr(classifier, "notes", ()), *found.notes]
     about = {
         **describe(classifier),
         **asdict(found),

@@ -24,6 +24,8 @@ RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size")
+# Settings that older checkpoints do not know: at these values they change nothing.
+LATER: dict[str, Any] = {"data.scale": None, "data.size": None, "data.classes": [], "data.first_label": 0}
 FREE = ("engine.threads", "engine.scoring", "quiet", *OF_SERVERS)
 
 
@@ -117,7 +119,9 @@ def identity(config: str, fingerprints: Mapping[str, Any]) -> str:
 
     `config` is the text of config.yaml.
     """
-    settings = {name: value for name, value in flat(read_yaml(config)) if name not in FREE}
+    whole = dict(flat(read_yaml(config)))
+    usual = [name for name, value in LATER.items() if whole.get(name, value) == value]
+    settings = {name: value for name, value in whole.items() if name not in (*FREE, *usual)}
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
 """A job: everything one record folder is computed from, loaded and checked before anything is written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from fooling.classifiers.base import Classifier, CountingClassifier
 from fooling.classifiers.checks import ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
-from fooling.data import load_data, stream_data
+from fooling.data import load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
@@ -23,7 +23,7 @@ from fooling.search.result import Result, make_result
 from fooling.search.state import History
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
-from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics import BUNDLED, Statistics, fit_present
 
 Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the target class
 
@@ -134,10 +134,12 @@ def prior_class(settings: RunSettings) -> int:
     return digit
 
 
-def digits(settings: RunSettings, classes: int) -> list[int]:
-    """The target classes: one, several, or all."""
+def digits(settings: RunSettings, classes: int, statistics: Statistics | None = None) -> list[int]:
+    """The target classes: one, several, or all, of which there are statistics if these are of some classes."""
     if settings.digit == "any":
         raise UserError("digit=any: expected named classes, for example digit=0,1,2 or digit=all")
+    if settings.digit == "all" and statistics and statistics.numbers:
+        return list(statistics.numbers)
     return class_list(settings.digit, classes)
 
 
@@ -184,17 +186,29 @@ def describe(job: Job) -> dict[str, Any]:
     }
 
 
-def get_statistics(settings: RunSettings) -> Statistics:
-    """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST."""
+def get_statistics(settings: RunSettings, classifier: Classifier) -> Statistics:
+    """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST.
+
+    Pictures are scaled to the classifier's size. Statistics of some of its classes have their numbers.
+    """
     data, path = settings.data, settings.prior.statistics
-    if data.given:
-        return Statistics.fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
-    return Statistics.load(user_path(path) if path else BUNDLED)
+    if not data.given:
+        return Statistics.load(user_path(path) if path else BUNDLED).of_classes(classifier.labels)
+    stream = stream_data(data.path, data.kind, **data.options, **seen_by(classifier))
+    return fit_present(stream, bins=settings.prior.bins, lags=settings.prior.lags)
 
 
-def get_classifier(settings: RunSettings, statistics: Callable[[], Statistics]) -> Classifier:
-    """The classifier of the settings; `statistics` give the size of its images where it does not declare it."""
-    return open_classifier(settings.classifier, lambda: shape_and_labels(statistics()), settings.engine.threads or cores())
+def get_classifier(settings: RunSettings, statistics: Statistics | None = None) -> Classifier:
+    """The classifier of the settings. Where it does not declare its shape, the data do, or else statistics."""
+
+    def hint() -> tuple[tuple[int, int, int], tuple[str, ...]]:
+        data, path = settings.data, settings.prior.statistics
+        if data.given and statistics is None:
+            stream = stream_data(data.path, data.kind, **data.options)
+            return stream.shape, stream.classes
+        return shape_and_labels(statistics or Statistics.load(user_path(path) if path else BUNDLED))
+
+    return open_classifier(settings.classifier, hint, settings.engine.threads or cores())
 
 
 def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tuple[str, ...]]:
@@ -249,13 +263,15 @@ def draws(settings: RunSettings) -> bool:
 def fits(classifier: Classifier, statistics: Statistics) -> bool:
     """Whether statistics are of images of the classifier's size, and of as many classes."""
     same = tuple(classifier.input_shape) == tuple(int(side) for side in statistics.shape)
-    return same and classifier.num_classes == len(statistics.count)
+    return same and (bool(statistics.numbers) or classifier.num_classes == len(statistics.count))
 
 
 def refuse_other_classes(settings: RunSettings, classifier: Classifier, statistics: Statistics) -> None:
     """Refuses a prior of other classes than the classifier's: class 2 of 26 letters is not the digit 2."""
     weights = settings.prior.weights.model_dump()
     needed = any(weight for name, weight in weights.items() if name != "target")
+    if statistics.numbers:
+        return
     if needed and settings.prior.digit is None and classifier.num_classes != len(statistics.count):
         have = f"the classifier has {classifier.num_classes} classes, the statistics have {len(statistics.count)}"
         advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
@@ -275,7 +291,8 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     classifier = job.objective.classifier
     try:
         digit = job.prior_digit
-        real = of_class(load_data(data.path, data.kind, "test"), digit)
+        shape, labels = tuple(int(side) for side in job.fitted.shape), job.objective.classifier.labels
+        real = of_class(load_data(data.path, data.kind, "test", **data.options, shape=shape, labels=labels), digit)
         rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
     except UserError as error:  # of the data: the job is done
         return {"plausibility": None}, f"run.json has no plausibility: {str(error).removeprefix('plausibility: ')}"
