@@ -150,14 +150,14 @@ def match_classes(
     if options.classes:
         return chosen_classes(names, present, options, source)
     labels, is_numbered = options.labels, has_numbers(names)
-    if not labels or (is_numbered and len(names) == len(labels)):
+    has_gaps = list(present) != list(range(len(present)))
+    if not labels or (is_numbered and len(names) == len(labels) and not has_gaps):
         return same, tuple(names)
     if is_numbered:
         if list(present) == list(range(1, len(labels) + 1)):
             asked = f"the labels are 1 … {present[-1]}, the classifier's classes 0 … {len(labels) - 1}"
             raise UserError(f"data: {source}: {asked}; data.first_label=1 makes label 1 class 0")
-        has_gaps = list(present) != list(range(len(present)))
-        return (same, labels) if has_gaps and len(names) < len(labels) else (same, tuple(names))
+        return (same, labels) if has_gaps and len(names) <= len(labels) else (same, tuple(names))
     found = [class_number(name, labels) for name in names]
     if None in found:
         agrees = all(number in (None, k) for k, number in enumerate(found))
