@@ -170,13 +170,13 @@ def read_idx_pair(folder: Path, prefix: str) -> SplitReader:
 
 
 def find_idx(folder: Path, name: str, dimensions: int) -> Path | None:
-    """The file of that name in one of its usual spellings, or None."""
-    for middle in ("-", "."):
-        for ending in ("", ".gz"):
-            path = folder / f"{name}{middle}idx{dimensions}-ubyte{ending}"
-            if path.is_file():
-                return path
-    return None
+    """The file of that name in one of its usual spellings, or the only one whose name ends so (EMNIST's), or None."""
+    names = [f"{name}{middle}idx{dimensions}-ubyte{ending}" for middle in ("-", ".") for ending in ("", ".gz")]
+    for path in (folder / name for name in names):
+        if path.is_file():
+            return path
+    others = [path for path in folder.iterdir() if path.name.endswith(tuple(f"-{name}" for name in names)) and path.is_file()]
+    return others[0] if len(others) == 1 and others[0].name[0] != "." else None
 
 
 NAMES = {"train": (("x_train", "y_train"), ("images", "labels")), "test": (("x_test", "y_test"),)}

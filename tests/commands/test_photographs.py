@@ -121,6 +121,15 @@ def test_classes_are_matched_or_asked_about(
     assert (message or "") in said
 
 
+def test_few_pictures_are_said_to_be_cropped_too(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in photos.rglob("*.png"):
+        if int(path.stem) > 3:
+            path.unlink()
+    assert done("run", *KNOWN, *QUICK, "digit=3", f"data.path={photos}", "out=r") == 0
+    assert "data: scaled and cropped in the centre to 16×16, 8 images" in capsys.readouterr().out
+    assert "data: scaled and cropped in the centre to 16×16, 8 images" in json.loads(Path("r/run.json").read_text())["notes"]
+
+
 def test_settings_of_data_need_data(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for word in ("data.size=16", "data.scale=255/16", "data.classes=[1,2]", "data.first_label=1"):
         assert done("examine", word) == 2

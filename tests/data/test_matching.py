@@ -270,6 +270,12 @@ def test_a_set_further_down_is_named(tmp_path: Path, inner: str) -> None:
     assert len(load(tmp_path / inner / "train-images-idx3-ubyte").images) == 24
 
 
+def test_idx_files_with_a_prefix(tmp_path: Path) -> None:
+    for name, array in (("train-images-idx3-ubyte", IMAGES), ("train-labels-idx1-ubyte", LABELS + 1)):
+        (tmp_path / f"emnist-letters-{name}").write_bytes(idx(array))
+    assert np.array_equal(load(tmp_path, first_label=1).labels, LABELS)
+
+
 def test_pictures_and_arrays_further_down_or_up(tmp_path: Path) -> None:
     photos(tmp_path / "a" / "set", ("cat", "dog"), 1)
     assert f"but folders; if those are the classes, give data.path={tmp_path / 'a' / 'set'}" in refused(tmp_path / "a")
