@@ -75,8 +75,9 @@ def prepare(
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
     target itself, and the target class of each job. `objects` are judges that are objects, by their titles.
     """
-    get_fitted = cache(lambda: statistics or get_statistics(settings))
-    classifier = get_classifier(settings, get_fitted, classifier)
+    given = statistics
+    classifier = attacked = get_classifier(settings, statistics, classifier)
+    get_fitted = cache(lambda: given.of_classes(attacked.labels) if given else get_statistics(settings, attacked))
     settings = with_indices(settings, classifier)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
@@ -85,12 +86,14 @@ def prepare(
     notes += [start.note] if start.note else []
     if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
         statistics = get_fitted()
+        if settings.digit == "all" and statistics.numbers:
+            notes.append(f"digit=all: the {len(statistics.numbers)} classes that have statistics")
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
     report = replace(report, notes=tuple(notes))
     jobs = []
-    for prior_digit, digit in pairs or class_pairs(settings, classifier.labels):
+    for prior_digit, digit in pairs or class_pairs(settings, classifier.labels, statistics):
         prior = settings.prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": digit, "prior": prior})
         of_class = digit if prior_digit is None else prior_digit
@@ -103,11 +106,11 @@ def prepare(
     return jobs
 
 
-def class_pairs(settings: RunSettings, labels: Sequence[str]) -> list[Pair]:
+def class_pairs(settings: RunSettings, labels: Sequence[str], statistics: Statistics | None) -> list[Pair]:
     """Of each job the class of the prior, None for the target itself, and the target class."""
     if settings.digit == "any":
         return [(settings.prior.digit, "any")]
-    return [(settings.prior.digit, target) for target in digits(settings, labels)]
+    return [(settings.prior.digit, target) for target in digits(settings, labels, statistics)]
 
 
 def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT, *, success: bool = True) -> Result:

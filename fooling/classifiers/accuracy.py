@@ -211,9 +211,15 @@ def check_data(classifier: Classifier, data: ImageSet) -> None:
     """Raises UserError for images of another size, or of other classes."""
     expected, got = tuple(classifier.input_shape), tuple(data.images.shape[1:])
     if expected != got:
-        raise UserError(f"data: the classifier takes images {expected}, the data's are {got} (height, width, channels)")
+        advice = f"data.size={','.join(map(str, expected))} makes them so"
+        raise UserError(
+            f"data: the classifier takes images {expected}, the data's are {got} (height, width, channels); {advice}"
+        )
     if len(data.classes) != classifier.num_classes:
-        raise UserError(f"data: the classifier has {classifier.num_classes} classes, the data have {len(data.classes)}")
+        have = f"the classifier has {classifier.num_classes} classes, the data have {len(data.classes)}"
+        raise UserError(
+            f"data: {have}; data.classes=[…] gives the classifier's number or label of each of them, in their order"
+        )
     check_class_order(classifier.labels, data.classes, "data")
 
 

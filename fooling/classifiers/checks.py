@@ -24,11 +24,11 @@ from fooling.classifiers.base import (
     varied_probes,
 )
 from fooling.classifiers.labels import class_name
-from fooling.data import load_data
+from fooling.data import load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.fields import foreign_code
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import DataSettings, RunSettings
 
 SIZES = (1, 10, 100, 1000)  # of the batches whose speed is measured
 SECONDS = 0.5  # per measurement, about
@@ -251,13 +251,25 @@ def accuracy_notes(rows: Sequence[Accuracy], output: str) -> tuple[str, ...]:
     return (*ranges, *([note] if note else []))
 
 
+def conversion_notes(data: DataSettings, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is done to the images of a set without test images."""
+    try:
+        stream = stream_data(data.path, data.kind, **options)
+        for _ in stream:
+            pass
+    except UserError:  # which the statistics raise, if they need the data
+        return ()
+    return stream.notes
+
+
 def measure_accuracies(settings: RunSettings, classifier: Classifier) -> tuple[Sequence[Accuracy], tuple[str, ...]]:
     """Accuracy on the data's test images where data are given, and notes about the data."""
     if not settings.data.given:
         return [], ()
+    given, options = settings.data, settings.data.options | seen_by(classifier)
     try:
-        data = load_data(settings.data.path, settings.data.kind, "test")
+        data = load_data(given.path, given.kind, "test", **options)
     except UserError:  # a set too small to have test images
-        return [], ()
+        return [], conversion_notes(given, options)
     check_data(classifier, data)
     return accuracies(classifier, data, MAX_IMAGES), data.notes

@@ -141,7 +141,7 @@ def plausibility(
     its largest score and, where it has `logits`, its energy. Raises UserError for images that cannot be compared.
     """
     check_images(evolved, real, statistics, digit)
-    components = statistics.eigen_images(digit)
+    components = statistics.eigen_images(statistics.row(digit))
     of_evolved, of_real = features(evolved, components), features(real, components)
     rows = {name: compare(x, of_real[group][name], group) for group, values in of_evolved.items() for name, x in values.items()}
     for name, groups in (("together", tuple(of_evolved)), ("together_none", ("none",))):
@@ -166,8 +166,7 @@ def check_images(evolved: Bytes, real: Bytes, statistics: Statistics, digit: int
             raise UserError(
                 f"plausibility: expected at least {MIN_IMAGES} images on either side, got {len(images)} {name} images"
             )
-    if not 0 <= digit < len(statistics.count):
-        raise UserError(f"digit={digit}: expected a class from 0 to {len(statistics.count) - 1} of the statistics")
+    statistics.row(digit)
 
 
 def compare(evolved: Doubles, real: Doubles, group: str, flagged: str = "far") -> DetectorResult:

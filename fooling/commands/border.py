@@ -55,8 +55,8 @@ class FigureData:
 
 def plan(settings: BorderSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the classifier."""
-    data = real_images(settings.data, "test", "fooling border")
-    classifier = open_checked(settings.classifier, data)
+    classifier = open_checked(settings.classifier, settings.data)
+    (data,) = real_images(settings, "fooling border", "test", classifier=classifier)
     images = subsample(data, classes_of(settings.digit, data.classes), settings.images, settings.seed)
     return Plan(inputs=(classifier, images))
 

@@ -13,7 +13,7 @@ from fooling.classifiers.base import Classifier, predict_batch, probes
 from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, open_checked
-from fooling.data.drawings import Drawing, read_drawing
+from fooling.data.drawings import Drawing, read_drawing, read_photo
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.plots import percent, shorten, whole_percent
@@ -24,6 +24,7 @@ from fooling.settings.experiments import ClassifySettings
 from fooling.settings.fields import user_path
 
 PREPARATIONS = {"plain": "as it is", "fitted": "fitted and centred"}
+OF_DRAWINGS = PREPARATIONS | {"plain": "light on dark"}
 MAX_DRAWINGS = 20
 MAX_BARS = 12  # classes, those of the highest scores
 LABEL_LETTERS = 24  # of a class name above a chart, at most
@@ -46,15 +47,23 @@ def plan(settings: ClassifySettings, _words: Sequence[str]) -> Plan:
     if not settings.files:
         raise UserError("fooling classify: expected image files, as in fooling classify two.png photo.jpg")
     classifier = open_checked(settings.classifier, None)
-    height, width, _ = classifier.input_shape
-    return Plan(inputs=(classifier, [read_drawing(user_path(name), (height, width)) for name in settings.files]))
+    shape, paths = classifier.input_shape, [user_path(name) for name in settings.files]
+    if has_ink(settings, classifier):
+        return Plan(inputs=(classifier, [read_drawing(path, shape[:2]) for path in paths]))
+    return Plan(inputs=(classifier, [read_photo(path, shape) for path in paths]))
+
+
+def has_ink(settings: ClassifySettings, classifier: Classifier) -> bool:
+    """Whether the pictures are read as drawings."""
+    return classifier.input_shape[2] == 1 if settings.ink is None else settings.ink
 
 
 def compute(settings: ClassifySettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
     """Classifies each image."""
     classifier, drawings = plan.inputs
     threshold = settings.threshold or usual_threshold(classifier)
-    ways = ("plain", "fitted") if settings.centre else ("plain",)
+    is_drawing = has_ink(settings, classifier)
+    ways = ("plain", "fitted") if settings.centre and is_drawing else ("plain",)
     pictures, shown = [], {}
     for number, (name, drawing) in enumerate(zip(settings.files, drawings, strict=True)):
         watch("pictures", number, len(drawings))
@@ -72,20 +81,27 @@ def compute(settings: ClassifySettings, plan: Plan, _results: list[Result], watc
         "classifier": describe_classifier(classifier, settings.classifier),
         "labels": list(classifier.labels),
         "threshold": threshold,
+        "ink": is_drawing,
         "pictures": pictures,
     }
+    names = OF_DRAWINGS if is_drawing else PREPARATIONS
     rows = [[entry["file"], *(answer(entry[way]) for way in ways)] for entry in pictures]
-    lines = [steps_taken(entry, ways) for entry in pictures]
+    lines = [steps_taken(entry, ways, names) for entry in pictures]
     if any(entry[way]["rejected"] for entry in pictures for way in ways):
         lines.append(f"rejected: no score reaches the threshold of {threshold:g}")
-    columns = ["picture", *(PREPARATIONS[way] for way in ways)]
+    columns = ["picture", *(names[way] for way in ways)]
     return Summary(result, columns, rows, lines, figure_data(drawings, ways), shown)
 
 
 def figure_data(drawings: Sequence[Drawing], ways: Sequence[str]) -> FigureData:
     """The images of the picture."""
-    prepared = {way: [getattr(drawing, way)[:, :, None] for drawing in drawings] for way in ways}
-    return FigureData([drawing.original[:, :, None] for drawing in drawings], prepared)
+    prepared = {way: [with_channels(getattr(drawing, way)) for drawing in drawings] for way in ways}
+    return FigureData([with_channels(drawing.original) for drawing in drawings], prepared)
+
+
+def with_channels(image: Bytes) -> Bytes:
+    """A grey image [h, w] as [h, w, 1]; [h, w, C] unchanged."""
+    return image if image.ndim == 3 else image[:, :, None]
 
 
 def usual_threshold(classifier: Classifier) -> float:
@@ -95,9 +111,9 @@ def usual_threshold(classifier: Classifier) -> float:
 
 
 def image_of(drawing: Drawing, way: str, classifier: Classifier) -> Bytes:
-    """The classifier's input [H, W, C]: grey in every channel."""
-    image = drawing.plain if way == "plain" else drawing.fitted
-    return np.repeat(image[:, :, None], classifier.input_shape[2], axis=2)
+    """The classifier's input [H, W, C]: of a drawing, grey in every channel."""
+    image = with_channels(drawing.plain if way == "plain" else drawing.fitted)
+    return np.repeat(image, classifier.input_shape[2] // image.shape[2], axis=2)
 
 
 def reading(classifier: Classifier, image: Bytes, threshold: float) -> dict[str, Any]:
@@ -122,15 +138,16 @@ def draw(folder: Path, summary: Summary) -> None:
 def chart(summary: Mapping[str, Any], data: FigureData) -> bytes:
     """A PNG of classify.json: a row for each drawing, its preparations side by side."""
     entries, preparations = summary["pictures"][:MAX_DRAWINGS], list(data.prepared)
+    names = OF_DRAWINGS if summary["ink"] else PREPARATIONS
     figure = new_figure(2.2 + 4 * len(preparations), 0.6 + 2.3 * len(entries))
     parts: Any = figure.subfigures(len(entries), 1, squeeze=False)[:, 0]
     for i, (part, entry) in enumerate(zip(parts, entries, strict=True)):
-        lines = [textwrap.fill(step, LETTERS * len(preparations)) for step in steps(entry, preparations)]
+        lines = [textwrap.fill(step, LETTERS * len(preparations)) for step in steps(entry, preparations, names)]
         headline(part, "\n".join(lines), SMALL)
         axes: Any = part.subplots(1, 1 + 2 * len(preparations), width_ratios=(1.3, *((1, 2.2) * len(preparations))))
         tile(axes[0], data.originals[i], shorten(Path(entry["file"]).name, 22))
         for j, preparation in enumerate(preparations):
-            tile(axes[1 + 2 * j], data.prepared[preparation][i], PREPARATIONS[preparation])
+            tile(axes[1 + 2 * j], data.prepared[preparation][i], names[preparation])
             draw_scores(axes[2 + 2 * j], entry[preparation], summary)
     number = len(summary["pictures"])
     first = f" (the first {MAX_DRAWINGS} of {number:,} drawings)" if number > MAX_DRAWINGS else ""
@@ -146,15 +163,15 @@ def answer(reading: Mapping[str, Any]) -> str:
     return f"{reading['label']}, {percent(reading['score'])}"
 
 
-def steps(entry: Mapping[str, Any], preparations: Sequence[str]) -> list[str]:
+def steps(entry: Mapping[str, Any], preparations: Sequence[str], names: Mapping[str, str]) -> list[str]:
     """How a drawing was made an image: a line for what all preparations share, then one for each."""
-    each = [f"{PREPARATIONS[name]}: {', '.join(entry[name]['done'])}" for name in preparations]
+    each = [f"{names[name]}: {', '.join(entry[name]['done'])}" for name in preparations]
     return [f"{Path(entry['file']).name}: {'; '.join(entry['done'])}", *each]
 
 
-def steps_taken(entry: Mapping[str, Any], preparations: Sequence[str]) -> str:
+def steps_taken(entry: Mapping[str, Any], preparations: Sequence[str], names: Mapping[str, str]) -> str:
     """The same in one line."""
-    return ". ".join(step[:1].upper() + step[1:] if i else step for i, step in enumerate(steps(entry, preparations)))
+    return ". ".join(step[:1].upper() + step[1:] if i else step for i, step in enumerate(steps(entry, preparations, names)))
 
 
 def draw_scores(axes: Axes, reading: Mapping[str, Any], summary: Mapping[str, Any]) -> None:

@@ -64,11 +64,11 @@ def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
     if chosen.name not in CLASSIFIERS:
         reason = f"classifier={chosen.name} is an external model, whose weights are out of reach"
         raise UserError(f"fooling damage: {reason}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
-    test = real_images(settings.data, "test", "fooling damage") if settings.data.given else None
-    network = open_checked(chosen, test)
+    network = open_checked(chosen, settings.data)
+    given = real_images(settings, "fooling damage", "test", "train", classifier=network) if settings.data.given else []
+    test, train = given or (None, None)
     layers, classes = neurons_of(network), classes_of(settings.digit, network.labels)
     doses = doses_of(settings, sum(layers.values()))
-    train = real_images(settings.data, "train", "fooling damage") if test else None
     real = subsample(test, classes, settings.images, settings.seed) if test else None
     if real and len(real.labels) < MIN_IMAGES:
         raise UserError(f"{real.source}: expected at least {MIN_IMAGES} test images, got {len(real.labels)}")

@@ -69,7 +69,7 @@ class FigureData:
 
 def plan(settings: EigenSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the networks."""
-    train, test = (real_images(settings.data, split, "fooling eigen") for split in ("train", "test"))
+    train, test = real_images(settings, "fooling eigen", "train", "test")
     classes_of(settings.digit, train.classes)
     return Plan(inputs=(train, test, *open_networks(settings, test)))
 

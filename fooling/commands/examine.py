@@ -13,7 +13,7 @@ from fooling.classifiers.layers import describe_layer, layer_shapes
 from fooling.commands.console import print_table, working
 from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
-from fooling.data import ImageSet, load_data
+from fooling.data import ImageSet, load_data, seen_by
 from fooling.records.files import new_file
 from fooling.settings import without_secrets
 from fooling.settings.commands import ExamineSettings
@@ -28,15 +28,15 @@ Say = Callable[..., None]  # prints a line
 
 def examine(settings: ExamineSettings) -> None:
     """Checks a classifier, measures its speed and, on labelled images, its accuracy. Prints each result when it is known."""
-    say = silent if settings.quiet else partial(print, flush=True)
+    say, given = silent if settings.quiet else partial(print, flush=True), settings.data
     with working("reading data and model", settings.quiet):
-        data = load_data(settings.data.path, settings.data.kind, "test") if settings.data.given else None
-        classifier = open_for(settings.classifier, data)
+        classifier = open_for(settings.classifier, given)
+        data = load_data(given.path, given.kind, "test", **given.options, **seen_by(classifier)) if given.given else None
     about = describe(classifier)
     show_classifier(settings, about, len(classifier.labels), getattr(classifier, "inputs", ""), say)
     with working("scoring test images", settings.quiet):
         found = check_classifier(classifier)
-    said = [*getattr(classifier, "notes", ()), *found.notes]
+    said = [*(data.notes if data else ()), *getattr(classifier, "notes", ()), *found.notes]
     about |= {**asdict(found), "notes": said}
     show_checks(about, say)
     rates = measure_speeds(classifier, settings.quiet, say)

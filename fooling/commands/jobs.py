@@ -19,7 +19,7 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.labels import class_indices
 from fooling.commands.console import LONG_SECONDS, PLACE_SECONDS, InterruptHandler, ProgressDisplay
-from fooling.data import ImageSet, Split, class_counts, load_data
+from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats, Ints
 from fooling.plots import duration
@@ -33,7 +33,7 @@ from fooling.search.state import restore
 from fooling.settings import dump, load, without_secrets
 from fooling.settings.experiments import DamageSettings, MeanSettings
 from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
-from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics import BUNDLED, Statistics, fit_present
 from fooling.statistics.intervals import accuracy
 from fooling.statistics.pca import mean_image
 
@@ -131,7 +131,7 @@ def title_of(job: Job, folder: Path) -> str:
 
 def fit_statistics(data: ImageSet | None) -> Statistics | None:
     """The statistics of training images; None where there are none, or they are those of the bundled statistics."""
-    return None if data is None or is_of(Statistics.load(BUNDLED), data) else Statistics.fit(data)
+    return None if data is None or is_of(Statistics.load(BUNDLED), data) else fit_present(data.stream())
 
 
 def is_of(statistics: Statistics, data: ImageSet) -> bool:
@@ -163,28 +163,46 @@ def make_jobs(
     return prepare(with_objects(run, None, statistics), classifier, statistics)
 
 
-def real_images(data: DataSettings, split: Split, command: str) -> ImageSet:
-    """The images of a split of the data. Raises UserError where none are given."""
+def real_images(settings: Any, command: str, *splits: Split, classifier: Classifier | None = None) -> list[ImageSet]:
+    """The images of splits of the data, for a classifier if there is one; says what was done to them.
+
+    Raises UserError where no data are given, and where they do not fit the classifier.
+    """
+    data: DataSettings = settings.data
     if not data.given:
         advice = "give data.path=FOLDER (fooling data get mnist mnist, then data.path=mnist) or data.kind=sklearn"
         raise UserError(f"{command} needs real images: {advice}")
-    return load_data(data.path, data.kind, split)
+    options = data.options | (seen_by(classifier) if classifier else {})
+    found = [load_data(data.path, data.kind, split, **options) for split in splits]
+    for images in found:
+        if classifier:
+            check_data(classifier, images)
+    say_notes(settings.quiet, *found)
+    return found
 
 
-def open_checked(settings: AnyClassifierSettings, data: ImageSet | None) -> Classifier:
-    """The classifier, checked, and fitting the data. Where it does not declare its shape, the data or MNIST's statistics do."""
+def say_notes(quiet: bool, *sets: ImageSet | ImageStream) -> None:
+    """Prints what was done to the images of sets, each note once."""
+    for note in dict.fromkeys(note for images in sets for note in images.notes):
+        if not quiet:
+            print(note)
+
+
+def open_checked(settings: AnyClassifierSettings, data: DataSettings | None) -> Classifier:
+    """The classifier, checked. Where it does not declare its shape, the data or MNIST's statistics do."""
     classifier = open_for(settings, data)
     check_classifier(classifier)
-    if data:
-        check_data(classifier, data)
     return classifier
 
 
-def open_for(settings: AnyClassifierSettings, data: ImageSet | None) -> Classifier:
+def open_for(settings: AnyClassifierSettings, data: DataSettings | None) -> Classifier:
     """The classifier. Where it does not declare its shape, the data or MNIST's statistics do."""
 
     def shape_hint() -> Any:
-        return (tuple(data.images.shape[1:]), data.classes) if data else shape_and_labels(Statistics.load(BUNDLED))
+        if data and data.given:
+            stream = stream_data(data.path, data.kind, **data.options)
+            return stream.shape, stream.classes
+        return shape_and_labels(Statistics.load(BUNDLED))
 
     return open_classifier(settings, shape_hint)
 

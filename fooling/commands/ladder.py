@@ -51,14 +51,15 @@ def chosen(setting: str, names: Sequence[str], known: Sequence[str]) -> list[str
 def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> list[GridEntry]:
     """A job for each rung, arm and digit, in this order; each rung with its own settings."""
     first = next(iter(rungs.values()))
-    classifier = get_classifier(first, lambda: get_statistics(first))
+    classifier = get_classifier(first)
     judges = load_judges(first.judges, classifier)
-    target_classes = digits(first, classifier.labels)
     fitted: dict[tuple[int, int], Any] = {}
+    fitted[first.prior.bins, first.prior.lags] = get_statistics(first, classifier)
+    target_classes = digits(first, classifier.labels, fitted[first.prior.bins, first.prior.lags])
     entries = []
     for rung, settings in rungs.items():
         fit = settings.prior.bins, settings.prior.lags
-        fitted[fit] = fitted.get(fit) or get_statistics(settings)
+        fitted[fit] = fitted.get(fit) or get_statistics(settings, classifier)
         for arm in arms:
             own = validate({**settings.model_dump(), "control": arm == "control"}, RunSettings)
             pairs = targets(target_classes, arm, classifier.num_classes)

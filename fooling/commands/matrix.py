@@ -112,9 +112,10 @@ def plan(settings: MatrixSettings, _words: Sequence[str]) -> Plan:
     """A job for each pair of different classes, the prior of one and the target of the other."""
     if not settings.sweeps or (isinstance(settings.digit, tuple) and len(settings.digit) < 2):
         raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
-    classifier = get_classifier(settings, lambda: get_statistics(settings))
-    classes = digits(settings, classifier.labels)
-    jobs = prepare(settings, classifier, pairs=[(a, b) for a in classes for b in classes if a != b])
+    classifier = get_classifier(settings)
+    statistics = get_statistics(settings, classifier) if settings.data.given or settings.prior.statistics else None
+    classes = digits(settings, classifier.labels, statistics)
+    jobs = prepare(settings, classifier, statistics, pairs=[(a, b) for a in classes for b in classes if a != b])
     split_judges(jobs[0].judges, jobs[0].objective.classifier)
     return Plan([GridEntry(job) for job in jobs])
 

@@ -86,8 +86,8 @@ class ImagesByClass:
 
 def plan(settings: MeanSettings, _words: Sequence[str]) -> Plan:
     """Opens the classifier and reads the real images, where they are given; a job for each prior and class."""
-    data = real_images(settings.data, "train", "fooling mean") if settings.data.given else None
-    classifier = open_checked(settings.classifier, data)
+    classifier = open_checked(settings.classifier, settings.data)
+    data = real_images(settings, "fooling mean", "train", classifier=classifier)[0] if settings.data.given else None
     bundled = Statistics.load(BUNDLED)
     if data is None and not fits(classifier, bundled):
         sees = f"{classifier.num_classes} classes of images {tuple(classifier.input_shape)}"

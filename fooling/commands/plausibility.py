@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,6 +11,7 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.detection import DetectorResult, most_separating, of_class, plausibility, to_dict
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
+from fooling.commands.jobs import say_notes
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
@@ -86,17 +86,17 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
         settings, run = load([str(folder / CONFIG)], RunSettings), read_run(folder)
         if settings.classifier.name.startswith("object ") or (settings.prior.statistics or "").startswith("object "):
             raise UserError(f"{folder}: was made with a Python object, which no file holds; call fooling.plausibility instead")
-        whose = repr((settings.data, settings.prior.statistics))
-        if whose not in loaded:
-            loaded[whose] = get_statistics(settings)
         if named.path:
             again = named.model_dump(include={"path", *(OF_SERVER if named.name == settings.classifier.name else ())})
             settings = settings.model_copy(update={"classifier": settings.classifier.model_copy(update=again)})
-        what = repr(settings.classifier)
+        what = repr((settings.classifier, settings.data))
         if settings.classifier.effect and not named.path:
             loaded[what] = None
         elif what not in loaded:
-            loaded[what] = get_classifier(settings, partial(loaded.__getitem__, whose))
+            loaded[what] = get_classifier(settings)
+        whose = repr((what, settings.prior.statistics))
+        if whose not in loaded:
+            loaded[whose] = get_statistics(settings, loaded[what])
         records.append(SavedRun(name, folder, settings, run, loaded[what], loaded[whose]))
         refuse_others(records[-1])
     return records
@@ -151,7 +151,11 @@ def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     given = settings.data if settings.data.given else record.settings.data
     if not given.given:
         raise UserError("data.path is not set: expected the data set of the real images (fooling data get mnist mnist)")
-    return load_data(given.path, given.kind, settings.split)
+    shape = tuple(int(side) for side in record.statistics.shape)
+    labels = record.classifier.labels if record.classifier else record.statistics.labels.tolist()
+    data = load_data(given.path, given.kind, settings.split, **given.options, shape=shape, labels=labels)
+    say_notes(settings.quiet, data)
+    return data
 
 
 def compare_record(record: SavedRun, data: ImageSet) -> Results:

@@ -62,8 +62,8 @@ class Example(NamedTuple):
 
 def plan(settings: ScrambleSettings, _words: Sequence[str]) -> Plan:
     """Reads the data and opens the classifier."""
-    data = real_images(settings.data, "test", "fooling scramble")
-    classifier = open_checked(settings.classifier, data)
+    classifier = open_checked(settings.classifier, settings.data)
+    (data,) = real_images(settings, "fooling scramble", "test", classifier=classifier)
     images = subsample(data, classes_of(settings.digit, data.classes), settings.images, settings.seed)
     if not is_background(images.images, settings.background).any():
         darkest = int(images.images.min())

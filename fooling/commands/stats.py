@@ -4,7 +4,8 @@ from rich.console import Console
 
 from fooling.commands.console import print_table, progress
 from fooling.commands.experiment import Tool
-from fooling.data import stream_data
+from fooling.commands.jobs import say_notes
+from fooling.data import stream_data, with_images
 from fooling.records.files import new_file
 from fooling.settings.commands import StatsSettings
 from fooling.settings.fields import user_path
@@ -15,13 +16,17 @@ from fooling.statistics.pca import sample_size
 def fit(settings: StatsSettings) -> None:
     """Fits the statistics in one pass over the images."""
     with new_file(user_path(settings.out), settings.overwrite) as part:
-        data = stream_data(settings.data.path, settings.data.kind)
+        stream = stream_data(settings.data.path, settings.data.kind, **settings.data.options)
+        data = with_images(stream)
         sizes = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
         with progress(Console(), settings.quiet) as watch:
             statistics = Statistics.fit(data, **sizes, watch=watch)
         statistics.save(part)
     if not settings.quiet:
         show(statistics)
+        say_notes(settings.quiet, data)
+        if len(data.classes) < len(stream.classes):
+            print(f"{len(stream.classes) - len(data.classes)} classes without images are left out")
         for note in notes(statistics, settings):
             print(note)
         print(f"→ {settings.out}: use it with prior.statistics={settings.out}")

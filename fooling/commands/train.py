@@ -12,7 +12,8 @@ import numpy as np
 from fooling.classifiers.training import Training, confusion_matrix, train_cnn, train_dense, train_mlp, train_perceptron
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
-from fooling.data import ImageSet, load_data, refuse_empty_classes
+from fooling.commands.jobs import say_notes
+from fooling.data import ImageSet, Split, load_data, refuse_empty_classes
 from fooling.errors import UserError
 from fooling.plots.evaluation import confusion_chart
 from fooling.records.files import new_file, write_json
@@ -21,6 +22,8 @@ from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
 from fooling.settings.files import format_value
 
+SPLITS: tuple[Split, Split] = ("train", "test")
+
 
 def train(settings: TrainSettings) -> None:
     """Trains a network and writes its weights, what they are, and the confusion matrix of the test images."""
@@ -28,8 +31,9 @@ def train(settings: TrainSettings) -> None:
     with ExitStack() as files:
         weights, about, picture = (files.enter_context(new_file(path, settings.overwrite)) for path in outputs(settings))
 
-        path, kind = settings.data.path, settings.data.kind
-        images, test = load_data(path, kind, "train"), load_data(path, kind, "test")
+        data = settings.data
+        images, test = (load_data(data.path, data.kind, split, **data.options) for split in SPLITS)
+        say_notes(settings.quiet, images, test)
         network, counts = train_and_test(settings, images, test)
         network.save(weights)
         write_json(about, summary(settings, network, counts, images))

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fooling.data.images import as_bytes, open_image, place, resize
+from fooling.data.images import Shape, as_bytes, open_image, place, resize
+from fooling.data.matching import cover
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
 
@@ -34,8 +35,8 @@ FAINT = 24  # grey levels; a picture with less contrast is blank
 class Drawing:
     """A picture, two versions of it for a classifier of images (H, W), and the steps that led to them."""
 
-    original: Bytes  # [h, w], grey, upright
-    plain: Bytes  # [H, W], light on dark, the whole picture as large as it fits
+    original: Bytes  # [h, w], grey, upright; of a photo [h, w, C]
+    plain: Bytes  # [H, W], light on dark, the whole picture as large as it fits; of a photo [H, W, C], as it is
     fitted: Bytes  # [H, W], its ink in the box, centre of mass in the centre
     done: tuple[str, ...]  # steps of both …
     done_fitted: tuple[str, ...]  # … and the further ones of `fitted` …
@@ -58,13 +59,27 @@ def read_drawing(path: Path, shape: tuple[int, int]) -> Drawing:
     return Drawing(as_bytes(grey), plain, fitted, (*steps, inversion), (*stretched, *steps_fitted), steps_plain)
 
 
-# --- grey ---------------------------------------------------------------------------------------------------------------
-def read_grey(path: Path) -> tuple[Doubles, list[str]]:
-    """The grey levels 0 … 255 [h, w] of an image file, and what was done to get them. Raises UserError."""
+def read_photo(path: Path, shape: Shape) -> Drawing:
+    """An image file as it is, in a shape (H, W, C), as the pictures of a data set. Raises UserError if it cannot be read."""
+    check_there(path)
+    image = open_image(path)
+    pixels, steps = cover(image, shape)
+    taken = tuple(step for step in steps if step not in image.notes) or ("size and levels kept",)
+    return Drawing(image.pixels, pixels, pixels, (image.description, *image.notes), (), taken)
+
+
+def check_there(path: Path) -> None:
+    """Raises UserError for a path that is no file."""
     if not path.exists():
         raise UserError(f"{path}: no such file; expected a picture (PNG, JPEG, …)")
     if path.is_dir():
         raise UserError(f"{path}: expected a picture's file, got a folder; name its pictures, such as {path}/*.png")
+
+
+# --- grey ---------------------------------------------------------------------------------------------------------------
+def read_grey(path: Path) -> tuple[Doubles, list[str]]:
+    """The grey levels 0 … 255 [h, w] of an image file, and what was done to get them. Raises UserError."""
+    check_there(path)
     image = open_image(path, ground="contrast")
     steps = [image.description, *image.notes]
     if image.levels.shape[2] == 1:

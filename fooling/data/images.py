@@ -26,11 +26,14 @@ ENDINGS = {
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".ppm": "PPM",
+    ".pgm": "PPM",
 }
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # that Pillow may open: none of them starts a program
 MAX_SIDE = 16384  # pixels; checked before decoding, as a small file may hold a huge image
 PIXEL_BYTES = 4  # of a decoded pixel, at most
 ORIENTATION = 0x0112  # EXIF tag
+TURNED = range(2, 9)  # its values that turn or mirror an image
 SIXTEEN_BITS = 65535
 
 # Pillow's modes of images with one channel.
@@ -109,9 +112,12 @@ def open_image(path: Path, ground: Ground = "black") -> ImageFile:
     is reported in `notes`. Raises UserError for a file that cannot be read, and for sides above `MAX_SIDE`.
     """
     with opened(path) as image:
+        is_narrowed = image.mode not in WIDE and ";16" in str(getattr(image, "tile", ""))  # Pillow does so while decoding
+        notes = ["16 bits made 8"] if is_narrowed else []
+        notes += ["first of several frames"] if getattr(image, "is_animated", False) else []
         image.load()
         upright = ImageOps.exif_transpose(image)
-        notes = ["turned upright (EXIF)"] if image.getexif().get(ORIENTATION, 1) != 1 else []
+        notes += ["turned upright (EXIF)"] if image.getexif().get(ORIENTATION, 1) in TURNED else []
         mode = MODE_NAMES.get(image.mode, image.mode)
         description = f"{image.format or 'picture'} {upright.width}×{upright.height}, {mode}"
         levels, conversions = levels_of(upright, ground)

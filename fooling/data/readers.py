@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fooling.data.idx import idx_pieces, idx_shape, read_idx
 from fooling.data.images import ENDINGS, ImageFile, Shape, is_colour, open_image
+from fooling.data.matching import Array, Options, cover
 from fooling.data.npz import ArrayHeader, array_names, array_pieces, describe_array, read_array
 from fooling.errors import UserError, first_line, printable
 from fooling.kernels.tables import Bytes, Ints
@@ -42,7 +43,7 @@ def list_images(folder: Path) -> ImageFolder:
 
     Folders named by whole numbers are the classes of these numbers; others are numbered in the order of their names.
     """
-    folders = sorted((child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")), key=by_number)
+    folders = sorted(class_folders(folder), key=by_number)
     if not folders:
         raise UserError(f"{folder}: expected a folder of pictures per class, got none")
     numbered = all(child.name.isdecimal() and int(child.name) < 1000 for child in folders)
@@ -53,11 +54,18 @@ def list_images(folder: Path) -> ImageFolder:
     return ImageFolder(folders, [image_names(child) for child in folders], numbers, tuple(classes))
 
 
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, without hidden ones and those of other programs: .git, __MACOSX, @eaDir."""
+    return [child for child in folder.iterdir() if child.is_dir() and not child.name.startswith((".", "__", "@"))]
+
+
 def image_names(folder: Path) -> list[str]:
     """The image files of a class, by name."""
     names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file())
     if not names:
-        raise UserError(f"{folder}: class {folder.name} has no pictures ({', '.join(sorted(ENDINGS))})")
+        inner = class_folders(folder)
+        hint = f", but folders; if those are the classes, give data.path={folder}" if inner else ""
+        raise UserError(f"{folder}: class {folder.name} has no pictures ({', '.join(sorted(ENDINGS))}){hint}")
     return names
 
 
@@ -66,16 +74,22 @@ def by_number(path: Path) -> tuple[int, int, str]:
     return (0, int(path.name), path.name) if path.name.isdecimal() else (1, 0, path.name)
 
 
-def image_shape(listing: ImageFolder) -> Shape:
-    """(H, W, C): the size of the first image; C = 3 if any has colours, for which headers are read up to the first such."""
-    height, width, _ = open_image(next(listing.paths())).levels.shape
-    return height, width, 3 if any(is_colour(path) for path in listing.paths()) else 1
+def image_shape(listing: ImageFolder, options: Options) -> Shape:
+    """(H, W, C): those that are chosen, of the classifier, or of the first image.
+
+    C = 3 if any image has colours, for which headers are read up to the first such.
+    """
+    sides = options.sides or options.shape or open_image(next(listing.paths())).levels.shape
+    channels = options.channels or (3 if any(is_colour(path) for path in listing.paths()) else 1)
+    return sides[0], sides[1], channels
 
 
-def image_pieces(listing: ImageFolder, shape: Shape, number: int, conversions: Counter[str]) -> Iterator[Bytes]:
+def image_pieces(
+    listing: ImageFolder, shape: Shape, number: int, conversions: Counter[str], is_chosen: bool
+) -> Iterator[Bytes]:
     """The images in pieces [number, H, W, C], the last may be shorter; grey ones get C equal channels.
 
-    `conversions` counts what was done to how many images so far.
+    `conversions` counts what was done to how many images so far. `is_chosen`: images of other sizes are scaled and cropped.
     """
     conversions.clear()
     paths, total = listing.paths(), sum(map(len, listing.names))
@@ -84,17 +98,18 @@ def image_pieces(listing: ImageFolder, shape: Shape, number: int, conversions: C
         for place in range(len(images)):
             path = next(paths)
             image = open_image(path)
-            check_member(path, image, shape)
-            images[place] = image.pixels
-            conversions.update(image.notes)
+            check_member(path, image, None if is_chosen else shape)
+            images[place], notes = cover(image, shape)
+            conversions.update(notes)
         yield images
 
 
-def check_member(path: Path, image: ImageFile, shape: Shape) -> None:
+def check_member(path: Path, image: ImageFile, shape: Shape | None) -> None:
     """Raises UserError for an image of another size than the first, and for one whose grey levels have no fixed range."""
-    if image.levels.shape[:2] != shape[:2]:
+    if shape and image.levels.shape[:2] != shape[:2]:
         expected, got = ("×".join(map(str, sides)) for sides in (shape[:2], image.levels.shape[:2]))
-        raise UserError(f"{path}: expected {expected} pixels as in the first picture, got {got} (height × width)")
+        advice = f"data.size={shape[0]},{shape[1]} scales and crops all pictures to that size"
+        raise UserError(f"{path}: expected {expected} pixels as in the first picture, got {got} (height × width); {advice}")
     if image.is_stretched:
         raise UserError(f"{path}: expected 8 or 16 bits a channel, got {image.description}; convert it first")
 
@@ -110,8 +125,10 @@ class SplitReader:
 
     shape: Shape  # H, W, C
     labels: Labels  # [N], 0 … K − 1
-    pieces: Callable[[], Iterator[Bytes]]  # [n, H, W, C] in turn, N in all
+    pieces: Callable[[], Iterator[Array]]  # [n, H, W, C] in turn, N in all
     conversions: Counter[str] = field(default_factory=Counter)  # what was done to how many images, after `pieces()`
+    kind: str = "u"  # NumPy's letter for the type of the numbers: u whole numbers, f fractions, b booleans
+    name: str = ""  # of the images in messages
 
 
 # Training part, test part or None, names of the classes, source.
@@ -123,7 +140,7 @@ def piece_size(shape: tuple[int, ...], size: int = 1) -> int:
     return max(1, min(PIECE, PIECE_BYTES // max(1, int(np.prod(shape, dtype=object)) * size)))
 
 
-def read_idx_folder(path: Path) -> DataSource:
+def read_idx_folder(path: Path, _options: Options) -> DataSource:
     """A folder of train-images-idx3-ubyte, train-labels-idx1-ubyte and their t10k- twins, gzipped or not."""
     folder = path if path.is_dir() else path.parent
     train = read_idx_pair(folder, "train")
@@ -148,23 +165,24 @@ def read_idx_pair(folder: Path, prefix: str) -> SplitReader:
         with_channel(shape),
         read_idx(classes, (1,)).astype(np.int64),
         lambda: (piece.reshape(-1, *with_channel(shape)) for piece in idx_pieces(images, (3, 4), piece_size(tuple(shape)))),
+        name=str(images),
     )
 
 
 def find_idx(folder: Path, name: str, dimensions: int) -> Path | None:
-    """The file of that name in one of its usual spellings, or None."""
-    for middle in ("-", "."):
-        for ending in ("", ".gz"):
-            path = folder / f"{name}{middle}idx{dimensions}-ubyte{ending}"
-            if path.is_file():
-                return path
-    return None
+    """The file of that name in one of its usual spellings, or the only one whose name ends so (EMNIST's), or None."""
+    names = [f"{name}{middle}idx{dimensions}-ubyte{ending}" for middle in ("-", ".") for ending in ("", ".gz")]
+    for path in (folder / name for name in names):
+        if path.is_file():
+            return path
+    others = [path for path in folder.iterdir() if path.name.endswith(tuple(f"-{name}" for name in names)) and path.is_file()]
+    return others[0] if len(others) == 1 and others[0].name[0] != "." else None
 
 
 NAMES = {"train": (("x_train", "y_train"), ("images", "labels")), "test": (("x_test", "y_test"),)}
 
 
-def read_npz(path: Path) -> DataSource:
+def read_npz(path: Path, _options: Options) -> DataSource:
     """A .npz file of x_train, y_train and perhaps x_test, y_test; or of images and labels."""
     names = array_names(path)
     parts: dict[str, SplitReader] = {}
@@ -180,7 +198,7 @@ def read_npz(path: Path) -> DataSource:
 
 
 def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
-    """Arrays of a file as uint8 [N, H, W, C] and int64 [N]. Raises UserError for others."""
+    """Arrays of a file as numbers [N, H, W, C] and int64 [N]. Raises UserError for others."""
     path, shape = images.path, images.shape
     is_column = len(classes.shape) == 2 and classes.shape[1] == 1
     if len(shape) not in (3, 4) or (len(classes.shape) != 1 and not is_column):
@@ -189,31 +207,22 @@ def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
         )
     if shape[0] != classes.shape[0]:
         raise UserError(f"{path}: {shape[0]:,} images but {classes.shape[0]:,} labels")
-    if classes.dtype.kind not in "iu":
-        raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {classes.dtype}")
     check_size(path, "arrays", 8 * classes.shape[0])
     labels = read_array(classes).ravel()
+    is_whole = classes.dtype.kind in "biu" or (classes.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
+    if not is_whole:
+        raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {classes.dtype}")
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < 1000:
         raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {labels.min()} … {labels.max()}")
-    if images.dtype.kind not in "iuf":
+    if images.dtype.kind not in "biuf":
         raise UserError(f"{path}: {images.name}: expected whole numbers 0…255 or fractions 0…1, got {images.dtype}")
     rows = piece_size(shape[1:], images.dtype.itemsize)
     return SplitReader(
         with_channel(shape[1:]),
         labels.astype(np.int64),
-        lambda: (to_bytes(images, piece).reshape(-1, *with_channel(shape[1:])) for piece in array_pieces(images, rows)),
-    )
-
-
-def to_bytes(member: ArrayHeader, images: npt.NDArray[Any]) -> Bytes:
-    """Whole numbers 0 … 255 unchanged, fractions 0 … 1 times 255. Raises UserError for others."""
-    low, high = images.min(), images.max()
-    if images.dtype.kind in "iu" and low >= 0 and high <= 255:
-        return images.astype(np.uint8)
-    if images.dtype.kind == "f" and low >= 0 and high <= 1:
-        return np.asarray(np.rint(images * 255), dtype=np.uint8)
-    raise UserError(
-        f"{member.path}: {member.name}: expected whole numbers 0…255 or fractions 0…1, got {images.dtype} {low} … {high}"
+        lambda: (piece.reshape(-1, *with_channel(shape[1:])) for piece in array_pieces(images, rows)),
+        kind={"i": "u"}.get(images.dtype.kind, images.dtype.kind),
+        name=f"{path}: {images.name}",
     )
 
 
@@ -229,31 +238,38 @@ def numbered(train: SplitReader, test: SplitReader | None) -> tuple[str, ...]:
     return tuple(str(k) for k in range(highest + 1))
 
 
-def read_folder(path: Path) -> DataSource:
-    """A folder with a folder of images per class, or train/ and test/ of that form; one may lack the last classes."""
+TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")  # names of folders, the first counts
+
+
+def read_folder(path: Path, options: Options) -> DataSource:
+    """A folder with a folder of images per class, or train/ and test/ (or val/) of that form; one may lack the last classes."""
     if not path.is_dir():
         raise UserError(f"data.path={path}: expected a folder with a folder of pictures per class, got a file")
-    if (path / "train").is_dir() and (path / "test").is_dir():
-        train, test = list_images(path / "train"), list_images(path / "test")
+    named = {child.name.lower(): child for child in class_folders(path)}
+    trains, tests = ([named[name] for name in names if name in named] for names in (TRAIN, TEST))
+    if trains and set(named) <= {*TRAIN, *TEST}:
+        train, test = list_images(trains[0]), list_images(tests[0]) if tests else None
+        if test is None:
+            return image_folder_split(train, options), None, train.classes, printable(path.name)
         fewer, more = sorted((train.classes, test.classes), key=len)
         if more[: len(fewer)] != fewer:
-            single = min(set(train.classes) ^ set(test.classes))
-            raise UserError(f"{path}: expected the same classes in train/ and test/, but class {single} is in one of them only")
-        return image_folder_split(train), image_folder_split(test), more, printable(path.name)
+            single, both = min(set(train.classes) ^ set(test.classes)), f"{trains[0].name}/ and {tests[0].name}/"
+            raise UserError(f"{path}: expected the same classes in {both}, but class {single} is in one of them only")
+        return image_folder_split(train, options), image_folder_split(test, options), more, printable(path.name)
     listing = list_images(path)
-    return image_folder_split(listing), None, listing.classes, printable(path.name)
+    return image_folder_split(listing, options), None, listing.classes, printable(path.name)
 
 
-def image_folder_split(listing: ImageFolder) -> SplitReader:
+def image_folder_split(listing: ImageFolder, options: Options) -> SplitReader:
     """The images of a listed folder."""
-    shape, conversions = image_shape(listing), Counter[str]()
-    pieces = lambda: image_pieces(listing, shape, piece_size(shape), conversions)  # noqa: E731
-    return SplitReader(shape, listing.labels(), pieces, conversions)
+    shape, conversions = image_shape(listing, options), Counter[str]()
+    is_chosen = bool(options.sides or options.shape)
+    pieces = lambda: image_pieces(listing, shape, piece_size(shape), conversions, is_chosen)  # noqa: E731
+    return SplitReader(shape, listing.labels(), pieces, conversions, name=str(listing.folders[0].parent))
 
 
-def read_sklearn(path: Path | None) -> DataSource:
+def read_sklearn(_path: Path | None, _options: Options) -> DataSource:
     """scikit-learn's bundled digits, 1797 of 8×8 pixels 0…16, as 0…255."""
-    del path
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -262,7 +278,7 @@ def read_sklearn(path: Path | None) -> DataSource:
     return part, None, tuple(str(k) for k in range(10)), "scikit-learn's digits"
 
 
-KINDS: dict[str, Callable[[Any], DataSource]] = {
+KINDS: dict[str, Callable[[Any, Options], DataSource]] = {
     "idx": read_idx_folder,
     "npz": read_npz,
     "folder": read_folder,

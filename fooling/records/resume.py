@@ -25,6 +25,8 @@ RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
+# Settings that older checkpoints do not know: at these values they change nothing.
+LATER: dict[str, Any] = {"data.scale": None, "data.size": None, "data.classes": [], "data.first_label": 0}
 FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
 LIMITS = ("search.generations", "budget", "seconds")  # may be raised on resuming, where a search does not depend on them
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
@@ -135,8 +137,10 @@ def identity(config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, s
 
     `config` is the text of config.yaml. LIMITS only count where they are `fixed`: else a longer job continues a shorter one.
     """
-    left_out = {*FREE, *LIMITS} - fixed.keys()
-    settings = {name: value for name, value in flat(read_yaml(config)) if name not in left_out}
+    whole = dict(flat(read_yaml(config)))
+    usual = {name for name, value in LATER.items() if whole.get(name, value) == value}
+    left_out = {*FREE, *LIMITS, *usual} - fixed.keys()
+    settings = {name: value for name, value in whole.items() if name not in left_out}
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 

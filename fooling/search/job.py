@@ -1,6 +1,6 @@
 """A job: everything one record folder is computed from, loaded and checked before anything is written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import prod
@@ -13,7 +13,7 @@ from fooling.classifiers.checks import ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, target_name
 from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
-from fooling.data import load_data, stream_data
+from fooling.data import load_data, seen_by, stream_data
 from fooling.errors import UserError, printable
 from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
@@ -27,7 +27,7 @@ from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
-from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics import BUNDLED, Statistics, fit_present
 
 Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the target class
 
@@ -173,10 +173,12 @@ def prior_class(settings: RunSettings) -> int:
     return digit
 
 
-def digits(settings: RunSettings, labels: Sequence[str]) -> list[int]:
-    """The target classes: one, several, or all."""
+def digits(settings: RunSettings, labels: Sequence[str], statistics: Statistics | None = None) -> list[int]:
+    """The target classes: one, several, or all, of which there are statistics if these are of some classes."""
     if settings.digit == "any":
         raise UserError("digit=any: expected named classes, for example digit=0,1,2 or digit=all")
+    if settings.digit == "all" and statistics and statistics.numbers:
+        return list(statistics.numbers)
     return class_indices(settings.digit, labels)
 
 
@@ -226,20 +228,33 @@ def is_partial(classifier: Classifier) -> bool:
     return bool(getattr(classifier, "partial_fingerprint", False))
 
 
-def get_statistics(settings: RunSettings) -> Statistics:
-    """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST."""
+def get_statistics(settings: RunSettings, classifier: Classifier | None) -> Statistics:
+    """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST.
+
+    Pictures are scaled to the classifier's size. Statistics of some of its classes have their numbers.
+    """
     data, path = settings.data, settings.prior.statistics
-    if data.given:
-        return Statistics.fit(stream_data(data.path, data.kind), settings.prior.bins, settings.prior.lags)
-    return Statistics.load(user_path(path) if path else BUNDLED)
+    if not data.given:
+        found = Statistics.load(user_path(path) if path else BUNDLED)
+        return found.of_classes(classifier.labels) if classifier else found
+    stream = stream_data(data.path, data.kind, **data.options, **(seen_by(classifier) if classifier else {}))
+    return fit_present(stream, bins=settings.prior.bins, lags=settings.prior.lags)
 
 
-def get_classifier(settings: RunSettings, statistics: Callable[[], Statistics], given: Any = None) -> Classifier:
-    """The classifier of the settings, or a given object; `statistics` give the size of its images if it declares none."""
+def get_classifier(settings: RunSettings, statistics: Statistics | None = None, given: Any = None) -> Classifier:
+    """The classifier of the settings, or a given object. Where it declares no shape, the data do, or else statistics."""
+
+    def hint() -> tuple[tuple[int, int, int], tuple[str, ...]]:
+        data, path = settings.data, settings.prior.statistics
+        if data.given and statistics is None:
+            stream = stream_data(data.path, data.kind, **data.options)
+            return stream.shape, stream.classes
+        return shape_and_labels(statistics or Statistics.load(user_path(path) if path else BUNDLED))
+
     threads = settings.engine.threads or cores()
     if given is not None:
-        return open_given(given, settings.classifier, lambda: shape_and_labels(statistics()), threads)
-    return open_classifier(settings.classifier, lambda: shape_and_labels(statistics()), threads)
+        return open_given(given, settings.classifier, hint, threads)
+    return open_classifier(settings.classifier, hint, threads)
 
 
 def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tuple[str, ...]]:
@@ -294,13 +309,15 @@ def draws(settings: RunSettings) -> bool:
 def fits(classifier: Classifier, statistics: Statistics) -> bool:
     """Whether statistics are of images of the classifier's size, and of as many classes."""
     same = tuple(classifier.input_shape) == tuple(int(side) for side in statistics.shape)
-    return same and classifier.num_classes == len(statistics.count)
+    return same and (bool(statistics.numbers) or classifier.num_classes == len(statistics.count))
 
 
 def refuse_other_classes(settings: RunSettings, classifier: Classifier, statistics: Statistics) -> None:
     """Refuses a prior of other classes than the classifier's: class 2 of 26 letters is not the digit 2."""
     weights = settings.prior.weights.model_dump()
     needed = any(weight for name, weight in weights.items() if name != "target")
+    if statistics.numbers:
+        return
     if needed and settings.prior.digit is None and classifier.num_classes != len(statistics.count):
         have = f"the classifier has {classifier.num_classes} classes, the statistics have {len(statistics.count)}"
         advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
@@ -320,7 +337,8 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     classifier = job.objective.classifier
     try:
         digit = job.prior_digit
-        real = of_class(load_data(data.path, data.kind, "test"), digit)
+        shape, labels = tuple(int(side) for side in job.fitted.shape), job.objective.classifier.labels
+        real = of_class(load_data(data.path, data.kind, "test", **data.options, shape=shape, labels=labels), digit)
         rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
     except UserError as error:  # of the data: the job is done
         return {"plausibility": None}, f"run.json has no plausibility: {str(error).removeprefix('plausibility: ')}"

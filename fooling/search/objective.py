@@ -98,8 +98,11 @@ def make_objective(
     target = ANY if digit == "any" else digit
     if target != ANY:
         check_digit("digit", target, classifier.num_classes, "the classifier")
+    if statistics and targets:
+        row = statistics.row(targets.digit, "digit" if targets.digit == digit else "prior.digit")
+        targets = replace(targets, digit=row)
     if statistics:
-        check_fit(classifier, statistics, targets, digit)
+        check_fit(classifier, statistics)
     used = {name: float(weights.get(name, 0.0)) for name in TERMS}
     if targets is None or statistics is None:
         if (targets and targets.exemplar) or any(used[name] for name in reference.PENALTIES):
@@ -127,11 +130,8 @@ def objective_from_settings(settings: RunSettings, classifier: Classifier, stati
     )
 
 
-def check_fit(classifier: Classifier, statistics: Statistics, targets: TermTargets | None, digit: int | Literal["any"]) -> None:
-    """Refuses a class without statistics, and statistics of images of another size."""
-    if targets is not None:
-        name = "digit" if targets.digit == digit else "prior.digit"
-        check_digit(name, targets.digit, len(statistics.count), "the statistics")
+def check_fit(classifier: Classifier, statistics: Statistics) -> None:
+    """Refuses statistics of images of another size."""
     expected, got = tuple(classifier.input_shape), tuple(int(side) for side in statistics.shape)
     if expected != got:
         sizes = f"the classifier takes images {expected}, the statistics are of images {got} (height, width, channels)"

@@ -1,6 +1,6 @@
 """The targets of a prior's terms: the arguments of their kernels, from a class's statistics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ LEAST_SPREAD = 1 / 255  # a standard deviation below one grey level is taken as 
 class TermTargets:
     """Which statistics of a class the terms are measured against."""
 
-    digit: int  # the class
+    digit: int  # the class; once it is known to which statistics they belong, its row in them
     lags: int = 14
     bins: int = 10
     hinge: tuple[str, ...] = ()  # terms that cost nothing below the mean of the class's images
@@ -161,7 +161,8 @@ def level_distribution(settings: RunSettings, statistics: Statistics | None, cha
     within_bins = search.draw == "bins"
     if statistics is None:
         return np.full((1, channels, LEVELS), 1 / LEVELS)
-    targets = TermTargets.from_settings(settings.prior, settings.digit)
+    found = TermTargets.from_settings(settings.prior, settings.digit)
+    targets = found and replace(found, digit=statistics.row(found.digit))
     if targets is None:
         bins = settings.prior.bins
         classes = range(len(statistics.count))
@@ -181,8 +182,9 @@ def percentiles(statistics: Statistics, digit: int, images: Bytes, lags: int = 1
     All are measured against the class's means, without a hinge; 0.5 is the median, 1 worse than all of them.
     """
     lags = min(lags, statistics.lags, min(images.shape[1:3]) - 1)
-    found = arguments(statistics, TermTargets(digit, lags=lags, bins=bins))
-    which, real = np.zeros(len(images), dtype=np.int64), real_terms(statistics, digit, found)
+    row = statistics.row(digit)
+    found = arguments(statistics, TermTargets(row, lags=lags, bins=bins))
+    which, real = np.zeros(len(images), dtype=np.int64), real_terms(statistics, row, found)
     shares = {}
     for name, penalty in PENALTIES.items():
         ordered = np.sort(np.asarray(real[name], dtype=np.float32))

@@ -136,7 +136,7 @@ def front_of(
     """The front of the last selections, if the runs return all of them."""
     if not criteria.whole or statistics is None or prior_digit is None:
         return None
-    return make_front(objective, statistics.levels[prior_digit], history.populations)
+    return make_front(objective, statistics.levels[statistics.row(prior_digit)], history.populations)
 
 
 def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:

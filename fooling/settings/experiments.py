@@ -124,7 +124,11 @@ class ClassifySettings(ExperimentSettings):
     """Settings of `fooling classify`."""
 
     files: Names = Field(description="image files; they can also be written without files=")
-    centre: Bool = Field(description="also scale and centre the ink as in MNIST; false leaves that out")
+    ink: Bool | None = Field(
+        description="read pictures as drawings: grey, inverted where their ground is light; false = as they are, scaled and "
+        "cropped in the centre; null = true for classifiers of one channel"
+    )
+    centre: Bool = Field(description="also scale and centre the ink of drawings as in MNIST; false leaves that out")
     threshold: Float | None = Field(
         gt=0, le=1, description="an image is rejected if its largest score is below; null = 0.5, or 0.9 if scores sum to 1"
     )

@@ -149,6 +149,18 @@ def value_to_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def parse_size(value: Any) -> Any:
+    """One side, height and width, or height, width and channels; null stays null."""
+    if value is None:
+        return None
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(sides) not in (2, 3) or any(isinstance(side, bool) or not isinstance(side, int) for side in sides):
+        raise ValueError("one side such as 224, height,width, or height,width,channels such as 28,28,1")
+    if not all(2 <= side <= 4096 for side in sides[:2]) or (len(sides) == 3 and sides[2] not in (1, 3)):
+        raise ValueError("sides of 2 … 4096 pixels, and 1 or 3 channels")
+    return tuple(sides)
+
+
 def optional_to_list(value: Any) -> Any:
     """The same; null stays null."""
     return value if value is None else value_to_list(value)

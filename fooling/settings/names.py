@@ -20,6 +20,7 @@ from fooling.settings.files import BROKEN, PRESET, Loader, Tree, nearest
 
 HELP = "--help lists all settings"
 ALIASES = {"target": "digit"}
+IN_FULL = ("data.scale", "data.size")  # where their last part is also that of older settings, it stands for those
 
 
 def members(annotation: Any) -> list[Any]:
@@ -82,6 +83,7 @@ def full_name(key: str, model: type[BaseModel], where: str = "") -> str:
     if f"{key}.name" in known:
         return f"{key}.name"
     ends = [name for name in known if name.endswith("." + key) and key != "name"]
+    ends = [name for name in ends if name not in IN_FULL] or ends
     if len(ends) == 1:
         return ends[0]
     if ends:

@@ -1,6 +1,6 @@
 """Settings of the main job: meaning, unit and range of each; the defaults are in `configs/`."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -21,6 +21,7 @@ from fooling.settings.fields import (
     Text,
     labels_to_list,
     names_to_list,
+    parse_size,
     value_to_list,
 )
 from fooling.settings.rules import run_errors
@@ -212,11 +213,37 @@ class DataSettings(SettingsModel):
     kind: Literal["auto", "idx", "npz", "folder", "sklearn"] = Field(
         description="file format; auto = by the path; sklearn = scikit-learn's 8×8 digits, without a path"
     )
+    scale: Positive | None = Field(
+        description="factor from the set's numbers to grey levels 0…255, such as 255/16; null = 255 for booleans and fractions "
+        "0…1, 1 for whole numbers 0…255"
+    )
+    size: Annotated[tuple[int, ...] | None, BeforeValidator(parse_size)] = Field(
+        description="size of the images, as 224, 28,20 (height,width) or 28,28,1 (and channels): scaled until they cover it, "
+        "then cropped in the centre; null = the classifier's size for folders of pictures, otherwise as they are"
+    )
+    classes: Annotated[tuple[Text, ...], BeforeValidator(labels_to_list)] = Field(
+        description="the classifier's class of each class of the set, in its order, by number or label, as 285,967; or some of "
+        "the set's classes by their names; [] = by label or number"
+    )
+    first_label: Int = Field(ge=0, le=999, description="the label of class 0 in a set whose labels are numbers: 1 for 1 … K")
 
     @property
     def given(self) -> bool:
         """Whether there is a data set."""
         return self.path is not None or self.kind != "auto"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """How the set is read, as arguments of `fooling.load_data`."""
+        return self.model_dump(include={"scale", "size", "classes", "first_label"})
+
+    @model_validator(mode="after")
+    def check_given(self) -> Self:
+        """What says how a set is read needs a set."""
+        for name, value in self.options.items():
+            if value and not self.given:
+                raise ValueError(f"data.{name}: expected data.path=FOLDER or data.kind=sklearn with it, got neither")
+        return self
 
 
 class RunSettings(SettingsModel):

@@ -1,7 +1,8 @@
 """What a class's training images look like: grey levels, variograms, regions, principal components, fitted once and saved."""
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fooling.data import ImageSet, ImageStream
+from fooling.data import ImageSet, ImageStream, with_images
+from fooling.data.matching import class_number, has_numbers
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError, printable
 from fooling.kernels.reference.penalties import region_count
@@ -141,6 +143,7 @@ class Statistics:
     exemplar_sums: npt.NDArray[np.int32]  # [K, E, C, 2, L], their sums of |I(p) − I(p + k)|
     exemplar_regional: Doubles  # [K, E], their regional term …
     exemplar_eigen: Doubles  # [K, E, 2], … and the two parts of their eigen term
+    numbers: tuple[int, ...] = ()  # of the K classes, where they are some of a classifier's classes; (): 0 … K − 1
 
     @staticmethod
     def fit(
@@ -163,17 +166,46 @@ class Statistics:
         all classes fit in 1 GiB. Otherwise the components (not the mean) come from a sample of each class, evenly spaced: at
         most 2048 images, and no more than 1 GiB holds. Raises UserError for damaged data and for a class without images.
         """
-        return Statistics(**fit_arrays(data, bins, lags, components, grid, reach, exemplars, watch))
+        arrays: dict[str, Any] = fit_arrays(data, bins, lags, components, grid, reach, exemplars, watch)
+        return Statistics(**arrays)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all arrays."""
         digest = hashlib.sha256()
-        for field in fields(self):
-            value = getattr(self, field.name)
-            digest.update(repr((field.name, value.shape, value.dtype.str)).encode())
+        for name in ARRAYS:
+            value = getattr(self, name)
+            digest.update(repr((name, value.shape, value.dtype.str)).encode())
             digest.update(np.ascontiguousarray(value).tobytes())
         return digest.hexdigest()
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The classifier's numbers of the K classes."""
+        return self.numbers or tuple(range(len(self.count)))
+
+    def row(self, digit: int, name: str = "digit") -> int:
+        """The place of a class in the arrays. Raises UserError, with the setting `name`, for a class without statistics."""
+        if digit in self.classes:
+            return self.classes.index(digit)
+        if not self.numbers:
+            expected = f"expected a class from 0 to {len(self.count) - 1} of the statistics"
+        else:
+            known = [f"{k} ({label})" for k, label in zip(self.numbers, self.labels, strict=True)]
+            expected = f"expected a class of the statistics, which are {', '.join(known[:5])}{', …' if known[5:] else ''}"
+        raise UserError(f"{name}={digit}: {expected}, got {digit}")
+
+    def of_classes(self, labels: Sequence[str]) -> "Statistics":
+        """The same, with the numbers of its classes among those of a classifier where they are some of them by their labels.
+
+        Labels that are the numbers 0 … K − 1 may be those of any set; they are left as they are.
+        """
+        names = [str(name) for name in self.labels]
+        if self.numbers or len(names) >= len(labels) or has_numbers(names):
+            return self
+        found = [class_number(name, labels) for name in names]
+        numbers = tuple(number for number in found if number is not None)
+        return replace(self, numbers=numbers) if len(set(numbers)) == len(names) else self
 
     @property
     def lags(self) -> int:
@@ -208,7 +240,7 @@ class Statistics:
     def save(self, path: Path) -> None:
         """Writes an .npz file of plain arrays under the names of the fields; the same bytes for the same statistics."""
         with path.open("wb") as file:
-            np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+            np.savez_compressed(file, **{name: getattr(self, name) for name in ARRAYS})
 
     @staticmethod
     def load(path: Path) -> "Statistics":
@@ -216,13 +248,24 @@ class Statistics:
         if not path.is_file():
             raise UserError(f"prior.statistics={path}: no such file; expected one written by `fooling stats`")
         arrays = read_arrays(path)
-        missing = [field.name for field in fields(Statistics) if field.name not in arrays]
+        missing = [name for name in ARRAYS if name not in arrays]
         if missing:
             raise UserError(f"prior.statistics={path}: lacks {', '.join(missing)}; expected a file of `fooling stats`")
-        values = {field.name: arrays[field.name] for field in fields(Statistics)}
+        values: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
         problem = find_problem(values)
         if problem:
             raise UserError(f"prior.statistics={path}: {problem}; fit them again with `fooling stats`")
         if not all(map(str.isprintable, values["labels"].tolist())):
             values["labels"] = np.array([printable(label) for label in values["labels"].tolist()])
         return Statistics(**values)
+
+
+ARRAYS = [field.name for field in fields(Statistics) if field.name != "numbers"]  # those of a file
+
+
+def fit_present(data: ImageStream, **sizes: Any) -> Statistics:
+    """The statistics of the classes that have images; `sizes` are arguments of `Statistics.fit`."""
+    kept = with_images(data)
+    fitted = Statistics.fit(kept, **sizes)
+    is_part = len(kept.classes) < len(data.classes)
+    return replace(fitted, numbers=tuple(int(k) for k in np.unique(data.labels))) if is_part else fitted

@@ -229,8 +229,41 @@ def test_other_shapes_and_colour(home: Path) -> None:
     drawn().save("two.png")
     for shape in ((8, 8, 1), (32, 32, 3), (9, 13, 1)):
         random_network(shape).save(Path("n.safetensors"))
-        (entry,) = classified("two.png", "classifier.path=n.safetensors")["pictures"]
+        (entry,) = classified("two.png", "classifier.path=n.safetensors", "ink=true")["pictures"]
         assert read_image(Path("c") / entry["fitted"]["image"]).shape == shape
+
+
+def test_a_photo_is_shown_to_a_classifier_of_colours_as_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = np.full((40, 60, 3), (240, 120, 60), np.uint8)  # light at its frame: a drawing would be inverted
+    photo[10:30, 20:40] = (10, 200, 30)
+    Image.fromarray(photo).save("cat.png")
+    network = random_network((20, 20, 3))
+    network.save(Path("n.safetensors"))
+    found = classified("cat.png", "classifier.path=n.safetensors")
+    (entry,) = found["pictures"]
+    assert "fitted" not in entry
+    assert entry["plain"]["done"] == ["scaled and cropped in the centre to 20×20"]
+    shown = read_image(Path("c") / entry["plain"]["image"])
+    assert shown[0, 0].tolist() == [240, 120, 60]
+    assert shown[10, 10].tolist() == pytest.approx([10, 200, 30], abs=12)
+    assert entry["plain"]["scores"] == pytest.approx(network(shown[None])[0].tolist(), abs=1e-6)
+    assert guarded(dispatch, ["classify", "cat.png", "classifier.path=n.safetensors", "out=d"]) == 0
+    said = capsys.readouterr().out
+    assert "as it is" in said
+    assert "inverted" not in said
+    drawn_as = classified("cat.png", "classifier.path=n.safetensors", "ink=true")["pictures"][0]
+    assert drawn_as["done"][-1].startswith("inverted")
+    assert {"plain", "fitted"} <= drawn_as.keys()
+
+
+def test_a_classifier_of_grey_images_may_see_the_photo_as_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (50, 40), (200, 100, 50)).save("plain.png")  # of one colour: no drawing
+    (entry,) = classified("plain.png", "ink=false")["pictures"]
+    assert (read_image(Path("c") / entry["plain"]["image"]) == 124).all()
+    assert entry["plain"]["done"] == ["colours as grey", "scaled and cropped in the centre to 28×28"]
+    drawn().save("two.png")
+    assert guarded(dispatch, ["classify", "two.png", "out=d"]) == 0
+    assert "as it is" not in capsys.readouterr().out  # it is inverted
 
 
 def test_files_may_stand_as_a_setting_and_many_are_drawn_in_part(home: Path) -> None:

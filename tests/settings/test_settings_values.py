@@ -68,6 +68,8 @@ def beside(name: str, value: Any, root: str) -> list[str]:
     model = MODELS[root]
     group, _, last = name.partition(".")
     words = {"tol": ["tol=1"], "any": ["prior=none"], "settled": ["search=dream"]}.get(value, [])
+    if name.startswith("data.") and last not in ("path", "kind"):
+        words = ["data.kind=sklearn"]
     if name == "engine.toolbox":
         words = ["engine=deap"]
     if name.endswith(".name") and root != "train":
@@ -81,7 +83,8 @@ def beside(name: str, value: Any, root: str) -> list[str]:
 
 LISTS = {
     **dict.fromkeys(("steps", "offsets", "scales", "shares", "dosage", "neurons", "channels", "search.neuron"), "3,4"),
-    **dict.fromkeys(("files", "judges", "rungs", "arms", "classifier.labels"), "[a,b]"),
+    **dict.fromkeys(("files", "judges", "rungs", "arms", "classifier.labels", "data.classes"), "[a,b]"),
+    "data.size": "28,28,1",
     **dict.fromkeys(("classifier.mean", "classifier.std"), "0.5,0.25"),
     "classifier.shape": "28,28,1",
     "classifier.batch_size": "fixed:64",
