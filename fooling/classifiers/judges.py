@@ -11,7 +11,7 @@ from fooling.classifiers.adapters import kind_of_path, object_kind, object_name
 from fooling.classifiers.base import Classifier, ShapeHint, predict
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.serialization import conversion
-from fooling.errors import UserError
+from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings import load
 from fooling.settings.fields import user_path
@@ -106,7 +106,7 @@ def check_judge(name: str, judge: Classifier, classifier: Classifier) -> None:
 
 def entry_name(entry: Entry) -> str:
     """What tables and records call a judge: its title, or its file, or its name."""
-    return entry if isinstance(entry, str) else str(entry.get("title") or entry.get("path") or entry.get("name"))
+    return entry if isinstance(entry, str) else printable(entry.get("title") or entry.get("path") or entry.get("name"))
 
 
 def load_judge(entry: Entry, hint: ShapeHint, objects: Mapping[str, Any] | None = None) -> Classifier:

@@ -293,4 +293,6 @@ def check_choice(group: str, name: Any) -> None:
     if name not in known:
         near = nearest(str(name), known)
         hint = f"; did you mean {near[0]}?" if near else ""
+        if group == "classifier" and Path(str(name)).suffix:
+            hint = f"; for a file give its kind too, such as classifier=onnx classifier.path={format_value(name)}"
         raise UserError(f"{group}: expected one of {', '.join(known)}, got {format_value(name)}{hint}")

@@ -500,6 +500,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
     ("words", "said"),
     [
         (["classifier=onnx"], "classifier.path: expected FILE.onnx"),
+        (["classifier=lenet.onnx"], "give its kind too, such as classifier=onnx classifier.path=lenet.onnx"),
         (["classifier=onnx", "classifier.path=none.onnx"], "none.onnx: no such file; expected an ONNX model"),
         (["classifier=onnx", "classifier.path=short.onnx"], "expected an ONNX model, onnxruntime cannot read it"),
         (["classifier=onnx", "classifier.path=mask.onnx"], "expected a model with one input, got 2"),
