@@ -15,9 +15,9 @@ from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, 
 from fooling.errors import Interrupted, masked
 from fooling.kernels.numba.compile import working_time
 from fooling.records.files import os_errors, write_atomically, write_json
-from fooling.records.ownership import EXPERIMENT, STATUS_FILES
+from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
-from fooling.records.resume import check_same, choose_folder, refuse_unless_free
+from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
 from fooling.search.result import Result
 from fooling.settings import dump
 from fooling.settings.fields import user_path
@@ -92,12 +92,15 @@ class Experiment:
                 return 0
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
+        notes = extension_notes(read_status(folder)) if begun else []
+        if begun and extension:
+            notes = list(dict.fromkeys([*notes, EXTENDED + ", ".join(extension)]))
         signals = InterruptHandler()
         try:
             if alone:
                 summary = self.run_alone(settings, plan, folder, console, signals)
             else:
-                summary = self.run_all(settings, plan, folder, config, console, signals)
+                summary = self.run_all(settings, plan, folder, config, notes, console, signals)
         except Interrupted:
             again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
             command = shlex.join([*map(masked, again), "resume=true"])
@@ -115,11 +118,18 @@ class Experiment:
         return self.compute(settings, plan, [result], lambda what, done, total: None)
 
     def run_all(
-        self, settings: Any, plan: Plan, folder: Path, config: str, console: Console, signals: InterruptHandler
+        self,
+        settings: Any,
+        plan: Plan,
+        folder: Path,
+        config: str,
+        notes: list[str],
+        console: Console,
+        signals: InterruptHandler,
     ) -> Summary:
         """Runs the jobs, computes, writes NAME.json, then draws; the status file follows."""
         start, names = working_time(), [entry.folder for entry in plan.entries]
-        about, overwrite = self.describe(settings, names), settings.overwrite
+        about, overwrite = self.describe(settings, names) | ({"notes": notes} if notes else {}), settings.overwrite
         with recording(folder, config, self.status_file, overwrite=overwrite, about=about) as record:
             try:
                 with signals:

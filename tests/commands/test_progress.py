@@ -19,6 +19,7 @@ from fooling.commands.console import InterruptHandler, ProgressDisplay, Remainin
 from fooling.commands.jobs import rest
 from fooling.errors import guarded
 from fooling.plots import duration
+from fooling.records.ownership import read_status
 from fooling.records.record import read_run, status_of
 from fooling.run import duration_notes, prepare
 from fooling.search.job import make_search
@@ -187,6 +188,7 @@ def test_a_finished_command_goes_on_further(home: Path, digit: str, capsys: pyte
     assert dispatch(["run", *words, "generations=9", "out=r", "resume=true"]) == 0
     assert dispatch(["run", *words, "generations=9", "out=through"]) == 0
     assert status_of(Path("r")) == "done"
+    assert [note for note in read_status(Path("r"))["notes"] if "extended" in note] == ["extended: search.generations 4 → 9"]
     for job in jobs:
         assert read_run(Path("r") / job)["generations"] == 9
         for image in (Path("through") / job / "images").iterdir():
