@@ -128,7 +128,8 @@ def levels_of(image: Image.Image, ground: Ground) -> tuple[npt.NDArray[np.uint8]
     """Grey levels [H, W, C] of an image, and the conversions."""
     if image.mode in WIDE:
         return wide_levels(image)
-    is_grey, notes = image.mode in GREY | GREY_WITH_ALPHA, []
+    is_grey = image.mode in GREY | GREY_WITH_ALPHA
+    notes = ["palette made colours"] if image.mode in ("P", "PA") else ["CMYK made RGB"] if image.mode == "CMYK" else []
     if image.mode in ALPHA or "transparency" in image.info:
         image, name = without_transparency(image, ground)
         notes.append(f"transparent parts made {name}")

@@ -11,7 +11,8 @@ from datasets import idx
 from PIL import Image
 
 from fooling.data import ImageSet, load_data, readers, stream_data, with_images
-from fooling.data.images import ImageFile, open_image
+from fooling.data.drawings import read_photo
+from fooling.data.images import ImageFile, letterbox, open_image, rescale_around
 from fooling.data.matching import cover
 from fooling.errors import UserError
 
@@ -160,6 +161,41 @@ def test_conversions_that_pillow_does_itself_are_noted(tmp_path: Path) -> None:
     deep = b"P6 1 1 65535\n" + bytes([255, 0] * 3)
     (tmp_path / "c.ppm").write_bytes(deep)
     assert open_image(tmp_path / "c.ppm").levels.shape == (1, 1, 3)
+
+
+def in_every_mode(colours: np.ndarray) -> dict[str, tuple[Image.Image, dict[str, Any], str]]:
+    """The same picture as files of every kind: the picture, what it is saved with, and what is said of it."""
+    grey, turned = colours[..., 0], Image.Exif()
+    turned[0x0112] = 6
+    return {
+        "exif.png": (Image.fromarray(colours), {"exif": turned}, "turned upright (EXIF)"),
+        "palette.png": (Image.fromarray(colours).quantize(8), {}, "palette made colours"),
+        "hole.gif": (Image.fromarray(colours).quantize(8), {"transparency": 0}, "transparent parts made black"),
+        "alpha.png": (Image.fromarray(np.dstack([colours, grey])), {}, "transparent parts made black"),
+        "grey alpha.png": (Image.fromarray(np.dstack([grey, grey])), {}, "transparent parts made black"),
+        "grey.png": (Image.fromarray(np.repeat(grey[..., None], 3, axis=2)), {}, "grey stored as colour"),
+        "wide.png": (Image.fromarray(grey.astype(np.uint16) * 200), {}, "16 bits made 8"),
+        "print.tif": (Image.fromarray(colours).convert("CMYK"), {}, "CMYK made RGB"),
+        "bits.png": (Image.fromarray(grey > 127), {}, ""),
+    }
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", in_every_mode(np.zeros((2, 2, 3), np.uint8)))
+def test_data_sets_classify_and_searches_read_a_picture_alike(tmp_path: Path, name: str, channels: int) -> None:
+    shape = (12, 12, channels)
+    picture, options, note = in_every_mode(RANDOM.integers(0, 256, (12, 12, 3), dtype=np.uint8))[name]
+    for folder in ("a", "b"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        picture.save(tmp_path / "set" / folder / name, **options)
+    path = tmp_path / "set" / "a" / name
+    data, photo = load(tmp_path / "set", shape=shape), read_photo(path, shape)
+    (by_box, said), (by_window, _) = letterbox(path, shape), rescale_around(path, shape, None)
+    for pixels in (photo.plain, by_box, by_window):
+        assert np.array_equal(data.images[0], pixels)
+    assert not note or f"data: {note}, 2 images" in data.notes
+    assert not note or note in photo.done
+    assert note in said
 
 
 # --- classes ------------------------------------------------------------------------------------------------------------
