@@ -27,6 +27,15 @@ from fooling.records.ownership import strings
 from fooling.records.record import Record, recording, versions
 from fooling.records.resume import check_same, extension_notes, identity, refuse_unless_free, version_notes
 from fooling.search import Search, part_of
+from fooling.search.inputs import (
+    draws,
+    fit_to_start_image,
+    fits,
+    get_classifier,
+    get_statistics,
+    needs_statistics,
+    refuse_other_classes,
+)
 from fooling.search.job import (
     Job,
     Pair,
@@ -35,16 +44,9 @@ from fooling.search.job import (
     counting,
     describe,
     digits,
-    draws,
     evaluate,
-    fit_to_start_image,
-    fits,
-    get_classifier,
-    get_statistics,
     make_job,
     make_search,
-    needs_statistics,
-    refuse_other_classes,
 )
 from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, Stage, stages
 from fooling.search.pareto_front import record_front

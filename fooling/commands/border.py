@@ -10,7 +10,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from fooling.classifiers.base import Classifier, predict
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import (
     accuracy_and_confidence,
@@ -20,6 +19,7 @@ from fooling.commands.jobs import (
     real_images,
     subsample,
 )
+from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.data.images import rescale, translate
 from fooling.errors import UserError

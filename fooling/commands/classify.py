@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fooling.classifiers.base import Classifier, predict_batch, probes
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, open_checked
+from fooling.commands.progress import ProgressCallback
 from fooling.data.drawings import Drawing, read_drawing, read_photo
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes

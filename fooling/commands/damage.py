@@ -11,7 +11,6 @@ from fooling.classifiers import CLASSIFIERS
 from fooling.classifiers.ablation import ablate, neuron_access, neurons_of
 from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.detection import MIN_IMAGES
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import (
     GridEntry,
@@ -25,6 +24,7 @@ from fooling.commands.jobs import (
     subsample,
     to_bytes,
 )
+from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints

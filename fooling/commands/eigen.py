@@ -14,9 +14,9 @@ from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.judges import entry_name, load_judge
 from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import classes_of, open_checked, real_images, subsample, to_bytes
+from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles

@@ -10,9 +10,10 @@ from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_not
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import SIZES, accuracy_notes, check_classifier, speeds
 from fooling.classifiers.layers import describe_layer, layer_shapes
-from fooling.commands.console import print_table, working
+from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
+from fooling.commands.progress import working
 from fooling.data import ImageSet, load_data, seen_by
 from fooling.records.files import new_file
 from fooling.settings import without_secrets

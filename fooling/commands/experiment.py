@@ -10,8 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
-from fooling.commands.console import InterruptHandler, ProgressCallback, compilation_note, print_line, progress, show_table
+from fooling.commands.compilation import compilation_note
+from fooling.commands.console import InterruptHandler, print_line, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
+from fooling.commands.progress import ProgressCallback, progress
 from fooling.errors import Interrupted, masked
 from fooling.kernels.numba.compile import working_time
 from fooling.records.files import os_errors, write_atomically, write_json

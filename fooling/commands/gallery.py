@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from fooling.classifiers.labels import class_name
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
+from fooling.commands.progress import ProgressCallback
 from fooling.kernels.tables import Bytes
 from fooling.plots import percent, shorten
 from fooling.plots.sheets import read_shown

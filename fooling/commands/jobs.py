@@ -18,7 +18,8 @@ from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.labels import class_indices
-from fooling.commands.console import LONG_SECONDS, PLACE_SECONDS, InterruptHandler, ProgressDisplay
+from fooling.commands.console import InterruptHandler
+from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats, Ints
@@ -27,7 +28,8 @@ from fooling.records.ownership import image_names, kind_of
 from fooling.records.record import load_checkpoint, read_images, read_run, status_of
 from fooling.records.resume import check_same, identity
 from fooling.run import prepare, record_job, with_objects
-from fooling.search.job import Job, evaluate, shape_and_labels
+from fooling.search.inputs import shape_and_labels
+from fooling.search.job import Job, evaluate
 from fooling.search.result import Result
 from fooling.search.state import restore
 from fooling.settings import dump, load, without_secrets

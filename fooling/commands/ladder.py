@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.judges import left_out, load_judges
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
+from fooling.commands.progress import ProgressCallback
 from fooling.errors import UserError
 from fooling.plots import percent
 from fooling.plots.ladder import FILES, draw_ladder
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare
-from fooling.search.job import Job, Pair, digits, get_classifier, get_statistics
+from fooling.search.inputs import get_classifier, get_statistics
+from fooling.search.job import Job, Pair, digits
 from fooling.search.prior import percentiles
 from fooling.search.result import Result, median_confidence_index
 from fooling.settings import load, validate

@@ -9,9 +9,9 @@ import numpy as np
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import advice_on
 from fooling.classifiers.labels import class_name
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
+from fooling.commands.progress import ProgressCallback
 from fooling.errors import UserError
 from fooling.kernels.tables import Flags
 from fooling.plots import shorten
@@ -20,7 +20,8 @@ from fooling.plots.style import to_png
 from fooling.records.files import read_json, write_atomically
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare
-from fooling.search.job import digits, get_classifier, get_statistics
+from fooling.search.inputs import get_classifier, get_statistics
+from fooling.search.job import digits
 from fooling.search.result import Result
 from fooling.settings.commands import MatrixSettings
 from fooling.statistics.intervals import proportion_with_ci

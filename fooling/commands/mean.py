@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import (
     GridEntry,
@@ -21,6 +20,7 @@ from fooling.commands.jobs import (
     subsample,
 )
 from fooling.commands.ladder import RUNGS
+from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
@@ -43,7 +43,7 @@ from fooling.plots.style import (
     to_png,
 )
 from fooling.records.files import png, write_atomically
-from fooling.search.job import fits
+from fooling.search.inputs import fits
 from fooling.search.result import Result
 from fooling.settings.experiments import MeanSettings
 from fooling.statistics import BUNDLED, Statistics

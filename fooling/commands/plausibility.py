@@ -18,7 +18,8 @@ from fooling.plots.evaluation import plausibility_chart
 from fooling.records.files import locked, os_errors, write_atomically, write_json
 from fooling.records.ownership import CONFIG, SWEEP, declare_files, job_folders, kind_of, read_status
 from fooling.records.record import read_images, read_run, status_of
-from fooling.search.job import get_classifier, get_statistics, prior_class
+from fooling.search.inputs import get_classifier, get_statistics
+from fooling.search.job import prior_class
 from fooling.settings import load, without_secrets
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path

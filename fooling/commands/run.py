@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from fooling.classifiers.labels import class_name
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
+from fooling.commands.progress import ProgressCallback
 from fooling.plots import SWEEP_FILES, draw_sweep, percent, shorten
 from fooling.records.ownership import SWEEP
 from fooling.run import prepare

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier, predict
-from fooling.commands.console import ProgressCallback
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import (
     accuracy_and_confidence,
@@ -18,6 +17,7 @@ from fooling.commands.jobs import (
     real_images,
     subsample,
 )
+from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats, Ints

@@ -2,9 +2,10 @@
 
 from rich.console import Console
 
-from fooling.commands.console import print_table, progress
+from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
 from fooling.commands.jobs import say_notes
+from fooling.commands.progress import progress
 from fooling.data import stream_data, with_images
 from fooling.records.files import new_file
 from fooling.settings.commands import StatsSettings

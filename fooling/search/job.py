@@ -6,28 +6,23 @@ from hashlib import sha256
 from math import prod
 from typing import Any, Literal
 
-from fooling.classifiers import open_classifier, open_given
-from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier, CountingClassifier
 from fooling.classifiers.checks import ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, target_name
-from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
-from fooling.data import load_data, seen_by, stream_data
+from fooling.data import load_data
 from fooling.errors import UserError, printable
-from fooling.kernels.numba.compile import cores
 from fooling.kernels.tables import ANY, Bytes
 from fooling.records.record import versions
-from fooling.search import Search, StartImage, load_search, part_of
+from fooling.search import Search, load_search, part_of
 from fooling.search.genetic.memory import check_host_memory
 from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result
 from fooling.search.state import History
 from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
-from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
-from fooling.statistics import BUNDLED, Statistics, fit_present
+from fooling.statistics import Statistics
 
 Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the target class
 
@@ -226,104 +221,6 @@ def describe(job: Job) -> dict[str, Any]:
 def is_partial(classifier: Classifier) -> bool:
     """Whether a classifier's fingerprint covers only a part of it, such as weights without code."""
     return bool(getattr(classifier, "partial_fingerprint", False))
-
-
-def get_statistics(settings: RunSettings, classifier: Classifier | None) -> Statistics:
-    """Fitted to data where data are given, else read from a file, by default the bundled one of MNIST.
-
-    Pictures are scaled to the classifier's size. Statistics of some of its classes have their numbers.
-    """
-    data, path = settings.data, settings.prior.statistics
-    if not data.given:
-        found = Statistics.load(user_path(path) if path else BUNDLED)
-        return found.of_classes(classifier.labels) if classifier else found
-    stream = stream_data(data.path, data.kind, **data.options, **(seen_by(classifier) if classifier else {}))
-    return fit_present(stream, bins=settings.prior.bins, lags=settings.prior.lags)
-
-
-def get_classifier(settings: RunSettings, statistics: Statistics | None = None, given: Any = None) -> Classifier:
-    """The classifier of the settings, or a given object. Where it declares no shape, the data do, or else statistics."""
-
-    def hint() -> tuple[tuple[int, int, int], tuple[str, ...]]:
-        data, path = settings.data, settings.prior.statistics
-        if data.given and statistics is None:
-            stream = stream_data(data.path, data.kind, **data.options)
-            return stream.shape, stream.classes
-        return shape_and_labels(statistics or Statistics.load(user_path(path) if path else BUNDLED))
-
-    threads = settings.engine.threads or cores()
-    if given is not None:
-        return open_given(given, settings.classifier, hint, threads)
-    return open_classifier(settings.classifier, hint, threads)
-
-
-def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tuple[str, ...]]:
-    """(H, W, C) and class names of the images that statistics are of."""
-    height, width, channels = (int(side) for side in statistics.shape)
-    return (height, width, channels), tuple(str(label) for label in statistics.labels)
-
-
-def fit_to_start_image(
-    settings: RunSettings, classifier: Classifier, judges: Mapping[str, Classifier]
-) -> tuple[Classifier, Mapping[str, Classifier], StartImage]:
-    """Classifier and judges for the images of the search, and what it starts from.
-
-    Images larger than the classifier's input are seen through windows.
-    """
-    search, (height, width, channels) = settings.search.name, (int(side) for side in classifier.input_shape)
-    input_shape = (height, width, channels)
-    start = part_of(load_search(search, settings.engine.name), "start_image")(settings, input_shape)
-    if start.shape == input_shape:
-        return classifier, judges, start
-    number = tile_count(start.shape, input_shape)
-    if number > MAX_TILES:
-        size = f"{start.shape[0]}×{start.shape[1]} pixels take {number:,} windows of {height}×{width}"
-        raise UserError(
-            f"search={search}: {size}, at most {MAX_TILES:,} are allowed; search.size=400 scales the longer side to 400"
-        )
-    tiled = {name: TiledClassifier(judge, start.shape) for name, judge in judges.items()}
-    return TiledClassifier(classifier, start.shape), tiled, start
-
-
-def statistics_use(settings: RunSettings) -> Literal["levels", "mean", "none"]:
-    """Which statistics the first images of the search are made of."""
-    use: Literal["levels", "mean", "none"]
-    use = part_of(load_search(settings.search.name, settings.engine.name), "statistics_use")(settings)
-    return use
-
-
-def needs_statistics(settings: RunSettings) -> bool:
-    """Whether the settings name statistics or data, or need them for a term, an exemplar, a class or the first images."""
-    prior, data, search = settings.prior, settings.data, settings.search
-    named = prior.statistics or data.given
-    terms = any(weight for name, weight in prior.weights.model_dump().items() if name != "target")
-    drawn = search.draw == "bins" or statistics_use(settings) == "mean"
-    return bool(named or terms or prior.exemplar or prior.digit is not None or drawn)
-
-
-def draws(settings: RunSettings) -> bool:
-    """Whether the first images are drawn from a class's grey levels, where there are statistics of it."""
-    return statistics_use(settings) == "levels"
-
-
-def fits(classifier: Classifier, statistics: Statistics) -> bool:
-    """Whether statistics are of images of the classifier's size, and of as many classes."""
-    same = tuple(classifier.input_shape) == tuple(int(side) for side in statistics.shape)
-    return same and (bool(statistics.numbers) or classifier.num_classes == len(statistics.count))
-
-
-def refuse_other_classes(settings: RunSettings, classifier: Classifier, statistics: Statistics) -> None:
-    """Refuses a prior of other classes than the classifier's: class 2 of 26 letters is not the digit 2."""
-    weights = settings.prior.weights.model_dump()
-    needed = any(weight for name, weight in weights.items() if name != "target")
-    if statistics.numbers:
-        return
-    if needed and settings.prior.digit is None and classifier.num_classes != len(statistics.count):
-        have = f"the classifier has {classifier.num_classes} classes, the statistics have {len(statistics.count)}"
-        advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
-        raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
-    if settings.prior.digit is None:
-        check_class_order([str(name) for name in classifier.labels], [str(name) for name in statistics.labels], "statistics")
 
 
 def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:

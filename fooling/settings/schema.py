@@ -214,16 +214,14 @@ class DataSettings(SettingsModel):
         description="file format; auto = by the path; sklearn = scikit-learn's 8×8 digits, without a path"
     )
     scale: Positive | None = Field(
-        description="factor from the set's numbers to grey levels 0…255, such as 255/16; null = 255 for booleans and fractions "
-        "0…1, 1 for whole numbers 0…255"
+        description="factor to grey levels 0…255, such as 255/16; null = 255 for booleans and fractions, 1 for whole numbers"
     )
     size: Annotated[tuple[int, ...] | None, BeforeValidator(parse_size)] = Field(
         description="size of the images, as 224, 28,20 (height,width) or 28,28,1 (and channels): scaled until they cover it, "
         "then cropped in the centre; null = the classifier's size for folders of pictures, otherwise as they are"
     )
     classes: Annotated[tuple[Text, ...], BeforeValidator(labels_to_list)] = Field(
-        description="the classifier's class of each class of the set, in its order, by number or label, as 285,967; or some of "
-        "the set's classes by their names; [] = by label or number"
+        description="the model's class of each class of the set, by number or label, 285,967; or names of some; [] = by label"
     )
     first_label: Int = Field(ge=0, le=999, description="the label of class 0 in a set whose labels are numbers: 1 for 1 … K")
 
@@ -250,8 +248,7 @@ class RunSettings(SettingsModel):
     """Settings of `fooling run`."""
 
     digit: Digits = Field(
-        description="target class, an index or a name; a list or `all` runs a sweep; `any` accepts whichever class is reached; "
-        "target= is another name for it"
+        description="target class, an index or a name; several or `all`: a sweep; `any`: whichever is reached; or target="
     )
     control: Bool = Field(description="disable the classifier (weight 0): what the prior alone produces")
     runs: Int = Field(ge=1, le=1_000_000, description="number of independent runs, one image each")

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from fooling.commands import COMMANDS, Command, dispatch, load_settings
 from fooling.commands import console as console_
-from fooling.commands.console import InterruptHandler, compilation_note, show_table
+from fooling.commands.compilation import compilation_note
+from fooling.commands.console import InterruptHandler, show_table
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_run, status_of
 from fooling.settings import load

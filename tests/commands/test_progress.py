@@ -15,8 +15,9 @@ from rich.console import Console
 
 from fooling.classifiers.checks import ClassifierReport
 from fooling.commands import console, dispatch, jobs
-from fooling.commands.console import InterruptHandler, ProgressDisplay, RemainingTime, plain
+from fooling.commands.console import InterruptHandler
 from fooling.commands.jobs import rest
+from fooling.commands.progress import ProgressDisplay, RemainingTime, plain
 from fooling.errors import guarded
 from fooling.plots import duration
 from fooling.records.ownership import read_status

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from fooling.commands import console as module
 from fooling.commands import dispatch
-from fooling.commands.console import progress
+from fooling.commands.progress import progress
 from fooling.data import readers
 from fooling.data.images import ImageFile, open_image, read_image
 from fooling.errors import guarded

@@ -24,7 +24,7 @@ from fooling.search.genetic import GeneticParams, empty_state, schedule
 from fooling.search.nsga2 import seeded
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
-from fooling.settings.fields import call_named
+from fooling.settings.code import call_named
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
