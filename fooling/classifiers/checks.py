@@ -23,7 +23,7 @@ from fooling.classifiers.base import (
     undefined,
     varied_probes,
 )
-from fooling.classifiers.labels import class_name
+from fooling.classifiers.labels import target_name
 from fooling.data import load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
@@ -174,7 +174,7 @@ def target_notes(settings: RunSettings, constant: Mapping[int, float], labels: S
     """A note where the score of a target class is the same for all test images."""
     targets = settings.digit if isinstance(settings.digit, tuple) else [settings.digit]
     chosen = {k: score for k, score in constant.items() if settings.digit == "all" or k in targets}
-    flat = [f"class {class_name(k, str(labels[k]))} always gets {score:g}" for k, score in chosen.items()]
+    flat = [f"{target_name(k, str(labels[k]))} always gets {score:g}" for k, score in chosen.items()]
     if not flat:
         return ()
     more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""

@@ -372,7 +372,7 @@ def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) 
     words = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "out": str(tmp_path / "r")}
     evolve(digit=1, classifier=never, **words)
     notes = json.loads((tmp_path / "r" / "run.json").read_text())["notes"]
-    assert any("class 1 always gets 0" in note for note in notes)
+    assert any("(digit=1) always gets 0" in note for note in notes)
     assert any("the target's score never changed: it is 0" in note for note in notes)
     evolve(digit=0, classifier=never, **words, overwrite=True)
     assert not any("never changed" in note for note in json.loads((tmp_path / "r" / "run.json").read_text())["notes"])
