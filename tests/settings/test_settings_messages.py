@@ -7,6 +7,7 @@ import pytest
 
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.help import help_text
 from fooling.settings.schema import RunSettings
 
 # Words that are refused → what the message says, in this order.
@@ -169,3 +170,32 @@ def test_binary_and_folder_files_are_refused(home: Path) -> None:
     assert "s.yaml" in refused("s.yaml")
     Path("d.yaml").mkdir()
     assert in_order(["d.yaml", "Is a directory"], refused("d.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("poplation=5", "search.population"),
+        ("sede=1", "seed"),
+        ("thresh=1", "threshold"),
+        ("iterations=5", ""),
+        ("classes=3", ""),
+    ],
+)
+def test_only_near_names_are_suggested(word: str, near: str) -> None:
+    message = refused(word)
+    assert "unknown setting" in message
+    assert (f"did you mean {near}?" in message) if near else ("did you mean" not in message)
+
+
+def test_letters_that_the_locale_lacks_are_no_control_characters() -> None:
+    message = refused("out=r\udcc3\udcbc")
+    assert "control" not in message
+    assert "LANG=C.UTF-8" in message
+
+
+def test_help_leaves_out_wrong_words_only() -> None:
+    text = help_text(RunSettings, "run", "usage", ["digt=3", "search=anneal", "prior=eigen", "proposals=x=y", "seed=5"])
+    assert "search.proposals=" in text
+    assert "seed=WHOLE" in text
+    assert re.search(r"prior\.weights\.eigen=.*, default 0\.05", text)
