@@ -150,6 +150,7 @@ def test_an_answer_that_trickles_is_not_waited_for(server: Server) -> None:
     assert time.monotonic() - start < 5  # all of it would take ten seconds
 
 
+@pytest.mark.exhaustive
 def test_a_batch_that_is_too_large_is_halved(server: Server) -> None:
     server.answer = lambda number, images: well(images) if len(images) <= 60 else (413, "text/plain", b"too large")
     images = np.random.default_rng(2).integers(0, 256, (300, 28, 28, 1), dtype=np.uint8)
@@ -363,7 +364,7 @@ def written(folder: Path) -> str:
     return "".join(path.read_bytes().decode(errors="replace") for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("place", ["login", "parameter"])
+@pytest.mark.parametrize("place", [rare("login"), "parameter"])
 def test_a_password_in_the_url_is_never_written(
     server: Server, place: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

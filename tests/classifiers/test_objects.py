@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from models import Toy, make_module, write_sklearn
+from pairwise import rare
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsOneClassifier
@@ -128,6 +129,7 @@ print(digest_of(digits(RandomForestClassifier(3, random_state=0)))[0], digest_of
 """
 
 
+@pytest.mark.exhaustive
 def test_fingerprints_are_those_of_another_process() -> None:
     here = str(Path(__file__).parent)
     command = [sys.executable, "-c", f"import sys; sys.path.append({str(Path(here).parent)!r})\n{FINGERPRINT}", here]
@@ -182,6 +184,7 @@ def convert(message: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.exhaustive
 def test_the_lines_that_convert_a_pickle_work(home: Path) -> None:
     import joblib
 
@@ -197,7 +200,7 @@ def test_the_lines_that_convert_a_pickle_work(home: Path) -> None:
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore:`torch.jit.:DeprecationWarning")
-@pytest.mark.parametrize("kind", ["state", "checkpoint", "module", "script"])
+@pytest.mark.parametrize("kind", ["state", rare("checkpoint"), rare("module"), rare("script")])
 def test_the_lines_that_convert_weights_work(home: Path, kind: str) -> None:
     module = make_module()
     state = module.state_dict()

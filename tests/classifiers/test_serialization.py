@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,8 @@ def test_names_of_an_estimator_are_printable_and_short(tmp_path: Path, method: s
     names = np.array(["\x1b[31mred", "blue" * 100])
     images = np.random.default_rng(0).integers(0, 2, (40, 64)).astype(float)
     skops.io.dump(LogisticRegression().fit(images, names[images[:, 0].astype(int)]), tmp_path / "m.skops")
-    sklearn: Any = pytest.importorskip("fooling.classifiers.adapters.sklearn")
-    monkeypatch.setattr(sklearn, "METHODS", [row for row in sklearn.METHODS if row[0] == method])
+    objects: Any = import_module("fooling.classifiers.adapters.python")
+    monkeypatch.setattr(objects, "METHODS", [row for row in objects.METHODS if row[0] == method])
     model = load_classifier("sklearn", str(tmp_path / "m.skops"), shape=(8, 8, 1))
     assert (model.labels[1], len(model.labels[0])) == (r"\x1b[31mred", 200) or model.labels[0] == r"\x1b[31mred"
     assert all(label.isprintable() and len(label) <= 200 for label in model.labels)

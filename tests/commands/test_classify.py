@@ -266,11 +266,16 @@ def test_a_classifier_of_grey_images_may_see_the_photo_as_it_is(home: Path, caps
     assert "as it is" not in capsys.readouterr().out  # it is inverted
 
 
-def test_files_may_stand_as_a_setting_and_many_are_drawn_in_part(home: Path) -> None:
+def test_files_may_stand_as_a_setting(home: Path) -> None:
     drawn().save("a=b.png")
     drawn().save("c.png")
     assert [entry["file"] for entry in classified("a=b.png", "c.png")["pictures"]] == ["a=b.png", "c.png"]
     assert [entry["file"] for entry in classified("files=[c.png]")["pictures"]] == ["c.png"]
+
+
+@pytest.mark.exhaustive
+def test_many_are_drawn_in_part(home: Path) -> None:
+    drawn().save("c.png")
     assert len(classified(*["c.png"] * 22)["pictures"]) == 22
 
 

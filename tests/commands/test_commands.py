@@ -15,8 +15,7 @@ import pytest
 from pairwise import pairwise, rare
 from rich.console import Console
 
-from fooling.commands import COMMANDS, Command, dispatch, load_settings
-from fooling.commands import console as console_
+from fooling.commands import COMMANDS, Command, compilation, dispatch, load_settings
 from fooling.commands.compilation import compilation_note
 from fooling.commands.console import InterruptHandler, show_table
 from fooling.errors import UserError, guarded
@@ -290,9 +289,9 @@ def printed(console: Console) -> str:
 def test_compiling_is_said_once_also_in_a_pipe(
     words: list[str], cached: bool, seconds: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console_, "is_compiled", lambda kernel: cached)
+    monkeypatch.setattr(compilation, "is_compiled", lambda kernel: cached)
     console = Console(file=io.StringIO(), force_terminal=False)
-    log = logging.getLogger(console_.COMPILATION_LOG)
+    log = logging.getLogger(compilation.COMPILATION_LOG)
     with compilation_note(console, load(words)):
         assert printed(console) == ""
         for _ in range(3):

@@ -151,7 +151,7 @@ def test_it_is_repeated_from_its_own_settings(home: Path) -> None:
     [
         (["rungs=[eigne]"], "rungs: did you mean eigen? expected all, or of none, histogram"),
         (["arms=[]"], "arms=[]: expected at least one of with, control, mismatched"),
-        (["arms=without"], "arms: did you mean with?"),
+        (["arms=without"], "arms: expected all, or of with, control, mismatched; got without"),
         (["prior=eigen"], "prior: the command compares all priors; choose with rungs="),
         (["control=true"], "control: the command compares the attack with its control; choose with arms="),
         (["prior.digit=3"], "prior.digit: the command compares"),

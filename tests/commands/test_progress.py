@@ -14,7 +14,7 @@ from pairwise import rare
 from rich.console import Console
 
 from fooling.classifiers.checks import ClassifierReport
-from fooling.commands import console, dispatch, jobs
+from fooling.commands import dispatch, jobs, progress
 from fooling.commands.console import InterruptHandler
 from fooling.commands.jobs import rest
 from fooling.commands.progress import ProgressDisplay, RemainingTime, plain
@@ -44,7 +44,7 @@ def metrics(generation: int, seconds: float, running: int = 3) -> dict[str, floa
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that a test sets."""
     at = [100.0]
-    monkeypatch.setattr(console.time, "perf_counter", lambda: at[0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: at[0])
     return at
 
 

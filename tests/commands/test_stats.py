@@ -14,8 +14,8 @@ from datasets import mixed, write_fortran, write_fractions, write_gz, write_idx,
 from PIL import Image
 from rich.console import Console
 
-from fooling.commands import console as module
 from fooling.commands import dispatch
+from fooling.commands import progress as module
 from fooling.commands.progress import progress
 from fooling.data import readers
 from fooling.data.images import ImageFile, open_image, read_image
@@ -160,7 +160,9 @@ def watched(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool, second
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert watched(monkeypatch, False, False, 2.6) == "images: 20 of 3,000\neigen-images of classes: 1 of 7\n"
+    assert (
+        watched(monkeypatch, False, False, 2.6) == "images: 20 of 3,000, about 13 min left\neigen-images of classes: 1 of 7\n"
+    )
     assert watched(monkeypatch, False, False, 0.3) == ""
 
 

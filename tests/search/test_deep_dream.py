@@ -167,7 +167,7 @@ def test_a_network_without_logits_dreams_of_its_score() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("layer=conv9", "search.layer=conv9: did you mean conv2? expected one of conv1, relu1, pool1, conv2, "),
+        ("layer=conv9", "search.layer=conv9: did you mean conv1? expected one of conv1, relu1, pool1, conv2, "),
         ("layer=nonsense", "search.layer=nonsense: expected one of conv1, relu1, pool1, conv2, relu2, pool2, dense3, relu3, "),
         ("layer=conv2 channel=32", "search.channel=32: layer conv2 has channels 0 … 31"),
         ("layer=dense3 neuron=96", "search.neuron=96: layer dense3 has unit 0 … 95; expected 1 of them"),

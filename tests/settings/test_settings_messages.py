@@ -179,7 +179,7 @@ def test_binary_and_folder_files_are_refused(home: Path) -> None:
         ("sede=1", "seed"),
         ("thresh=1", "threshold"),
         ("iterations=5", ""),
-        ("classes=3", ""),
+        ("colours=3", ""),
     ],
 )
 def test_only_near_names_are_suggested(word: str, near: str) -> None:

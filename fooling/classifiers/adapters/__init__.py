@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import read_labels
 from fooling.errors import UserError, printable
+from fooling.settings.fields import foreign_code
 from fooling.settings.schema import ExternalSettings
 
 
@@ -83,6 +84,7 @@ def kind_of_path(text: str) -> str | None:
     return "http" if text.lower().startswith(("http://", "https://")) else FILES.get(Path(text).suffix.lower())
 
 
+@foreign_code("classifier: expected an object like fooling.Classifier, got one whose parts cannot be read: ")
 def object_kind(thing: Any) -> str | None:
     """The kind of an object that is no `Classifier` itself: torch, sklearn or python; None for one that is, or tries to be.
 
