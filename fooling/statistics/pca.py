@@ -118,6 +118,6 @@ def max_components(images: int, pixels: int, classes: int = 1) -> int:
 
 def kernel_arguments(components: PrincipalComponents, free: float) -> tuple[Any, ...]:
     """Arguments of the eigen term's kernels: weights [P, M padded], centre [M], mean [P], variance [M], residual, free."""
-    weights = np.pad(components.images.T.astype(np.int32), ((0, 0), (0, -len(components.images) % EIGEN_LANES)))
+    weights = np.pad(components.images.T.astype(np.int32, order="C"), ((0, 0), (0, -len(components.images) % EIGEN_LANES)))
     centre = components.images.astype(np.int64) @ components.mean.astype(np.int64)
     return weights, centre, components.mean, components.variance, components.residual, free

@@ -160,9 +160,8 @@ def watched(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool, second
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (
-        watched(monkeypatch, False, False, 2.6) == "images: 20 of 3,000, about 13 min left\neigen-images of classes: 1 of 7\n"
-    )
+    said = "images: 20 of 3,000, about 13 min left\neigen-images of classes: 1 of 7\n"
+    assert watched(monkeypatch, False, False, 2.6) == said
     assert watched(monkeypatch, False, False, 0.3) == ""
 
 

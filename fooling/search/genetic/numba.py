@@ -211,7 +211,7 @@ class Generation:
         engine, state, selected = self.engine, self.state, self.selected
         p, n = engine.params, engine.params.population
         costs = self.costs(lo, hi)
-        rivals = state.costs[lo:hi] if p.elitism else state.costs[lo:hi, :0]
+        rivals = state.costs[lo:hi] if p.elitism else np.empty((hi - lo, 0), state.costs.dtype)  # of one type for numba
         best = truncation_selection(costs, rivals, p.selected)
         self.write_images(lo, hi, best)
         scores = self.scored.scores[lo * n : hi * n].reshape(hi - lo, n, -1)
