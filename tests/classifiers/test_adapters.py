@@ -210,6 +210,7 @@ def make():
 """
 
 
+@pytest.mark.exhaustive
 def test_a_function_that_raises_leaves_a_record_that_is_resumed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["digit=4", "classifier=python", "classifier.path=failing:make"]
     (here / "failing.py").write_text(FAILING)

@@ -129,6 +129,7 @@ def test_missing_file_and_unknown_name(tmp_path: Path) -> None:
         load_classifier("vgg")
 
 
+@pytest.mark.exhaustive
 def test_training_learns_and_is_seeded() -> None:
     data = load_data(None, "sklearn")
     few = ImageSet(data.images[:600], data.labels[:600], data.classes, data.source)

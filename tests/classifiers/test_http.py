@@ -387,6 +387,7 @@ def test_a_password_in_the_url_is_never_written(
     )
 
 
+@pytest.mark.exhaustive
 def test_a_record_without_its_password_says_so(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     url = server.url.replace("//", f"//me:{RETURNED}@")
     assert guarded(dispatch, [*QUICK, f"classifier.path={url}"]) == 0

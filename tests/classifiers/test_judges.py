@@ -61,6 +61,7 @@ def test_a_network_judges_once(home: Path) -> None:
             load_judges(names, load_classifier())
 
 
+@pytest.mark.exhaustive
 def test_another_judge_of_the_same_name_is_refused_on_resuming(home: Path) -> None:
     random_network((28, 28, 1), classes=10, seed=5).save(home / "a.safetensors")
     words = {"runs": 2, "generations": 2, "population": 10, "judges": ["a.safetensors"], "out": "r"}

@@ -231,6 +231,7 @@ def test_a_signal_while_modules_are_imported_ends_with_one_line(home: Path, modu
     assert (done.returncode, done.stderr, done.stdout) == (code, "fooling: interrupted\n", "")
 
 
+@pytest.mark.exhaustive
 def test_nohup_is_respected(home: Path) -> None:
     text = SIGNALLED.format(module="numpy", number=int(signal.SIGHUP)).replace("SIG_DFL", "SIG_IGN")
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)

@@ -111,6 +111,7 @@ def test_without_real_images(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert guarded(dispatch, ["run", "classifier.path=d/damaged-22.safetensors", *more]) == 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("substance", ["random", "noise", "zero"])
 def test_substances_and_seeds(home: Path, substance: str) -> None:
     random_network((28, 28, 1), classes=10).save(Path("n.safetensors"))

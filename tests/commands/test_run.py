@@ -146,6 +146,7 @@ def test_budget_is_never_exceeded() -> None:
     assert result.evaluations.tolist() == [100, 100]
 
 
+@pytest.mark.exhaustive
 def test_statistics_are_fitted_to_data_where_data_are_given(home: Path) -> None:
     assert call("train", "data.kind=sklearn", "epochs=3", "hidden=10", "out=m.safetensors", "quiet=true") == 0
     assert call("stats", "data.kind=sklearn", "out=s.npz", "quiet=true") == 0
@@ -421,6 +422,7 @@ def test_existing_files_are_not_overwritten(home: Path, capsys: pytest.CaptureFi
     assert "g_x(1)" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_a_terminal_without_arrows(home: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     arguments = [sys.executable, "-m", "fooling.run", *QUICK]

@@ -199,6 +199,7 @@ def test_windows_cover_the_picture_and_overlap_by_half(picture: tuple[int, int])
         assert np.array_equal(window, places[0, row : row + 8, column : column + 8, 0])
 
 
+@pytest.mark.exhaustive
 def test_the_score_of_a_class_is_that_of_its_best_window() -> None:
     network = random_network((8, 8, 1))
     pictures = random_images((12, 15, 1), 3)

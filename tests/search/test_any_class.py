@@ -106,6 +106,7 @@ def test_any_is_one_job_and_no_list(home: Path) -> None:
         digits(settings, tuple("0123456789"))
 
 
+@pytest.mark.exhaustive
 def test_plausibility_needs_a_class(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("train", "data.kind=sklearn", "epochs=1", "hidden=5", "out=m.safetensors", "quiet=true") == 0
     words = ["run", *NONE, "classifier.path=m.safetensors", "data.kind=sklearn", "generations=2", "out=r"]

@@ -85,6 +85,7 @@ def test_octaves_rise_to_the_pictures_own_size() -> None:
     assert octave_sides((100, 60, 1), (28, 28, 1), 1, 2.0) == ((100, 60),)
 
 
+@pytest.mark.exhaustive
 def test_a_round_goes_through_its_octaves(picture: Path) -> None:
     job = make(f"image={picture}", "octaves=2", "generations=6", "again=1")
     engine: Any = make_search(job)

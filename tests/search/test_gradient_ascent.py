@@ -74,6 +74,7 @@ def test_decay_pulls_to_the_ground_and_black_and_white_bound() -> None:
     assert bounded.max() == 255
 
 
+@pytest.mark.exhaustive
 def test_blur_comes_before_the_slope() -> None:
     slope = slope_of(NETWORK, blur_sd=0.8)
     softened = np.asarray(gaussian_blur(jnp.asarray(grey()), gaussian_kernel(0.8)))
