@@ -280,10 +280,10 @@ def printed(console: Console) -> str:
 @pytest.mark.parametrize(
     ("words", "cached", "seconds"),
     [
-        ([], False, 15),
+        ([], False, 17),
         ([], True, 1),
-        (["search=anneal"], False, 23),
-        (["search=pareto"], False, 13),
+        (["search=anneal"], False, 19),
+        (["search=pareto"], False, 14),
         (["quiet=true"], False, None),
     ],
 )
