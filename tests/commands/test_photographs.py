@@ -40,6 +40,11 @@ def photos(home: Path) -> Path:
     return home / "photos"
 
 
+def str_of(value: object) -> str:
+    """A value in the name of a test; the address of a function is another in each process."""
+    return "" if callable(value) else str(value)
+
+
 def done(*words: str) -> int:
     return guarded(dispatch, list(words))
 
@@ -103,11 +108,11 @@ def test_folders_named_by_numbers_are_these_classes(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("rename", "words", "message"),
     [
-        rare(str.upper, [], None),
+        rare(str.upper, [], None, name=str_of),
         (lambda name: f"kind {name[-1]}", ["data.classes=[3,class 1]"], None),
-        rare(lambda name: f"kind {name[-1]}", ["data.classes=[3,9]"], "data.classes: class 9: "),
+        rare(lambda name: f"kind {name[-1]}", ["data.classes=[3,9]"], "data.classes: class 9: ", name=str_of),
         (lambda name: f"kind {name[-1]}", [], "the classifier has 4 classes, the data have 2; data.classes=[…]"),
-        rare(lambda name: name[-1] * 2, [], "the classifier has 4 classes, the data have 34; data.classes=[…]"),
+        rare(lambda name: name[-1] * 2, [], "the classifier has 4 classes, the data have 34; data.classes=[…]", name=str_of),
     ],
     ids=["other letters", "named", "wrong", "unnamed", "too large"],
 )
