@@ -44,6 +44,7 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S*[^\s.,:;)\]\"']")
 LOGIN = re.compile(r"(?<![\w/.*%+-])[\w.%+-]{1,100}:(?!//)[^\s@]{1,200}@(?=[\w\[])")  # user:password@host without http://
 SECRET = re.compile(r"token|key|secret|pass|pwd|auth|sig|cred|code|session", re.IGNORECASE)  # in the name of a parameter
 PARAMETER = re.compile(rf"([?&;][\w.-]{{0,50}}(?:{SECRET.pattern})[\w.-]{{0,50}}=)[^\s&;#]+", re.IGNORECASE)  # of half a URL
+ANY_VALUE = re.compile(r".*", re.DOTALL)
 HARMLESS = re.compile(r"\d{1,4}|v?\d+(\.\d+)*|true|false|json", re.IGNORECASE)  # the value of a parameter that is no secret
 
 
@@ -58,8 +59,8 @@ def masked(text: str) -> str:
     return PARAMETER.sub(rf"\1{MASK}", LOGIN.sub(f"{MASK}@", text))
 
 
-def masked_url(url: str) -> str:
-    """A URL without its secrets."""
+def masked_url(url: str, harmless: re.Pattern[str] = HARMLESS) -> str:
+    """A URL without its secrets: users, passwords, fragments, and parameters but those with `harmless` names and values."""
     scheme, _, rest = url.partition("://")
     host, mark, tail = split_at(rest, "/?#")
     if "@" in host:
@@ -69,15 +70,15 @@ def masked_url(url: str) -> str:
     path, query, parameters = split_at(mark + tail, "?")
     path, here, fragment = split_at(path, "#") if not query else (path, "", "")
     parameters, behind, end = split_at(parameters, "#")
-    parts = [masked_parameter(part) for part in re.split("([&;])", parameters)]
+    parts = [masked_parameter(part, harmless) for part in re.split("([&;])", parameters)]
     hidden = [f"{sign}{MASK}" if text else sign for sign, text in ((here, fragment), (behind, end))]
     return f"{scheme}://{host}{path}{hidden[0]}{query}{''.join(parts)}{hidden[1]}"
 
 
-def masked_parameter(part: str) -> str:
+def masked_parameter(part: str, harmless: re.Pattern[str]) -> str:
     """A parameter name=value of a URL, or what separates two."""
     name, equals, value = part.rpartition("=")
-    if part in ("", "&", ";") or (HARMLESS.fullmatch(value) and not SECRET.search(name)):
+    if part in ("", "&", ";") or (harmless.fullmatch(value) and not SECRET.search(name)):
         return part
     return f"{name}{equals}{MASK}"
 

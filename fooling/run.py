@@ -159,7 +159,8 @@ def duration_notes(job: Job, search: Search) -> list[str]:
 def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
     """Writes the images so far and their contact sheet, of many runs the first; the search goes on, or was interrupted."""
     record.withdraw()
-    record.show(**so_far(stage, job.criteria, record.save_images(stage.history.images[:UNFINISHED_IMAGES])))
+    files = record.save_images(stage.history.images[:UNFINISHED_IMAGES])
+    record.show(**so_far(stage, job.criteria, files, job.labels, job.unit))
     draw_contact_sheet(record.folder)
 
 
@@ -171,7 +172,7 @@ def save_result(job: Job, search: Search, stage: Stage, record: Record, progress
         part_of(search, "save_extras")(record, counted)
         result = evaluate(job, stage.history, record.read_images(files), str(record.folder))
     except UserError as error:  # of an external classifier
-        record.show(**so_far(stage, job.criteria, files))
+        record.show(**so_far(stage, job.criteria, files, job.labels, job.unit))
         raise UserError(f"{error}{RESUME_HINT}") from error
     plausibility, note = compare_with_real(job, result.images)
     if note:

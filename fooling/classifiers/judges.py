@@ -106,7 +106,7 @@ def check_judge(name: str, judge: Classifier, classifier: Classifier) -> None:
 
 def entry_name(entry: Entry) -> str:
     """What tables and records call a judge: its title, or its file, or its name."""
-    return entry if isinstance(entry, str) else printable(entry.get("title") or entry.get("path") or entry.get("name"))
+    return printable(entry if isinstance(entry, str) else entry.get("title") or entry.get("path") or entry.get("name"))
 
 
 def load_judge(entry: Entry, hint: ShapeHint, objects: Mapping[str, Any] | None = None) -> Classifier:
@@ -161,7 +161,7 @@ def separate_objects(judges: Any) -> tuple[list[Entry], dict[str, Any]]:
                 object_kind(judge)
             except UserError as error:
                 raise UserError(str(error).replace("classifier: ", "judges: ", 1)) from error
-            name = title or object_name(judge).removeprefix("object ")
+            name = printable(title or object_name(judge).removeprefix("object "))
             if name in objects:
                 raise UserError(f"judges: two have the name {name}; give a dictionary by names, judges={{'first': …}}")
             entries.append({"title": name, "name": object_name(judge)})

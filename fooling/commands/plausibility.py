@@ -159,9 +159,21 @@ def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     return data
 
 
+def class_of_data(record: SavedRun) -> int:
+    """The class of the real images. Raises UserError where only the classifier, which is left out, knows which it is."""
+    k, labels = prior_class(record.settings), [str(label) for label in record.statistics.labels]
+    target = record.run.get("label") if record.settings.prior.digit is None else None
+    if record.classifier is None and not (k < len(labels) and labels[k] in (str(k), target)):
+        raise UserError(
+            f"{record.folder}: only its classifier says which class of the data its class {k} is; name it again: "
+            f"classifier={record.settings.classifier.name} classifier.path=…"
+        )
+    return k
+
+
 def compare_record(record: SavedRun, data: ImageSet) -> Results:
     """The images of a record against the real ones of the class that its prior is of."""
-    real_class = prior_class(record.settings)
+    real_class = class_of_data(record)
     evolved = read_images(record.folder, [entry["file"] for entry in record.run["images"]])
     try:
         return plausibility(evolved, of_class(data, real_class), record.statistics, real_class, record.classifier)
@@ -171,7 +183,7 @@ def compare_record(record: SavedRun, data: ImageSet) -> Results:
 
 def compared(record: SavedRun, rows: Results, data: ImageSet, split: str) -> dict[str, Any]:
     """What plausibility.json says of a record."""
-    real_class = prior_class(record.settings)
+    real_class = class_of_data(record)
     return {
         "digit": record.run["digit"],
         "label": record.run.get("label"),

@@ -183,9 +183,11 @@ def best(job: Job, result: Result) -> str:
     """The lowest cost, or the highest confidence on a logarithmic scale."""
     if job.criteria.tol is not None:
         return f"cost {result.cost.min():.4g}"
-    reached = float(result.confidence.max())
-    other = ", but another class had a larger score" if reached >= job.criteria.threshold else ""
-    return f"confidence {on_log_scale(reached)}{other}"
+    at = int(result.confidence.argmax())
+    is_other = result.digit != "any" and result.predicted[at] != result.digit
+    return (
+        f"confidence {on_log_scale(float(result.confidence[at]))}{', but another class has a larger score' if is_other else ''}"
+    )
 
 
 def on_log_scale(confidence: float) -> str:
@@ -234,7 +236,7 @@ def advice(job: Job, result: Result) -> str:
     settings = job.settings
     tried, is_pareto = [], settings.search.name == "pareto"  # which needs a prior and a class
     if change(job, result) > MOVED:
-        tried.append("a larger budget" if settings.budget is not None else "more generations (generations=…)")
+        tried.append(longer(job, result))
     if not isinstance(settings.search, GradientSettings) and hasattr(job.objective.classifier, "jax_fn"):
         tried.append("gradients (search=ascent)")
     if has_penalties(settings) and not is_pareto:
@@ -242,8 +244,15 @@ def advice(job: Job, result: Result) -> str:
     elif not is_pareto and settings.digit != "any" and not settings.prior.exemplar:
         tried.append("whichever class is easiest (digit=any)")
     if not tried:
-        tried.append("a larger budget" if settings.budget is not None else "more generations (generations=…)")
+        tried.append(longer(job, result))
     return ", ".join(tried[:-1]) + (" or " if len(tried) > 1 else "") + tried[-1]
+
+
+def longer(job: Job, result: Result) -> str:
+    """The limit that ended the job, raised."""
+    if job.settings.seconds is not None and result.generations < job.criteria.last:
+        return "more time (seconds=…)"
+    return "a larger budget (budget=…)" if job.criteria.limit == "budget" else "more generations (generations=…)"
 
 
 def draw(folder: Path, summary: Summary) -> None:

@@ -32,7 +32,7 @@ from fooling.records.ownership import (
     reopen,
 )
 
-FORMAT = 1  # of checkpoints
+FORMAT = 2  # of checkpoints; 2: limits and class names are no part of a job's identity
 ANEW = "overwrite=true starts the job anew"
 SPARE_BYTES = 1 << 16
 VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")

@@ -25,10 +25,9 @@ RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
-# Settings that older checkpoints do not know: at these values they change nothing.
-LATER: dict[str, Any] = {"data.scale": None, "data.size": None, "data.classes": [], "data.first_label": 0}
 FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
 LIMITS = ("search.generations", "budget", "seconds")  # may be raised on resuming, where a search does not depend on them
+MISSING = "missing"  # a setting that one of two commands does not have
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
 
 
@@ -127,9 +126,10 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any], fixed
 
 
 def is_raised(name: str, there: Any, here: Any) -> bool:
-    """Whether a setting is a limit that is higher here; null is none."""
-    numbers = all(isinstance(value, int | float) for value in (there, here) if value is not None)
-    return name in LIMITS and there is not None and numbers and (here is None or here > there)
+    """Whether a setting is a limit that is higher here; null is none, of budget and seconds."""
+    if name not in LIMITS or not isinstance(there, int | float):
+        return False
+    return here > there if isinstance(here, int | float) else here is None and name != "search.generations"
 
 
 def identity(config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, str] = NONE_FIXED) -> str:
@@ -137,10 +137,8 @@ def identity(config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, s
 
     `config` is the text of config.yaml. LIMITS only count where they are `fixed`: else a longer job continues a shorter one.
     """
-    whole = dict(flat(read_yaml(config)))
-    usual = {name for name, value in LATER.items() if whole.get(name, value) == value}
-    left_out = {*FREE, *LIMITS, *usual} - fixed.keys()
-    settings = {name: value for name, value in whole.items() if name not in left_out}
+    left_out = {*FREE, *LIMITS} - fixed.keys()
+    settings = {name: value for name, value in flat(read_yaml(config)) if name not in left_out}
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -168,4 +166,4 @@ def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:
             there = dict(flat(collect([str(folder / CONFIG)], RunSettings, "run"))) | there
             there = {name: value for name, value in there.items() if name in here or name not in PLACES}
     names = sorted((there.keys() | here.keys()) - set(FREE))
-    return {name: (there.get(name), here.get(name)) for name in names if there.get(name) != here.get(name)}
+    return {name: (there.get(name, MISSING), here.get(name, MISSING)) for name in names if there.get(name) != here.get(name)}

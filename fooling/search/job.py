@@ -50,6 +50,11 @@ class Job:
         return str(getattr(self.settings.search, "unit", ""))
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in printable letters."""
+        return tuple(map(printable, self.objective.classifier.labels))
+
+    @property
     def target(self) -> str:
         """The target in a line of text: digit 2, target espresso (digit=967), digit any, layer conv1."""
         if self.unit or self.digit == "any":

@@ -69,9 +69,9 @@ def eigen_notes(settings: RunSettings, statistics: Statistics, digit: int) -> li
 
     Raises UserError where the term has a weight.
     """
-    if not (0 <= digit < len(statistics.count)) or not statistics.leaves_no_residual(digit):
+    if digit not in statistics.classes or not statistics.leaves_no_residual(row := statistics.row(digit)):
         return []
-    number, components = int(statistics.count[digit]), statistics.eigen.shape[1]
+    number, components = int(statistics.count[row]), statistics.eigen.shape[1]
     what = f"{number} images of class {digit} have only {components} components, which leave no residual to measure others by"
     fewer = f"`fooling stats components={max(1, number // 2)} …` and prior.statistics=FILE, or 80 images and more"
     if settings.prior.weights.eigen:

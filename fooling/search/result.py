@@ -158,7 +158,9 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def so_far(stage: Stage, criteria: StoppingCriteria, files: Sequence[str]) -> dict[str, Any]:
+def so_far(
+    stage: Stage, criteria: StoppingCriteria, files: Sequence[str], labels: tuple[str, ...] = (), unit: str = ""
+) -> dict[str, Any]:
     """The totals and images of run.json while some runs go on, by the scores of the search: no image is evaluated again."""
     history = stage.history
     result = Result(
@@ -178,6 +180,8 @@ def so_far(stage: Stage, criteria: StoppingCriteria, files: Sequence[str]) -> di
         own={},
         history={},
         judges={},
+        labels=labels,
+        unit=unit,
     )
     return {AFTER_GENERATION: stage.generation, **summary(result, files)}
 

@@ -21,7 +21,7 @@ from fooling.settings.fields import (
 from fooling.settings.files import choices
 from fooling.settings.schema import AnyClassifierSettings, DataSettings
 
-DIGIT = "class indices: one, a list such as 0,1,2, or all"
+DIGIT = "class indices or names: one, a list such as 0,1,2, or all"
 IMAGES = "maximum number of test images"
 SEED = "random seed; the same seed gives the same result"
 

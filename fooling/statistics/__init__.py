@@ -171,12 +171,13 @@ class Statistics:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all arrays."""
+        """SHA-256 of all arrays, and of the classes that they are of where these are only some."""
         digest = hashlib.sha256()
         for name in ARRAYS:
             value = getattr(self, name)
             digest.update(repr((name, value.shape, value.dtype.str)).encode())
             digest.update(np.ascontiguousarray(value).tobytes())
+        digest.update(repr(self.numbers).encode() if self.numbers else b"")  # which class each row is of
         return digest.hexdigest()
 
     @property

@@ -119,7 +119,7 @@ def test_no_image_depends_on_the_others(network: Any) -> None:
 
 @pytest.mark.exhaustive
 def test_penalties_have_a_part_in_the_slope() -> None:
-    job = make("prior=variogram", "weights.regional=1", "weights.eigen=0.1", "prior.lags=5", "control=true")
+    job = make("prior=variogram", "weights.regional=1", "prior.lags=5", "control=true")
     engine: Any = make_search(job)
     state = engine.init(np.arange(3, dtype=np.uint32))
     costs = [state.costs]

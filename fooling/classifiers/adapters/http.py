@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
-from fooling.errors import HARMLESS, MASK, UserError, first_line, masked, masked_url, printable
+from fooling.errors import ANY_VALUE, HARMLESS, MASK, UserError, first_line, masked, masked_url, printable
 from fooling.settings.files import ceiling, parse_json
 from fooling.settings.schema import HttpSettings
 
@@ -85,7 +85,8 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
         except UserError as error:  # its text may be the server's, which may repeat what it was sent
             raise type(error)(hidden(str(error), secrets)) from None
 
-    fingerprint = hashlib.sha256(shown.encode()).hexdigest()
+    # Which model answers may be a parameter that is not shown; its hash does not reveal it.
+    fingerprint = hashlib.sha256(masked_url(url, ANY_VALUE).encode()).hexdigest()
     notes = ("classifier: the model behind the URL is not part of the record",)
     return Model(
         predict, where, fingerprint, "NHWC", batch_size=BATCH_SIZE, halve_after=TooLargeError, notes=notes, partial=True
