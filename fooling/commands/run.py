@@ -185,9 +185,8 @@ def best(job: Job, result: Result) -> str:
         return f"cost {result.cost.min():.4g}"
     at = int(result.confidence.argmax())
     is_other = result.digit != "any" and result.predicted[at] != result.digit
-    return (
-        f"confidence {on_log_scale(float(result.confidence[at]))}{', but another class has a larger score' if is_other else ''}"
-    )
+    other = ", but another class has a larger score" if is_other else ""
+    return f"confidence {on_log_scale(float(result.confidence[at]))}{other}"
 
 
 def on_log_scale(confidence: float) -> str:

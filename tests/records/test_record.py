@@ -301,8 +301,8 @@ def test_a_status_file_that_names_everything_is_refused(whole: Path, pattern: st
 
 
 def test_a_checkpoint_of_another_format_is_refused(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fooling.records.record.FORMAT", 2)
-    with pytest.raises(UserError, match="is of format 1, this version reads format 2; overwrite=true starts the job anew"):
+    monkeypatch.setattr("fooling.records.record.FORMAT", 3)
+    with pytest.raises(UserError, match="is of format 2, this version reads format 3; overwrite=true starts the job anew"):
         start(whole, "resume=true")
 
 
