@@ -17,6 +17,7 @@ from PIL import Image
 
 import fooling
 from fooling.commands import dispatch
+from fooling.data import ImageSet
 from fooling.errors import Interrupted, UserError, guarded
 from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
 from fooling.records.record import read_image, read_run
@@ -26,6 +27,7 @@ from fooling.search.job import Job, make_search
 from fooling.search.state import PASSES
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
 
 SHAPE = (8, 8, 1)
 NETWORK = random_network(SHAPE)
@@ -119,7 +121,9 @@ def test_no_image_depends_on_the_others(network: Any) -> None:
 
 @pytest.mark.exhaustive
 def test_penalties_have_a_part_in_the_slope() -> None:
-    job = make("prior=variogram", "weights.regional=1", "prior.lags=5", "control=true")
+    images = random_images(SHAPE, 400)  # 100 of each class: the eigen term needs more images than components
+    many = Statistics.fit(ImageSet(images, np.arange(len(images)) % 4, tuple(NETWORK.labels), "random, for tests"))
+    job = make("prior=variogram", "weights.regional=1", "weights.eigen=0.1", "prior.lags=5", "control=true", statistics=many)
     engine: Any = make_search(job)
     state = engine.init(np.arange(3, dtype=np.uint32))
     costs = [state.costs]
