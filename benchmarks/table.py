@@ -101,6 +101,18 @@ def scaling() -> str:
     return "\n".join([table(columns, rows), "", origin("scaling", result)])
 
 
+def reliability() -> str:
+    """Kills survived, and outcomes of damaged inputs by family."""
+    result = read("robustness")
+    outcomes, kills = ("traceback", "hang", "false", "code"), result["kills"]
+    inputs = result["inputs"].items()
+    counts = {name: [sum(found.values()), *(found.get(each, 0) for each in outcomes)] for name, found in inputs}
+    counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    rows = [[name, *(f"{count:,}" for count in found)] for name, found in counts.items()]
+    head = f"{kills['identical']} of {kills['kills']} killed jobs ended with bit-identical images.\n"
+    return "\n".join([head, table(["input", "tried", *outcomes], rows), "", origin("robustness", result)])
+
+
 def default_job() -> str:
     """The default job, digit by digit, and what its operators contribute."""
     result = read("default_job")
@@ -337,6 +349,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "chains": chains,
     "scaling": scaling,
     "kernels": kernels,
+    "reliability": reliability,
 }
 
 
