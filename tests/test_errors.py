@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from fooling.errors import LONGEST_MESSAGE, UserError, first_line, folded, guarded, masked, printable
+from fooling.errors import ANY_VALUE, LONGEST_MESSAGE, UserError, first_line, folded, guarded, masked, masked_url, printable
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,12 @@ def test_lines_break_between_words() -> None:
     assert [line for line in lines if len(line) > 40] == ["a" * 60]
     assert all(line[-1] in "|,/=" or f"{line} " in text for line in lines[:-1])
     assert folded("short", 40) == "short"
+
+
+def test_a_url_without_its_secrets_alone_tells_models_apart() -> None:
+    one, other = (f"https://me:pa55@host/predict?model={name}&token=abc" for name in ("resnet18", "resnet50"))
+    assert masked_url(one) == masked_url(other)
+    found = [masked_url(url, ANY_VALUE) for url in (one, other)]
+    assert found[0] != found[1]
+    assert all("pa55" not in url and "abc" not in url for url in found)
+    assert masked_url(one.replace("abc", "xyz"), ANY_VALUE) == found[0]

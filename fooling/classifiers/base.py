@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import is_dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -102,7 +103,9 @@ def with_printable_labels(classifier: Classifier) -> Any:
     with foreign_code("classifier: expected labels of text, got others: "):
         labels = tuple(map(printable, classifier.labels))
     same = all(type(old) is str and old == new for old, new in zip(classifier.labels, labels, strict=True))
-    return classifier if same else NamedClassifier(classifier, labels)
+    if same:
+        return classifier
+    return replace(classifier, labels=labels) if is_dataclass(classifier) else NamedClassifier(classifier, labels)
 
 
 def probes(shape: tuple[int, ...]) -> Bytes:

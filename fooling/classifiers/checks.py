@@ -24,7 +24,7 @@ from fooling.classifiers.base import (
     varied_probes,
 )
 from fooling.classifiers.labels import target_name
-from fooling.data import load_data, seen_by, stream_data
+from fooling.data import EmptySplitError, load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.fields import foreign_code
@@ -253,12 +253,9 @@ def accuracy_notes(rows: Sequence[Accuracy], output: str) -> tuple[str, ...]:
 
 def conversion_notes(data: DataSettings, options: Mapping[str, Any]) -> tuple[str, ...]:
     """What is done to the images of a set without test images."""
-    try:
-        stream = stream_data(data.path, data.kind, **options)
-        for _ in stream:
-            pass
-    except UserError:  # which the statistics raise, if they need the data
-        return ()
+    stream = stream_data(data.path, data.kind, **options)
+    for _ in stream:
+        pass
     return stream.notes
 
 
@@ -269,7 +266,7 @@ def measure_accuracies(settings: RunSettings, classifier: Classifier) -> tuple[S
     given, options = settings.data, settings.data.options | seen_by(classifier)
     try:
         data = load_data(given.path, given.kind, "test", **options)
-    except UserError:  # a set too small to have test images
+    except EmptySplitError:
         return [], conversion_notes(given, options)
     check_data(classifier, data)
     return accuracies(classifier, data, MAX_IMAGES), data.notes

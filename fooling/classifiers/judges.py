@@ -38,8 +38,7 @@ def load_judges(
         if are_defaults(entries) and (judge.fingerprint == classifier.fingerprint or not takes_same(judge, classifier)):
             continue
         if judge.fingerprint == classifier.fingerprint:
-            others = ",".join(other for other in names if other != name) or "[]"
-            advice = f"a held-out classifier takes no part in the search; leave it out: judges={others}"
+            advice = f"a held-out classifier takes no part in the search; leave {name} out of judges"
             raise UserError(f"judges: expected others than the attacked classifier, got {name}, which is the same; {advice}")
         equal = [other for other, known in judges.items() if known.fingerprint == judge.fingerprint]
         if equal:

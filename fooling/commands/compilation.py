@@ -46,12 +46,12 @@ class CompilationNote(logging.Handler):
         """The first kernel."""
         del record
         logging.getLogger(COMPILATION_LOG).removeHandler(self)
-        self.say(sum(COMPILE_SECONDS[name] for name in COMPILED.get(self.search, SCORING) if not is_compiled(name)))
+        once = "each new search compiles once" if cache_folder() else "each start compiles anew"
+        self.say(sum(COMPILE_SECONDS[name] for name in COMPILED.get(self.search, SCORING) if not is_compiled(name)), once)
 
-    def say(self, seconds: float) -> None:
+    def say(self, seconds: float, how_often: str) -> None:
         """Prints the line."""
-        about = f"compiling, about {max(LEAST_SECONDS, seconds):.0f} s; each new search compiles once"
-        print_line(self.console, about, style="dim")
+        print_line(self.console, f"compiling, about {max(LEAST_SECONDS, seconds):.0f} s; {how_often}", style="dim")
 
 
 def is_compiled(kernel: str) -> bool:
@@ -68,8 +68,8 @@ def compilation_note(console: Console, settings: Any) -> Iterator[None]:
     if not settings.quiet:
         log.setLevel(logging.INFO)
         log.addHandler(note)
-        if getattr(getattr(settings, "engine", None), "name", "") == "jax":  # which compiles at each start
-            note.say(JAX_SECONDS.get(search, LEAST_SECONDS))
+        if getattr(getattr(settings, "engine", None), "name", "") == "jax":
+            note.say(JAX_SECONDS.get(search, LEAST_SECONDS), "engine=jax compiles at each start")
     try:
         yield
     finally:

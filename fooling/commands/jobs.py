@@ -22,6 +22,7 @@ from fooling.commands.console import InterruptHandler
 from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
 from fooling.errors import UserError
+from fooling.kernels.numba.compile import working_time
 from fooling.kernels.tables import Floats, Ints
 from fooling.plots import duration
 from fooling.records.ownership import image_names, kind_of
@@ -62,13 +63,13 @@ class GridEntry:
 
 def run_grid(entries: Sequence[GridEntry], folder: Path, console: Console, signals: InterruptHandler) -> list[Result]:
     """The results of all jobs, in this order. Raises Interrupted after a signal; the records hold what is done until then."""
-    results, begun = [], time.perf_counter()
-    shown, computed = begun, 0
+    results, begun = [], working_time()
+    shown, computed = time.perf_counter(), 0
     for number, entry in enumerate(entries):
         place, now = folder / entry.folder, time.perf_counter()
         result = read_result(entry.job, place)
         if result is None:
-            left = rest(now - begun, computed, len(entries) - number)
+            left = rest(working_time() - begun, computed, len(entries) - number)
             title, line = (f"{text}, {left}" if text and left else text for text in titles(entry, entries, place))
             if left and not title and not console.is_terminal and not entry.job.settings.quiet and now - shown >= PLACE_SECONDS:
                 title = f"{number} of {len(entries)} jobs are done, {left}"

@@ -27,6 +27,7 @@ from fooling.settings.schema import AnyClassifierSettings, RunSettings
 from fooling.statistics import Statistics
 
 OF_SERVER = ("timeout", "retries", "auth_env")  # no score depends on them
+NOT_NAMED = "mnist_mlp"  # the kind in configs/plausibility.yaml: the command line names none
 NUMBERS, PICTURE = "plausibility.json", "plausibility.png"
 Results = Mapping[str, DetectorResult]
 
@@ -87,6 +88,9 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
         settings, run = load([str(folder / CONFIG)], RunSettings), read_run(folder)
         if settings.classifier.name.startswith("object ") or (settings.prior.statistics or "").startswith("object "):
             raise UserError(f"{folder}: was made with a Python object, which no file holds; call fooling.plausibility instead")
+        if named.path and named.name not in (settings.classifier.name, NOT_NAMED):
+            kind = settings.classifier.name
+            raise UserError(f"classifier={named.name}: {folder} is of classifier={kind}; name it again: classifier={kind}")
         if named.path:
             again = named.model_dump(include={"path", *(OF_SERVER if named.name == settings.classifier.name else ())})
             settings = settings.model_copy(update={"classifier": settings.classifier.model_copy(update=again)})

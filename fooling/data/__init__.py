@@ -72,6 +72,10 @@ class ImageSet:
         )
 
 
+class EmptySplitError(UserError):
+    """A set has no images in a split: without a test part, one of fewer than six images a class has no test images."""
+
+
 def load_data(path: str | None, kind: str = "auto", split: Split = "train", **options: Any) -> ImageSet:
     """The images of a set: `split` is train, test or all. Raises UserError for what cannot be read.
 
@@ -106,7 +110,7 @@ def stream_data(path: str | None, kind: str = "auto", split: Split = "train", **
     labels = np.concatenate([part.labels for part in parts])
     if not len(labels):
         hint = "; without a test part, a set needs six images of a class" if split == "test" else ""
-        raise UserError(f"{place or source}: no images in split={split}, expected at least one{hint}")
+        raise EmptySplitError(f"{place or source}: no images in split={split}, expected at least one{hint}")
     pieces = lambda: (images for part in parts for images in part.pieces())  # noqa: E731
     stream = ImageStream(train.shape, labels, classes, source, pieces, [part.conversions for part in parts])
     check_stream(stream, place, len(chosen.labels or chosen.classes))

@@ -14,7 +14,7 @@ from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, rea
 from fooling.records.record import read_run, status_of
 from fooling.settings import PLACES, without_secrets
 from fooling.settings.fields import user_path
-from fooling.settings.files import flat, read_yaml
+from fooling.settings.files import flat, format_value, read_yaml
 from fooling.settings.names import without_former
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
@@ -114,7 +114,8 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any], fixed
         advice = "resume=true needs the same command"
         if key in LIMITS:
             advice = f"resume=true cannot raise it: {fixed[key]}" if key in fixed else "resume=true may raise it, not lower it"
-        raise UserError(f"out={folder}: holds a job with other settings ({key} is {there} there, {here} here); {advice}")
+        values = f"{key} is {format_value(there)} there, {format_value(here)} here"
+        raise UserError(f"out={folder}: holds a job with other settings ({values}); {advice}")
     if other and begun.get("status") == "done" and "stopped_by" not in begun:
         earlier = "is a finished record of an earlier version, whose checkpoint has no population to go on from"
         raise UserError(f"out={folder}: {earlier}; overwrite=true starts anew")
@@ -122,7 +123,7 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any], fixed
         if begun.get(name, fingerprint) != fingerprint:
             what = name.removesuffix("s").removesuffix("_fingerprint")
             raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
-    return tuple(f"{name} {there} → {here}" for name, (there, here) in other.items())
+    return tuple(f"{name} {format_value(there)} → {format_value(here)}" for name, (there, here) in other.items())
 
 
 def is_raised(name: str, there: Any, here: Any) -> bool:

@@ -120,7 +120,7 @@ class DeepDream(GradientAscent):
     def fixed_limits(settings: RunSettings) -> dict[str, str]:
         """The steps of a round are shared among its octaves."""
         del settings
-        return {"search.generations": "search=dream shares the steps of a round among its octaves; search.again adds rounds"}
+        return {"search.generations": "search=dream shares the steps of a round among its octaves"}
 
     def smallest(self) -> Side:
         """Height and width of the smallest octave."""

@@ -105,8 +105,6 @@ def stages(
         log(history, criteria, state.generation, clock, record, over=history.done)
     if not saved:
         state = conclude(state, state)
-    elif stage().stopped_by is None:
-        yield stage()
     while (now := stage()).stopped_by is None:
         if progress.stop_requested():
             save_checkpoint(record, now, state)
@@ -202,6 +200,7 @@ class Clock:
         """Adds the seconds up to the checkpoint; those of before this key are only known by the metrics."""
         known = saved.get("loop_seconds", history.history[-1, COLUMNS.index("seconds")])
         self.before = self.observed = float(known)
+        self.looked = -np.inf  # a job that goes on shows at once what it has
 
     def observe(self) -> None:
         """A generation ends."""
@@ -217,10 +216,9 @@ class Clock:
 
     def shows(self) -> bool:
         """Whether the images are worth a look again."""
-        now = time.perf_counter()
-        if now - self.looked < max(PICTURE_SECONDS, self.cost / PICTURE_SHARE):
+        if time.perf_counter() - self.looked < max(PICTURE_SECONDS, self.cost / PICTURE_SHARE):
             return False
-        self.looked = now
+        self.looked = time.perf_counter()
         return True
 
     def shown(self) -> None:

@@ -11,7 +11,7 @@ from servers import Server
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.classifiers.judges import load_judges, predict_all, separate_objects
+from fooling.classifiers.judges import entry_name, load_judges, predict_all, separate_objects
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_images, read_run
@@ -225,3 +225,9 @@ def test_ladder_and_matrix_of_other_images(home: Path, capsys: pytest.CaptureFix
     judge = "judges=[{name: python, path: scorer.py:make, title: other}]"
     assert guarded(dispatch, ["matrix", *words, judge, "proposals=4", "quiet=true", "out=m"]) == 0
     assert json.loads((home / "m" / "matrix.json").read_text())["judges"] == ["other"]
+
+
+def test_the_names_of_judges_hold_no_secrets() -> None:
+    assert "abc" not in entry_name("https://host/predict?token=abc")
+    entries, objects = separate_objects({"a\x1bb": print})
+    assert list(objects) == [entry_name(entries[0])] == ["a\\x1bb"]

@@ -188,7 +188,7 @@ def test_summary_of_pairs_that_do_not_fool_or_cannot_transfer() -> None:
         (["prior.digit=3"], "prior.digit: the command compares the priors of all classes"),
         (["judges=mnist_mlp2"], "needs one of another kind than the attacked network, for example judges=mnist_cnn"),
         (["classifier=mnist_cnn", "judges=mnist_cnn2"], "for example judges=mnist_mlp"),
-        (["classifier=mnist_cnn", "judges=mnist_cnn,mnist_mlp2"], "leave it out: judges=mnist_mlp2"),
+        (["classifier=mnist_cnn", "judges=mnist_cnn,mnist_mlp2"], "leave mnist_cnn out of judges"),
         (["digit=3,12"], "digit=12: expected a class from 0 to 9"),
     ],
 )

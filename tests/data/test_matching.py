@@ -1,12 +1,13 @@
 """A set made to fit: grey levels of a whole set, sizes, classes among those of a classifier, folders as people have them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import random_images
+from builders import random_images, random_statistics
 from datasets import idx
 from PIL import Image
 
@@ -318,3 +319,10 @@ def test_pictures_and_arrays_further_down_or_up(tmp_path: Path) -> None:
     assert "got 1 pictures in no folder of a class" in refused(tmp_path / "a" / "set" / "cat")
     npz(tmp_path / "a" / "set" / "cat", IMAGES)
     assert f"give data.path={tmp_path / 'a' / 'set' / 'cat' / 'a.npz'}" in refused(tmp_path / "a" / "set" / "cat")
+
+
+def test_statistics_of_other_classes_have_another_fingerprint() -> None:
+    statistics = random_statistics((8, 8, 1), classes=2)
+    found = {replace(statistics, numbers=numbers).fingerprint for numbers in ((), (1, 3), (3, 1))}
+    assert len(found) == 3
+    assert statistics.fingerprint in found

@@ -1,7 +1,9 @@
 """Limits of a job: a time limit, limits that are raised on resuming, and what an unfinished record shows."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from fooling.commands.plausibility import find_records
 from fooling.errors import Interrupted, UserError
 from fooling.records.files import write_json
 from fooling.records.record import read_image, read_run, status_of
-from fooling.records.resume import check_same, choose_folder
+from fooling.records.resume import MISSING, check_same, choose_folder, is_raised
 from fooling.run import prepare, record_job
 from fooling.search import loop
 from fooling.search.job import Job
@@ -97,7 +99,7 @@ def test_a_job_whose_limit_is_raised_equals_the_longer_one(tmp_path: Path, words
     assert untimed(found) == untimed(read_run(tmp_path / "through"))
     assert found["evaluations"] > before["evaluations"]
     assert (before["stopped_by"], found["status"]) == (limit.partition("=")[0], "done")
-    name = f"budget {budget} → None" if limit == "budget=null" else f"search.generations {last} → 30"
+    name = f"budget {budget} → null" if limit == "budget=null" else f"search.generations {last} → 30"
     assert [note for note in found["notes"] if note.startswith("extended")] == [f"extended: {name}"]
     assert load([str(tmp_path / "r" / "config.yaml")]).search.generations == 30
     files = {path.relative_to(tmp_path / "r") for path in (tmp_path / "r").rglob("*")}
@@ -126,23 +128,29 @@ def test_a_job_is_extended_twice_and_interrupted_meanwhile(tmp_path: Path) -> No
     assert notes == ["extended: search.generations 12 → 20", "extended: search.generations 20 → 30"]
 
 
+@contextlib.contextmanager
+def dying_at(number: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Within it, the program is interrupted at this write of a file and at all later ones."""
+    replace, writes = Path.replace, count(1)
+
+    def dying(self: Path, target: Any) -> Path:
+        if next(writes) >= number:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", dying)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
 def test_a_crash_at_any_write_of_an_extension_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start(tmp_path / "through", "generations=20")
-    replace = Path.replace
     for number in (1, 2, 3, 5):
-        folder, count = tmp_path / f"{number}", [0]
+        folder = tmp_path / f"{number}"
         start(folder)
-
-        def dying(self: Path, target: Any, count: list[int] = count, number: int = number) -> Path:
-            count[0] += 1
-            if count[0] >= number:
-                raise KeyboardInterrupt
-            return replace(self, target)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", dying)
-            with pytest.raises(KeyboardInterrupt):
-                start(folder, "generations=20", "resume=true")
+        with dying_at(number, monkeypatch):
+            start(folder, "generations=20", "resume=true")
         assert status_of(folder) != "done" or check_same(folder, dump(make(folder, "generations=20").settings), {})
         start(folder, "generations=20", "resume=true")
         assert images(folder) == images(tmp_path / "through")
@@ -153,8 +161,8 @@ def test_a_crash_at_any_write_of_an_extension_can_be_resumed(tmp_path: Path, mon
     ("words", "message"),
     [
         (("generations=11",), r"search.generations is 12 there, 11 here\); resume=true may raise it, not lower it"),
-        (("budget=100",), r"budget is None there, 100 here\); resume=true may raise it, not lower it"),
-        (("seconds=5",), r"seconds is None there, 5.0 here\); resume=true may raise it, not lower it"),
+        (("budget=100",), r"budget is null there, 100 here\); resume=true may raise it, not lower it"),
+        (("seconds=5",), r"seconds is null there, 5.0 here\); resume=true may raise it, not lower it"),
         (("generations=30", "population=13"), r"search.population is 12 there, 13 here\); resume=true needs the same command"),
     ],
 )
@@ -274,6 +282,7 @@ def test_an_interrupted_job_shows_its_pictures(tmp_path: Path) -> None:
     stop(folder, 6)
     run, network = read_run(folder), random_network(SHAPE)
     assert (run["status"], run["after_generation"], run["generations"]) == ("interrupted", 5, 5)
+    assert {entry["label"] for entry in run["images"]} == {f"class {run['digit']}"}
     assert (run["evaluations"], "stopped_by" in run) == (3 * 12 * 6, False)
     assert (folder / "contact_sheet.png").exists()
     for entry in run["images"]:
@@ -312,20 +321,11 @@ def test_run_json_never_describes_other_images(tmp_path: Path, monkeypatch: pyte
     """A kill at any write of the pictures leaves no confidence of another image."""
     monkeypatch.setattr(loop, "PICTURE_SECONDS", 0.0)
     monkeypatch.setattr(loop, "PICTURE_SHARE", 1e9)
-    replace, network = Path.replace, random_network(SHAPE)
+    network = random_network(SHAPE)
     for number in range(8, 30, 3):
-        count, folder = [0], tmp_path / f"{number}"
-
-        def dying(self: Path, target: Any, count: list[int] = count, number: int = number) -> Path:
-            count[0] += 1
-            if count[0] >= number:
-                raise KeyboardInterrupt
-            return replace(self, target)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", dying)
-            with pytest.raises(KeyboardInterrupt):
-                start(folder)
+        folder = tmp_path / f"{number}"
+        with dying_at(number, monkeypatch):
+            start(folder)
         run = read_run(folder)
         assert run["status"] != "done"
         for entry in run.get("images", []):
@@ -345,3 +345,20 @@ def test_the_pictures_take_a_fiftieth_of_the_time(monkeypatch: pytest.MonkeyPatc
     assert shown == [60, 210, 360, 510, 660, 810, 960]
     clock.observe()
     assert clock.observed == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "here", "raised"),
+    [
+        ("budget", 1000, 2000, True),
+        ("budget", 1000, None, True),
+        ("seconds", 1.5, None, True),
+        ("budget", None, 1000, False),
+        ("budget", 2000, 1000, False),
+        ("search.generations", 2000, MISSING, False),  # of a command without this setting
+        ("search.generations", 2000, None, False),
+        ("seed", 1, 2, False),
+    ],
+)
+def test_only_limits_are_raised(name: str, there: Any, here: Any, raised: bool) -> None:
+    assert is_raised(name, there, here) == raised
