@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from fooling.settings.choices import GROUPS, PRESET, choices, summary
 from fooling.settings.commands import (
     ExamineSettings,
     LadderSettings,
@@ -19,7 +20,7 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
-from fooling.settings.files import GROUPS, PRESET, choices, flat, format_value, summary
+from fooling.settings.files import flat, format_value
 from fooling.settings.help import TITLES, kind, sections
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect

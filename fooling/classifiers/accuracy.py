@@ -54,8 +54,10 @@ class Accuracy:
 
     @property
     def chance(self) -> float:
-        """Accuracy of guessing the commonest class."""
-        return float(np.bincount(self.labels).max() / len(self.labels))
+        """Accuracy of as many predictions of each class, made without regard to the image (Cohen 1960)."""
+        classes = 1 + max(self.labels.max(), self.predicted.max())
+        shares = [np.bincount(values, minlength=classes) / len(values) for values in (self.labels, self.predicted)]
+        return float(shares[0] @ shares[1])
 
     @property
     def above_chance(self) -> float:

@@ -7,6 +7,7 @@ is it on the data at hand?
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from fooling.data import EmptySplitError, load_data, seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.fields import foreign_code
+from fooling.settings.files import check_size
 from fooling.settings.schema import DataSettings, RunSettings
 
 SIZES = (1, 10, 100, 1000)  # of the batches whose speed is measured
@@ -210,6 +212,7 @@ def check_interface(classifier: Any) -> None:
     is_shape = isinstance(shape, tuple | list) and len(shape) == 3 and all(isinstance(side, int | np.integer) for side in shape)
     if not is_shape or min(shape) < 1 or shape[2] not in (1, 3):
         raise UserError(f"classifier: expected input_shape (H, W, C) with 1 or 3 channels, got {shape}")
+    check_size(f"classifier: an image {tuple(map(int, shape))}", "picture", 4 * prod(map(int, shape)))  # 4 bytes a number
     if not isinstance(classes, int | np.integer) or classes < 2:
         raise UserError(f"classifier: expected num_classes of at least 2, got {classes}")
     if not isinstance(labels, tuple | list) or len(labels) != classes:

@@ -14,8 +14,8 @@ from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings import load
+from fooling.settings.choices import defaults
 from fooling.settings.fields import user_path
-from fooling.settings.files import defaults
 from fooling.settings.schema import RunSettings
 
 Entry = str | dict[str, Any]  # of `judges=`: a name, a file or a URL; the settings of a classifier, and title=

@@ -86,7 +86,7 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
     loaded: dict[str, Any] = {}
     for name, folder in places.items():
         settings, run = load([str(folder / CONFIG)], RunSettings), read_run(folder)
-        if settings.classifier.name.startswith("object ") or (settings.prior.statistics or "").startswith("object "):
+        if (settings.prior.statistics or "").startswith("object "):
             raise UserError(f"{folder}: was made with a Python object, which no file holds; call fooling.plausibility instead")
         if named.path and named.name not in (settings.classifier.name, NOT_NAMED):
             kind = settings.classifier.name

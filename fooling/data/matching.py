@@ -158,7 +158,7 @@ def match_classes(
             asked = f"the labels are 1 … {present[-1]}, the classifier's classes 0 … {len(labels) - 1}"
             raise UserError(f"data: {source}: {asked}; data.first_label=1 makes label 1 class 0")
         return (same, labels) if has_gaps and len(names) <= len(labels) else (same, tuple(names))
-    found = [class_number(name, labels) for name in names]
+    found = [class_number(name, labels, "data") for name in names]
     if None in found:
         agrees = all(number in (None, k) for k, number in enumerate(found))
         if any(number is not None for number in found) and not (agrees and len(names) == len(labels)):
@@ -186,7 +186,7 @@ def chosen_classes(
         raise UserError(f"data.classes: expected {expected}, got [{shortened(chosen)}]")
     if not labels:
         return {place: k for k, place in enumerate(places)}, chosen
-    numbers = [class_number(name, labels) for name in chosen]
+    numbers = [class_number(name, labels, "data.classes") for name in chosen]
     if None in numbers:
         raise UserError(f"data.classes: {unknown_class(chosen[numbers.index(None)], labels)}")
     return {place: number for place, number in zip(places, numbers, strict=True) if number is not None}, labels
@@ -197,14 +197,18 @@ def has_numbers(names: Sequence[str]) -> bool:
     return all(name == str(k) for k, name in enumerate(names))
 
 
-def class_number(name: str, labels: Sequence[str]) -> int | None:
-    """The number of a class by its label, as it is or without regard to case and word breaks, or by its number; else None."""
+def class_number(name: str, labels: Sequence[str], source: str) -> int | None:
+    """The number of a class by its label, as it is or without regard to case and word breaks, or by its number; else None.
+
+    Raises UserError, which begins with `source`, for the label of several classes.
+    """
     for form in (str, plain):
         alike = [k for k, label in enumerate(labels) if form(label) == form(name)]
         if len(alike) == 1:
             return alike[0]
         if alike:
-            raise UserError(f"data: {name} is the label of classes {' and '.join(map(str, alike))}; give data.classes=[…]")
+            several = " and ".join(map(str, alike))
+            raise UserError(f"{source}: {name} is the label of classes {several}; give their numbers by data.classes=[…]")
     return int(name) if name.isascii() and name.isdigit() and len(name) < 10 and int(name) < len(labels) else None
 
 

@@ -138,7 +138,8 @@ def check_memory(job: Job) -> None:
     search: Any = job.settings.search
     if job.settings.engine.name != "jax" and search.name in ("ga", "anneal", "pareto"):
         children = getattr(search, "population", 1)
-        selected = 1 if search.name == "anneal" else getattr(search, "selected", children)
+        # a front of NSGA-II has few statistics: per image a third of the memory was measured
+        selected = {"anneal": 1, "pareto": -(-children // 3)}.get(search.name) or search.selected
         classifier = job.objective.classifier
         check_host_memory(job.criteria.runs, selected, children, prod(classifier.input_shape), classifier.num_classes)
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from fooling.settings.choices import choices
 from fooling.settings.fields import (
     Bool,
     Float,
@@ -18,7 +19,6 @@ from fooling.settings.fields import (
     Text,
     names_to_list,
 )
-from fooling.settings.files import choices
 from fooling.settings.schema import AnyClassifierSettings, DataSettings
 
 DIGIT = "class indices or names: one, a list such as 0,1,2, or all"

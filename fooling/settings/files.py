@@ -1,11 +1,10 @@
-"""Files: how much is read whole; YAML 1.2 with errors of one line, the trees of settings in it, the folder `configs/`."""
+"""Files: how much is read whole; YAML 1.2 with errors of one line, and the trees of settings in it."""
 
 import json
 import os
 import re
 import stat
 from collections.abc import Hashable, Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -221,47 +220,7 @@ def format_value(value: Any) -> str:
     return text if text.isprintable() else repr(text)
 
 
-GROUPS = ("search", "engine", "classifier", "prior")  # folders of configs/ whose files choose a part of the job
 NEAR = 4  # letters a slip; and the shortest beginning of a name that stands for it in suggestions
-PRESET = "preset"  # a folder whose files set any part of it
-
-
-@cache
-def configs_folder() -> Path:
-    """Where configs/ is: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    for folder in (package / "configs", package.parent / "configs"):
-        if (folder / "run.yaml").is_file():
-            return folder
-    raise UserError(f"{package / 'configs'}: expected the files of defaults, got none; install fooling again")
-
-
-def choices(group: str) -> list[str]:
-    """The names of a group's files."""
-    return sorted(path.stem for path in (configs_folder() / group).glob("*.yaml"))
-
-
-def summary(group: str, name: str) -> str:
-    """What a choice is: the first comment of its file."""
-    first = (configs_folder() / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    return first.lstrip("# ")
-
-
-@cache
-def defaults(name: str) -> Tree:
-    """What configs/{name}.yaml sets, over the file that it `extends`, or `only` over some of that file's keys.
-
-    Each file is read once; nobody changes the tree.
-    """
-    tree = read_yaml(configs_folder() / f"{name}.yaml")
-    extended, only = tree.pop("extends", None), tree.pop("only", None)
-    below = defaults(extended) if extended else {}
-    return merge({key: value for key, value in below.items() if only is None or key in only}, tree)
-
-
-def command_choice(root: str, name: Any) -> Tree:
-    """What a command adds to a choice: configs/train/mnist_cnn.yaml; {} if there is no file."""
-    return defaults(f"{root}/{name}") if (configs_folder() / root / f"{name}.yaml").is_file() else {}
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
@@ -285,14 +244,3 @@ def slips(one: str, other: str) -> int:
                 row[-1] = min(row[-1], rows[-2][j - 1] + 1)
         rows.append(row)
     return rows[-1][-1]
-
-
-def check_choice(group: str, name: Any) -> None:
-    """Raises UserError for a choice that has no file, with the nearest that has."""
-    known = choices(group)
-    if name not in known:
-        near = nearest(str(name), known)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        if group == "classifier" and Path(str(name)).suffix:
-            hint = f"; for a file give its kind too, such as classifier=onnx classifier.path={format_value(name)}"
-        raise UserError(f"{group}: expected one of {', '.join(known)}, got {format_value(name)}{hint}")

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from fooling.errors import UserError, folded
-from fooling.settings.files import GROUPS, PRESET, Tree, choices, flat, format_value, summary
+from fooling.settings.choices import GROUPS, PRESET, choices, summary
+from fooling.settings.files import Tree, flat, format_value
 from fooling.settings.names import leaves_of, members, models, owners, tags
 from fooling.settings.overrides import collect
 from fooling.settings.schema import ExternalSettings

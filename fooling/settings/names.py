@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel
 
 from fooling.errors import UserError
-from fooling.settings.files import BROKEN, PRESET, Loader, Tree, nearest
+from fooling.settings.choices import PRESET
+from fooling.settings.files import BROKEN, Loader, Tree, nearest
 
 HELP = "--help lists all settings"
 ALIASES = {"target": "digit"}
@@ -111,11 +112,17 @@ def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
 
 
 def read_yaml_value(text: str) -> Any:
-    """A YAML scalar or list, or a list by commas; the text itself where it is neither."""
+    """A YAML scalar or list, or a list by commas; the text itself where it is neither.
+
+    A list of plain words is split at its commas where YAML finds special signs in it, such as the ? of a URL.
+    """
+    flow = f"[{text}]" if "," in text and text[0] not in "[{" else text
     try:
-        return yaml.load(f"[{text}]" if "," in text and text[0] not in "[{" else text, Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(flow, Loader)  # noqa: S506 (a SafeLoader)
     except BROKEN:
-        return text
+        inner = flow[1:-1]
+        is_plain = flow[0] == "[" and flow[-1] == "]" and not set(inner) & set("[]{}\"'")
+        return [part.strip() for part in inner.split(",")] if is_plain else text
 
 
 def read_classes(text: str) -> Any:

@@ -7,22 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from fooling.errors import UserError
+from fooling.settings.choices import GROUPS, PRESET, check_choice, choices, command_choice, defaults
 from fooling.settings.fields import user_path
-from fooling.settings.files import (
-    GROUPS,
-    PRESET,
-    Tree,
-    check_choice,
-    choices,
-    command_choice,
-    defaults,
-    flat,
-    merge,
-    put,
-    read_yaml,
-    unflatten,
-    without,
-)
+from fooling.settings.files import Tree, flat, merge, put, read_yaml, unflatten, without
 from fooling.settings.names import HELP, full_name, leaves, models, owners, read_value, without_former
 
 

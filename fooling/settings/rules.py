@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fooling.settings.files import choices
+from fooling.settings.choices import choices
 from fooling.settings.searches import (
     AnnealSettings,
     DreamSettings,

@@ -204,7 +204,7 @@ class Statistics:
         names = [str(name) for name in self.labels]
         if self.numbers or len(names) >= len(labels) or has_numbers(names):
             return self
-        found = [class_number(name, labels) for name in names]
+        found = [class_number(name, labels, "statistics") for name in names]
         numbers = tuple(number for number in found if number is not None)
         return replace(self, numbers=numbers) if len(set(numbers)) == len(names) else self
 

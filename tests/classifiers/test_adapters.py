@@ -501,7 +501,12 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
     ("words", "said"),
     [
         (["classifier=onnx"], "classifier.path: expected FILE.onnx"),
-        (["classifier=lenet.onnx"], "give its kind too, such as classifier=onnx classifier.path=lenet.onnx"),
+        (["classifier=lenet.onnx"], "give its kind too: classifier=onnx classifier.path=lenet.onnx"),
+        (["classifier=net.skops"], "give its kind too: classifier=sklearn classifier.path=net.skops"),
+        (["classifier=net.safetensors"], "give its kind too: classifier=mlp classifier.path=net.safetensors"),
+        (["classifier=my.py:make"], "give its kind too: classifier=python classifier.path=my.py:make"),
+        (["classifier=HTTPS://h/x"], "give its kind too: classifier=http classifier.path=HTTPS://h/x"),
+        (["classifier=object Net"], "object Net is a Python object, which no file holds"),
         (["classifier=onnx", "classifier.path=none.onnx"], "none.onnx: no such file; expected an ONNX model"),
         (["classifier=onnx", "classifier.path=short.onnx"], "expected an ONNX model, onnxruntime cannot read it"),
         (["classifier=onnx", "classifier.path=mask.onnx"], "expected a model with one input, got 2"),

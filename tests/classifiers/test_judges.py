@@ -16,8 +16,8 @@ from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_images, read_run
 from fooling.settings import load
+from fooling.settings.choices import defaults
 from fooling.settings.commands import MatrixSettings
-from fooling.settings.files import defaults
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 

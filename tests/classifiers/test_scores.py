@@ -11,7 +11,7 @@ from models import Toy, toy
 
 from fooling import evolve
 from fooling.classifiers import checks, load_classifier
-from fooling.classifiers.accuracy import accuracies, preprocessing_note
+from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import Model, adapt
 from fooling.classifiers.adapters.conversion import reading_of
 from fooling.classifiers.base import advice_on, common_sum, predict, varied_probes
@@ -260,6 +260,15 @@ def test_no_scale_is_advised_where_none_is_far_above_chance() -> None:
     note = preprocessing_note(accuracies(learnt(lambda x: np.sin(x.reshape(len(x), -1) @ wave)), DATA))
     assert "near chance" in note
     assert "classifier.scale" not in note
+
+
+def test_chance_is_of_the_classes_that_are_predicted() -> None:
+    labels = np.arange(1000) % 2  # two of a thousand classes
+    elsewhere = np.where(np.arange(1000) % 4 < 2, labels, 999)
+    assert (Accuracy("", "", elsewhere, labels).share, Accuracy("", "", elsewhere, labels).chance) == (0.5, 0.25)
+    assert not Accuracy("", "", elsewhere, labels).is_near_chance
+    assert Accuracy("", "", np.zeros(1000, dtype=int), labels).is_near_chance
+    assert Accuracy("", "", np.random.default_rng(0).integers(1000, size=1000), labels).is_near_chance
 
 
 def test_built_in_networks_are_told_of_transposed_data() -> None:

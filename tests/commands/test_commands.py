@@ -68,16 +68,16 @@ DEFAULTS = "extends: run\nonly: [classifier, seed, out, resume, overwrite, quiet
 @pytest.fixture
 def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A command that is nothing but its file, its settings with their defaults, and one row."""
-    from fooling.settings import files
+    from fooling.settings import choices
 
     (home / "toy_command.py").write_text(TOY)
     (home / "toy_settings.py").write_text(TOY_SETTINGS)
-    folder = files.configs_folder()
+    folder = choices.configs_folder()
     (home / "configs").mkdir()
     for path in folder.iterdir():
         (home / "configs" / path.name).symlink_to(path)
     (home / "configs" / "toy.yaml").write_text(DEFAULTS)
-    monkeypatch.setattr(files, "configs_folder", lambda: home / "configs")
+    monkeypatch.setattr(choices, "configs_folder", lambda: home / "configs")
     monkeypatch.syspath_prepend(home)
     for name in ("toy_command", "toy_settings"):
         monkeypatch.delitem(sys.modules, name, raising=False)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from fooling.commands import COMMANDS, dispatch
 from fooling.errors import guarded
 from fooling.settings import MARK
-from fooling.settings.files import defaults
+from fooling.settings.choices import defaults
 
 EXPERIMENTS = [name for name, command in COMMANDS.items() if command.settings.startswith("fooling.settings.experiments:")]
 QUICK = {

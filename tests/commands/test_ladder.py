@@ -17,7 +17,7 @@ from fooling.plots.ladder import GAP, HEAD, LEFT, SIDE
 from fooling.records.record import read_image, read_run
 from fooling.run import run_job
 from fooling.search.prior import percentiles
-from fooling.settings.files import choices
+from fooling.settings.choices import choices
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.intervals import mean_pairwise_distance
 

@@ -315,7 +315,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_command_goes_on(
     assert same_images(folder, through)
 
 
-@pytest.mark.parametrize("moment", [rare("config.yaml"), rare("run.json"), rare("metrics.jsonl")])
+@pytest.mark.parametrize("moment", [rare("config.yaml"), rare("metrics.jsonl")])
 def test_a_killed_job_goes_on(home: Path, through: Path, moment: str) -> None:
     process = begin("out=r")
     wait_for(Path("r") / moment)

@@ -21,7 +21,7 @@ from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
 from fooling.plots.evaluation import confusion_chart
 from fooling.records.files import read_json
-from fooling.settings.files import choices
+from fooling.settings.choices import choices
 
 # Words for a quick training of each kind, and the test accuracy that it must reach; of random weights it is about 0.1.
 QUICK: dict[str, tuple[list[str], float, type]] = {

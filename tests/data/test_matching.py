@@ -238,7 +238,7 @@ def test_images_keep_their_classes(tmp_path: Path) -> None:
         (("x", "y"), {"classes": ("espresso",)}, "data.classes: expected a name or number for each of the 2 classes"),
         (("x", "y"), {"classes": ("espreso", "dog")}, "data.classes: class espreso: did you mean espresso?"),
         (("x", "y"), {"classes": ("dog", "dog")}, "data.classes=[dog,dog]: expected each class once"),
-        (("crane", "dog"), {}, "crane is the label of classes 3 and 4; give data.classes=[…]"),
+        (("crane", "dog"), {}, "data: crane is the label of classes 3 and 4; give their numbers by data.classes=[…]"),
         (("dog", "DOG"), {}, "two of its classes are the same class of the classifier"),
     ],
 )

@@ -156,7 +156,7 @@ def test_grey_pictures_among_coloured_ones_get_three_channels(tmp_path: Path, gr
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("size", "write"),
-    [((32, 32, 3), write_gz), ((32, 32, 3), write_npz), ((16, 16, 1), write_fractions), ((16, 16, 1), write_pictures)],
+    [((16, 16, 3), write_gz), ((16, 16, 3), write_npz), ((16, 16, 1), write_fractions), ((16, 16, 1), write_pictures)],
     ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_memory_grows_by_labels_and_names_not_by_images(

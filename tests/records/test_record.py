@@ -124,7 +124,7 @@ def test_the_same_settings_give_the_same_files(whole: Path, tmp_path: Path) -> N
     ("engine", "stop_at"), [("numba", 1), ("numba", 2), ("numba", 9), ("numba", 24), rare("jax", 7), rare("deap", 7)]
 )
 def test_resumed_equals_uninterrupted(tmp_path: Path, engine: str, stop_at: int) -> None:
-    words = ["stop=end", f"engine={engine}", "prior=none"] if engine != "numba" else ["stop=end"]
+    words = ["stop=end", f"engine={engine}", "prior=none", "selected=4"] if engine != "numba" else ["stop=end"]
     folder, asked = tmp_path / "r", iter(range(1, 1000))
     with pytest.raises(loop.Interrupted):
         start(folder, *words, interrupted=lambda: next(asked) >= stop_at)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from fooling.errors import UserError
+from fooling.plots.searches import draw_front
 from fooling.records.files import read_json
 from fooling.records.record import read_image
 from fooling.settings.files import CEILINGS
@@ -45,6 +46,13 @@ def test_an_image_of_a_record_is_a_png(tmp_path: Path, kind: str) -> None:
     image.save(tmp_path / "0000.png", format=kind)
     with pytest.raises(UserError, match=r"0000.png: an image of the record cannot be read"):
         read_image(tmp_path / "0000.png")
+
+
+def test_a_front_above_the_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CEILINGS, "table", 9)
+    (tmp_path / "front.csv").write_text("run,target")
+    with pytest.raises(UserError, match=r"front.csv: expected at most 9 bytes \(table\), got 10"):
+        draw_front(tmp_path)
 
 
 def test_an_image_of_a_record_above_the_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ def run(job: Job, folder: Path, **given: Any) -> dict[str, Any]:
 )
 def test_every_image_that_is_shown_is_counted(tmp_path: Path, engine: str, search: str, stop: str) -> None:
     words = (f"engine={engine}", f"search={search}", f"stop={stop}", "threshold=0.45")
+    words += ("prior=none",) if (engine, search) == ("jax", "ga") else ()  # compiles in two thirds of the time
     job, classifier, judge = make(tmp_path / "r", *words)
     assert classifier.shown == job.report.evaluations == 80
     found = run(job, tmp_path / "r")

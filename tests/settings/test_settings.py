@@ -16,7 +16,8 @@ from fooling.errors import UserError
 from fooling.records.ownership import CONFIG
 from fooling.records.resume import differences
 from fooling.settings import dump, load
-from fooling.settings.files import GROUPS, choices, configs_folder, flat
+from fooling.settings.choices import GROUPS, choices, configs_folder
+from fooling.settings.files import flat
 from fooling.settings.help import help_text
 from fooling.settings.names import FORMER, leaves, leaves_of, owners, tags
 from fooling.settings.overrides import collect

@@ -10,7 +10,8 @@ from settings_models import MODELS, UNIONS, choose, run
 
 from fooling.errors import UserError
 from fooling.settings import load
-from fooling.settings.files import PRESET, choices, flat
+from fooling.settings.choices import PRESET, choices
+from fooling.settings.files import flat
 from fooling.settings.names import leaves, members, models, owners
 
 
@@ -47,6 +48,9 @@ from fooling.settings.names import leaves, members, models, owners
         ("statistics=none", "prior.statistics", "none"),
         ("crossover=none", "search.crossover", "none"),
         ("search={name: ga, generations: 5}", "search.generations", 5),
+        ("judges=[https://h/x?v=1]", "judges", ("https://h/x?v=1",)),
+        ("judges=[https://h/x?v=1, mnist_cnn]", "judges", ("https://h/x?v=1", "mnist_cnn")),
+        ("judges=https://h/x?v=1,mnist_cnn", "judges", ("https://h/x?v=1", "mnist_cnn")),
         ("prior.weights={target: 3}", "prior.weights.target", 3.0),
     ],
 )

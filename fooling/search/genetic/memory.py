@@ -68,11 +68,12 @@ def check_memory(runs: int, population: int, device: str, limit: int | None, nee
 def check_host_memory(runs: int, selected: int, children: int, pixels: int, classes: int, limit: int | None = None) -> None:
     """Refuses runs that this machine's free memory, or `limit` bytes, cannot hold, with the number that fits.
 
-    Bytes of a run as measured for ga, anneal and pareto, to about a third: the selected images with their statistics, in the
-    last two states and a checkpoint; the scores of the children; the finished image.
+    Bytes of a run as measured for ga, anneal and pareto, of 784 and 12,288 pixels, to about a half: the selected images with
+    their statistics, in the last two states and a checkpoint; the scores of the children; the finished image and its entry in
+    run.json.
     """
     free = free_memory() if limit is None else limit
-    each = 5 * (selected * (4 * pixels + 4 * classes + 2048) + children * (16 + 8 * classes) + 24 * pixels) // 4
+    each = 5 * (selected * (4 * pixels + 4 * classes + 2048) + children * (16 + 8 * classes) + 24 * pixels + 26_000) // 4
     if free is None or runs * each <= free:
         return
     fits = free // each
