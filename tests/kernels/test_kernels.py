@@ -120,7 +120,7 @@ def test_golden_children(kernel: str) -> None:
 
 
 def test_start_draws_the_wanted_distribution() -> None:
-    images = make_start((28, 28, 1), 3, np.arange(8, dtype=np.uint32), 20)[::2]  # of the first table
+    images = make_start((28, 28, 1), 3, np.arange(8, dtype=np.uint32), 50)[::2]  # of the first table
     shares = np.bincount(images.reshape(-1), minlength=256) / images.size
     spread = np.sqrt(LEVELS[0] * (1 - LEVELS[0]) / images.size)
     assert np.all(np.abs(shares - LEVELS[0]) <= 5 * spread + 1e-9)
