@@ -54,16 +54,17 @@ def strength(job: Job, images: np.ndarray) -> np.ndarray:
     return values.reshape(len(images), -1).mean(axis=1)
 
 
-@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(
-    "what",
+    ("what", "large"),
     [
-        "",
-        rare("layer=conv1"),
-        rare("layer=pool2"),
-        rare("layer=conv2 channel=3"),
-        rare("layer=conv2 neuron=1,2,4"),
-        rare("layer=dense3 neuron=5"),
+        ("", False),
+        ("", True),
+        rare("layer=conv1", False),
+        rare("layer=pool2", True),
+        rare("layer=conv2 channel=3", False),
+        rare("layer=conv2 channel=3", True),
+        rare("layer=conv2 neuron=1,2,4", False),
+        rare("layer=dense3 neuron=5", True),
     ],
 )
 def test_what_is_raised_is_raised(picture: Path, what: str, large: bool) -> None:
