@@ -21,7 +21,7 @@ PLACES = {  # as CONTRIBUTING.md says; tests add a toy with exactly these
     "places to touch for an experiment": ("its file", "its settings in settings/commands.py", "COMMANDS"),
 }
 BEFORE_AND_LIMIT = {
-    "files": (162, 135),  # 125 when the house was rebuilt; what it can do since then has files of its own
+    "files": (162, 160),  # 125 when the house was rebuilt; what it can do since then has files of its own
     "top-level entries": (58, 14),
     "import layers": (23, 12),
     "import circles": (8, 0),

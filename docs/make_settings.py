@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fooling.settings.choices import GROUPS, PRESET, choices, summary
+from fooling.settings.classifiers import ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
 from fooling.settings.commands import (
     ExamineSettings,
     LadderSettings,
     PlausibilitySettings,
+    RenderSettings,
     SettingsModel,
     StatsSettings,
     TrainSettings,
@@ -24,8 +26,15 @@ from fooling.settings.files import flat, format_value
 from fooling.settings.help import TITLES, kind, sections
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
-from fooling.settings.schema import ExternalSettings, HttpSettings, OnnxSettings, RunSettings, TorchSettings
-from fooling.settings.searches import ClimbingSettings, GaSettings, GeneticSettings, GradientSettings, SearchSettings
+from fooling.settings.schema import RunSettings
+from fooling.settings.searches import (
+    ClimbingSettings,
+    GaSettings,
+    GeneticSettings,
+    GradientSettings,
+    PixelSettings,
+    SearchSettings,
+)
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRO = """# Settings
@@ -53,6 +62,7 @@ python -m fooling.run search=anneal --help
 """
 SHARED = {  # classes whose settings several choices share → a title
     SearchSettings: "Every search",
+    PixelSettings: "Every search but `search=es`",
     GeneticSettings: "`search=ga` and `search=pareto`",
     GradientSettings: "`search=ascent`, `search=dream` and `search=feedback`",
     ClimbingSettings: "`search=ascent` and `search=dream`",
@@ -61,6 +71,7 @@ SHOWN = ("search.name", "classifier.name", "classifier.path", "classifier.labels
 OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
+    "render": RenderSettings,
     "examine": ExamineSettings,
     "classify": ClassifySettings,
     "border": BorderSettings,

@@ -35,6 +35,7 @@ from fooling.search.inputs import (
     get_statistics,
     needs_statistics,
     refuse_other_classes,
+    suited,
 )
 from fooling.search.job import (
     Job,
@@ -71,21 +72,24 @@ def prepare(
     judges: Mapping[str, Classifier] | None = None,
     pairs: Sequence[Pair] | None = None,
     objects: Mapping[str, Any] | None = None,
+    words: Sequence[str] | None = None,
 ) -> list[Job]:
     """The jobs of the settings, one for each target class. Raises UserError for what does not fit together.
 
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
-    target itself, and the target class of each job. `objects` are judges that are objects, by their titles.
+    target itself, and the target class of each job. `objects` are judges that are objects, by their titles. `words` are what
+    the settings are from: where they choose no search, it suits the classifier.
     """
     given = statistics
     classifier = attacked = get_classifier(settings, statistics, classifier)
     get_fitted = cache(lambda: given.of_classes(attacked.labels) if given else get_statistics(settings, attacked))
     settings = with_indices(settings, classifier)
+    settings, suits = (settings, "") if words is None else suited(settings, classifier, words)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
     notes = [*report.notes, *notes_on(settings.judges, judges, classifier)]
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
-    notes += [start.note] if start.note else []
+    notes += [note for note in (start.note, suits) if note]
     if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
         statistics = get_fitted()
         if settings.digit == "all" and statistics.numbers:
@@ -253,7 +257,7 @@ def evolve(
     loaded = load(words, RunSettings, "run")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
-    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects)
+    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects, words=words)
     progress = Watcher(watch) if watch else SILENT
     results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
     return results if loaded.sweeps else results[0]

@@ -3,12 +3,14 @@
 from typing import Any
 
 from fooling.settings import load
+from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.commands import (
     ExamineSettings,
     GallerySettings,
     LadderSettings,
     MatrixSettings,
     PlausibilitySettings,
+    RenderSettings,
     StatsSettings,
     TrainSettings,
 )
@@ -21,7 +23,7 @@ from fooling.settings.experiments import (
     ScrambleSettings,
 )
 from fooling.settings.names import models, tags
-from fooling.settings.schema import ExternalSettings, RunSettings
+from fooling.settings.schema import RunSettings
 
 MODELS = {
     "run": RunSettings,
@@ -31,6 +33,7 @@ MODELS = {
     "stats": StatsSettings,
     "train": TrainSettings,
     "plausibility": PlausibilitySettings,
+    "render": RenderSettings,
     "examine": ExamineSettings,
     "eigen": EigenSettings,
     "mean": MeanSettings,

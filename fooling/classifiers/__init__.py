@@ -12,9 +12,10 @@ from fooling.classifiers.labels import rename
 from fooling.classifiers.serialization import HINT, read
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.classifiers import BuiltinClassifierSettings, ExternalSettings
 from fooling.settings.fields import user_path
 from fooling.settings.names import as_words
-from fooling.settings.schema import BuiltinClassifierSettings, ExternalSettings, RunSettings
+from fooling.settings.schema import RunSettings
 
 # Loaders of built-in networks, by the format in a file's header: module:function (path, header, tensors) → Classifier.
 FORMATS = {
@@ -102,7 +103,10 @@ def words_for(classifier: Any) -> list[str]:
         return [f"classifier={kind}", f"classifier.path={classifier}"]
     if isinstance(classifier, str | dict):
         return as_words("classifier", classifier)
-    return [] if classifier is None or object_kind(classifier) is None else object_words(classifier)
+    if classifier is None:
+        return []
+    # a classifier itself has no settings: those of a bundled one replace what a file of settings may hold
+    return [f"classifier={BUNDLED[0]}"] if object_kind(classifier) is None else object_words(classifier)
 
 
 def object_words(thing: Any) -> list[str]:

@@ -93,6 +93,14 @@ COMMANDS = {
         "FOLDER data.path=PATH [classifier.path=CODE or URL, again] key=value …   (FOLDER: a record, or a sweep)",
         positional="folder",
     ),
+    "render": Command(
+        "Inspect",
+        "draw the images of a record at any size (search=es)",
+        f"{SETTINGS}:RenderSettings",
+        "fooling.commands.render",
+        "FOLDER size=1024 key=value …",
+        positional="folder",
+    ),
     "border": Command(
         "Experiments",
         "translation and scale robustness: accuracy of shifted and resized digits",

@@ -32,6 +32,7 @@ class Plan:
     entries: Sequence[GridEntry] = ()  # the jobs to evolve, each with a record in the command's folder
     inputs: Any = None  # what `compute` needs besides the results
     name: str = ""  # of a fresh folder; '' = the command's
+    settings: Any = None  # as the jobs have resolved them; None = as given
     written: Mapping[str, Any] | None = None  # full names and values of the settings in config.yaml; None = all
 
 
@@ -82,6 +83,7 @@ class Experiment:
     def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
         """Plans, computes and draws → exit code."""
         alone, plan = self.alone(settings), self.plan(settings, words)
+        settings = plan.settings or settings
         options = {"resume": settings.resume, "overwrite": settings.overwrite}
         config = dump(plan.entries[0].job.settings if alone else settings, self.typed, plan.written)
         fixed = {name: reason for entry in plan.entries for name, reason in entry.job.fixed_limits.items()}

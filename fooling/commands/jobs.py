@@ -34,8 +34,10 @@ from fooling.search.job import Job, evaluate
 from fooling.search.result import Result
 from fooling.search.state import restore
 from fooling.settings import dump, load, without_secrets
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import DamageSettings, MeanSettings
-from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
+from fooling.settings.fields import user_path
+from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import BUNDLED, Statistics, fit_present
 from fooling.statistics.intervals import accuracy
 from fooling.statistics.pca import mean_image
@@ -189,6 +191,16 @@ def say_notes(quiet: bool, *sets: ImageSet | ImageStream) -> None:
     for note in dict.fromkeys(note for images in sets for note in images.notes):
         if not quiet:
             print(note)
+
+
+def record_folder(name: str | None, example: str) -> Path:
+    """The folder of a record that a command is about. Raises UserError, with an example of the command, where there is none."""
+    if not name:
+        raise UserError(f"folder: expected a record folder, as in {example}; got none")
+    folder = user_path(name)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; expected one that `fooling run` has written")
+    return folder
 
 
 def open_checked(settings: AnyClassifierSettings, data: DataSettings | None) -> Classifier:

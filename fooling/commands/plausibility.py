@@ -11,7 +11,7 @@ from fooling.classifiers.base import Classifier
 from fooling.classifiers.detection import DetectorResult, most_separating, of_class, plausibility, to_dict
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
-from fooling.commands.jobs import say_notes
+from fooling.commands.jobs import record_folder, say_notes
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
@@ -21,9 +21,10 @@ from fooling.records.record import read_images, read_run, status_of
 from fooling.search.inputs import get_classifier, get_statistics
 from fooling.search.job import prior_class
 from fooling.settings import load, without_secrets
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import AnyClassifierSettings, RunSettings
+from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 OF_SERVER = ("timeout", "retries", "auth_env")  # no score depends on them
@@ -120,7 +121,7 @@ def refuse_others(record: SavedRun) -> None:
 
 def work(settings: PlausibilitySettings) -> None:
     """Compares the images of a record, or of each job of a sweep, with real ones."""
-    folder = folder_of(settings)
+    folder = record_folder(settings.folder, "fooling plausibility runs/NAME data.path=PATH")
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
     refuse_existing([out / name for name in places], out, settings.overwrite)
@@ -132,16 +133,6 @@ def work(settings: PlausibilitySettings) -> None:
         for note in dict.fromkeys(note for record in records for note in record.notes):
             print(note)
         show(found, out)
-
-
-def folder_of(settings: PlausibilitySettings) -> Path:
-    """The record folder."""
-    if not settings.folder:
-        raise UserError("folder: expected a record folder, as in fooling plausibility runs/NAME data.path=PATH; got none")
-    folder = user_path(settings.folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; expected one that `fooling run` has written")
-    return folder
 
 
 def refuse_existing(places: Sequence[Path], out: Path, overwrite: bool) -> None:

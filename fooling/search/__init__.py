@@ -127,6 +127,10 @@ SEARCHES = {  # search → engine → module:class, imported when a job needs it
         "reference": "fooling.search.nsga2:ReferencePareto",
         "numba": "fooling.search.nsga2:NumbaPareto",
     },
+    "es": {
+        "reference": "fooling.search.evolution_strategy:ReferenceStrategy",
+        "numba": "fooling.search.evolution_strategy:NumbaStrategy",
+    },
     "ascent": {"jax": "fooling.search.gradient_ascent:GradientAscent"},
     "dream": {"jax": "fooling.search.deep_dream:DeepDream"},
     "feedback": {"reference": "fooling.search.weight_feedback:WeightFeedback"},

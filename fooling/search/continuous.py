@@ -22,6 +22,7 @@ from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel, r
 from fooling.kernels.reference import operators, penalties
 from fooling.kernels.tables import LEVELS, Bytes, Floats, Ints, draw_table
 from fooling.search import Schedule, StartImage
+from fooling.search.numbers import generator
 from fooling.search.objective import Objective
 from fooling.search.prior import level_distribution
 from fooling.search.state import AT_PASS, PASSES, Runs, State
@@ -145,11 +146,6 @@ def first_pixels(start: Initialization, runs: Runs, which: Ints) -> Floats:
         return np.asarray(operators.start(tables, start.seed, runs, 1, start.shape)[:, 0], dtype=np.float32)
     noise = [generator(start.seed, int(run), 0, FIRST).standard_normal(start.shape) for run in runs]
     return np.clip(start.image + start.noise * np.array(noise), 0, 255).astype(np.float32)
-
-
-def generator(seed: int, run: int, generation: int, purpose: int) -> np.random.Generator:
-    """The generator at an address: independent of earlier draws."""
-    return np.random.Generator(np.random.Philox(key=[seed, run], counter=[0, 0, generation, purpose]))
 
 
 def first_passages(

@@ -21,9 +21,9 @@ from fooling.search.continuous import (
     Shifts,
     StepSize,
     device_kind,
-    generator,
     take_step,
 )
+from fooling.search.numbers import generator
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
 from fooling.settings.fields import CRASHES

@@ -1,6 +1,6 @@
 """What a job is made from: its classifier and its statistics, and whether they fit together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fooling.classifiers import open_classifier, open_given
@@ -11,9 +11,12 @@ from fooling.data import seen_by, stream_data
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
+from fooling.settings import for_large
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics, fit_present
+
+LARGE_SIDE, MANY_CLASSES = 64, 20  # above which search=es is the default: see benchmarks/large.py
 
 
 def get_statistics(settings: RunSettings, classifier: Classifier | None) -> Statistics:
@@ -51,6 +54,18 @@ def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tupl
     return (height, width, channels), tuple(str(label) for label in statistics.labels)
 
 
+def suited(settings: RunSettings, classifier: Classifier, words: Sequence[str]) -> tuple[RunSettings, str]:
+    """The settings with the search that suits a classifier, unless the words that they are from choose one; and a note."""
+    height, width, _ = classifier.input_shape
+    is_large = height > LARGE_SIDE or width > LARGE_SIDE
+    if not is_large and classifier.num_classes <= MANY_CLASSES:
+        return settings, ""
+    found = for_large(settings, words)
+    why = f"images of {height}×{width} pixels" if is_large else f"{classifier.num_classes} classes"
+    usual, chosen = settings.search.name, found.search.name
+    return found, "" if chosen == usual else f"search={chosen} for {why}; search={usual} varies single pixels"
+
+
 def fit_to_start_image(
     settings: RunSettings, classifier: Classifier, judges: Mapping[str, Classifier]
 ) -> tuple[Classifier, Mapping[str, Classifier], StartImage]:
@@ -85,7 +100,7 @@ def needs_statistics(settings: RunSettings) -> bool:
     prior, data, search = settings.prior, settings.data, settings.search
     named = prior.statistics or data.given
     terms = any(weight for name, weight in prior.weights.model_dump().items() if name != "target")
-    drawn = search.draw == "bins" or statistics_use(settings) == "mean"
+    drawn = getattr(search, "draw", None) == "bins" or statistics_use(settings) == "mean"
     return bool(named or terms or prior.exemplar or prior.digit is not None or drawn)
 
 

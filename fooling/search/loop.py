@@ -18,7 +18,8 @@ from fooling.search.state import COLUMNS, History, Metrics, State, is_filmed, is
 from fooling.search.stopping import StoppingCriteria, converged, ended_runs, unchanged
 
 CHECKPOINT_SECONDS = 10.0
-PICTURE_SECONDS, PICTURE_SHARE = 60.0, 0.02  # between two looks at the images, at least; their share of the time, at most
+PICTURE_SECONDS = 60.0  # between two looks at the images, at least
+PICTURE_SHARE = 0.02  # of the time, at most, for looks and for checkpoints each
 RESUME_HINT = "; completed generations are saved: the same command with resume=true continues"
 
 
@@ -112,6 +113,7 @@ def stages(
             raise Interrupted
         if clock.due():
             save_checkpoint(record, now, state)
+            clock.wrote()
         if clock.shows():
             yield now
             clock.shown()
@@ -192,7 +194,8 @@ class Clock:
     """Seconds of search, also those before an interruption, and when the next checkpoint and the next pictures are due."""
 
     def __init__(self) -> None:
-        self.before = self.observed = self.cost = 0.0  # `observed`: at the end of the last generation, without compilation
+        self.before = self.observed = 0.0  # `observed`: at the end of the last generation, without compilation
+        self.cost = self.writing = 0.0  # of the last look at the images, of the last checkpoint
         self.started = working_time()
         self.saved = self.looked = time.perf_counter()
 
@@ -207,12 +210,16 @@ class Clock:
         self.observed = self.before + working_time() - self.started
 
     def due(self) -> bool:
-        """Whether a checkpoint is due; if so, the next is due CHECKPOINT_SECONDS later."""
+        """Whether a checkpoint is due: the last is CHECKPOINT_SECONDS ago, and as long that writing takes a small share."""
         now = time.perf_counter()
-        if now - self.saved < CHECKPOINT_SECONDS:
+        if now - self.saved < max(CHECKPOINT_SECONDS, self.writing / PICTURE_SHARE):
             return False
         self.saved = now
         return True
+
+    def wrote(self) -> None:
+        """A checkpoint that was due is written."""
+        self.writing = time.perf_counter() - self.saved
 
     def shows(self) -> bool:
         """Whether the images are worth a look again."""

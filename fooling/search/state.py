@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -51,12 +52,14 @@ class State:
         return State(int(saved["state_generation"]), **arrays, aux=aux)
 
 
+GENOMES = "genomes.npz"  # of searches that vary genomes, in the record: that of each run's image, and how it is decoded
+GENOME = "genome"  # the same beside a state's images: float32 [R, D]
 FEEDBACK = "feedback.npz"  # of search=feedback, in the record: frames of run 0 with their scores, and the weights
 MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences; History holds the evaluations at which each is first reached
 PASSES = ("majority", "0.99", "0.999", "0.9999")  # gradient searches: the target is the arg-max; success at these
 AT_PASS = ("iteration", "norm", "distance", "spread")  # of the image at its first passage
 FRAMES = 60  # of the film, at most
-FILMED = 20  # runs in the film, at most
+FILMED, FILM_BYTES = 20, 1 << 26  # runs in the film, and bytes of its frames, at most
 LOGGED = 100  # lines of metrics after the first ten generations, about
 
 # A line of metrics, in this order; best, median and confidence are over all runs.
@@ -85,9 +88,10 @@ class History:
     changed: npt.NDArray[np.int64]  # [R], candidates that differed from those they were made of
     reached: npt.NDArray[np.int64]  # [R, 4], evaluations until each of MILESTONES, −1 while not reached
     passes: npt.NDArray[np.float64]  # [R, len(PASSES), len(AT_PASS)], −1 while not passed; [R, 0, …]: the search has none
+    genomes: Floats  # [R, D], that of the image; D = 0: the search varies pixels
     ended: npt.NDArray[np.bool_]  # [R], by the criterion `stop`; the others go on, up to the last generation
     populations: npt.NDArray[np.uint8]  # [R, S, H, W, C], the last selection of those that are over; S = 0: not returned
-    frames: npt.NDArray[np.uint8]  # [F, min(R, FILMED), H, W, C]
+    frames: npt.NDArray[np.uint8]  # [F, filmed(R), H, W, C]
     frame_generations: npt.NDArray[np.int64]  # [F]
     history: npt.NDArray[np.float64]  # [lines, COLUMNS]
 
@@ -103,9 +107,10 @@ class History:
             changed=np.zeros(runs, dtype=np.int64),
             reached=np.full((runs, len(MILESTONES)), -1, dtype=np.int64),
             passes=np.full((runs, len(PASSES) if "passes" in state.aux else 0, len(AT_PASS)), -1.0),
+            genomes=np.zeros((runs, state.aux[GENOME].shape[1] if GENOME in state.aux else 0), dtype=np.float32),
             ended=np.zeros(runs, dtype=np.bool_),
             populations=np.zeros((runs, state.images.shape[1] if whole else 0, *shape), dtype=np.uint8),
-            frames=np.zeros((0, min(runs, FILMED), *shape), dtype=np.uint8),
+            frames=np.zeros((0, filmed(runs, shape), *shape), dtype=np.uint8),
             frame_generations=np.zeros(0, dtype=np.int64),
             history=np.zeros((0, len(COLUMNS))),
         )
@@ -125,12 +130,13 @@ class History:
             self.changed,
             self.reached,
             self.passes,
+            self.genomes,
             self.ended,
             self.populations,
         )
         return (
             all(array.ndim and len(array) == runs for array in each)
-            and self.frames.shape[1:] == (min(runs, FILMED), *self.images.shape[1:])
+            and self.frames.shape[1:] == (filmed(runs, self.images.shape[1:]), *self.images.shape[1:])
             and self.history.ndim == 2
             and self.history.shape[1] == len(COLUMNS)
             and len(self.history) > 0
@@ -148,6 +154,8 @@ class History:
         self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])
         if "passes" in state.aux:
             self.passes[runs] = state.aux["passes"]
+        if GENOME in state.aux:
+            self.genomes[runs] = state.aux[GENOME]
 
     def end(self, state: State, ends: npt.NDArray[np.bool_]) -> None:
         """Marks the runs that met the criterion `stop` with this state, ends [R]."""
@@ -168,7 +176,7 @@ class History:
 
     def film(self, generation: int) -> None:
         """Adds a frame: the runs' images at this generation."""
-        self.frames = np.concatenate([self.frames, self.images[None, :FILMED]])
+        self.frames = np.concatenate([self.frames, self.images[None, : self.frames.shape[1]]])
         self.frame_generations = np.append(self.frame_generations, generation)
 
     def add_row(self, row: Metrics) -> None:
@@ -185,8 +193,9 @@ class History:
 
     @staticmethod
     def restore(saved: Mapping[str, npt.NDArray[Any]]) -> "History":
-        """The history in a checkpoint."""
-        return History(**{field.name: saved[f"track_{field.name}"].copy() for field in fields(History)})
+        """The history in a checkpoint, also of a version without genomes."""
+        found = {"track_genomes": np.zeros((len(saved["track_images"]), 0), dtype=np.float32), **saved}
+        return History(**{field.name: found[f"track_{field.name}"].copy() for field in fields(History)})
 
 
 def restore(saved: Mapping[str, npt.NDArray[Any]], runs: int, last: int) -> tuple[History, State]:
@@ -223,6 +232,11 @@ def restore(saved: Mapping[str, npt.NDArray[Any]], runs: int, last: int) -> tupl
 def as_row(line: npt.NDArray[np.float64]) -> Metrics:
     """A line of metrics with its names; counts are whole numbers."""
     return {name: value if value % 1 else int(value) for name, value in zip(COLUMNS, line.tolist(), strict=True)}
+
+
+def filmed(runs: int, shape: tuple[int, ...]) -> int:
+    """How many runs are in the film of images [H, W, C]: of large images fewer."""
+    return max(1, min(runs, FILMED, FILM_BYTES // (FRAMES * prod(shape))))
 
 
 def is_logged(generation: int, last: int) -> bool:

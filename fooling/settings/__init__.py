@@ -9,11 +9,12 @@ from pydantic import BaseModel, ValidationError
 from fooling.errors import UserError, masked_url
 from fooling.settings.files import flat, unflatten
 from fooling.settings.help import sentences
-from fooling.settings.overrides import collect
+from fooling.settings.overrides import collect, leaves_open
 from fooling.settings.schema import RunSettings
 
 M = TypeVar("M", bound=BaseModel)
 
+LARGE = "es"  # the search for large images and many classes, unless another is chosen
 MARK = "# Repeat this job: "  # how the config.yaml of a record begins
 PLACES = {"out", "resume", "overwrite"}  # where a job is written and whether it goes on: not what it is
 
@@ -25,6 +26,16 @@ def load(words: Sequence[str], model: type[M] = RunSettings, root: str = "run", 
     that the chosen search or classifier does not have are left out instead of refused.
     """
     return validate(collect(words, model, root, partial=partial), model)
+
+
+def for_large(settings: RunSettings, words: Sequence[str]) -> RunSettings:
+    """The settings with what suits large images and many classes, unless the words that they are from choose a search."""
+    if not leaves_open("search", LARGE, words, RunSettings, "run"):
+        return settings
+    large = load([*words, f"search={LARGE}"], RunSettings)
+    prior = large.prior.model_copy(update={"statistics": settings.prior.statistics, "digit": settings.prior.digit})
+    own = {name: getattr(large, name) for name in ("search", "stop", "threshold")}
+    return settings.model_copy(update={**own, "prior": prior})
 
 
 def validate(tree: dict[str, Any], model: type[M]) -> M:

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import Bool, Float, Int, NamedDigits, Names, SettingsModel, Text
-from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
+from fooling.settings.schema import DataSettings, RunSettings
 
 DIGIT = "target classes, indices or names: one, a list such as 0,1,2, or all"
 QUIET = "print errors only"
@@ -58,6 +59,16 @@ class PlausibilitySettings(SettingsModel):
     split: Literal["train", "test", "all"] = Field(description="real images to compare with")
     out: Text | None = Field(description="folder to write to; null = the record folder itself")
     overwrite: Bool = Field(description="replace plausibility.json and plausibility.png")
+    quiet: Bool = Field(description=QUIET)
+
+
+class RenderSettings(SettingsModel):
+    """Settings of `fooling render`."""
+
+    folder: Text | None = Field(description="record folder whose images are drawn; also as a word without folder=")
+    size: Int = Field(ge=1, le=16384, description="longer side of the images, pixels")
+    out: Text | None = Field(description="folder to write to; null = the record folder itself")
+    overwrite: Bool = Field(description="replace the images")
     quiet: Bool = Field(description=QUIET)
 
 

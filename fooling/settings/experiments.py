@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fooling.settings.choices import choices
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import (
     Bool,
     Float,
@@ -19,7 +20,7 @@ from fooling.settings.fields import (
     Text,
     names_to_list,
 )
-from fooling.settings.schema import AnyClassifierSettings, DataSettings
+from fooling.settings.schema import DataSettings
 
 DIGIT = "class indices or names: one, a list such as 0,1,2, or all"
 IMAGES = "maximum number of test images"

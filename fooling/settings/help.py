@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 from fooling.errors import UserError, folded
 from fooling.settings.choices import GROUPS, PRESET, choices, summary
+from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.files import Tree, flat, format_value
 from fooling.settings.names import leaves_of, members, models, owners, tags
 from fooling.settings.overrides import collect
-from fooling.settings.schema import ExternalSettings
 
 WIDTH = 112
 INDENT = " " * 6
@@ -169,7 +169,7 @@ def foreign(group: str, name: str, choice: str, model: type[BaseModel]) -> str:
     having = owners(model, group, name)
     if not having:
         return f"unknown setting '{group}.{name}'"
-    expected = f"{group}={' or '.join(having)}"
+    expected = f"{group}={' or '.join(part for part in (', '.join(having[:-1]), having[-1]) if part)}"
     kind = next(kind for kind in models(model.model_fields[group].annotation) if choice in tags(kind))
     if group == "classifier" and not issubclass(kind, ExternalSettings):
         expected = f"an external model ({', '.join(having)})"

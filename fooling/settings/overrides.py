@@ -46,6 +46,14 @@ def collect(arguments: Sequence[str], model: type[BaseModel], root: str, *, part
     return without_foreign(tree, model, names) if partial else tree
 
 
+def leaves_open(group: str, choice: str, arguments: Sequence[str], model: type[BaseModel], root: str) -> bool:
+    """Whether neither the words of a command, nor its file, preset or prior choose of a group, or set what a choice lacks."""
+    layers = with_preset(defaults(root), *read_words(arguments, model), model)
+    prior = choice_file("prior", chosen("prior", [defaults(root), *layers]), model)
+    names = [name for layer in (prior, *layers) for name in layer.get(group) or {}]
+    return all(name != "name" and choice in owners(model, group, name) for name in names)
+
+
 def with_preset(base: Tree, file: Tree, words: Tree, model: type[BaseModel]) -> list[Tree]:
     """File and words with the preset that one of them, or the command, names."""
     if PRESET not in leaves(model):

@@ -14,12 +14,17 @@ class SearchSettings(SettingsModel):
 
     name: str = Field(description=NAME)
     generations: Int = Field(ge=1, le=100_000_000, description="generations after the first one")
+
+
+class PixelSettings(SearchSettings):
+    """Searches whose images are pixels that are drawn."""
+
     draw: Literal["levels", "bins"] = Field(
         description="where random pixels come from: the class's 256 grey levels, or evenly within the bins of its histogram"
     )
 
 
-class GeneticSettings(SearchSettings):
+class GeneticSettings(PixelSettings):
     """Populations of images: crossover and mutation."""
 
     population: Int = Field(ge=2, le=1_000_000, description="children per generation (λ)")
@@ -57,7 +62,7 @@ class ParetoSettings(GeneticSettings):
     population: Int = Field(ge=4, le=1_000_000, description="children per generation (λ), and size of the front (µ)")
 
 
-class AnnealSettings(SearchSettings):
+class AnnealSettings(PixelSettings):
     """Simulated annealing."""
 
     name: Literal["anneal"] = Field(description=NAME)
@@ -67,7 +72,7 @@ class AnnealSettings(SearchSettings):
     swap_share: Float = Field(ge=0, le=1, description="share of the proposals that swap two pixels; the others redraw one")
 
 
-class GradientSettings(SearchSettings):
+class GradientSettings(PixelSettings):
     """Searches that keep real-valued pixels; one generation is one step."""
 
     generations: Int = Field(ge=1, le=100_000_000, description="number of steps")
@@ -155,7 +160,22 @@ class FeedbackSettings(GradientSettings):
     losers: Float = Field(ge=0, le=1, description="lateral inhibition: share of the other units' weights that is subtracted")
 
 
+class EsSettings(SearchSettings):
+    """Evolution strategy on genomes, for large images and many classes."""
+
+    name: Literal["es"] = Field(description=NAME)
+    genome: Literal["dct", "grid", "pixels"] = Field(
+        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, pixels = each pixel"
+    )
+    detail: Int = Field(ge=1, le=256, description="frequencies or cells along the shorter side; no effect on genome=pixels")
+    population: Int = Field(ge=4, le=1_000_000, description="images per run and generation (λ), in pairs")
+    sigma: Float = Field(gt=0, le=100, description="standard deviation of each number at the start")
+    mean_rate: Float = Field(gt=0, le=10, description="learning rate of the mean, 1 = the weighted mean of the better half")
+    sigma_rate: Float = Field(ge=0, le=10, description="learning rate of the deviations, as a multiple of the usual one")
+    antithetic: Bool = Field(description="draw pairs of opposite steps, instead of each by itself")
+
+
 AnySearchSettings = Annotated[
-    GaSettings | AnnealSettings | ParetoSettings | AscentSettings | DreamSettings | FeedbackSettings,
+    GaSettings | AnnealSettings | ParetoSettings | EsSettings | AscentSettings | DreamSettings | FeedbackSettings,
     Field(discriminator="name"),
 ]

@@ -50,7 +50,7 @@ COMMAND = Experiment("toy", plan, compute, draw, ("toy.json", "toy.png"))
 """
 TOY_SETTINGS = '''
 from pydantic import Field
-from fooling.settings.schema import AnyClassifierSettings
+from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import ExperimentSettings
 from fooling.settings.fields import Int
 

@@ -161,6 +161,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 @pytest.mark.parametrize("number", [number if number % 2 else rare(number) for number in range(1, 20)])
 def test_a_crash_at_any_write_can_be_resumed(whole: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "PICTURE_SHARE", 1e9)
     folder = tmp_path / "r"
     for again in (number, 8):
         with monkeypatch.context() as patch:

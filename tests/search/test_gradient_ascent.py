@@ -283,7 +283,7 @@ def test_classifiers_that_cannot_be_climbed(classifier: Any, message: str) -> No
         ("search=ascent image=none.png", "search.image=.*none.png: no such file"),
         ("search=ascent image=notes.txt", "notes.txt: is not a picture that can be read"),
         ("search=ascent layer=conv1", "search.layer: expected search=dream, got search=ascent"),
-        ("rate=3", "search.rate: expected search=ascent or dream or feedback, got search=ga"),
+        ("rate=3", "search.rate: expected search=ascent, dream or feedback, got search=ga"),
         ("search=ascent rate=0", "search.rate: expected more than 0, got 0"),
         ("search=ascent decay=1", "search.decay: expected less than 1.0, got 1"),
         ("search=ascent start=black", "search.start: expected one of 'noise', 'levels', 'mean' or 'grey', got black"),

@@ -70,6 +70,7 @@ def test_each_search_has_its_own_defaults() -> None:
         "anneal": 1000,
         "ascent": 100,
         "dream": 60,
+        "es": 499,
         "feedback": 1000,
         "ga": 1000,
         "pareto": 1000,

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import read_labels
 from fooling.errors import UserError, printable
+from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.fields import foreign_code
-from fooling.settings.schema import ExternalSettings
 
 
 class AdapterRow(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,10 @@ from fooling.classifiers.adapters.conversion import (
 from fooling.classifiers.base import ShapeHint, probes, varied_probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
-from fooling.settings.schema import ExternalSettings
+from fooling.settings.classifiers import ExternalSettings
 
 MAX_SIDE = 4096  # of an image
-BATCH_SIZE = 4096  # images a call, unless the model or classifier.batch_size says otherwise
+BATCH_SIZE, NUMBERS = 4096, 1 << 23  # images a call, and all their pixels, unless the model or classifier.batch_size says
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def adapt(model: Model, settings: ExternalSettings, hint: ShapeHint) -> AdaptedC
         layout, settings.scale, settings.mean, settings.std, model.dtype, settings.channels, settings.transpose
     )
     check_preprocessing(inputs, model)
-    batch_size, fixed = choose_batch_size(model, settings.batch_size)
+    batch_size, fixed = choose_batch_size(model, settings.batch_size, prod(shape))
     trial = AdaptedClassifier(model, inputs, shape, "probability", (), batch_size, fixed)
     numbers = try_out(trial, settings)
     stated = model.output if settings.output == "auto" else settings.output
@@ -288,11 +289,12 @@ def choose_labels(model: Model, settings: ExternalSettings, numbers: Any, output
     return tuple(labels or (at_hand if len(at_hand) == classes else map(str, range(classes))))
 
 
-def choose_batch_size(model: Model, text: str) -> tuple[int, bool]:
-    """Images a call, and whether exactly so many, of the model or of the setting (auto, 64 or fixed:64)."""
+def choose_batch_size(model: Model, text: str, pixels: int) -> tuple[int, bool]:
+    """Images of so many pixels a call, and whether exactly so many, of the model or of the setting (auto, 64 or fixed:64)."""
     word, _, number = text.rpartition(":")
     if model.batch:
         if text not in ("auto", f"fixed:{model.batch}"):
             raise UserError(f"{model.name}: takes exactly {model.batch} images a call; leave classifier.batch_size={text} out")
         return model.batch, True
-    return (model.batch_size, False) if text == "auto" else (int(number), word == "fixed")
+    most = max(1, min(model.batch_size, NUMBERS // pixels))
+    return (most, False) if text == "auto" else (int(number), word == "fixed")

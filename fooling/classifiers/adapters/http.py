@@ -23,8 +23,8 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import Model
 from fooling.errors import ANY_VALUE, HARMLESS, MASK, UserError, first_line, masked, masked_url, printable
+from fooling.settings.classifiers import HttpSettings
 from fooling.settings.files import ceiling, parse_json
-from fooling.settings.schema import HttpSettings
 
 ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
 FIRST_WAIT = 0.2  # seconds before the first retry; each further one waits twice as long …

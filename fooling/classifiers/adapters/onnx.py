@@ -12,9 +12,9 @@ import onnxruntime
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
+from fooling.settings.classifiers import OnnxSettings
 from fooling.settings.fields import shortened, user_path
 from fooling.settings.files import check_file
-from fooling.settings.schema import OnnxSettings
 
 TYPES = {
     "tensor(float)": np.float32,

@@ -13,9 +13,9 @@ import numpy as np
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
 from fooling.errors import UserError
+from fooling.settings.classifiers import PythonSettings
 from fooling.settings.code import call_named, fingerprint
 from fooling.settings.fields import foreign_code
-from fooling.settings.schema import PythonSettings
 
 WHAT = "a function without arguments that returns a callable: float32 [N, …] → scores [N, classes]"
 METHODS: tuple[tuple[str, Output], ...] = (

@@ -11,8 +11,8 @@ from fooling.classifiers.adapters.python import estimator_as_model
 from fooling.classifiers.serialization import conversion
 from fooling.data.npz import archive_of, check_total
 from fooling.errors import UserError
+from fooling.settings.classifiers import SklearnSettings
 from fooling.settings.fields import described, user_path
-from fooling.settings.schema import SklearnSettings
 
 
 def open_sklearn(settings: SklearnSettings, threads: int) -> Model:

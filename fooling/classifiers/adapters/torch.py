@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.serialization import check_safetensors, conversion
 from fooling.errors import UserError
+from fooling.settings.classifiers import TorchSettings
 from fooling.settings.code import call_named
 from fooling.settings.fields import described, foreign_code, user_path
-from fooling.settings.schema import TorchSettings
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
 

@@ -1,0 +1,202 @@
+"""search=es: a separable natural evolution strategy on genomes (SNES; Schaul, Glasmachers & Schmidhuber 2011).
+
+Each run is a normal distribution of genomes. A generation draws pairs of opposite steps, ranks their images, and moves the mean
+and the deviations along the natural gradient of the expected rank. The rank has a slope from the first generation on: it is of
+the logarithm of the target's score instead of the score.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from fooling.classifiers.base import Classifier
+from fooling.kernels import numba, reference
+from fooling.kernels.reference.penalties import target_classes
+from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
+from fooling.records.record import Record
+from fooling.search import Schedule
+from fooling.search.genomes import decode_all, make_genome
+from fooling.search.numbers import generator
+from fooling.search.objective import Objective
+from fooling.search.state import GENOME, GENOMES, Runs, State
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
+
+BLOCK = 400  # images that are decoded and scored together, about
+STEPS = 2  # what random numbers are for; 0 and 1 are those of the gradient searches
+
+
+@dataclass(frozen=True)
+class StrategyParams:
+    """The genome, and how its distribution moves."""
+
+    shape: tuple[int, int, int]  # H, W, C
+    genome: str
+    detail: int  # structures along the shorter side
+    population: int
+    sigma: float  # first deviation of each number
+    mean_rate: float  # of the mean, in deviations
+    sigma_rate: float  # of the deviations, as a multiple of the usual one
+    antithetic: bool
+    seed: int
+
+    @staticmethod
+    def from_settings(settings: RunSettings, objective: Objective) -> "StrategyParams":
+        """The parameters in the settings."""
+        search: Any = settings.search
+        height, width, channels = objective.classifier.input_shape
+        names = ("genome", "detail", "population", "sigma", "mean_rate", "sigma_rate", "antithetic")
+        return StrategyParams((height, width, channels), **{name: getattr(search, name) for name in names}, seed=settings.seed)
+
+
+class ReferenceStrategy:
+    """engine=reference: penalties by the reference kernels."""
+
+    notes: tuple[str, ...] = ()
+    files = (GENOMES,)
+    kernels: Any = reference
+
+    def __init__(self, objective: Objective, params: StrategyParams) -> None:
+        self.objective, self.params, self.shown_together = objective, params, params.population
+        self.genome = make_genome(params.genome, params.shape, params.detail)
+        self.utilities = utilities(params.population)
+        # Schaul et al., section 3.3: (3 + ln D) ÷ 5√D
+        self.sigma_rate = params.sigma_rate * (3 + np.log(self.genome.size)) / (5 * self.genome.size**0.5)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The strategy with the parameters in the settings."""
+        del statistics, start_image
+        return cls(objective, StrategyParams.from_settings(settings, objective))
+
+    @staticmethod
+    def schedule(settings: RunSettings) -> Schedule:
+        """Every generation is a population."""
+        search: Any = settings.search
+        return Schedule(search.population, search.population, search.generations, minimum_budget=search.population)
+
+    @staticmethod
+    def statistics_use(settings: RunSettings) -> Literal["none"]:
+        """The first images are not drawn from grey levels."""
+        del settings
+        return "none"
+
+    def init(self, runs: Runs) -> State:
+        """The first populations, around mid-grey."""
+        number, size, classes = len(runs), self.genome.size, self.objective.classifier.num_classes
+        aux = {
+            "mean": np.zeros((number, size)),
+            "sigma": np.full((number, size), self.params.sigma),
+            GENOME: np.zeros((number, size), dtype=np.float32),
+            "value": np.full(number, np.inf),
+        }
+        images = np.zeros((number, 1, *self.params.shape), dtype=np.uint8)
+        costs, scores = np.zeros((number, 1), dtype=np.float32), np.zeros((number, 1, classes), dtype=np.float32)
+        return self.step(State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux))
+
+    def step(self, state: State) -> State:
+        """The next population of each run; its best image so far stays."""
+        runs = np.arange(len(state.runs))
+        each = max(1, BLOCK // self.params.population)
+        parts = [self.step_some(state.select_runs(runs // each == block)) for block in range(-(-len(runs) // each))]
+        return concatenate(parts)
+
+    def step_some(self, state: State) -> State:
+        """The same for as many runs as are scored together."""
+        p, generation, number = self.params, state.generation + 1, len(state.runs)
+        mean, sigma = state.aux["mean"], state.aux["sigma"]
+        steps = np.stack([self.draw(int(run), generation) for run in state.runs])
+        genomes = (mean[:, None] + sigma[:, None] * steps).astype(np.float32)
+        images = decode_all(self.genome, genomes.reshape(number * p.population, -1))
+        which = np.repeat(self.objective.which(state.runs), p.population)
+        costs, scores = self.objective.cost(images, which, self.kernels)
+        values = self.values(costs, scores).reshape(number, -1)
+        mean, sigma = self.moved(mean, sigma, steps, values)
+        best, rows = values.argmin(axis=1), np.arange(number)
+        better = values[rows, best] < state.aux["value"]
+        aux = {
+            "mean": mean,
+            "sigma": sigma,
+            GENOME: chosen(better, genomes[rows, best], state.aux[GENOME]),
+            "value": chosen(better, values[rows, best], state.aux["value"]),
+        }
+        shape = (number, p.population)
+        found: dict[str, Any] = {"images": images, "costs": costs, "scores": scores}
+        winners = {name: array.reshape(*shape, *array.shape[1:])[rows, best][:, None] for name, array in found.items()}
+        kept: dict[str, Any] = {name: chosen(better, winners[name], getattr(state, name)) for name in winners}
+        return State(generation, state.runs, **kept, changed=np.full(number, p.population), aux=aux)
+
+    def draw(self, run: int, generation: int) -> Doubles:
+        """The steps of a population in units of the deviations, [λ, D]."""
+        number = -(-self.params.population // 2) if self.params.antithetic else self.params.population
+        steps = generator(self.params.seed, run, generation, STEPS).standard_normal((number, self.genome.size))
+        return np.concatenate([steps, -steps])[: self.params.population]
+
+    def values(self, costs: Floats, scores: Floats) -> Doubles:
+        """What is ranked, of costs [N] and scores [N, K]: the cost with the logarithmic loss in place of the target term."""
+        objective = self.objective
+        weight = objective.weights["target"]
+        term = self.kernels.target_term(scores, objective.digit, objective.free)
+        loss = np.where(term > 0, logarithmic_loss(scores, objective.digit), 0)
+        return np.asarray(costs.astype(np.float64) + weight * (loss - term))
+
+    def moved(self, mean: Doubles, sigma: Doubles, steps: Doubles, values: Doubles) -> tuple[Doubles, Doubles]:
+        """Means and deviations [R, D] after steps [R, λ, D] of values [R, λ]."""
+        ranks = np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1)
+        weights = self.utilities[ranks][:, None]
+        uphill = np.matmul(weights, steps)[:, 0]
+        wider = np.matmul(weights, steps**2 - 1)[:, 0]
+        return mean + self.params.mean_rate * sigma * uphill, sigma * np.exp(self.sigma_rate / 2 * wider)
+
+    def save_extras(self, record: Record, classifier: Classifier) -> None:
+        """Writes genomes.npz: the genome of each image, and how it is decoded."""
+        del classifier
+        p, saved = self.params, record.load_checkpoint() or {}
+        about = {"genome": np.array(p.genome), "detail": np.array(p.detail), "shape": np.array(p.shape)}
+        record.save_arrays(GENOMES, {"genomes": saved["track_genomes"], **about})
+
+
+class NumbaStrategy(ReferenceStrategy):
+    """engine=numba: penalties by the compiled kernels."""
+
+    kernels = numba
+
+
+def utilities(population: int) -> Doubles:
+    """The weight of each rank, best first, of sum 0: log-linear over the better half (Schaul et al., equation 3)."""
+    ranks = np.arange(1, population + 1)
+    better = np.maximum(0, np.log(population / 2 + 1) - np.log(ranks))
+    return np.asarray(better / better.sum() - 1 / population)
+
+
+def logarithmic_loss(scores: Floats, digit: int) -> Doubles:
+    """−ln(score of the target), and as much again as the largest other score is above it: scores [N, K] → [N]."""
+    least = np.finfo(np.float32).smallest_subnormal
+    numbers = np.log(np.maximum(scores, least).astype(np.float64))
+    own = target_classes(scores, digit)
+    rows = np.arange(len(scores))
+    mine = numbers[rows, own]
+    numbers[rows, own] = -np.inf
+    return np.asarray(-mine + np.maximum(0, numbers.max(axis=1) - mine))
+
+
+def chosen(mask: Flags, new: Any, old: Any) -> Any:
+    """Rows of `new` where the mask [R] is true, of `old` elsewhere."""
+    return np.where(mask.reshape(-1, *(1,) * (old.ndim - 1)), new, old)
+
+
+def concatenate(parts: list[State]) -> State:
+    """States of one generation as one."""
+    if len(parts) == 1:
+        return parts[0]
+    names = ("runs", "images", "costs", "scores", "changed")
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    aux = {name: np.concatenate([part.aux[name] for part in parts]) for name in parts[0].aux}
+    return replace(parts[0], **arrays, aux=aux)

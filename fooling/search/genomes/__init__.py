@@ -1,0 +1,66 @@
+"""Genomes: what a search varies instead of pixels, and how numbers become images; one file for each, one row in GENOMES."""
+
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes, Floats
+
+Shape = tuple[int, int, int]
+
+AT_ONCE = 32  # images that are decoded at a time
+
+
+class Genome(Protocol):
+    """How vectors of D numbers, of which each is about 1 at the start, become images of one shape."""
+
+    size: int  # D
+
+    def decode(self, genomes: Floats) -> Bytes:
+        """Images uint8 [N, H, W, C] of genomes float32 [N, D]; each depends on its own genome alone."""
+
+    def render(self, genomes: Floats, height: int, width: int) -> Bytes:
+        """The same pictures at another size, uint8 [N, height, width, C]."""
+
+
+GENOMES = {  # genome → module:class, imported when a job needs it
+    "dct": "fooling.search.genomes.dct:CosineGenome",
+    "grid": "fooling.search.genomes.grid:GridGenome",
+    "pixels": "fooling.search.genomes.pixels:PixelGenome",
+}
+
+
+def make_genome(name: str, shape: Shape, detail: int) -> Genome:
+    """The genome of images of a shape (H, W, C), with structures of up to `detail` along the shorter side.
+
+    Raises UserError for more detail than pixels.
+    """
+    side = min(shape[:2])
+    if detail > side:
+        raise UserError(f"search.detail: expected at most the {side} pixels of the shorter side, got {detail}")
+    module, _, cls = GENOMES[name].partition(":")
+    genome: Genome = getattr(import_module(module), cls)(shape, detail)
+    return genome
+
+
+def decode_all(genome: Genome, genomes: Floats) -> Bytes:
+    """Images uint8 [N, H, W, C] of genomes float32 [N, D], a few at a time: their real-valued pixels take much more memory."""
+    return np.concatenate([genome.decode(genomes[lo : lo + AT_ONCE]) for lo in range(0, len(genomes), AT_ONCE)])
+
+
+def sides(shape: Shape, detail: int) -> tuple[int, int]:
+    """Structures along both sides (rows, columns) of an image: `detail` along the shorter one, of about the same size."""
+    height, width, _ = shape
+    shorter = min(height, width)
+    return max(1, round(detail * height / shorter)), max(1, round(detail * width / shorter))
+
+
+def squash(values: Any) -> Bytes:
+    """Grey levels of real numbers by the logistic function: 0 is mid-grey, ±5 nearly white and black."""
+    levels = np.multiply(values, np.float32(-1))
+    np.exp(np.minimum(levels, 80, out=levels), out=levels)
+    levels += 1
+    np.divide(np.float32(255), levels, out=levels)
+    return np.asarray(np.rint(levels, out=levels).astype(np.uint8))
