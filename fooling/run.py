@@ -23,9 +23,9 @@ from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import with_indices
 from fooling.errors import UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
-from fooling.records.ownership import strings
+from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
-from fooling.records.resume import check_same, extension_notes, identity, refuse_unless_free, version_notes
+from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free
 from fooling.search import Search, part_of
 from fooling.search.inputs import (
     draws,
@@ -40,6 +40,7 @@ from fooling.search.job import (
     Job,
     Pair,
     check_memory,
+    checkpoint_of,
     compare_with_real,
     counting,
     describe,
@@ -120,7 +121,7 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
 
     `success=False`: without success.png, which a sweep draws over all its jobs.
     """
-    changed = version_notes(record.before, versions()) if record else []
+    changed = doubts(record.folder, record.before, versions()) if record else []
     kept = [*changed, *(extension_notes(record.before) if record else [])]
     if record:
         state = {"status": "running", "notes": kept, "files": strings(record.before.get("files"))}
@@ -130,6 +131,8 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     for note in [*notes, *([] if record and record.before else duration_notes(job, search))]:
         progress.note(note)
     if record:
+        if record.before and not (record.folder / CHECKPOINT).exists():
+            progress.note("no checkpoint to resume: starting at generation 0")
         record.update(notes=notes, files=[*part_of(search, "files"), *record_files()])
     for stage in stages(search, job.criteria, record, progress):
         if record and stage.stopped_by is None:
@@ -186,12 +189,20 @@ def save_result(job: Job, search: Search, stage: Stage, record: Record, progress
 
 def record_job(job: Job, folder: Path, progress: Progress = SILENT, *, success: bool = True) -> Result:
     """Runs one job in a record folder: a new one, or one that its settings resume or overwrite."""
-    settings, config = job.settings, dump(job.settings)
-    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
-    extension = check_same(folder, config, job.fingerprints, job.fixed_limits) if settings.resume else ()
+    settings, config, extension = job.settings, dump(job.settings), check_folder(job, folder)
     with recording(folder, config, overwrite=settings.overwrite, extension=extension) as record:
         record.identity = identity(config, job.fingerprints, job.fixed_limits)
         return run_job(job, record, progress, success=success)
+
+
+def check_folder(job: Job, folder: Path) -> Extension:
+    """Refuses what a job cannot write to or go on from, before anything is changed. → the limits that it raises there."""
+    settings, config = job.settings, dump(job.settings)
+    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
+    if not settings.resume:
+        return ()
+    extension = check_same(folder, config, job.fingerprints, job.fixed_limits)
+    return extension if checkpoint_of(job, folder, config) else ()
 
 
 class Watcher(Silent):
@@ -254,6 +265,9 @@ def evolve(
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects)
+    if loaded.sweeps and loaded.out is not None:
+        for job in jobs:
+            check_folder(job, user_path(loaded.out) / f"digit={job.digit}")
     progress = Watcher(watch) if watch else SILENT
     results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
     return results if loaded.sweeps else results[0]

@@ -20,6 +20,7 @@ from fooling.records.files import os_errors, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
+from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
 from fooling.settings.fields import user_path
@@ -94,6 +95,8 @@ class Experiment:
                 return 0
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
+        for entry in plan.entries:
+            check_folder(entry.job, folder if alone else folder / entry.folder)
         notes = extension_notes(read_status(folder)) if begun else []
         if begun and extension:
             notes = list(dict.fromkeys([*notes, EXTENDED + ", ".join(extension)]))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data.images import opened
-from fooling.data.npz import read_arrays
+from fooling.data.npz import array_names, read_arrays
 from fooling.errors import LONGEST_MESSAGE, Interrupted, UserError, printable
 from fooling.kernels.tables import Bytes
 from fooling.records.files import locked, os_errors, png, read_json, sync_files, write_atomically, write_json
@@ -33,6 +33,7 @@ from fooling.records.ownership import (
 )
 
 FORMAT = 2  # of checkpoints; 2: limits and class names are no part of a job's identity
+PROOF = "proof_"  # how the names of arrays begin that say whose a checkpoint is
 ANEW = "overwrite=true starts the job anew"
 SPARE_BYTES = 1 << 16
 VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")
@@ -145,16 +146,25 @@ def load_checkpoint(folder: Path, owner: str = "") -> dict[str, npt.NDArray[Any]
         arrays = read_arrays(path)
     except UserError as error:
         raise UserError(f"{error}; {ANEW}") from error
-    proof = {name: arrays.pop(name) for name in list(arrays) if name.startswith("proof_")}
+    proof = {name: arrays.pop(name) for name in list(arrays) if name.startswith(PROOF)}
     if not proof and "checkpoint_format" not in read_run(folder):
         return arrays
     if str(proof.pop("proof_digest", "")) != digest(arrays | proof):
         raise UserError(f"{path}: damaged, or not written by fooling: its arrays do not match their digest; {ANEW}")
-    if int(proof["proof_format"]) != FORMAT:
-        raise UserError(f"{path}: is of format {int(proof['proof_format'])}, this version reads format {FORMAT}; {ANEW}")
-    if owner and str(proof["proof_job"]) != owner:
+    version, job = (proof.get(name, np.zeros(1)) for name in ("proof_format", "proof_job"))
+    if version.shape or job.shape or version.dtype.kind not in "iu" or job.dtype.kind != "U":
+        raise UserError(f"{path}: not written by fooling: expected the number of its format and the text of its job; {ANEW}")
+    if version != FORMAT:
+        raise UserError(f"{path}: is of format {version}, this version reads format {FORMAT}; {ANEW}")
+    if owner and str(job) != owner:
         raise UserError(f"{path}: is the checkpoint of another job, or of other weights or statistics; {ANEW}")
     return arrays
+
+
+def is_proven(folder: Path) -> bool:
+    """Whether a record's checkpoint, if it has one, says of which job it is; those of before the first format do not."""
+    path = folder / CHECKPOINT
+    return not path.exists() or any(name.startswith(PROOF) for name in array_names(path))
 
 
 def read_images(folder: Path, files: Sequence[str]) -> Bytes:
