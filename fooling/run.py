@@ -23,6 +23,7 @@ from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import with_indices
 from fooling.errors import UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
+from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
 from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free
@@ -267,6 +268,7 @@ def evolve(
     jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects)
     if loaded.sweeps and loaded.out is not None:
         for job in jobs:
+            refuse_link(user_path(loaded.out) / f"digit={job.digit}")
             check_folder(job, user_path(loaded.out) / f"digit={job.digit}")
     progress = Watcher(watch) if watch else SILENT
     results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]

@@ -16,7 +16,7 @@ from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, 
 from fooling.commands.progress import ProgressCallback, progress
 from fooling.errors import Interrupted, masked
 from fooling.kernels.numba.compile import working_time
-from fooling.records.files import os_errors, write_atomically, write_json
+from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
@@ -96,6 +96,8 @@ class Experiment:
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         for entry in plan.entries:
+            if not alone:
+                refuse_link(folder / entry.folder)
             check_folder(entry.job, folder if alone else folder / entry.folder)
         notes = extension_notes(read_status(folder)) if begun else []
         if begun and extension:
@@ -163,8 +165,8 @@ class Experiment:
     def write(self, folder: Path, summary: Summary) -> None:
         """Writes NAME.json and the other files."""
         for name, content in summary.files.items():
-            with os_errors(folder / name):
-                (folder / name).parent.mkdir(exist_ok=True)
+            if Path(name).parent != Path():
+                make_folder((folder / name).parent)
             write_atomically(folder / name, content)
         if summary.content:
             write_json(folder / f"{self.name}.json", summary.content)

@@ -18,7 +18,17 @@ from fooling.data.images import opened
 from fooling.data.npz import array_names, read_arrays
 from fooling.errors import LONGEST_MESSAGE, Interrupted, UserError, printable
 from fooling.kernels.tables import Bytes
-from fooling.records.files import locked, os_errors, png, read_json, sync_files, write_atomically, write_json
+from fooling.records.files import (
+    created,
+    locked,
+    make_folder,
+    os_errors,
+    png,
+    read_json,
+    sync_files,
+    write_atomically,
+    write_json,
+)
 from fooling.records.ownership import (
     CHECKPOINT,
     CONFIG,
@@ -105,8 +115,7 @@ class Record:
         """Writes images uint8 [N, H, W, C] as PNGs, under these names in one folder if given; → the names."""
         files = list(files) or image_names(len(images))
         folder = (self.folder / files[0]).parent
-        with os_errors(folder):
-            folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for file, image in zip(files, images, strict=True):
             write_atomically(self.folder / file, png(image), sync=False)
         with os_errors(folder):  # all at once: a file that run.json names survives a power failure
@@ -219,7 +228,10 @@ def recording(
         remove_parts(folder)
         record = Record(folder, status_file)
         if overwrite:
-            clear(folder, keep=(CONFIG, status_file) if about is not None else (CONFIG,))
+            clear(folder, keep=(CONFIG, status_file))
+            if about is None:  # after a kill here it is still a record
+                record.update(status="running", versions=versions())
+            record.about = {}
         else:
             record.before = read_status(folder)
         if extension:
@@ -245,8 +257,8 @@ def recording(
 def spare_room(folder: Path) -> Iterator[Path]:
     """A file that holds some room on the disk meanwhile."""
     path = folder / SPARE
-    with os_errors(path):
-        path.write_bytes(b"\0" * SPARE_BYTES)
+    with os_errors(path), created(path) as file:
+        file.write(b"\0" * SPARE_BYTES)
     try:
         yield path
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.records.files import fresh_folder
-from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, strings
+from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, refuse_strange_names, strings
 from fooling.records.record import is_proven, read_run, status_of
 from fooling.settings import PLACES, without_secrets
 from fooling.settings.fields import user_path
@@ -66,6 +66,8 @@ def refuse_unless_free(folder: Path, kind: str, command: str, *, resume: bool, o
     if present != kind:
         raise UserError(f"out={folder}: holds {KINDS[present]}; give another folder for {KINDS[kind]}")
     about = read_status(folder)
+    if resume or overwrite:
+        refuse_strange_names(folder, about)
     creator = about.get("command", command)
     if creator != command and (resume or kind == "experiment"):
         raise UserError(f"out={folder}: was created by `{creator}`; resume with that command or give another folder")

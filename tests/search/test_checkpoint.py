@@ -167,9 +167,8 @@ def test_a_damaged_array_is_refused(records: Path, name: str, kind: str) -> None
         "low": np.full(array.shape, -5).astype(array.dtype) if array.dtype.kind in "if" else array.astype(np.int8),
     }
     arrays = {**arrays, name: changed[kind]} if kind != "missing" else {k: v for k, v in arrays.items() if k != name}
-    if (kind == "missing" and name in OPTIONAL) or (
-        kind == "low" and not array.size and array.dtype.kind in "if"
-    ):  # no number is too low
+    is_empty = name == "track_passes" and kind in ("low", "nan")  # of this search, so no number is wrong
+    if is_empty or (kind == "missing" and name in OPTIONAL):
         read(arrays)
         return
     with pytest.raises(UserError, match=r"checkpoint is (damaged|not one of this).*overwrite=true starts the job anew"):
