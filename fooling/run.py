@@ -56,7 +56,7 @@ from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
 from fooling.search.state import Metrics
 from fooling.settings import dump, load
-from fooling.settings.fields import user_path
+from fooling.settings.fields import absolute_path, paths_as_typed, user_path
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -265,13 +265,16 @@ def evolve(
     loaded = load(words, RunSettings, "run")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
+    out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder
     jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects)
-    if loaded.sweeps and loaded.out is not None:
-        for job in jobs:
-            refuse_link(user_path(loaded.out) / f"digit={job.digit}")
-            check_folder(job, user_path(loaded.out) / f"digit={job.digit}")
+    names = [f"digit={job.digit}" if loaded.sweeps else "" for job in jobs]
     progress = Watcher(watch) if watch else SILENT
-    results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
+    with paths_as_typed(loaded.out, out):
+        for job, name in zip(jobs, names, strict=True):
+            if out and name:
+                refuse_link(out / name)
+                check_folder(job, out / name)
+        results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
     return results if loaded.sweeps else results[0]
 
 
@@ -286,11 +289,12 @@ def with_objects(settings: RunSettings, classifier: Any, statistics: Statistics 
     return settings.model_copy(update=changed)
 
 
-def evolve_one(job: Job, name: str, progress: Progress) -> Result:
-    """One target class: recorded in out/name where `out` is given."""
+def evolve_one(job: Job, name: str, out: Path | None, progress: Progress) -> Result:
+    """One target class: recorded in out/name where `out`, absolute, is given."""
     settings = job.settings
-    if settings.out is not None:
-        return record_job(job, user_path(settings.out) / name, progress, success=not name)
+    if out and settings.out is not None:
+        result = record_job(job, out / name, progress, success=not name)
+        return replace(result, folder=str(user_path(settings.out) / name))
     if settings.resume or settings.overwrite:
         raise UserError("resume and overwrite need out=FOLDER")
     return run_job(job, None, progress)

@@ -23,7 +23,7 @@ from fooling.records.resume import check_same, choose_folder, extension_notes, r
 from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
-from fooling.settings.fields import user_path
+from fooling.settings.fields import same_folder, user_path
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Experiment:
 
     def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
         """Plans, computes and draws → exit code."""
-        alone, plan = self.alone(settings), self.plan(settings, words)
+        with same_folder():
+            alone, plan = self.alone(settings), self.plan(settings, words)
         options = {"resume": settings.resume, "overwrite": settings.overwrite}
         config = dump(plan.entries[0].job.settings if alone else settings, self.typed, plan.written)
         fixed = {name: reason for entry in plan.entries for name, reason in entry.job.fixed_limits.items()}

@@ -180,3 +180,38 @@ def test_a_mark_alone_is_of_a_record(tmp_path: Path) -> None:
     assert kind_of(tmp_path) == "job"
     (tmp_path / "notes.txt").write_text("mine")
     assert kind_of(tmp_path) == "foreign"
+
+
+# --- the working directory ----------------------------------------------------------------------------------------------
+
+
+class Wanderer:
+    """A classifier that changes the working directory whenever it is looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.network = folder, random_network(SHAPE)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        os.chdir(self.folder)
+        return self.network.labels
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["network"], name)
+
+    def __call__(self, images: Any) -> Any:
+        return self.network(images)
+
+
+def test_a_classifier_that_changes_the_folder_moves_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    job = {"digit": 1, "runs": 2, "population": 12, "generations": 3, "prior": "none"}
+    result = evolve(**job, out="r", classifier=Wanderer(tmp_path / "elsewhere"))
+    assert result.folder == "r"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert read_run(tmp_path / "here" / "r")["status"] == "done"
+    os.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="out=r: holds a finished job"):
+        evolve(**job, out="r", classifier=Wanderer(tmp_path / "elsewhere"))
