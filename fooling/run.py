@@ -23,9 +23,10 @@ from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import with_indices
 from fooling.errors import UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
-from fooling.records.ownership import strings
+from fooling.records.files import refuse_link
+from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
-from fooling.records.resume import check_same, extension_notes, identity, refuse_unless_free, version_notes
+from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free
 from fooling.search import Search, part_of
 from fooling.search.inputs import (
     draws,
@@ -41,6 +42,7 @@ from fooling.search.job import (
     Job,
     Pair,
     check_memory,
+    checkpoint_of,
     compare_with_real,
     counting,
     describe,
@@ -55,7 +57,7 @@ from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
 from fooling.search.state import Metrics
 from fooling.settings import dump, load
-from fooling.settings.fields import user_path
+from fooling.settings.fields import absolute_path, paths_as_typed, user_path
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -124,7 +126,7 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
 
     `success=False`: without success.png, which a sweep draws over all its jobs.
     """
-    changed = version_notes(record.before, versions()) if record else []
+    changed = doubts(record.folder, record.before, versions()) if record else []
     kept = [*changed, *(extension_notes(record.before) if record else [])]
     if record:
         state = {"status": "running", "notes": kept, "files": strings(record.before.get("files"))}
@@ -134,6 +136,8 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     for note in [*notes, *([] if record and record.before else duration_notes(job, search))]:
         progress.note(note)
     if record:
+        if record.before and not (record.folder / CHECKPOINT).exists():
+            progress.note("no checkpoint to resume: starting at generation 0")
         record.update(notes=notes, files=[*part_of(search, "files"), *record_files()])
     for stage in stages(search, job.criteria, record, progress):
         if record and stage.stopped_by is None:
@@ -190,12 +194,20 @@ def save_result(job: Job, search: Search, stage: Stage, record: Record, progress
 
 def record_job(job: Job, folder: Path, progress: Progress = SILENT, *, success: bool = True) -> Result:
     """Runs one job in a record folder: a new one, or one that its settings resume or overwrite."""
-    settings, config = job.settings, dump(job.settings)
-    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
-    extension = check_same(folder, config, job.fingerprints, job.fixed_limits) if settings.resume else ()
+    settings, config, extension = job.settings, dump(job.settings), check_folder(job, folder)
     with recording(folder, config, overwrite=settings.overwrite, extension=extension) as record:
         record.identity = identity(config, job.fingerprints, job.fixed_limits)
         return run_job(job, record, progress, success=success)
+
+
+def check_folder(job: Job, folder: Path) -> Extension:
+    """Refuses what a job cannot write to or go on from, before anything is changed. → the limits that it raises there."""
+    settings, config = job.settings, dump(job.settings)
+    refuse_unless_free(folder, "job", "", resume=settings.resume, overwrite=settings.overwrite)
+    if not settings.resume:
+        return ()
+    extension = check_same(folder, config, job.fingerprints, job.fixed_limits)
+    return extension if checkpoint_of(job, folder, config) else ()
 
 
 class Watcher(Silent):
@@ -257,9 +269,16 @@ def evolve(
     loaded = load(words, RunSettings, "run")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
+    out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder
     jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects, words=words)
+    names = [f"digit={job.digit}" if loaded.sweeps else "" for job in jobs]
     progress = Watcher(watch) if watch else SILENT
-    results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
+    with paths_as_typed(loaded.out, out):
+        for job, name in zip(jobs, names, strict=True):
+            if out and name:
+                refuse_link(out / name)
+                check_folder(job, out / name)
+        results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
     return results if loaded.sweeps else results[0]
 
 
@@ -274,11 +293,12 @@ def with_objects(settings: RunSettings, classifier: Any, statistics: Statistics 
     return settings.model_copy(update=changed)
 
 
-def evolve_one(job: Job, name: str, progress: Progress) -> Result:
-    """One target class: recorded in out/name where `out` is given."""
+def evolve_one(job: Job, name: str, out: Path | None, progress: Progress) -> Result:
+    """One target class: recorded in out/name where `out`, absolute, is given."""
     settings = job.settings
-    if settings.out is not None:
-        return record_job(job, user_path(settings.out) / name, progress, success=not name)
+    if out and settings.out is not None:
+        result = record_job(job, out / name, progress, success=not name)
+        return replace(result, folder=str(user_path(settings.out) / name))
     if settings.resume or settings.overwrite:
         raise UserError("resume and overwrite need out=FOLDER")
     return run_job(job, None, progress)

@@ -16,13 +16,14 @@ from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, 
 from fooling.commands.progress import ProgressCallback, progress
 from fooling.errors import Interrupted, masked
 from fooling.kernels.numba.compile import working_time
-from fooling.records.files import os_errors, write_atomically, write_json
+from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
+from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
-from fooling.settings.fields import user_path
+from fooling.settings.fields import same_folder, user_path
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Experiment:
 
     def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
         """Plans, computes and draws → exit code."""
-        alone, plan = self.alone(settings), self.plan(settings, words)
+        with same_folder():
+            alone, plan = self.alone(settings), self.plan(settings, words)
         settings = plan.settings or settings
         options = {"resume": settings.resume, "overwrite": settings.overwrite}
         config = dump(plan.entries[0].job.settings if alone else settings, self.typed, plan.written)
@@ -96,6 +98,10 @@ class Experiment:
                 return 0
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
+        for entry in plan.entries:
+            if not alone:
+                refuse_link(folder / entry.folder)
+            check_folder(entry.job, folder if alone else folder / entry.folder)
         notes = extension_notes(read_status(folder)) if begun else []
         if begun and extension:
             notes = list(dict.fromkeys([*notes, EXTENDED + ", ".join(extension)]))
@@ -162,8 +168,8 @@ class Experiment:
     def write(self, folder: Path, summary: Summary) -> None:
         """Writes NAME.json and the other files."""
         for name, content in summary.files.items():
-            with os_errors(folder / name):
-                (folder / name).parent.mkdir(exist_ok=True)
+            if Path(name).parent != Path():
+                make_folder((folder / name).parent)
             write_atomically(folder / name, content)
         if summary.content:
             write_json(folder / f"{self.name}.json", summary.content)

@@ -26,13 +26,12 @@ from fooling.kernels.numba.compile import working_time
 from fooling.kernels.tables import Floats, Ints
 from fooling.plots import duration
 from fooling.records.ownership import image_names, kind_of
-from fooling.records.record import load_checkpoint, read_images, read_run, status_of
-from fooling.records.resume import check_same, identity
+from fooling.records.record import read_images, read_run, status_of
+from fooling.records.resume import check_same
 from fooling.run import prepare, record_job, with_objects
 from fooling.search.inputs import shape_and_labels
-from fooling.search.job import Job, evaluate
+from fooling.search.job import Job, checkpoint_of, evaluate
 from fooling.search.result import Result
-from fooling.search.state import restore
 from fooling.settings import dump, load, without_secrets
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import DamageSettings, MeanSettings
@@ -102,10 +101,10 @@ def read_result(job: Job, folder: Path) -> Result | None:
     config = dump(job.settings)
     if check_same(folder, config, job.fingerprints, job.fixed_limits):
         return None
-    saved = load_checkpoint(folder, identity(config, job.fingerprints, job.fixed_limits))
+    saved = checkpoint_of(job, folder, config)
     if saved is None:
         return None
-    history, _ = restore(saved, job.criteria.runs, job.criteria.last)
+    history, _ = saved
     return evaluate(job, history, read_images(folder, image_names(len(history.images))), str(folder))
 
 

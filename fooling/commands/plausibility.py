@@ -16,7 +16,17 @@ from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
 from fooling.records.files import locked, os_errors, write_atomically, write_json
-from fooling.records.ownership import CONFIG, SWEEP, declare_files, job_folders, kind_of, read_status
+from fooling.records.ownership import (
+    CONFIG,
+    RUN,
+    SWEEP,
+    declare_files,
+    is_image_name,
+    job_folders,
+    kind_of,
+    read_status,
+    strings,
+)
 from fooling.records.record import read_images, read_run, status_of
 from fooling.search.inputs import get_classifier, get_statistics
 from fooling.search.job import prior_class
@@ -103,9 +113,21 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
         whose = repr((what, settings.prior.statistics))
         if whose not in loaded:
             loaded[whose] = get_statistics(settings, loaded[what])
+        images_in(folder, run)
         records.append(SavedRun(name, folder, settings, run, loaded[what], loaded[whose]))
         refuse_others(records[-1])
     return records
+
+
+def images_in(folder: Path, run: Mapping[str, Any]) -> list[str]:
+    """The names of a record's images in its run.json. Raises UserError for a damaged one."""
+    entries = run.get("images")
+    found = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    names = strings(found)
+    is_damaged = not names or len(names) < len(entries or ()) or not all(map(is_image_name, names))
+    if is_damaged or "digit" not in run:
+        raise UserError(f"{folder / RUN}: a damaged file; expected the digit and the images/0000.png … of a finished job")
+    return names
 
 
 def refuse_others(record: SavedRun) -> None:
@@ -169,7 +191,7 @@ def class_of_data(record: SavedRun) -> int:
 def compare_record(record: SavedRun, data: ImageSet) -> Results:
     """The images of a record against the real ones of the class that its prior is of."""
     real_class = class_of_data(record)
-    evolved = read_images(record.folder, [entry["file"] for entry in record.run["images"]])
+    evolved = read_images(record.folder, images_in(record.folder, record.run))
     try:
         return plausibility(evolved, of_class(data, real_class), record.statistics, real_class, record.classifier)
     except UserError as error:

@@ -6,14 +6,15 @@ import glob
 import io
 import json
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
-from fooling.errors import UserError
+from fooling.errors import LONGEST_MESSAGE, UserError, printable
 from fooling.kernels.tables import Bytes
 from fooling.settings.files import parse_json, read_whole
 
@@ -46,7 +47,7 @@ def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:
     part = path.with_name(TEMPORARY + path.name)
     with os_errors(path):
         try:
-            with part.open("wb") as file:
+            with created(part) as file:
                 file.write(content)
                 if sync:
                     file.flush()
@@ -58,6 +59,28 @@ def write_atomically(path: Path, content: bytes, sync: bool = True) -> None:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
+
+
+def created(path: Path) -> IO[bytes]:
+    """A new file, open for writing, in place of one that a killed process left; a link of this name is not followed."""
+    try:
+        return path.open("xb")
+    except FileExistsError:
+        path.unlink()
+        return path.open("xb")
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder inside a record. Raises UserError where a link has its name: what it leads to is not the record's."""
+    refuse_link(path)
+    with os_errors(path):
+        path.mkdir(exist_ok=True)
+
+
+def refuse_link(path: Path) -> None:
+    """Raises UserError for a link: nothing outside a record is written or removed."""
+    if path.is_symlink():
+        raise UserError(f"{path}: is a link; a record holds its own folders; remove the link or give another folder with out=")
 
 
 def sync_files(paths: Iterable[Path]) -> None:
@@ -88,7 +111,7 @@ def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
     part = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     with os_errors(path):
         remove_dead_parts(path)
-        part.touch()
+        created(part).close()
         try:
             yield part
             part.replace(path)
@@ -137,16 +160,29 @@ def fresh_folder(parent: Path, name: str) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object; {} if there is no file."""
+    """A JSON file that holds an object, its texts in printable letters; {} if there is no file."""
     if not path.exists():
         return {}
     try:
-        content = parse_json(read_whole(path, "JSON"))
-    except (ValueError, OSError) as error:
+        content = plain(parse_json(read_whole(path, "JSON")))
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path}: a damaged file ({error}); remove the folder or give another") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a damaged file (expected a JSON object); remove the folder or give another")
     return content
+
+
+def plain(value: Any) -> Any:
+    """A JSON value with printable texts: anybody may have written it. Raises ValueError for NaN and infinities."""
+    if isinstance(value, str):
+        return value if value.isprintable() else printable(value, LONGEST_MESSAGE)
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if isinstance(value, dict):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected finite numbers, got {value}")
+    return value
 
 
 def lock(folder: Path) -> int | None:

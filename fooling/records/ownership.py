@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.records.files import TEMPORARY, locked, read_json, write_json
+from fooling.records.files import TEMPORARY, locked, read_json, refuse_link, write_json
 from fooling.settings import MARK
+from fooling.settings.files import check_file
 
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
 SWEEP, EXPERIMENT = "sweep.json", "experiment.json"  # of folders that hold several records, or results of any kind
@@ -25,6 +26,11 @@ EXTENDED = "extended: "  # how the note begins that says which limits of a job w
 SPARE = f"{TEMPORARY}spare"  # holds room for the status on a full disk
 PART = re.compile(rf"{re.escape(TEMPORARY)}(?:\d+-)?(.+)")  # a file that is being written, of a process
 IMAGE = re.compile(r"\d{4,}\.png")
+NAMED = re.compile(  # what status files name: files of our kinds, those that commands number, and folders of early records
+    r"(?:[a-z]+/)?[\w-]+\.(?:png|webp|json|csv|npz|safetensors)"
+    r"|[a-z]+[-_]\*\.safetensors|(?:front|means|shown)(?:/(?:\[0-9\])?\*-(?:\[0-9\])?\*\.png)?",
+    re.ASCII,
+)
 
 
 def kind_of(folder: Path) -> str:
@@ -33,30 +39,33 @@ def kind_of(folder: Path) -> str:
         return ""
     if not folder.is_dir():
         raise UserError(f"out={folder}: expected a folder, got a file")
-    marked = is_marked(folder / CONFIG)
-    for status_file, kind in STATUS_FILES.items():
-        if (folder / status_file).exists() and (marked or is_status(folder / status_file)):
-            return kind
-    if marked:
-        return "job"
-    return "" if all(is_part(path, ()) for path in folder.iterdir()) else "foreign"
+    is_ours = is_marked(folder / CONFIG)
+    present = [name for name in STATUS_FILES if (folder / name).exists()]
+    for status_file in present:
+        if is_status(folder / status_file, damaged=is_ours):
+            return STATUS_FILES[status_file]
+    known = (CONFIG,) if is_ours else ()  # all that there is before the first status
+    if present or not all(path.name in known or is_part(path, ()) for path in folder.iterdir()):
+        return "foreign"
+    return "job" if is_ours else ""
 
 
 def is_marked(path: Path) -> bool:
     """Whether a config.yaml begins as those of records do."""
     try:
+        check_file(path)
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(len(MARK)) == MARK
-    except OSError:
+    except (OSError, UserError):
         return False
 
 
-def is_status(path: Path) -> bool:
-    """Whether a file is the status file of a record: a JSON object with our keys."""
+def is_status(path: Path, damaged: bool = False) -> bool:
+    """Whether a file is the status file of a record: a JSON object with our keys; `damaged`: what counts if it is none."""
     try:
         about = read_json(path)
     except UserError:
-        return False
+        return damaged
     made_by = about.get("versions")
     is_ours = str(about.get("command")).startswith(COMMANDS) or (isinstance(made_by, dict) and "fooling" in made_by)
     return about.get("status") in STATUSES and is_ours
@@ -78,7 +87,7 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 def remove_parts(folder: Path) -> None:
     """Removes what a killed process had half written; records inside hold separate locks and are left alone."""
-    patterns = strings(read_status(folder).get("files"))
+    patterns = [name for name in strings(read_status(folder).get("files")) if NAMED.fullmatch(name)]
     for path in folder.iterdir():
         inside = path.iterdir() if path.is_dir() and not path.is_symlink() and kind_of(path) in ("", "foreign") else (path,)
         for part in inside:
@@ -91,13 +100,15 @@ def clear(folder: Path, keep: Sequence[str] = ()) -> None:
 
     Its settings and its status go last: after a kill the folder is still a record, and the same command removes the rest.
     """
-    about = read_status(folder)
+    about, paths = read_status(folder), list(files_of(folder, read_status(folder)))
+    if about.get("status") == "done":
+        write_json(next(folder / name for name in STATUS_FILES if (folder / name).exists()), {**about, "status": "running"})
     for name in job_folders(about):
-        if kind_of(folder / name) == "job":
+        if not (folder / name).is_symlink() and kind_of(folder / name) == "job":
             with locked(folder / name):
                 clear(folder / name)
             remove_if_empty(folder / name)
-    for path in files_of(folder, about):
+    for path in paths:
         if path.is_dir() and not path.is_symlink():
             remove_if_empty(path)
         elif path.name not in keep or path.parent != folder:
@@ -109,18 +120,37 @@ def files_of(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
     entries = about.get("images")
     named = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     found = [*images_of(folder, about.get("runs")), *matching(folder, [*strings(about.get("files")), *strings(named)])]
-    found += [path for place in found if place.is_dir() for path in place.glob("*-*.png")]  # records of before named folders
+    found += [
+        path for place in found if is_own_folder(place) for path in place.glob("*-*.png")
+    ]  # records of before named folders
     yield from (path for path in found if not path.is_dir())
     yield from sorted({path if path.is_dir() else path.parent for path in found} - {folder}, reverse=True)
     yield from (folder / name for name in COMMON)
 
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    """The files in a record that its status file names. Raises UserError for a name that is not of a record."""
+    """The files in a record that its status file names, none behind a link. Raises UserError for other names."""
     for pattern in patterns:
-        if Path(pattern).is_absolute() or {"..", "*", "**"} & set(Path(pattern).parts):
+        if not NAMED.fullmatch(pattern):
             raise UserError(f"out={folder}: its status file names {pattern}, which is not of a record; give another folder")
-    return [path for name in dict.fromkeys(patterns) for path in folder.glob(name)]
+    found = [path for name in dict.fromkeys(patterns) for path in folder.glob(name)]
+    return [path for path in found if path.parent == folder or is_own_folder(path.parent)]
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether a name in a record is a folder, and no link to one elsewhere."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def refuse_strange_names(folder: Path, about: dict[str, Any]) -> None:
+    """Refuses a record that names files of others or has links for folders, before anything in it is changed."""
+    named = strings(about.get("files"))
+    matching(folder, named)
+    for name in dict.fromkeys([IMAGES, *(name.partition("/")[0] for name in named if "/" in name), *job_folders(about)]):
+        refuse_link(folder / name)
+    for name in job_folders(about):
+        if kind_of(folder / name) == "job":
+            refuse_strange_names(folder / name, read_status(folder / name))
 
 
 def reopen(folder: Path, about: dict[str, Any], extension: Sequence[str]) -> dict[str, Any]:
@@ -144,6 +174,8 @@ def strings(value: Any) -> list[str]:
 
 def images_of(folder: Path, runs: Any) -> list[Path]:
     """The images of a job of so many runs, which does not name them before it is done."""
+    if not is_own_folder(folder / IMAGES):
+        return []
     paths = [path for path in (folder / IMAGES).glob("*.png") if IMAGE.fullmatch(path.name)]
     return [path for path in paths if isinstance(runs, int) and int(path.stem) < runs]
 
@@ -157,6 +189,11 @@ def remove_if_empty(folder: Path) -> None:
 def image_names(number: int) -> list[str]:
     """The names of a record's images, relative to its folder."""
     return [f"{IMAGES}/{i:04d}.png" for i in range(number)]
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a name in a status file is that of an image of the record."""
+    return name.startswith(f"{IMAGES}/") and IMAGE.fullmatch(name.removeprefix(f"{IMAGES}/")) is not None
 
 
 def declare_files(folder: Path, files: Sequence[str]) -> None:

@@ -15,10 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data.images import opened
-from fooling.data.npz import read_arrays
+from fooling.data.npz import array_names, read_arrays
 from fooling.errors import LONGEST_MESSAGE, Interrupted, UserError, printable
 from fooling.kernels.tables import Bytes
-from fooling.records.files import locked, os_errors, png, read_json, sync_files, write_atomically, write_json
+from fooling.records.files import (
+    created,
+    locked,
+    make_folder,
+    os_errors,
+    png,
+    read_json,
+    sync_files,
+    write_atomically,
+    write_json,
+)
 from fooling.records.ownership import (
     CHECKPOINT,
     CONFIG,
@@ -33,6 +43,7 @@ from fooling.records.ownership import (
 )
 
 FORMAT = 2  # of checkpoints; 2: limits and class names are no part of a job's identity
+PROOF = "proof_"  # how the names of arrays begin that say whose a checkpoint is
 ANEW = "overwrite=true starts the job anew"
 SPARE_BYTES = 1 << 16
 VERSIONED = ("numpy", "numba", "jax", "jaxlib", "deap", "pillow")
@@ -104,8 +115,7 @@ class Record:
         """Writes images uint8 [N, H, W, C] as PNGs, under these names in one folder if given; → the names."""
         files = list(files) or image_names(len(images))
         folder = (self.folder / files[0]).parent
-        with os_errors(folder):
-            folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for file, image in zip(files, images, strict=True):
             write_atomically(self.folder / file, png(image), sync=False)
         with os_errors(folder):  # all at once: a file that run.json names survives a power failure
@@ -145,16 +155,25 @@ def load_checkpoint(folder: Path, owner: str = "") -> dict[str, npt.NDArray[Any]
         arrays = read_arrays(path)
     except UserError as error:
         raise UserError(f"{error}; {ANEW}") from error
-    proof = {name: arrays.pop(name) for name in list(arrays) if name.startswith("proof_")}
+    proof = {name: arrays.pop(name) for name in list(arrays) if name.startswith(PROOF)}
     if not proof and "checkpoint_format" not in read_run(folder):
         return arrays
     if str(proof.pop("proof_digest", "")) != digest(arrays | proof):
         raise UserError(f"{path}: damaged, or not written by fooling: its arrays do not match their digest; {ANEW}")
-    if int(proof["proof_format"]) != FORMAT:
-        raise UserError(f"{path}: is of format {int(proof['proof_format'])}, this version reads format {FORMAT}; {ANEW}")
-    if owner and str(proof["proof_job"]) != owner:
+    version, job = (proof.get(name, np.zeros(1)) for name in ("proof_format", "proof_job"))
+    if version.shape or job.shape or version.dtype.kind not in "iu" or job.dtype.kind != "U":
+        raise UserError(f"{path}: not written by fooling: expected the number of its format and the text of its job; {ANEW}")
+    if version != FORMAT:
+        raise UserError(f"{path}: is of format {version}, this version reads format {FORMAT}; {ANEW}")
+    if owner and str(job) != owner:
         raise UserError(f"{path}: is the checkpoint of another job, or of other weights or statistics; {ANEW}")
     return arrays
+
+
+def is_proven(folder: Path) -> bool:
+    """Whether a record's checkpoint, if it has one, says of which job it is; those of before the first format do not."""
+    path = folder / CHECKPOINT
+    return not path.exists() or any(name.startswith(PROOF) for name in array_names(path))
 
 
 def read_images(folder: Path, files: Sequence[str]) -> Bytes:
@@ -209,7 +228,10 @@ def recording(
         remove_parts(folder)
         record = Record(folder, status_file)
         if overwrite:
-            clear(folder, keep=(CONFIG, status_file) if about is not None else (CONFIG,))
+            clear(folder, keep=(CONFIG, status_file))
+            if about is None:  # after a kill here it is still a record
+                record.update(status="running", versions=versions())
+            record.about = {}
         else:
             record.before = read_status(folder)
         if extension:
@@ -235,8 +257,8 @@ def recording(
 def spare_room(folder: Path) -> Iterator[Path]:
     """A file that holds some room on the disk meanwhile."""
     path = folder / SPARE
-    with os_errors(path):
-        path.write_bytes(b"\0" * SPARE_BYTES)
+    with os_errors(path), created(path) as file:
+        file.write(b"\0" * SPARE_BYTES)
     try:
         yield path
     finally:

@@ -10,8 +10,8 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.records.files import fresh_folder
-from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, strings
-from fooling.records.record import read_run, status_of
+from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, refuse_strange_names, strings
+from fooling.records.record import is_proven, read_run, status_of
 from fooling.settings import PLACES, without_secrets
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, format_value, read_yaml
@@ -20,6 +20,7 @@ from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 
 OTHER_VERSIONS = "resumed with other versions"
+UNPROVEN = "resumed from a checkpoint without proof"
 NONE_FIXED: Mapping[str, str] = {}
 RUNS = Path("runs")  # where folders go that nobody named
 
@@ -65,6 +66,8 @@ def refuse_unless_free(folder: Path, kind: str, command: str, *, resume: bool, o
     if present != kind:
         raise UserError(f"out={folder}: holds {KINDS[present]}; give another folder for {KINDS[kind]}")
     about = read_status(folder)
+    if resume or overwrite:
+        refuse_strange_names(folder, about)
     creator = about.get("command", command)
     if creator != command and (resume or kind == "experiment"):
         raise UserError(f"out={folder}: was created by `{creator}`; resume with that command or give another folder")
@@ -116,7 +119,10 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any], fixed
             advice = f"resume=true cannot raise it: {fixed[key]}" if key in fixed else "resume=true may raise it, not lower it"
         values = f"{key} is {format_value(there)} there, {format_value(here)} here"
         raise UserError(f"out={folder}: holds a job with other settings ({values}); {advice}")
-    if other and begun.get("status") == "done" and "stopped_by" not in begun:
+    is_done = begun.get("status") == "done"
+    if other and is_done and not (folder / CHECKPOINT).exists():
+        raise UserError(f"out={folder}: is a finished record without a checkpoint to go on from; overwrite=true starts anew")
+    if other and is_done and "stopped_by" not in begun:
         earlier = "is a finished record of an earlier version, whose checkpoint has no population to go on from"
         raise UserError(f"out={folder}: {earlier}; overwrite=true starts anew")
     for name, fingerprint in fingerprints.items():
@@ -143,6 +149,11 @@ def identity(config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, s
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 
+def doubts(folder: Path, begun: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    """A line for each reason why the images of a record that goes on may differ, given its run.json and the versions of now."""
+    return [*version_notes(begun, now), *proof_notes(folder, begun)]
+
+
 def version_notes(begun: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
     """A line for each time that a record was resumed with other versions, given its run.json and the versions of now."""
     there, notes = begun.get("versions"), begun.get("notes")
@@ -151,6 +162,13 @@ def version_notes(begun: Mapping[str, Any], now: Mapping[str, str]) -> list[str]
     changed = [f"{name} {there[name]} → {number}" for name, number in now.items() if there.get(name, number) != number]
     now_too = f"{OTHER_VERSIONS} ({', '.join(changed)}): images may differ from an uninterrupted run"
     return list(dict.fromkeys([*before, *([now_too] if changed else [])]))
+
+
+def proof_notes(folder: Path, begun: Mapping[str, Any]) -> list[str]:
+    """A line where a record was resumed from a checkpoint that does not prove of which job it is."""
+    before = [note for note in strings(begun.get("notes")) if note.startswith(UNPROVEN)]
+    now = [] if not begun or is_proven(folder) else [f"{UNPROVEN}: it is of an earlier version and does not name its job"]
+    return list(dict.fromkeys([*before, *now]))
 
 
 def extension_notes(begun: Mapping[str, Any]) -> list[str]:

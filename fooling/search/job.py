@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 from fooling.classifiers.base import Classifier, CountingClassifier
@@ -14,11 +15,13 @@ from fooling.data import load_data
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
 from fooling.records.record import versions
+from fooling.records.resume import identity
 from fooling.search import Search, load_search, part_of
+from fooling.search.checkpoint import read_checkpoint
 from fooling.search.genetic.memory import check_host_memory
 from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result
-from fooling.search.state import History
+from fooling.search.state import History, State
 from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
 from fooling.settings.schema import RunSettings
@@ -102,6 +105,17 @@ class Job:
             "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
             **({} if image is None else {"picture_fingerprint": sha256(image.tobytes()).hexdigest()}),
         }
+
+
+def checkpoint_of(job: Job, folder: Path, config: str) -> tuple[History, State] | None:
+    """History and state of a job's record, None if it has no checkpoint. Raises UserError for a damaged or another job's.
+
+    `config` is the text of the job's config.yaml.
+    """
+    classifier, image = job.objective.classifier, job.start_image
+    shape = tuple(classifier.input_shape if image is None else image.shape)
+    owner = identity(config, job.fingerprints, job.fixed_limits)
+    return read_checkpoint(folder, owner, job.criteria, shape, classifier.num_classes)
 
 
 def make_job(

@@ -14,7 +14,8 @@ from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Floats
 from fooling.records.record import Record
 from fooling.search import Search
-from fooling.search.state import COLUMNS, History, Metrics, State, is_filmed, is_logged, restore
+from fooling.search.checkpoint import restore
+from fooling.search.state import COLUMNS, History, Metrics, State, is_filmed, is_logged
 from fooling.search.stopping import StoppingCriteria, converged, ended_runs, unchanged
 
 CHECKPOINT_SECONDS = 10.0

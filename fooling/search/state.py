@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.errors import UserError
 from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Bytes, Floats
 
@@ -120,28 +119,6 @@ class History:
         """Whether every run has met the criterion `stop`."""
         return bool(self.ended.all())
 
-    def fits(self, runs: int) -> bool:
-        """Whether the arrays are those of so many runs."""
-        each = (
-            self.images,
-            self.costs,
-            self.scores,
-            self.evaluations,
-            self.changed,
-            self.reached,
-            self.passes,
-            self.genomes,
-            self.ended,
-            self.populations,
-        )
-        return (
-            all(array.ndim and len(array) == runs for array in each)
-            and self.frames.shape[1:] == (filmed(runs, self.images.shape[1:]), *self.images.shape[1:])
-            and self.history.ndim == 2
-            and self.history.shape[1] == len(COLUMNS)
-            and len(self.history) > 0
-        )
-
     def observe(self, state: State, rank: int, evaluations: int, digit: int) -> None:
         """The image of this rank in each run's selection becomes the run's image, after so many evaluations.
 
@@ -196,37 +173,6 @@ class History:
         """The history in a checkpoint, also of a version without genomes."""
         found = {"track_genomes": np.zeros((len(saved["track_images"]), 0), dtype=np.float32), **saved}
         return History(**{field.name: found[f"track_{field.name}"].copy() for field in fields(History)})
-
-
-def restore(saved: Mapping[str, npt.NDArray[Any]], runs: int, last: int) -> tuple[History, State]:
-    """History and state in a checkpoint of a job of so many runs, up to generation `last`. Raises UserError for another job."""
-    advice = "overwrite=true starts the job anew"
-    try:
-        history, state = History.restore(saved), State.restore(saved)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"the checkpoint is not one of this program ({error}); {advice}") from error
-    fits = (
-        history.fits(runs)
-        and np.array_equal(np.flatnonzero(~history.ended), state.runs)
-        and len(state.runs) == len(state.images) == len(state.costs) == len(state.scores)
-        and state.images.shape[2:] == history.images.shape[1:]
-    )
-    if not fits:
-        raise UserError(f"the checkpoint is not one of this job: its arrays are of other sizes; {advice}")
-    for name, values, kind, least, largest in (
-        ("state_images", state.images, np.uint8, 0, 255),
-        ("state_costs", state.costs, np.float32, 0, np.inf),
-        ("state_scores", state.scores, np.float32, 0, 1),
-        ("track_images", history.images, np.uint8, 0, 255),
-        ("track_scores", history.scores, np.float32, 0, 1),
-        ("track_evaluations", history.evaluations, np.int64, 0, np.inf),
-        ("state_generation", np.int64(state.generation), np.int64, 0, last),
-    ):
-        array: npt.NDArray[Any] = np.asarray(values)
-        if array.dtype != kind or not np.isfinite(array).all() or ((array < least) | (array > largest)).any():
-            expected = f"{np.dtype(kind)} from {least:g} to {largest:g}"
-            raise UserError(f"the checkpoint is damaged: {name}: expected {expected}, finite; {advice}")
-    return history, state
 
 
 def as_row(line: npt.NDArray[np.float64]) -> Metrics:

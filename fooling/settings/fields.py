@@ -230,6 +230,22 @@ def user_path(text: str | Path) -> Path:
         raise UserError(f"{text}: expected an existing user's home folder; write the path in full") from error
 
 
+def absolute_path(text: str | Path) -> Path:
+    """The same, absolute: foreign code that changes the working directory later moves nothing."""
+    return Path.cwd() / user_path(text)
+
+
+@contextmanager
+def paths_as_typed(text: str | Path | None, place: Path | None) -> Iterator[None]:
+    """Errors within it name the path of a setting as it was typed, not as `place`, its absolute path."""
+    try:
+        yield
+    except UserError as error:
+        if text is None or place is None or str(place) == str(text):
+            raise
+        raise UserError(str(error).replace(str(place), str(user_path(text)))) from error
+
+
 @contextmanager
 def same_folder() -> Iterator[None]:
     """Returns to the working directory afterwards: foreign code may change it, and paths of settings are relative to it."""

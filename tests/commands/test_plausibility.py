@@ -256,6 +256,22 @@ def test_the_command_refuses(small: Path, words: list[str], message: str, capsys
     assert not Path("r/plausibility.json").exists()
 
 
+@pytest.mark.parametrize("images", [None, 5, [], [{}], [{"file": 5}], [3], [{"file": "../x.png"}], [{"file": "images"}]])
+def test_a_record_that_does_not_name_its_images_is_refused(
+    small: Path, images: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = {key: value for key, value in read_run(small / "r").items() if key != "images"}
+    (small / "r" / "run.json").write_text(json.dumps(run | ({} if images is None else {"images": images})))
+    assert guarded(dispatch, ["plausibility", "r"]) == 2
+    assert "run.json: a damaged file; expected the digit and the images/0000.png" in capsys.readouterr().err
+
+
+def test_what_somebody_wrote_into_a_record_is_printable(small: Path) -> None:
+    (small / "r" / "run.json").write_text(json.dumps({**read_run(small / "r"), "label": "\x9b31m3"}))
+    assert guarded(dispatch, ["plausibility", "r", "quiet=true"]) == 0
+    assert json.loads(Path("r/plausibility.json").read_text())["label"] == r"\x9b31m3"
+
+
 @needs_mnist
 def test_real_training_images_pass_for_real() -> None:
     train, test = (fooling.load_data(DATA, split=split) for split in ("train", "test"))

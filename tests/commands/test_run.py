@@ -103,9 +103,8 @@ def test_an_interrupted_sweep_goes_on(home: Path) -> None:
     words = ["run", "digit=0,1", *QUICK, "quiet=true"]
     assert call(*words, "out=s") == 0
     assert call(*words, "out=t") == 0
-    Path("t/digit=1/run.json").unlink()
-    sweep = json.loads(Path("t/sweep.json").read_text())
-    Path("t/sweep.json").write_text(json.dumps({**sweep, "status": "interrupted"}))
+    for path in (Path("t/sweep.json"), Path("t/digit=1/run.json")):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "status": "interrupted"}))
     assert call(*words, "out=t") == 2
     assert call(*words, "out=t", "resume=true") == 0
     for path in Path("s").glob("*/images/*.png"):
