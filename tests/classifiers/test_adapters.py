@@ -21,12 +21,12 @@ from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
     Preprocessing,
     dims_of,
-    kind_of,
     layout_of,
     of_classes,
     shape_in,
     to_scores,
 )
+from fooling.classifiers.adapters.reading import kind_of
 from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch, examine
 from fooling.data import ImageSet, load_data

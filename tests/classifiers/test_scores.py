@@ -13,8 +13,8 @@ from fooling import evolve
 from fooling.classifiers import checks, load_classifier
 from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import Model, adapt
-from fooling.classifiers.adapters.conversion import reading_of
-from fooling.classifiers.base import advice_on, common_sum, predict, varied_probes
+from fooling.classifiers.adapters.reading import reading_of
+from fooling.classifiers.base import advice_on, common_sum, predict, shifted_sum, varied_probes
 from fooling.classifiers.checks import check_classifier, range_notes
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
@@ -95,6 +95,62 @@ def test_percentages_of_uneven_sums_have_two_meanings(numbers: np.ndarray, total
 def test_int8_shares_are_no_logits() -> None:
     with pytest.raises(UserError, match=r"\(x \+ 128\) / 256"):
         reading_of((np.rint(SHARES * 256) - 128).clip(-128, 127).astype(np.int8))
+
+
+MANY = np.exp(RANDOM.normal(size=(35, 1000)))
+MANY /= MANY.sum(axis=1, keepdims=True)  # shares of a thousand classes, at most a few per cent each
+ONES = np.rint(MANY * 100).clip(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total"),
+    [(SHARES * 100 - 0.01, 99.9), (SHARES * 2 - 1, -8), (MANY * 100 - 0.01, 90), (SHARES * -100, -100), (SHARES - 0.3, -2)],
+)
+def test_shifted_shares_are_no_logits(numbers: np.ndarray, total: float) -> None:
+    for given in (numbers, numbers.astype(np.float32)):
+        assert shifted_sum(given) == pytest.approx(total, rel=1e-4)
+        with pytest.raises(UserError, match=rf"each row sums to {total:g} .*classifier.output=logit; state which"):
+            reading_of(given)
+        assert reading_of(given, "logit").output == "logit"
+        assert f"{total:g}" in advice_on(given)
+        assert "softmax" not in advice_on(given)
+
+
+@pytest.mark.parametrize("logits", [LOGITS, LOGITS - LOGITS.mean(axis=1, keepdims=True), LOGITS.astype(np.float32) - 20])
+def test_logits_share_no_sum(logits: np.ndarray) -> None:
+    assert shifted_sum(logits) is None
+    assert reading_of(logits).output == "logit"
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, np.float32])
+@pytest.mark.parametrize("shares", [SHARES[:, :2] / SHARES[:, :2].sum(axis=1, keepdims=True), SHARES, MANY])
+def test_shares_less_128_are_no_logits_in_any_type(shares: np.ndarray, dtype: type) -> None:
+    with pytest.raises(UserError, match=rf"{np.dtype(dtype).name} numbers .*\(x \+ 128\) / 256"):
+        reading_of((np.rint(shares * 255) - 128).astype(dtype))
+    assert reading_of(np.rint(LOGITS * 10).astype(dtype)).output == "logit"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [ONES, ONES.astype(int), ONES.astype(np.uint8), ONES > 0, ONES.astype(np.int8), np.zeros((9, 10))],
+)
+def test_zeros_and_ones_of_uneven_sums_are_no_probabilities(numbers: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"0 or 1 and the sums differ: .*return them unrounded.*state which"):
+        reading_of(numbers)
+    assert "1 is 1 %" in reading_of(numbers, "probability").note
+
+
+def test_whole_numbers_of_uneven_sums_have_two_meanings() -> None:
+    for numbers in (np.rint(MANY * 1000), np.rint(MANY * 500).astype(np.int8)):
+        with pytest.raises(UserError, match=r"return them unrounded.* or logits \(classifier.output=logit\); state which"):
+            reading_of(numbers)
+        assert reading_of(numbers, "logit").output == "logit"
+
+
+@pytest.mark.parametrize("logarithm", [np.log2, np.log10, lambda shares: 10 * np.log10(shares)])
+def test_other_logarithms_are_no_logits(logarithm: Callable[[np.ndarray], np.ndarray]) -> None:
+    with pytest.raises(UserError, match=r"log\d+.* of probabilities; return these, or natural logarithms"):
+        reading_of(logarithm(SHARES))
 
 
 @pytest.mark.parametrize("stated", ["logit", "sigmoid"])
