@@ -327,6 +327,25 @@ def test_chance_is_of_the_classes_that_are_predicted() -> None:
     assert Accuracy("", "", np.random.default_rng(0).integers(1000, size=1000), labels).is_near_chance
 
 
+def test_data_of_one_class_say_nothing_against_chance() -> None:
+    threes = np.full(60, 3)
+    note = preprocessing_note([Accuracy("", "", threes, threes)])
+    assert "accuracy is 100.0 %" in note
+    assert "on 60 images; the labelled data have one class" in note
+    assert "chance (" not in note
+    mixed = np.append(threes[:57], [1, 2, 4])
+    assert "nearly all labelled data are of one class of 4" in preprocessing_note([Accuracy("", "", threes, mixed)])
+    assert not Accuracy("", "", mixed, mixed).is_near_chance
+
+
+@pytest.mark.parametrize("number", [1, 2, 9])
+def test_very_few_images_give_no_verdict(number: int) -> None:
+    labels = np.arange(number)
+    assert not Accuracy("", "", labels * 0, labels).is_near_chance
+    assert preprocessing_note([Accuracy("", "", labels * 0, labels)]) == ""
+    assert Accuracy("", "", np.zeros(10, dtype=int), np.arange(10)).is_near_chance
+
+
 def test_built_in_networks_are_told_of_transposed_data() -> None:
     data = load_data(None, "sklearn", "test")
     network = load_classifier("digits_perceptron")
@@ -430,6 +449,33 @@ def test_a_search_that_changes_no_score_has_not_converged(tmp_path: Path, digit:
     assert about["converged"] == 0
     assert any("no slope" in note for note in about["notes"])
     assert any("the target's score never changed: it is 1" in note for note in about["notes"])
+
+
+@pytest.mark.parametrize("digit", [0, "any"])
+def test_changes_that_vanish_beside_the_score_are_no_slope(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], digit: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nearly.py").write_text(
+        "import numpy as np\n\ndef score(x):\n    x = np.float32(x).reshape(len(x), -1).mean(axis=1)[:, None]\n"
+        "    return np.float32([[0.9991, 0.0001]]) + np.float32(1e-7) * x\n\n"
+        "def make():\n    return score\n"
+    )
+    words = ["classifier=python", "path=nearly.py:make", "shape=8,8,1", "threshold=0.999", "stop=threshold", "prior=none"]
+    assert guarded(dispatch, ["run", f"digit={digit}", "runs=2", "generations=5", "population=10", "out=r", *words]) == 0
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert about["converged"] == 0
+    assert about["examination"]["constant"]["0"] == pytest.approx(0.9991)
+    assert any("the target's score never changed: it is 0.9991" in note for note in about["notes"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a score that no image changes" in said
+    assert "generations (generations=" not in said
+    assert "last 0 generations" not in said
+
+
+def test_small_scores_that_change_are_a_slope() -> None:
+    small = of_rows(lambda x: np.stack([1e-9 + x * 1e-7, 1e-30 + x * 1e-28], axis=1))
+    assert check_classifier(small).constant == {}
 
 
 def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) -> None:
