@@ -1,6 +1,7 @@
 """What scores mean: shares, labels, logits; what leaves a search no slope; what the labelled data say of a model."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fooling.classifiers.base import advice_on, common_sum, predict, shifted_sum
 from fooling.classifiers.checks import check_classifier, range_notes
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError, guarded
+from fooling.errors import FoolingWarning, UserError, guarded
 from fooling.settings import load
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
@@ -461,7 +462,14 @@ def test_changes_that_vanish_beside_the_score_are_no_slope(
         "    return np.float32([[0.9991, 0.0001]]) + np.float32(1e-7) * x\n\n"
         "def make():\n    return score\n"
     )
-    words = ["classifier=python", "path=nearly.py:make", "shape=8,8,1", "threshold=0.999", "stop=threshold", "prior=none"]
+    words = [
+        "classifier=python",
+        "classifier.path=nearly.py:make",
+        "classifier.shape=8,8,1",
+        "threshold=0.999",
+        "stop=threshold",
+        "prior=none",
+    ]
     assert guarded(dispatch, ["run", f"digit={digit}", "runs=2", "generations=5", "population=10", "out=r", *words]) == 0
     about = json.loads((tmp_path / "r" / "run.json").read_text())
     assert about["converged"] == 0
@@ -476,6 +484,27 @@ def test_changes_that_vanish_beside_the_score_are_no_slope(
 def test_small_scores_that_change_are_a_slope() -> None:
     small = of_rows(lambda x: np.stack([1e-9 + x * 1e-7, 1e-30 + x * 1e-28], axis=1))
     assert check_classifier(small).constant == {}
+
+
+def test_python_users_see_the_notes_of_the_command(tmp_path: Path) -> None:
+    constant = Toy(lambda toy, images, scores: np.tile(np.float32([1, 0]), (len(images), 1)))
+    words: dict[str, Any] = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "classifier": constant}
+    for more in ({}, {"out": str(tmp_path / "r")}):
+        with pytest.warns(FoolingWarning) as issued:
+            result = evolve(digit=0, **words, **more)
+        assert [str(warning.message) for warning in issued] == list(result.notes)
+        assert {warning.filename for warning in issued} == {__file__}
+        assert any("no slope" in note for note in result.notes)
+        assert any("never changed" in note for note in result.notes)
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["notes"] == list(result.notes)
+    with pytest.warns(FoolingWarning) as issued:
+        results = evolve(digit=[0, 1], **words)
+    said = [str(warning.message) for warning in issued]
+    assert len(said) == len(set(said)) > 0
+    assert {note for result in results for note in result.notes} == set(said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evolve(digit=0, quiet=True, **words).notes
 
 
 def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) -> None:
