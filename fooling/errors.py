@@ -99,6 +99,14 @@ class UserError(ValueError):
         super().__init__(printable(" ".join(str(message).splitlines()), LONGEST_MESSAGE))
 
 
+class ClosedFileError(UserError):
+    """A file that is never opened, as it may run code; who knows the lines that convert it adds them to the message."""
+
+    def __init__(self, message: object = "", path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class FoolingWarning(UserWarning):
     """What a user of `fooling.evolve` should know of a job; the command prints it as a line."""
 
