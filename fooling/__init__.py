@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fooling.classifiers.base import Classifier
     from fooling.classifiers.detection import plausibility
     from fooling.data import ImageSet, load_data
-    from fooling.errors import UserError
+    from fooling.errors import FoolingWarning, UserError
     from fooling.run import evolve
     from fooling.search.result import Result
     from fooling.statistics import Statistics
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 # Public names and where they live; a module is imported when its name is first used, so that `import fooling` is quick.
 PUBLIC = {
     "Classifier": "fooling.classifiers.base",
+    "FoolingWarning": "fooling.errors",
     "ImageSet": "fooling.data",
     "Result": "fooling.search.result",
     "Statistics": "fooling.statistics",
@@ -32,6 +33,7 @@ PUBLIC = {
 }
 __all__ = [
     "Classifier",
+    "FoolingWarning",
     "ImageSet",
     "Result",
     "Statistics",

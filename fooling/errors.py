@@ -99,6 +99,18 @@ class UserError(ValueError):
         super().__init__(printable(" ".join(str(message).splitlines()), LONGEST_MESSAGE))
 
 
+class ClosedFileError(UserError):
+    """A file that is never opened, as it may run code; who knows the lines that convert it adds them to the message."""
+
+    def __init__(self, message: object = "", path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class FoolingWarning(UserWarning):
+    """What a user of `fooling.evolve` should know of a job; the command prints it as a line."""
+
+
 def folded(text: str, width: int, indent: str = "") -> str:
     """A text in lines of at most `width` letters, broken between words, or behind | , / = in a longer one, else not at all."""
     lines, room = [""], max(8, width - len(indent))

@@ -1,6 +1,7 @@
 """`python -m fooling.run digit=2`: settings → data → statistics, classifier → objective → search → record → plots."""
 
 import sys
+import warnings
 from importlib import import_module
 
 # As a script this file is the command `fooling run`. Help and bad settings are answered before the imports below, which
@@ -21,7 +22,7 @@ from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import with_indices
-from fooling.errors import UserError
+from fooling.errors import FoolingWarning, UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
 from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
@@ -51,7 +52,7 @@ from fooling.search.job import (
     make_job,
     make_search,
 )
-from fooling.search.loop import RESUME_HINT, SILENT, Progress, Silent, Stage, stages
+from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, stages
 from fooling.search.pareto_front import record_front
 from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
@@ -143,12 +144,13 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
         if record and stage.stopped_by is None:
             save_unfinished(job, stage, record)
     if record is None:
-        return evaluate(job, stage.history, stage.history.images)
+        notes += closing_notes(job.criteria, stage)
+        return replace(evaluate(job, stage.history, stage.history.images), notes=tuple(notes))
     record.about |= {"reproducible": "approximate"} if stage.stopped_by == "seconds" else {}
     record.about["stopped_by"] = stage.stopped_by
     result = save_result(job, search, stage, record, progress)
     draw_pictures(record.folder, success=success)
-    return result
+    return replace(result, notes=tuple(record.about["notes"]))
 
 
 def duration_notes(job: Job, search: Search) -> list[str]:
@@ -210,17 +212,6 @@ def check_folder(job: Job, folder: Path) -> Extension:
     return extension if checkpoint_of(job, folder, config) else ()
 
 
-class Watcher(Silent):
-    """Progress that passes the metrics of each generation to a function."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
-
-    def observe(self, metrics: Metrics) -> None:
-        """Passes them on."""
-        self.watch(metrics)
-
-
 @overload
 def evolve(
     *overrides: str, digit: Sequence[int] | Literal["all"], watch: Watch | None = None, **settings: Any
@@ -250,8 +241,9 @@ def evolve(
     group (`{"name": "onnx", "path": "model.onnx"}`), or an object: with the methods of `fooling.Classifier`, a module of torch,
     an estimator of scikit-learn, or a function of images. `judges` are held-out ones, each as `classifier` may be: a list, or a
     dictionary by the names in tables. `statistics` is a file or what `Statistics.fit` or `Statistics.load` returned. `watch`
-    receives the metrics of each generation. A record is written only where `out` is given. Raises UserError, a ValueError, for
-    bad input.
+    receives the metrics of each generation. A record is written only where `out` is given. What the command prints of the
+    classifier and the search is in `Result.notes`, and a `FoolingWarning` each, but with quiet=True. Raises UserError, a
+    ValueError, for bad input.
     """
     if not isinstance(statistics, Statistics | str | Path | None):
         raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
@@ -279,6 +271,8 @@ def evolve(
                 refuse_link(out / name)
                 check_folder(job, out / name)
         results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
+    for note in dict.fromkeys(note for result in results for note in result.notes if not loaded.quiet):
+        warnings.warn(note, FoolingWarning, stacklevel=2)
     return results if loaded.sweeps else results[0]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from fooling.classifiers.adapters import kind_of_path, object_kind, object_name, open_external, open_object
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import rename
-from fooling.classifiers.serialization import HINT, read
+from fooling.classifiers.serialization import HINT, conversion, read
 from fooling.errors import UserError
 from fooling.settings import load
+from fooling.settings.choices import CLOSED
 from fooling.settings.classifiers import BuiltinClassifierSettings, ExternalSettings
 from fooling.settings.fields import user_path
 from fooling.settings.names import as_words
@@ -96,11 +97,11 @@ def words_for(classifier: Any) -> list[str]:
     if isinstance(classifier, Path) or (isinstance(classifier, str) and kind_of_path(classifier)):
         kind = kind_of_path(str(classifier))
         if kind is None:
-            advice = '{"name": "mlp", "path": "net.safetensors"}'
-            raise UserError(
-                f"classifier: expected a .onnx or .skops file, got {classifier}; for others name the kind: {advice}"
-            )
+            advice = conversion(Path(classifier)) or '; for others name the kind: {"name": "mlp", "path": "net.safetensors"}'
+            raise UserError(f"classifier: expected a .onnx or .skops file, got {classifier}{advice}")
         return [f"classifier={kind}", f"classifier.path={classifier}"]
+    if isinstance(classifier, str) and Path(classifier).suffix.lower() in CLOSED:
+        return words_for(Path(classifier))
     if isinstance(classifier, str | dict):
         return as_words("classifier", classifier)
     if classifier is None:

@@ -26,6 +26,8 @@ USUAL: dict[str, tuple[float, float | None, float | None]] = {
     "mean 0, deviation 1": (1 / 255, None, None),
 }
 HIGH = 0.95  # of what is possible above chance; below it, more is tried than other preprocessings
+FEWEST = 10  # images from which on accuracy is compared with chance …
+ONE_CLASS = 0.9  # … unless a larger share of them is of one class
 MAX_CLASSES = 2000  # among which an order is sought
 TURNED, REVERSED = "rows and columns exchanged", "channels reversed"
 
@@ -70,8 +72,18 @@ class Accuracy:
         return self.above_chance > 0.25 and self.share > self.chance + self.three_deviations
 
     @property
+    def is_of_one_class(self) -> bool:
+        """Whether (nearly) all labels are the same: accuracy says nothing against chance then."""
+        return bool(np.bincount(self.labels).max() > ONE_CLASS * len(self.labels))
+
+    @property
     def is_near_chance(self) -> bool:
-        """By less than a tenth of what is possible, and no more than twice chance; of few images by less than a quarter."""
+        """By less than a tenth of what is possible, and no more than twice chance; of few images by less than a quarter.
+
+        Very few images, or those of one class, say nothing against chance.
+        """
+        if len(self.labels) < FEWEST or self.is_of_one_class:
+            return False
         margin = max(min(0.1 * (1 - self.chance), self.chance), self.three_deviations)
         return self.share <= self.chance + min(margin, 0.25 * (1 - self.chance))
 
@@ -205,6 +217,10 @@ def preprocessing_note(rows: Sequence[Accuracy]) -> str:
     if best.exceeds(configured) and best.is_far_above_chance:
         way = f"{best.settings} ({best.preprocessing})" if best.settings else best.preprocessing
         return f"{found} but {100 * best.share:.1f} % with {way}, {images}; {best.advice}"
+    if configured.is_of_one_class and len(configured.labels) >= FEWEST:
+        number = len(np.unique(configured.labels))
+        which = "the labelled data have one class" if number == 1 else f"nearly all labelled data are of one class of {number}"
+        return f"{found}, {images}; {which}, so that it says nothing against chance"
     tried = "no usual preprocessing, arrangement of the pixels or order of the classes makes it much better"
     return f"{found}, {images}; {tried}; were its classes and images others?" if chance else ""
 

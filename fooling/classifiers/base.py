@@ -201,6 +201,8 @@ def common_sum(numbers: Any) -> float | None:
     spread, error = float(np.ptp(numbers.astype(np.float64), axis=0).max()), float(np.abs(sums - total).max())
     if total > 0 and np.abs(sums - 1).max() <= SAME:
         return 1.0
+    if -np.minimum(numbers, 0).sum(axis=1, dtype=np.float64).min() > SAME * abs(total):
+        return None  # shares from which something was subtracted
     whole = np.array_equal(numbers, np.rint(numbers))
     if total > 0 and error <= (0 if whole else SAME * total) and spread > max(10 * error, SAME * total):
         nearest = min(TOTALS, key=lambda usual: abs(usual - total))
@@ -212,11 +214,30 @@ def common_sum(numbers: Any) -> float | None:
     return total if whole and 0 < error <= classes / 4 and spread > 3 * error else None
 
 
+def shifted_sum(numbers: Any) -> float | None:
+    """The sum other than 0 that rows [N, K] with negative numbers share, to rounding: that of shares · a + b; else None.
+
+    Rows of logits share no sum, or 0 where their mean is subtracted. Rows that hardly differ share one by chance.
+    """
+    if numbers.ndim != 2 or numbers.shape[1] < 2 or len(numbers) < 2:
+        return None
+    values = numbers.astype(np.float64)
+    sums, reach, varied = values.sum(axis=1), float(np.ptp(values)), float(np.ptp(values, axis=0).max())
+    total, rounding = float(np.median(sums)), numbers.shape[1] / 2 if np.array_equal(values, np.rint(values)) else 0.0
+    error = float(np.abs(sums - total).max())
+    if error > max(SAME * reach, min(rounding, ROUNDED * reach)) or varied <= max(10 * error, SAME * reach):
+        return None
+    return total if abs(total) > max(10 * error, SAME * reach) else None
+
+
 def advice_on(numbers: Any) -> str:
     """What to do with numbers [N, K] that are no scores in [0, 1], so that they become such."""
     total = common_sum(numbers)
     if total is not None and total != 1:
         return f"divide them by {total:g}, which the scores of each image sum to"
+    shifted = shifted_sum(numbers) if numbers.min() < 0 else None
+    if shifted is not None:
+        return f"each row sums to {shifted:.6g}, like shares · a + b: return the probabilities themselves"
     if numbers.min() < 0:
         return "logits need a softmax, or a sigmoid each, first"
     return "logits need a softmax, or a sigmoid each, first; percentages a division by 100, bytes by 255"

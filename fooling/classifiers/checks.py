@@ -39,6 +39,7 @@ ENLARGED, FAR = 10, 3  # a batch is so many times the one before; it may take so
 
 REPEATS = 6  # times that the probes are repeated in a large batch, with as many others: 60 images
 SATURATED = 0.9999  # a largest score above this, for whatever image, is no sign of certainty
+FLAT = 1e-5  # as a share of a score, what no image changes it by more than: rounding, and no slope
 TOLERANCE = 1e-3  # rounding may differ with the batch; a larger difference is another answer
 MAX_IMAGES = 1000  # labelled images that the accuracy is measured on
 READ = {"probability": "probabilities", "logit": "logits (softmax)", "sigmoid": "logits (one sigmoid per class)"}
@@ -156,9 +157,12 @@ def batch_advice(classifier: Any) -> str:
 
 
 def no_slope(scores: Floats, deviation: float = 0.0) -> dict[int, float]:
-    """The classes whose score is the same for all images, with that score; scores [N, K], which calls change by `deviation`."""
+    """The classes whose score is the same for all images, with that score; scores [N, K], which calls change by `deviation`.
+
+    Changes by less than `FLAT` of the score are no slope.
+    """
     spread = np.ptp(scores, axis=0)
-    return {int(k): float(scores[0, k]) for k in np.flatnonzero(spread <= deviation)}
+    return {int(k): float(scores[0, k]) for k in np.flatnonzero(spread <= np.maximum(deviation, FLAT * scores.max(axis=0)))}
 
 
 def slope_notes(scores: Floats, constant: Mapping[int, float]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from fooling import __version__
-from fooling.errors import UserError, folded, guarded
+from fooling.errors import ClosedFileError, UserError, folded, guarded
 from fooling.settings import validate
 from fooling.settings.files import flat, merge, nearest
 from fooling.settings.help import help_text, help_width
@@ -178,7 +178,11 @@ def dispatch(arguments: list[str]) -> int:
     if HELP & set(words):
         sys.stdout.write(help_of(name, command, words))
         return 0
-    settings = load_settings(name, command, words)
+    try:
+        settings = load_settings(name, command, words)
+    except ClosedFileError as error:
+        lines = resolve_name("fooling.classifiers.serialization:conversion")(Path(error.path))
+        raise UserError(f"{error}{lines}") from error
     return int(import_module(command.module).COMMAND.run(settings, words))
 
 

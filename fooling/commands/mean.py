@@ -24,7 +24,7 @@ from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
-from fooling.plots import sheets, shorten
+from fooling.plots import percent, sheets, shorten
 from fooling.plots.style import (
     COLOURS,
     INK,
@@ -224,7 +224,7 @@ def table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for found in result["priors"]:
         confidence = float(np.median([one["confidence"] for one in found["classes"]]))
-        rows.append([found["prior"], f"{confidence:.2%}", *(f"{middle[found['prior']][i]:.2f}" for i in places)])
+        rows.append([found["prior"], percent(confidence), *(f"{middle[found['prior']][i]:.2f}" for i in places)])
     if "real" in middle:
         rows.append(["real images", "", *(f"{middle['real'][i]:.2f}" for i in places)])
     return columns, rows

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from fooling.commands.console import InterruptHandler, print_line
-from fooling.plots import duration
+from fooling.plots import duration, percent
 from fooling.search.state import Metrics
 from fooling.search.stopping import StoppingCriteria
 
@@ -115,10 +115,10 @@ class ProgressDisplay:
     def line(self, metrics: Metrics) -> str:
         """One line on where the job stands."""
         if self.place:
-            confidence = f", confidence {metrics['confidence']:.5f}" if self.targeted else ""
+            confidence = f", confidence {percent(metrics['confidence'])}" if self.targeted else ""
             return f"{self.place}: generation {metrics['generation']}/{self.last}{confidence}"
         of_target = f"  cost best {metrics['best_cost']:.4f} median {metrics['median_cost']:.4f}"
-        of_target += f"  confidence {metrics['confidence']:.5f}  converged {metrics['converged']:.0f}/{self.runs}"
+        of_target += f"  confidence {percent(metrics['confidence']):>9}  converged {metrics['converged']:.0f}/{self.runs}"
         return (
             f"generation {metrics['generation']:>{len(str(self.last))}}/{self.last}  "
             f"{metrics['evaluations_per_second']:>7,.0f} evaluations/s{of_target if self.targeted else ''}"

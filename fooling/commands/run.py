@@ -18,6 +18,7 @@ from fooling.search import SEARCHES
 from fooling.search.job import Job
 from fooling.search.result import Result, read_as
 from fooling.search.state import PASSES
+from fooling.search.stopping import unchanged
 from fooling.settings.rules import has_penalties, uses_classifier
 from fooling.settings.schema import RunSettings
 from fooling.settings.searches import GradientSettings
@@ -177,6 +178,9 @@ def shortfall(job: Job, result: Result) -> str:
     if result.converged.any():
         return f"{int((~result.converged).sum())} of {number} images did not reach {aim(job)}"
     none = "the image did not reach" if number == 1 else f"none of {number} images reached"
+    if job.criteria.tol is None and unchanged(job.criteria, result.scores).all():
+        flat = "a score that no image changes, which is no success; try another target or classifier (fooling examine)"
+        return f"failed: {none} {aim(job)} by a search; {best(job, result)} is {flat}"
     return f"failed: {none} {aim(job)}; best {best(job, result)}, {movement(job, result)}; try {advice(job, result)}"
 
 
@@ -228,7 +232,8 @@ def movement(job: Job, result: Result) -> str:
         return f"still {'falling' if cost else 'rising'} at the end"
     if moved < -MOVED:
         return f"{'rising' if cost else 'falling'} at the end"
-    return f"unchanged over the last {last_generations(result):,} generations"
+    last = last_generations(result)
+    return f"unchanged over the last {last:,} generations" if last else "there was no generation after the first images"
 
 
 def advice(job: Job, result: Result) -> str:

@@ -26,6 +26,8 @@ def fit(settings: StatsSettings) -> None:
     if not settings.quiet:
         show(statistics)
         say_notes(settings.quiet, data)
+        if data.held_out:
+            print(f"{data.held_out:,} of {len(data.labels) + data.held_out:,} images held out as the test set")
         if len(data.classes) < len(stream.classes):
             print(f"{len(stream.classes) - len(data.classes)} classes without images are left out")
         for note in notes(statistics, settings):

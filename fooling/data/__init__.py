@@ -34,6 +34,7 @@ class ImageStream:
     source: str  # short description of the origin
     pieces: Callable[[], Iterator[Bytes]]  # [n, H, W, C] in turn, N in all
     conversions: Sequence[Counter[str]] = ()  # what was done to how many images, after `pieces()`
+    held_out: int = 0  # images that are the test part of a set without one
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -112,7 +113,8 @@ def stream_data(path: str | None, kind: str = "auto", split: Split = "train", **
         hint = "; without a test part, a set needs six images of a class" if split == "test" else ""
         raise EmptySplitError(f"{place or source}: no images in split={split}, expected at least one{hint}")
     pieces = lambda: (images for part in parts for images in part.pieces())  # noqa: E731
-    stream = ImageStream(train.shape, labels, classes, source, pieces, [part.conversions for part in parts])
+    out = len(train.labels) - len(labels) if test is None and split == "train" else 0
+    stream = ImageStream(train.shape, labels, classes, source, pieces, [part.conversions for part in parts], out)
     check_stream(stream, place, len(chosen.labels or chosen.classes))
     return stream
 
@@ -274,8 +276,7 @@ def choose(train: SplitReader, test: SplitReader | None, split: Split) -> list[S
     for label in np.unique(train.labels):
         members = train.labels == label
         order[members] = np.arange(members.sum())
-    held_out = order % HELD_OUT == HELD_OUT - 1
-    return [select(train, held_out if split == "test" else ~held_out)]
+    return [select(train, (order % HELD_OUT == HELD_OUT - 1) == (split == "test"))]
 
 
 def select(part: SplitReader, is_selected: npt.NDArray[np.bool_]) -> SplitReader:
@@ -292,8 +293,7 @@ def select(part: SplitReader, is_selected: npt.NDArray[np.bool_]) -> SplitReader
 
 def check_stream(data: ImageStream, path: Path | None, named: int) -> None:
     """Raises UserError for images of unusable size, and for too few or too many classes, unless so many are named."""
-    name = path or data.source
-    height, width, channels = data.shape
+    (height, width, channels), name = data.shape, path or data.source
     if not (2 <= height <= MAX_SIDE and 2 <= width <= MAX_SIDE and channels in (1, 3)):
         raise UserError(f"{name}: expected images of 2 to {MAX_SIDE} pixels a side and 1 or 3 channels, got {data.shape}")
     if not 2 <= len(data.classes) <= MAX_CLASSES and len(data.classes) != named:

@@ -132,7 +132,7 @@ def levels_of(image: Image.Image, ground: Ground) -> tuple[npt.NDArray[np.uint8]
     notes = ["palette made colours"] if image.mode in ("P", "PA") else ["CMYK made RGB"] if image.mode == "CMYK" else []
     if image.mode in ALPHA or "transparency" in image.info:
         image, name = without_transparency(image, ground)
-        notes.append(f"transparent parts made {name}")
+        notes += [f"transparent parts made {name}"] if name else []
     pixels = np.asarray(image.convert("L" if is_grey else "RGB"))
     if is_grey:
         return pixels[:, :, None], notes
@@ -151,8 +151,10 @@ def wide_levels(image: Image.Image) -> tuple[Doubles, list[str]]:
 
 
 def without_transparency(image: Image.Image, ground: Ground) -> tuple[Image.Image, str]:
-    """The image in RGB on a ground, and the ground's name."""
+    """The image in RGB on a ground, and the ground's name, '' where nothing is transparent."""
     full = image.convert("RGBA")
+    if np.asarray(full.getchannel("A")).min() == 255:
+        return full.convert("RGB"), ""
     level, name = 0, "black"
     if ground == "contrast":
         opacity = np.asarray(full.getchannel("A"), dtype=np.float64) / 255

@@ -89,6 +89,12 @@ class LevelScale:
         advice = f"data.scale={factor} makes {high:g} white, data.scale=1 keeps the levels as they are"
         raise UserError(f"{self.name}: expected grey levels up to 255, got none above {high:g} in the whole set; {advice}")
 
+    def missing(self) -> str:
+        """How many numbers of the whole set are not finite."""
+        found = [(piece.size, int(np.isfinite(piece).sum())) for read in self.parts for piece in read()]
+        total, finite = (sum(counts) for counts in zip(*found, strict=True))
+        return f"{total - finite:,} of {total:,} numbers are NaN or infinite"
+
     def levels(self, numbers: Array) -> Bytes:
         """Numbers as grey levels. Raises UserError for others than 0 … 255 after the factor."""
         factor = 1.0 if self.factor is None else self.factor
@@ -100,13 +106,15 @@ class LevelScale:
         is_whole = self.is_given or factor != 1 or bool((rounded == levels).all())
         if is_whole and np.isfinite([float(low), float(high)]).all() and rounded.min() >= 0 and rounded.max() <= WHITE:
             return np.asarray(rounded, dtype=np.uint8)
+        if not np.isfinite([float(low), float(high)]).all():
+            raise UserError(f"{self.name}: expected grey levels, {self.missing()}; replace these, or leave their images out")
         expected = f"levels 0…255 by data.scale={factor:g}" if self.is_given else "whole numbers 0…255 or fractions 0…1"
         raise UserError(f"{self.name}: expected {expected}, got {numbers.dtype} {low} … {high}; {scale_advice(low, high)}")
 
 
 def scale_advice(low: Any, high: Any) -> str:
     """What to do with numbers that are no grey levels."""
-    if not (np.isfinite(float(low)) and low >= 0 and np.isfinite(float(high))):
+    if low < 0:
         return "add what makes them 0 or more, and save them again"
     if high <= WHITE:
         return "data.scale=1 rounds to whole levels"

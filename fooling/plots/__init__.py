@@ -33,10 +33,13 @@ def draw_sweep(parent: Path, names: Sequence[str]) -> None:
 
 
 def percent(confidence: float) -> str:
-    """A confidence, rounded down to 0.01 % and never up to 100 %: 0.99996 → "> 99.99 %"."""
+    """A confidence, rounded down to 0.01 %, but never to 0 or up to 100 %: 0.99996 → "> 99.99 %", 0.00004 → "< 0.01 %"."""
+    if math.isnan(confidence):
+        return "–"
     if confidence > 0.9999:
         return "> 99.99 %"
-    return f"{math.floor(round(confidence * 1e4, 3)) / 100:.2f} %"  # 0.57 · 10⁴ is 5699.999… in floating point
+    hundredths = math.floor(round(confidence * 1e4, 3))  # 0.57 · 10⁴ is 5699.999… in floating point
+    return f"{hundredths / 100:.2f} %" if hundredths else "< 0.01 %"
 
 
 def duration(seconds: float) -> str:

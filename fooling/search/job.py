@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fooling.classifiers.base import Classifier, CountingClassifier
-from fooling.classifiers.checks import ClassifierReport
+from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, target_name
 from fooling.data import load_data
@@ -133,11 +133,10 @@ def make_job(
 
 
 def flat_score(report: ClassifierReport, digit: int) -> tuple[float, float] | None:
-    """The target's score and its noise where all images of the checks get the same, else None."""
+    """The target's score and its noise where all images of the checks get the same, else None; for any class, the largest."""
     checks = report.examination
-    if digit == ANY:
-        return (max(checks.constant.values()), checks.deviation) if len(checks.constant) == checks.classes else None
-    return (checks.constant[digit], checks.deviation) if digit in checks.constant else None
+    score = max(checks.constant.values(), default=None) if digit == ANY else checks.constant.get(digit)
+    return None if score is None else (score, max(checks.deviation, FLAT * score))
 
 
 def make_search(job: Job) -> Search:

@@ -1,7 +1,7 @@
 """The only generation loop: it counts, stops, logs and saves checkpoints. A search computes what happens in a generation."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +52,17 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+
+
+class Watcher(Silent):
+    """Progress that passes the metrics of each generation to a function."""
+
+    def __init__(self, watch: Callable[[Metrics], None]) -> None:
+        self.watch = watch
+
+    def observe(self, metrics: Metrics) -> None:
+        """Passes them on."""
+        self.watch(metrics)
 
 
 @dataclass(frozen=True)

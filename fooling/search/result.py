@@ -50,6 +50,7 @@ class Result:
     front: ParetoFront | None = None  # of search=pareto
     labels: tuple[str, ...] = ()  # names of the K classes; (): numbers
     unit: str = ""  # what a dream maximises instead of a class: it has no target then
+    notes: tuple[str, ...] = ()  # for the user: those of run.json
 
     @property
     def confidence(self) -> Floats:

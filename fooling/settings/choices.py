@@ -5,18 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fooling.errors import UserError
+from fooling.errors import ClosedFileError, UserError
 from fooling.settings.files import Tree, format_value, merge, nearest, read_yaml
 
 GROUPS = ("search", "engine", "classifier", "prior")  # folders of configs/ whose files choose a part of the job
-KIND_OF_FILE = {  # classifier= by the end of a file's name; the kinds of pickles answer with the lines that convert the file
+CLOSED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")  # files that may run code
+KIND_OF_FILE = {  # classifier= by the end of a file's name
     ".onnx": "onnx",
     ".skops": "sklearn",
-    ".pkl": "sklearn",
-    ".pickle": "sklearn",
-    ".joblib": "sklearn",
-    ".pt": "torch",
-    ".pth": "torch",
     ".safetensors": "mlp",  # reads every file of `fooling train`
 }
 PRESET = "preset"  # a folder whose files set any part of it
@@ -77,6 +73,9 @@ def check_choice(group: str, name: Any) -> None:
     if name not in known:
         near = nearest(str(name), known)
         hint = f"; did you mean {near[0]}?" if near else ""
+        if group == "classifier" and Path(str(name)).suffix.lower() in CLOSED:
+            expected = "expected a name, or a file that runs no code (.onnx, .skops, .safetensors)"
+            raise ClosedFileError(f"classifier: {expected}, got {format_value(name)}", str(name))
         if group == "classifier" and (kind := kind_of_file(str(name))):
             hint = f"; for a file or URL give its kind too: classifier={kind} classifier.path={format_value(name)}"
         raise UserError(f"{group}: expected one of {', '.join(known)}, got {format_value(name)}{hint}")

@@ -21,12 +21,12 @@ from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
     Preprocessing,
     dims_of,
-    kind_of,
     layout_of,
     of_classes,
     shape_in,
     to_scores,
 )
+from fooling.classifiers.adapters.reading import kind_of
 from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch, examine
 from fooling.data import ImageSet, load_data
@@ -529,7 +529,10 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         ([*LENET, "engine=jax"], "has no jax_fn"),
         ([*LENET, "digit=12"], "digit=12: expected a class from 0 to 9"),
         (["classifier=sklearn", "classifier.path=lenet.onnx"], "a pickle is never opened"),
-        (["classifier=sklearn", "classifier.path=odd.skops"], "holds types that skops does not trust: models"),
+        (
+            ["classifier=sklearn", "classifier.path=odd.skops"],
+            "skops does not trust: models.Odd; export it to ONNX (skl2onnx, zipmap=False)",
+        ),
         (["classifier=sklearn", "classifier.path=cut.skops"], "expected a scikit-learn model saved by skops.io.dump"),
         (["classifier=python", "classifier.path=none:f"], "ModuleNotFoundError: No module named 'none'"),
         (["classifier=python", "classifier.path=math"], "expected module:function"),

@@ -24,8 +24,9 @@ from fooling.classifiers.adapters import object_kind
 from fooling.classifiers.adapters.conversion import to_scores
 from fooling.classifiers.adapters.python import digest_of, vote_bound
 from fooling.classifiers.checks import check_classifier, report_on
+from fooling.commands import dispatch
 from fooling.data import load_data
-from fooling.errors import UserError
+from fooling.errors import UserError, guarded
 from fooling.records.record import read_run
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
@@ -224,3 +225,26 @@ def test_other_files_need_no_conversion(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"\x08\x07")
     assert serialization.conversion(tmp_path / "a.onnx") == ""
     assert serialization.conversion(tmp_path / "missing.safetensors") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("lr.pkl", "skops.io.dump(joblib.load('lr.pkl'), 'lr.skops')"),
+        ("a/lr.joblib", "give classifier=sklearn classifier.path=a/lr.skops"),
+        ("net.pt", "give classifier=torch classifier.path=my_net.py:make classifier.weights=net.safetensors"),
+        ("net.ckpt", "classifier.weights=net.safetensors"),
+    ],
+)
+def test_a_pickle_as_the_classifier_is_answered_at_once(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    for command in ("run", "examine"):
+        assert guarded(dispatch, [command, f"classifier={name}"]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert f"classifier.path={name}" not in error
+    for given in (name, Path(name)):
+        with pytest.raises(UserError, match="if you trust the file, convert it once") as told:
+            fooling.evolve(digit=1, classifier=given)
+        assert said in str(told.value)

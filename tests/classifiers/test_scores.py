@@ -1,6 +1,7 @@
 """What scores mean: shares, labels, logits; what leaves a search no slope; what the labelled data say of a model."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from fooling import evolve
 from fooling.classifiers import checks, load_classifier
 from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note
 from fooling.classifiers.adapters.adapter import Model, adapt
-from fooling.classifiers.adapters.conversion import reading_of
-from fooling.classifiers.base import advice_on, common_sum, predict, varied_probes
+from fooling.classifiers.adapters.reading import reading_of
+from fooling.classifiers.base import advice_on, common_sum, predict, shifted_sum, varied_probes
 from fooling.classifiers.checks import check_classifier, range_notes
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
-from fooling.errors import UserError, guarded
+from fooling.errors import FoolingWarning, UserError, guarded
 from fooling.settings import load
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
@@ -95,6 +96,62 @@ def test_percentages_of_uneven_sums_have_two_meanings(numbers: np.ndarray, total
 def test_int8_shares_are_no_logits() -> None:
     with pytest.raises(UserError, match=r"\(x \+ 128\) / 256"):
         reading_of((np.rint(SHARES * 256) - 128).clip(-128, 127).astype(np.int8))
+
+
+MANY = np.exp(RANDOM.normal(size=(35, 1000)))
+MANY /= MANY.sum(axis=1, keepdims=True)  # shares of a thousand classes, at most a few per cent each
+ONES = np.rint(MANY * 100).clip(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total"),
+    [(SHARES * 100 - 0.01, 99.9), (SHARES * 2 - 1, -8), (MANY * 100 - 0.01, 90), (SHARES * -100, -100), (SHARES - 0.3, -2)],
+)
+def test_shifted_shares_are_no_logits(numbers: np.ndarray, total: float) -> None:
+    for given in (numbers, numbers.astype(np.float32)):
+        assert shifted_sum(given) == pytest.approx(total, rel=1e-4)
+        with pytest.raises(UserError, match=rf"each row sums to {total:g} .*classifier.output=logit; state which"):
+            reading_of(given)
+        assert reading_of(given, "logit").output == "logit"
+        assert f"{total:g}" in advice_on(given)
+        assert "softmax" not in advice_on(given)
+
+
+@pytest.mark.parametrize("logits", [LOGITS, LOGITS - LOGITS.mean(axis=1, keepdims=True), LOGITS.astype(np.float32) - 20])
+def test_logits_share_no_sum(logits: np.ndarray) -> None:
+    assert shifted_sum(logits) is None
+    assert reading_of(logits).output == "logit"
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, np.float32])
+@pytest.mark.parametrize("shares", [SHARES[:, :2] / SHARES[:, :2].sum(axis=1, keepdims=True), SHARES, MANY])
+def test_shares_less_128_are_no_logits_in_any_type(shares: np.ndarray, dtype: type) -> None:
+    with pytest.raises(UserError, match=rf"{np.dtype(dtype).name} numbers .*\(x \+ 128\) / 256"):
+        reading_of((np.rint(shares * 255) - 128).astype(dtype))
+    assert reading_of(np.rint(LOGITS * 10).astype(dtype)).output == "logit"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [ONES, ONES.astype(int), ONES.astype(np.uint8), ONES > 0, ONES.astype(np.int8), np.zeros((9, 10))],
+)
+def test_zeros_and_ones_of_uneven_sums_are_no_probabilities(numbers: np.ndarray) -> None:
+    with pytest.raises(UserError, match=r"0 or 1 and the sums differ: .*return them unrounded.*state which"):
+        reading_of(numbers)
+    assert "1 is 1 %" in reading_of(numbers, "probability").note
+
+
+def test_whole_numbers_of_uneven_sums_have_two_meanings() -> None:
+    for numbers in (np.rint(MANY * 1000), np.rint(MANY * 500).astype(np.int8)):
+        with pytest.raises(UserError, match=r"return them unrounded.* or logits \(classifier.output=logit\); state which"):
+            reading_of(numbers)
+        assert reading_of(numbers, "logit").output == "logit"
+
+
+@pytest.mark.parametrize("logarithm", [np.log2, np.log10, lambda shares: 10 * np.log10(shares)])
+def test_other_logarithms_are_no_logits(logarithm: Callable[[np.ndarray], np.ndarray]) -> None:
+    with pytest.raises(UserError, match=r"log\d+.* of probabilities; return these, or natural logarithms"):
+        reading_of(logarithm(SHARES))
 
 
 @pytest.mark.parametrize("stated", ["logit", "sigmoid"])
@@ -271,6 +328,25 @@ def test_chance_is_of_the_classes_that_are_predicted() -> None:
     assert Accuracy("", "", np.random.default_rng(0).integers(1000, size=1000), labels).is_near_chance
 
 
+def test_data_of_one_class_say_nothing_against_chance() -> None:
+    threes = np.full(60, 3)
+    note = preprocessing_note([Accuracy("", "", threes, threes)])
+    assert "accuracy is 100.0 %" in note
+    assert "on 60 images; the labelled data have one class" in note
+    assert "chance (" not in note
+    mixed = np.append(threes[:57], [1, 2, 4])
+    assert "nearly all labelled data are of one class of 4" in preprocessing_note([Accuracy("", "", threes, mixed)])
+    assert not Accuracy("", "", mixed, mixed).is_near_chance
+
+
+@pytest.mark.parametrize("number", [1, 2, 9])
+def test_very_few_images_give_no_verdict(number: int) -> None:
+    labels = np.arange(number)
+    assert not Accuracy("", "", labels * 0, labels).is_near_chance
+    assert preprocessing_note([Accuracy("", "", labels * 0, labels)]) == ""
+    assert Accuracy("", "", np.zeros(10, dtype=int), np.arange(10)).is_near_chance
+
+
 def test_built_in_networks_are_told_of_transposed_data() -> None:
     data = load_data(None, "sklearn", "test")
     network = load_classifier("digits_perceptron")
@@ -374,6 +450,61 @@ def test_a_search_that_changes_no_score_has_not_converged(tmp_path: Path, digit:
     assert about["converged"] == 0
     assert any("no slope" in note for note in about["notes"])
     assert any("the target's score never changed: it is 1" in note for note in about["notes"])
+
+
+@pytest.mark.parametrize("digit", [0, "any"])
+def test_changes_that_vanish_beside_the_score_are_no_slope(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], digit: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nearly.py").write_text(
+        "import numpy as np\n\ndef score(x):\n    x = np.float32(x).reshape(len(x), -1).mean(axis=1)[:, None]\n"
+        "    return np.float32([[0.9991, 0.0001]]) + np.float32(1e-7) * x\n\n"
+        "def make():\n    return score\n"
+    )
+    words = [
+        "classifier=python",
+        "classifier.path=nearly.py:make",
+        "classifier.shape=8,8,1",
+        "threshold=0.999",
+        "stop=threshold",
+        "prior=none",
+    ]
+    assert guarded(dispatch, ["run", f"digit={digit}", "runs=2", "generations=5", "population=10", "out=r", *words]) == 0
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert about["converged"] == 0
+    assert about["examination"]["constant"]["0"] == pytest.approx(0.9991)
+    assert any("the target's score never changed: it is 0.9991" in note for note in about["notes"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a score that no image changes" in said
+    assert "generations (generations=" not in said
+    assert "last 0 generations" not in said
+
+
+def test_small_scores_that_change_are_a_slope() -> None:
+    small = of_rows(lambda x: np.stack([1e-9 + x * 1e-7, 1e-30 + x * 1e-28], axis=1))
+    assert check_classifier(small).constant == {}
+
+
+def test_python_users_see_the_notes_of_the_command(tmp_path: Path) -> None:
+    constant = Toy(lambda toy, images, scores: np.tile(np.float32([1, 0]), (len(images), 1)))
+    words: dict[str, Any] = {"prior": "none", "runs": 2, "generations": 3, "population": 10, "classifier": constant}
+    for more in ({}, {"out": str(tmp_path / "r")}):
+        with pytest.warns(FoolingWarning) as issued:
+            result = evolve(digit=0, **words, **more)
+        assert [str(warning.message) for warning in issued] == list(result.notes)
+        assert {warning.filename for warning in issued} == {__file__}
+        assert any("no slope" in note for note in result.notes)
+        assert any("never changed" in note for note in result.notes)
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["notes"] == list(result.notes)
+    with pytest.warns(FoolingWarning) as issued:
+        results = evolve(digit=[0, 1], **words)
+    said = [str(warning.message) for warning in issued]
+    assert len(said) == len(set(said)) > 0
+    assert {note for result in results for note in result.notes} == set(said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evolve(digit=0, quiet=True, **words).notes
 
 
 def test_a_class_that_is_never_given_is_named_before_the_search(tmp_path: Path) -> None:

@@ -191,3 +191,15 @@ def test_coloured_pictures_by_class_from_statistics_to_images(home: Path) -> Non
     assert run["statistics_fingerprint"] == Statistics.load(home / "s.npz").fingerprint
     assert run["images"][0]["terms"].keys() >= {"variogram"}
     assert read_image(home / "a" / run["images"][0]["file"]).shape == (32, 32, 3)
+
+
+def test_images_that_are_held_out_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for i, image in enumerate(random_images((8, 8, 1), 20)[:20]):
+            Image.fromarray(image[..., 0]).save(tmp_path / "set" / name / f"{i:02d}.png")
+    words = ["stats", f"data.path={tmp_path / 'set'}", "components=2", "exemplars=2", "bins=4", "lags=2"]
+    assert call(*words, f"out={tmp_path / 's.npz'}") == 0
+    out = capsys.readouterr().out
+    assert out.count("6 of 40 images held out as the test set") == 1
+    assert out.count(" 17 ") == 2

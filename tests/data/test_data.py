@@ -115,6 +115,31 @@ def test_transparent_pixels_are_black(tmp_path: Path) -> None:
     assert not load_data(str(tmp_path), split="all").images[8].any()
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("alpha", [255, 254])
+def test_opaque_pictures_have_no_transparent_parts(tmp_path: Path, mode: str, alpha: int) -> None:
+    write_pictures(tmp_path / "plain", mode.removesuffix("A"))
+    write_pictures(tmp_path / "alpha", mode)
+    if alpha < 255:
+        file = tmp_path / "alpha" / "0" / "00.png"
+        with Image.open(file) as image:
+            image.putpixel((0, 0), (*image.getpixel((0, 0))[:-1], alpha))
+            image.save(file)
+    plain, read = (load_data(str(tmp_path / name), split="all") for name in ("plain", "alpha"))
+    noted = [note for note in read.notes if "transparent" in note]
+    assert noted == (["data: transparent parts made black, 1 image"] if alpha < 255 else [])
+    assert alpha < 255 or np.array_equal(read.images, plain.images)
+
+
+def test_numbers_that_are_not_finite_are_counted(tmp_path: Path) -> None:
+    images = np.zeros((24, 6, 5), dtype=np.float32) + 0.5
+    images[:2, 0, 0], images[2, 1, 1] = np.nan, np.inf
+    np.savez(tmp_path / "nan.npz", images=images, labels=LABELS)
+    said = refused(tmp_path / "nan.npz")
+    assert "3 of 720 numbers are NaN or infinite" in said
+    assert "0 or more" not in said
+
+
 def test_every_file_of_a_set_is_opened_alike_and_conversions_are_noted(tmp_path: Path) -> None:
     write_pictures(tmp_path)
     wide = Image.fromarray(IMAGES[0].astype(np.uint16) * 257)
@@ -316,7 +341,7 @@ def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ({"images": IMAGES, "labels": LABELS * 0.5}, "expected labels 0 … 999, whole numbers, got float64"),
         ({"images": IMAGES * 2.0, "labels": LABELS}, "expected whole numbers 0…255 or fractions 0…1, got float64"),
         ({"images": IMAGES.astype(int) * 9, "labels": LABELS}, "expected whole numbers 0…255"),
-        ({"images": IMAGES * np.nan, "labels": LABELS}, "expected whole numbers 0…255 or fractions 0…1"),
+        ({"images": IMAGES * np.nan, "labels": LABELS}, "720 of 720 numbers are NaN or infinite"),
         ({"images": IMAGES, "labels": LABELS * 0}, "expected 2 to 1000 classes, got 1"),
         ({"images": np.zeros((4, 6, 5, 2)), "labels": LABELS[:4]}, "1 or 3 channels"),
         ({"images": IMAGES[:, :0], "labels": LABELS}, "expected images of 2 to 4096 pixels a side"),

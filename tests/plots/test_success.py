@@ -106,7 +106,16 @@ def test_a_sweep_has_a_curve_a_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(1.0, "> 99.99 %"), (0.99991, "> 99.99 %"), (0.9999, "99.99 %"), (0.99899, "99.89 %"), (0.0, "0.00 %")]
+    ("share", "text"),
+    [
+        (1.0, "> 99.99 %"),
+        (0.99991, "> 99.99 %"),
+        (0.9999, "99.99 %"),
+        (0.99899, "99.89 %"),
+        (1e-4, "0.01 %"),
+        (9.6e-5, "< 0.01 %"),
+        (0.0, "< 0.01 %"),
+    ],
 )
 def test_no_confidence_is_rounded_up(share: float, text: str) -> None:
     assert percent(share) == text
@@ -127,8 +136,8 @@ def test_pictures_are_drawn_without_jax() -> None:
 
 def test_a_confidence_of_four_decimals_is_written_exactly() -> None:
     # 0.57 · 10⁴ is 5699.999… in floating point
-    written = [percent(k / 10**4) for k in range(10**4)]
-    assert written == [f"{k // 100}.{k % 100:02d} %" for k in range(10**4)]
+    written = [percent(k / 10**4) for k in range(1, 10**4)]
+    assert written == [f"{k // 100}.{k % 100:02d} %" for k in range(1, 10**4)]
     float32 = [percent(float(np.float32(k / 100))) for k in (29, 57, 95)]
     assert float32 == ["29.00 %", "57.00 %", "95.00 %"]
 

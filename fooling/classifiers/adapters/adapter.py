@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.adapters.conversion import (
-    PROBABILITIES,
     Layout,
     Output,
     Preprocessing,
-    Reading,
     Shape,
     as_table,
     dims_of,
@@ -21,10 +19,10 @@ from fooling.classifiers.adapters.conversion import (
     is_one_hot,
     layout_of,
     of_classes,
-    reading_of,
     shape_in,
     to_scores,
 )
+from fooling.classifiers.adapters.reading import PROBABILITIES, Reading, reading_of
 from fooling.classifiers.base import ShapeHint, probes, varied_probes
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats

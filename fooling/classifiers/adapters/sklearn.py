@@ -14,6 +14,8 @@ from fooling.errors import UserError
 from fooling.settings.classifiers import SklearnSettings
 from fooling.settings.fields import described, user_path
 
+OTHER_WAYS = "export it to ONNX (skl2onnx, zipmap=False) for classifier=onnx, or give the object in Python"
+
 
 def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
     """The estimator in a file: its probabilities, or its decision function, or else its labels. Raises UserError."""
@@ -31,9 +33,8 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
             check_total(path, archive, "model")
         untrusted = skops.io.get_untrusted_types(file=path)
         if untrusted:
-            raise UserError(
-                f"{where}: holds types that skops does not trust: {', '.join(untrusted[:5])}; expected scikit-learn's own"
-            )
+            types = f"holds types that skops does not trust: {', '.join(untrusted[:5])}"
+            raise UserError(f"{where}: {types}; {OTHER_WAYS}")
         model: Any = skops.io.load(path, trusted=[])
     except UserError:
         raise
