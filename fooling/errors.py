@@ -65,7 +65,7 @@ def masked_url(url: str, harmless: re.Pattern[str] = HARMLESS) -> str:
     host, mark, tail = split_at(rest, "/?#")
     if "@" in host:
         host = f"{MASK}@{host.rpartition('@')[2]}"
-    elif "@" in tail and re.search(r"^[^\[]*:(?!\d*$)", host):  # no port follows the colon: a password with / ? or # in it
+    elif "@" in tail and holds_login(host, tail):
         host, mark, tail = split_at(f"{MASK}@{rest.rpartition('@')[2]}", "/?#")
     path, query, parameters = split_at(mark + tail, "?")
     path, here, fragment = split_at(path, "#") if not query else (path, "", "")
@@ -73,6 +73,15 @@ def masked_url(url: str, harmless: re.Pattern[str] = HARMLESS) -> str:
     parts = [masked_parameter(part, harmless) for part in re.split("([&;])", parameters)]
     hidden = [f"{sign}{MASK}" if text else sign for sign, text in ((here, fragment), (behind, end))]
     return f"{scheme}://{host}{path}{hidden[0]}{query}{''.join(parts)}{hidden[1]}"
+
+
+def holds_login(host: str, tail: str) -> bool:
+    """Whether user:password with / ? or # in it precedes the host: no port follows the colon, or a host's name the last @."""
+    if not re.search(r"^[^\[]*:", host):
+        return False
+    surely = re.match(r"(localhost|\d+(\.\d+){3}):", host)  # the digits behind it are a port
+    behind = re.match(r"[a-z\[]|\d+\.\d+\.\d+\.\d", tail.rpartition("@")[2], re.IGNORECASE)
+    return bool(re.search(r":(?!\d*$)", host)) or bool(behind and not surely)
 
 
 def masked_parameter(part: str, harmless: re.Pattern[str]) -> str:

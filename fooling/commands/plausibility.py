@@ -92,8 +92,7 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
             kind = settings.classifier.name
             raise UserError(f"classifier={named.name}: {folder} is of classifier={kind}; name it again: classifier={kind}")
         if named.path:
-            again = named.model_dump(include={"path", *(OF_SERVER if named.name == settings.classifier.name else ())})
-            settings = settings.model_copy(update={"classifier": settings.classifier.model_copy(update=again)})
+            settings = settings.model_copy(update={"classifier": named_again(settings.classifier, named)})
         what = repr((settings.classifier, settings.data))
         if settings.classifier.effect and not named.path:
             loaded[what] = None
@@ -105,6 +104,16 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
         records.append(SavedRun(name, folder, settings, run, loaded[what], loaded[whose]))
         refuse_others(records[-1])
     return records
+
+
+def named_again(recorded: Any, named: Any) -> Any:
+    """The classifier of a record, with what the command line names: the path, and of a server how it is called.
+
+    No record decides which environment variable is sent: it may be somebody else's, who chose a variable of ours.
+    """
+    of_server = OF_SERVER if named.name == recorded.name else ()
+    again = {"auth_env": None} if hasattr(recorded, "auth_env") else {}
+    return recorded.model_copy(update={**again, **named.model_dump(include={"path", *of_server})})
 
 
 def refuse_others(record: SavedRun) -> None:

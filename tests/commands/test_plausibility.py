@@ -1,5 +1,6 @@
 """Plausibility: the measures by hand, the statistics on images that are known, the command and run.json."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from builders import DATA, needs_mnist, random_images, random_network, random_statistics
+from servers import Server
 
 import fooling
 from fooling.classifiers.detection import (
@@ -318,3 +320,33 @@ def test_a_record_whose_config_somebody_changed_runs_nothing(
     assert "pass@" not in said
     assert not Path("ran").exists()
     assert not caplog.records
+
+
+@pytest.mark.parametrize("words", [[], ["classifier=http"], ["classifier=http", "classifier.auth_env=NAMED_HERE"]], ids=str)
+def test_a_record_names_no_variable_that_is_sent(small: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SECRET", "5ecret")
+    monkeypatch.setenv("NAMED_HERE", "abc")
+    network = fooling.load_classifier("mlp", "n.safetensors")
+    server = Server()
+    server.answer = lambda number, images: (
+        200,
+        "application/json",
+        json.dumps(network(np.rint(np.array(images) * 255).astype(np.uint8)).tolist()).encode(),
+    )
+    config = yaml.safe_load(Path("r/config.yaml").read_text())
+    config["classifier"] = {"name": "http", "path": "http://example.org/x", "auth_env": "MY_SECRET"}
+    head = Path("r/config.yaml").read_text().splitlines()[0]
+    Path("r/config.yaml").write_text(f"{head}\n{yaml.safe_dump(config)}")
+    run = read_run(Path("r")) | {"classifier_fingerprint": fingerprint_of(server.url)}
+    Path("r/run.json").write_text(json.dumps(run))
+    try:
+        code = guarded(dispatch, ["plausibility", "r", f"classifier.path={server.url}", "overwrite=true", *words])
+    finally:
+        server.stop()
+    assert code == 0
+    assert server.sizes
+    assert server.headers.get("authorization") == ("Bearer abc" if len(words) == 2 else None)
+
+
+def fingerprint_of(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()
