@@ -14,6 +14,7 @@ from typing import Any
 from fooling.errors import UserError
 from fooling.records.files import TEMPORARY, locked, read_json, write_json
 from fooling.settings import MARK
+from fooling.settings.files import check_file
 
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
 SWEEP, EXPERIMENT = "sweep.json", "experiment.json"  # of folders that hold several records, or results of any kind
@@ -45,9 +46,10 @@ def kind_of(folder: Path) -> str:
 def is_marked(path: Path) -> bool:
     """Whether a config.yaml begins as those of records do."""
     try:
+        check_file(path)
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(len(MARK)) == MARK
-    except OSError:
+    except (OSError, UserError):
         return False
 
 
