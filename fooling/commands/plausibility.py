@@ -23,7 +23,7 @@ from fooling.search.job import prior_class
 from fooling.settings import load, without_secrets
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import AnyClassifierSettings, RunSettings
+from fooling.settings.schema import AnyClassifierSettings, DataSettings, RunSettings
 from fooling.statistics import Statistics
 
 OF_SERVER = ("timeout", "retries", "auth_env")  # no score depends on them
@@ -77,10 +77,11 @@ def sweep_folders(parent: Path) -> list[str]:
     return names
 
 
-def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> list[SavedRun]:
+def read_records(places: Mapping[str, Path], named: AnyClassifierSettings, data: DataSettings) -> list[SavedRun]:
     """The records with their classifiers and statistics, each of which is loaded once.
 
-    `named`: the classifier on the command line. What a record alone names is neither imported nor contacted.
+    `named`, `data`: the classifier and the data on the command line. What a record alone names is neither imported nor
+    contacted. A run that used no statistics has those of the data.
     """
     records: list[SavedRun] = []
     loaded: dict[str, Any] = {}
@@ -93,6 +94,8 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
             raise UserError(f"classifier={named.name}: {folder} is of classifier={kind}; name it again: classifier={kind}")
         if named.path:
             settings = settings.model_copy(update={"classifier": named_again(settings.classifier, named)})
+        if run.get("statistics_fingerprint") is None and data.given:
+            settings = settings.model_copy(update={"data": data})
         what = repr((settings.classifier, settings.data))
         if settings.classifier.effect and not named.path:
             loaded[what] = None
@@ -118,7 +121,7 @@ def named_again(recorded: Any, named: Any) -> Any:
 
 def refuse_others(record: SavedRun) -> None:
     """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
-    fitted = record.settings.data.given
+    fitted = record.settings.data.given or record.run.get("statistics_fingerprint") is None  # None: the run used none
     found = {"classifier": record.classifier.fingerprint} if record.classifier else {}
     if not fitted:
         found["statistics"] = record.statistics.fingerprint
@@ -133,7 +136,7 @@ def work(settings: PlausibilitySettings) -> None:
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
     refuse_existing([out / name for name in places], out, settings.overwrite)
-    records = read_records(places, settings.classifier)
+    records = read_records(places, settings.classifier, settings.data)
     data = real_images(settings, records[0])
     found = {record.name: compare_record(record, data) for record in records}
     write(out, {record.name: compared(record, found[record.name], data, settings.split) for record in records})

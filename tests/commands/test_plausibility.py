@@ -267,6 +267,18 @@ def test_real_training_images_pass_for_real() -> None:
     assert all(row.separability < 0.62 for row in found.values() if row.group != "together")
 
 
+def test_a_run_without_statistics_is_compared_by_those_of_the_data(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for word in QUICK if not word.startswith("data")]
+    words = ["run", *words, "classifier=mlp", "classifier.path=n.safetensors", "prior=none", "digit=3", "out=bare"]
+    assert guarded(dispatch, [word for word in words if "mnist_mlp" not in word]) == 0
+    assert read_run(small / "bare")["statistics_fingerprint"] is None
+    assert guarded(dispatch, ["plausibility", "bare", "quiet=true"]) == 2
+    assert "data.path is not set" in capsys.readouterr().err
+    assert guarded(dispatch, ["plausibility", "bare", "data.kind=sklearn", "quiet=true"]) == 0
+    found = json.loads(Path("bare/plausibility.json").read_text())["statistics"]
+    assert {"mean_grey", "largest_score"} <= set(found)
+
+
 # --- a record runs nothing ------------------------------------------------------------------------------------------------
 SPY = """
 from pathlib import Path
