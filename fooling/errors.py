@@ -189,7 +189,7 @@ def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
         discard("stdout")
         return 1
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     except MemoryError as error:
         message = f"not enough memory ({error or 'no details'}); use fewer runs, a smaller population or smaller images"
     except KeyboardInterrupt:

@@ -82,12 +82,12 @@ def test_streams_that_are_closed_change_no_exit_code(closed: str, words: str, co
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("to", [">/dev/full", ">/dev/full 2>&1"])
+@pytest.mark.parametrize("to", ["--help >/dev/full", "--version >/dev/full", "--help >/dev/full 2>&1"])
 def test_what_cannot_be_printed_is_bad_input(to: str) -> None:
-    result = in_a_shell(f"--help {to}")
+    result = in_a_shell(to)
     assert result.returncode == 2
     assert result.stderr.count("\n") == (1 if "2>" not in to else 0)
-    assert result.stderr.startswith("fooling: the output cannot be written: No space left" if "2>" not in to else "")
+    assert ("No space left on device" in result.stderr) == ("2>" not in to)
 
 
 def test_streams_that_cannot_be_set_up_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
