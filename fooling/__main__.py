@@ -9,11 +9,12 @@ import sys
 from importlib import import_module
 from types import FrameType
 
-from fooling.errors import INTERRUPTED, TERMINATED, handle_signals
+from fooling.errors import INTERRUPTED, TERMINATED, handle_signals, open_streams, say
 
 
 def main() -> int:
     """Runs the command of `sys.argv` → exit code."""
+    open_streams()
     handle_signals(leave, leave)
     return int(import_module("fooling.commands").main())
 
@@ -21,8 +22,7 @@ def main() -> int:
 def leave(number: int, frame: FrameType | None) -> None:
     """Ends the process; nothing is open yet."""
     del frame
-    sys.stderr.write("fooling: interrupted\n")
-    sys.stderr.flush()
+    say("fooling: interrupted")
     os._exit(INTERRUPTED if number == signal.SIGINT else TERMINATED)
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -65,7 +66,7 @@ def masked_url(url: str, harmless: re.Pattern[str] = HARMLESS) -> str:
     host, mark, tail = split_at(rest, "/?#")
     if "@" in host:
         host = f"{MASK}@{host.rpartition('@')[2]}"
-    elif "@" in tail and re.search(r"^[^\[]*:(?!\d*$)", host):  # no port follows the colon: a password with / ? or # in it
+    elif "@" in tail and holds_login(host, tail):
         host, mark, tail = split_at(f"{MASK}@{rest.rpartition('@')[2]}", "/?#")
     path, query, parameters = split_at(mark + tail, "?")
     path, here, fragment = split_at(path, "#") if not query else (path, "", "")
@@ -73,6 +74,15 @@ def masked_url(url: str, harmless: re.Pattern[str] = HARMLESS) -> str:
     parts = [masked_parameter(part, harmless) for part in re.split("([&;])", parameters)]
     hidden = [f"{sign}{MASK}" if text else sign for sign, text in ((here, fragment), (behind, end))]
     return f"{scheme}://{host}{path}{hidden[0]}{query}{''.join(parts)}{hidden[1]}"
+
+
+def holds_login(host: str, tail: str) -> bool:
+    """Whether user:password with / ? or # in it precedes the host: no port follows the colon, or a host's name the last @."""
+    if not re.search(r"^[^\[]*:", host):
+        return False
+    surely = re.match(r"(localhost|\d+(\.\d+){3}):", host)  # the digits behind it are a port
+    behind = re.match(r"[a-z\[]|\d+\.\d+\.\d+\.\d", tail.rpartition("@")[2], re.IGNORECASE)
+    return bool(re.search(r":(?!\d*$)", host)) or bool(behind and not surely)
 
 
 def masked_parameter(part: str, harmless: re.Pattern[str]) -> str:
@@ -126,8 +136,40 @@ def folded(text: str, width: int, indent: str = "") -> str:
 
 
 def columns(stream: Any, otherwise: int = 0) -> int:
-    """The width of a terminal; of other streams, `otherwise`."""
-    return shutil.get_terminal_size().columns if stream.isatty() else otherwise
+    """The width of a terminal; of other streams, and of none, `otherwise`."""
+    return shutil.get_terminal_size().columns if stream and stream.isatty() else otherwise
+
+
+def open_streams() -> None:
+    """Opens stdout and stderr where the caller has closed them: what is printed is lost. A terminal that has no → shows a ?."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            discard(name)
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            with suppress(OSError, ValueError):  # it flushes first, which a full disk refuses
+                stream.reconfigure(errors="replace")
+
+
+def discard(name: str) -> None:
+    """Drops what is still to be written to sys.stdout or sys.stderr, and what follows."""
+    setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (open until the end)
+
+
+def flush_output() -> None:
+    """Writes what is still to be printed. Raises UserError where it cannot be written, and BrokenPipeError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard("stdout")  # else it would be tried again at the end of the program
+        raise UserError(f"the output cannot be written: {error.strerror}; free space there, or direct it elsewhere") from error
+
+
+def say(line: str) -> None:
+    """A line on stderr, if that can be written."""
+    with suppress(OSError, ValueError, AttributeError):  # full, closed, none
+        sys.stderr.write(f"{line}\n")
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -147,28 +189,28 @@ def first_line(message: BaseException | str, limit: int = LONGEST_NAME) -> str:
 
 def guarded(run: Callable[[list[str]], int], arguments: Sequence[str]) -> int:
     """Runs a command → exit code: 2 with a line on stderr for bad input, 130 after Ctrl-C, 1 for a closed pipe."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that has no → shows a ?
+    open_streams()
     before = handle_signals(signal.default_int_handler, terminate)
     try:
-        return run(list(arguments))
+        code = run(list(arguments))
+        flush_output()
+        return code
     except UserError as error:
         message = str(error)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (nothing reads what is still to be flushed)
+        discard("stdout")
         return 1
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     except MemoryError as error:
         message = f"not enough memory ({error or 'no details'}); use fewer runs, a smaller population or smaller images"
     except KeyboardInterrupt:
-        sys.stderr.write("fooling: interrupted\n")
+        say("fooling: interrupted")
         return INTERRUPTED
     finally:
         restore_signals(before)
     line = f"fooling: {UserError(message)}"
-    sys.stderr.write(f"{folded(line, columns(sys.stderr, len(line)))}\n")
+    say(folded(line, columns(sys.stderr, len(line))))
     return 2
 
 
@@ -192,5 +234,5 @@ def restore_signals(handlers: Mapping[int, Any]) -> None:
 def terminate(number: int, frame: FrameType | None) -> NoReturn:
     """Ends the process with one line."""
     del number, frame
-    sys.stderr.write("fooling: interrupted\n")
+    say("fooling: interrupted")
     raise SystemExit(TERMINATED)

@@ -1,6 +1,11 @@
 """Foreign text in messages: one line, printable, short, without secrets."""
 
+import io
+import shlex
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +66,39 @@ def test_a_command_prints_no_control_characters(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "fooling: a\\x1b]0;title\\x07: No\\x1b[31m such file\n"
 
 
+def in_a_shell(words: str) -> subprocess.CompletedProcess[str]:
+    """The program, with its streams as a shell directs them."""
+    command = f"{shlex.quote(sys.executable)} -m fooling {words}"
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("words", "code"), [("--help", 0), ("run --help", 0), ("nonsense", 2)])
+def test_streams_that_are_closed_change_no_exit_code(closed: str, words: str, code: int) -> None:
+    result = in_a_shell(f"{words} {closed}")
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    assert ("unknown command" in result.stderr) == (code == 2 and "2>" not in closed)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("to", ["--help >/dev/full", "--version >/dev/full", "--help >/dev/full 2>&1"])
+def test_what_cannot_be_printed_is_bad_input(to: str) -> None:
+    result = in_a_shell(to)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == (1 if "2>" not in to else 0)
+    assert ("No space left on device" in result.stderr) == ("2>" not in to)
+
+
+def test_streams_that_cannot_be_set_up_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.TextIOWrapper):
+        def reconfigure(self, **words: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full(io.BytesIO()))
+    assert guarded(lambda words: 0, []) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -70,6 +108,9 @@ def test_a_command_prints_no_control_characters(capsys: pytest.CaptureFixture[st
         ("http://host/?c2VjcmV0", "http://host/?***"),
         ("http://host/x#secret", "http://host/x#***"),
         ("http://user:pa/5?5#@host:80/x", "http://***@host:80/x"),
+        ("http://u:12/ter2@h", "http://***@h"),
+        ("http://u:12/ter2@10.0.0.1:80/x", "http://***@10.0.0.1:80/x"),
+        ("http://127.0.0.1:80/models/m@latest", "http://127.0.0.1:80/models/m@latest"),
         ("http://user:p@ss@host/x", "http://***@host/x"),
         ("classifier.path=user:pa55@host: expected", "classifier.path=***@host: expected"),
         ("no route /x?api_key=abc here", "no route /x?api_key=*** here"),

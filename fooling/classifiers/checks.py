@@ -42,6 +42,7 @@ SATURATED = 0.9999  # a largest score above this, for whatever image, is no sign
 FLAT = 1e-5  # as a share of a score, what no image changes it by more than: rounding, and no slope
 TOLERANCE = 1e-3  # rounding may differ with the batch; a larger difference is another answer
 MAX_IMAGES = 1000  # labelled images that the accuracy is measured on
+NO_PART = "no_part_of_a_classifier"
 READ = {"probability": "probabilities", "logit": "logits (softmax)", "sigmoid": "logits (one sigmoid per class)"}
 
 
@@ -212,6 +213,16 @@ def check_interface(classifier: Any) -> None:
     for name in ("input_shape", "num_classes", "labels", "fingerprint", "__call__"):
         if not hasattr(classifier, name):
             raise UserError(f"classifier: expected an object like fooling.Classifier, got one without {name}")
+    if hasattr(classifier, NO_PART):
+        advice = "its __getattr__ must raise AttributeError for others"
+        raise UserError(f"classifier: expected an object like fooling.Classifier, got one with parts of every name; {advice}")
+    for name in ("logits", "jax_fn", "jax_layers"):
+        if not callable(getattr(classifier, name, print)):
+            got = type(getattr(classifier, name)).__name__
+            raise UserError(f"classifier: expected {name} to be a function of images, got {got}; leave it out if there is none")
+    notes = getattr(classifier, "notes", ())
+    if not isinstance(notes, tuple | list) or not all(isinstance(note, str) for note in notes):
+        raise UserError(f"classifier: expected notes, a tuple of texts, got {type(notes).__name__}; leave them out")
     shape, classes, labels = classifier.input_shape, classifier.num_classes, classifier.labels
     is_shape = isinstance(shape, tuple | list) and len(shape) == 3 and all(isinstance(side, int | np.integer) for side in shape)
     if not is_shape or min(shape) < 1 or shape[2] not in (1, 3):

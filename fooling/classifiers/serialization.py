@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +90,26 @@ def check_sizes(path: Path, tensors: dict[str, Any], expected: dict[str, tuple[A
 def conversion(path: Path) -> str:
     """The Python lines that convert a pickle or a file of torch.save, as the end of a message; '' for other files.
 
-    Loading such a file runs the code in it, so the user does this, and only with files of a known origin.
+    Loading such a file runs the code in it, so the user does this, and only with files of a known origin. Raises UserError for
+    a pipe or device, which is not opened either.
     """
+    with suppress(OSError):
+        check_file(path)
     suffix = path.suffix.lower()
     if suffix in OF_TORCH:
         lines, use = torch_lines(path), "classifier=torch classifier.path=my_net.py:make classifier.weights"
         new = str(path.with_suffix(".safetensors"))
     elif suffix in PICKLES or is_pickle(path):
-        new, use = str(path.with_suffix(".skops")), "classifier=sklearn classifier.path"
+        new, use = str(new_name(path)), "classifier=sklearn classifier.path"
         lines = f"import joblib, skops.io; skops.io.dump(joblib.load({str(path)!r}), {new!r})"
     else:
         return ""
     return f'; if you trust the file, convert it once: python -c "{lines}" and give {use}={new}'
+
+
+def new_name(path: Path) -> Path:
+    """The .skops file that a pickle is converted to; another one than the pickle, whose name may end so too."""
+    return path.with_name(f"{path.stem}-converted.skops") if path.suffix == ".skops" else path.with_suffix(".skops")
 
 
 def torch_lines(path: Path) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from fooling.commands.console import print_line
 from fooling.kernels.numba.compile import cache_folder
+from fooling.kernels.numba.penalties import histogram_counts
 
 COMPILE_SECONDS = {  # of the kernels that take longest, on two cores; measured with an empty cache
     "changed_children": 8.0,
@@ -55,9 +56,9 @@ class CompilationNote(logging.Handler):
 
 
 def is_compiled(kernel: str) -> bool:
-    """Whether the cache holds a kernel, for whatever types."""
-    folder = cache_folder()
-    return bool(folder) and any(Path(folder).glob(f"*/*.{kernel}-*.nbi"))
+    """Whether the cache holds a kernel of this copy of the package, for whatever types: each copy compiles its own."""
+    folder = getattr(getattr(histogram_counts, "stats", None), "cache_path", None) or ""  # that of all kernels
+    return bool(folder) and any(Path(folder).glob(f"*.{kernel}-*.nbc"))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The one face of commands: settings → plan → results of the jobs → summary → pictures and a table."""
 
 import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from fooling.commands.compilation import compilation_note
 from fooling.commands.console import InterruptHandler, print_line, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.commands.progress import ProgressCallback, progress
-from fooling.errors import Interrupted, masked
+from fooling.errors import Interrupted, masked, say
 from fooling.kernels.numba.compile import working_time
 from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
@@ -114,7 +113,7 @@ class Experiment:
         except Interrupted:
             again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
             command = shlex.join([*map(masked, again), "resume=true"])
-            sys.stderr.write(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}\n")
+            say(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}")
             return signals.code
         if not settings.quiet:
             self.show(console, summary, folder, self.closing_alone if alone else self.closing)

@@ -18,23 +18,20 @@ from fooling.plots.evaluation import plausibility_chart
 from fooling.records.files import locked, os_errors, write_atomically, write_json
 from fooling.records.ownership import (
     CONFIG,
-    RUN,
     SWEEP,
     declare_files,
-    is_image_name,
     job_folders,
     kind_of,
     read_status,
-    strings,
 )
-from fooling.records.record import read_images, read_run, status_of
+from fooling.records.record import images_in, read_images, read_run, status_of
 from fooling.search.inputs import get_classifier, get_statistics
 from fooling.search.job import prior_class
 from fooling.settings import load, without_secrets
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import Statistics
 
 OF_SERVER = ("timeout", "retries", "auth_env")  # no score depends on them
@@ -88,10 +85,11 @@ def sweep_folders(parent: Path) -> list[str]:
     return names
 
 
-def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> list[SavedRun]:
+def read_records(places: Mapping[str, Path], named: AnyClassifierSettings, data: DataSettings) -> list[SavedRun]:
     """The records with their classifiers and statistics, each of which is loaded once.
 
-    `named`: the classifier on the command line. What a record alone names is neither imported nor contacted.
+    `named`, `data`: the classifier and the data on the command line. What a record alone names is neither imported nor
+    contacted. A run that used no statistics has those of the data.
     """
     records: list[SavedRun] = []
     loaded: dict[str, Any] = {}
@@ -103,8 +101,9 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
             kind = settings.classifier.name
             raise UserError(f"classifier={named.name}: {folder} is of classifier={kind}; name it again: classifier={kind}")
         if named.path:
-            again = named.model_dump(include={"path", *(OF_SERVER if named.name == settings.classifier.name else ())})
-            settings = settings.model_copy(update={"classifier": settings.classifier.model_copy(update=again)})
+            settings = settings.model_copy(update={"classifier": named_again(settings.classifier, named)})
+        if run.get("statistics_fingerprint") is None and data.given:
+            settings = settings.model_copy(update={"data": data})
         what = repr((settings.classifier, settings.data))
         if settings.classifier.effect and not named.path:
             loaded[what] = None
@@ -119,20 +118,19 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
     return records
 
 
-def images_in(folder: Path, run: Mapping[str, Any]) -> list[str]:
-    """The names of a record's images in its run.json. Raises UserError for a damaged one."""
-    entries = run.get("images")
-    found = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    names = strings(found)
-    is_damaged = not names or len(names) < len(entries or ()) or not all(map(is_image_name, names))
-    if is_damaged or "digit" not in run:
-        raise UserError(f"{folder / RUN}: a damaged file; expected the digit and the images/0000.png … of a finished job")
-    return names
+def named_again(recorded: Any, named: Any) -> Any:
+    """The classifier of a record, with what the command line names: the path, and of a server how it is called.
+
+    No record decides which environment variable is sent: it may be somebody else's, who chose a variable of ours.
+    """
+    of_server = OF_SERVER if named.name == recorded.name else ()
+    again = {"auth_env": None} if hasattr(recorded, "auth_env") else {}
+    return recorded.model_copy(update={**again, **named.model_dump(include={"path", *of_server})})
 
 
 def refuse_others(record: SavedRun) -> None:
     """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
-    fitted = record.settings.data.given
+    fitted = record.settings.data.given or record.run.get("statistics_fingerprint") is None  # None: the run used none
     found = {"classifier": record.classifier.fingerprint} if record.classifier else {}
     if not fitted:
         found["statistics"] = record.statistics.fingerprint
@@ -147,7 +145,7 @@ def work(settings: PlausibilitySettings) -> None:
     places = find_records(folder)
     out = user_path(settings.out) if settings.out else folder
     refuse_existing([out / name for name in places], out, settings.overwrite)
-    records = read_records(places, settings.classifier)
+    records = read_records(places, settings.classifier, settings.data)
     data = real_images(settings, records[0])
     found = {record.name: compare_record(record, data) for record in records}
     write(out, {record.name: compared(record, found[record.name], data, settings.split) for record in records})

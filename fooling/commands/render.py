@@ -16,7 +16,7 @@ from fooling.kernels.tables import Floats
 from fooling.plots import percent, shorten
 from fooling.records.files import locked, os_errors, png, write_atomically
 from fooling.records.ownership import declare_files
-from fooling.records.record import read_run
+from fooling.records.record import images_in, read_run
 from fooling.search.genomes import GENOMES, Genome, make_genome
 from fooling.search.state import GENOMES as FILE
 from fooling.settings.commands import RenderSettings
@@ -69,10 +69,8 @@ def finished_images(folder: Path) -> list[dict[str, Any]]:
     run = read_run(folder)
     if run.get("status") != "done":
         raise UserError(f"{folder}: holds no finished job ({run.get('status')}); let it finish first (resume=true)")
-    images = run.get("images")
-    if not isinstance(images, list) or not all(isinstance(image, dict) and "file" in image for image in images):
-        raise UserError(f"{folder / 'run.json'}: a damaged file; expected a list of images")
-    return images
+    images_in(folder, run)  # refuses a damaged file
+    return list(run["images"])
 
 
 def read_genomes(folder: Path) -> SavedGenomes:

@@ -1,7 +1,7 @@
 """A set made to fit: one factor for its grey levels, one size of its images, its classes among those of a classifier."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from itertools import chain
 from typing import Any
@@ -43,12 +43,26 @@ class Options:
 
 
 def make_options(options: dict[str, Any]) -> Options:
-    """Options, checked: a size may be one number, classes may be numbers."""
-    size, classes = options.get("size"), options.get("classes", ())
+    """Options, checked: a size may be one number, classes may be numbers. Raises UserError."""
+    size, classes, scale = options.get("size"), options.get("classes", ()), options.get("scale")
+    known = [field.name for field in fields(Options)]
+    for name in options:
+        if name not in known:
+            raise UserError(f"load_data: expected options {', '.join(known)}, got {name}={options[name]!r}")
+    if scale is not None and not (is_number(scale) and 0 < scale < np.inf):
+        raise UserError(f"data.scale: expected a number above 0, such as 255 / 16, or None; got {scale!r}")
+    first = options.get("first_label", 0)
+    if not (isinstance(first, int | np.integer) and first >= 0):
+        raise UserError(f"data.first_label: expected a whole number from 0 on, got {first!r}")
     try:
         return Options(**{**options, "size": parse_size(size), "classes": tuple(labels_to_list(classes))})
     except ValueError as error:
         raise UserError(f"data.size: expected {error}, got {size}") from error
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number, and no boolean."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 # --- grey levels ------------------------------------------------------------------------------------------------------

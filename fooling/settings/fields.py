@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from fooling.errors import Interrupted, UserError, first_line
+from fooling.errors import Interrupted, UserError, first_line, printable
 
 CRASHES = (Exception, SystemExit)  # what other people's code may raise, except Ctrl-C
 SIGNALS = (128 + 1, 128 + 2, 128 + 15)  # exit codes of a process that a signal ends
+LONGEST_PART = 255  # bytes of a file's name, for most file systems
 LONGEST = 300  # letters of other people's messages
 
 
@@ -223,7 +224,11 @@ NamedDigits = Annotated[Class | tuple[Class, ...], BeforeValidator(parse_named_d
 
 # --- paths and functions ----------------------------------------------------------------------------------------------
 def user_path(text: str | Path) -> Path:
-    """A path with ~ and ~name expanded. Raises UserError for a user who does not exist."""
+    """A path with ~ and ~name expanded. Raises UserError for a user who does not exist, and for what is no file's name."""
+    if not isinstance(text, str | os.PathLike):
+        raise UserError(f"expected the name of a file or folder, as text, got {first_line(repr(text))}")
+    if "\0" in str(text) or any(len(part.encode(errors="surrogatepass")) > LONGEST_PART for part in Path(text).parts):
+        raise UserError(f"{printable(text, 60)}: expected names of at most {LONGEST_PART} bytes; give a shorter path")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:

@@ -59,7 +59,7 @@ def help_text(model: type[BaseModel], root: str, usage: str, words: Sequence[str
 
 def help_width() -> int:
     """Letters of a line: those of the terminal, or as the environment's COLUMNS says, at most 112."""
-    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
+    if not ((sys.stdout and sys.stdout.isatty()) or os.environ.get("COLUMNS")):
         return WIDTH
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
 

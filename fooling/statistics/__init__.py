@@ -16,6 +16,7 @@ from fooling.data.npz import read_arrays
 from fooling.errors import UserError, printable
 from fooling.kernels.reference.penalties import region_count
 from fooling.kernels.tables import LEVELS, Doubles, bin_of_level
+from fooling.settings.fields import user_path
 from fooling.statistics.fit import Watch, fit_arrays
 from fooling.statistics.pca import EIGEN_ONE, MEAN_ONE, PrincipalComponents, max_components
 
@@ -166,6 +167,9 @@ class Statistics:
         all classes fit in 1 GiB. Otherwise the components (not the mean) come from a sample of each class, evenly spaced: at
         most 2048 images, and no more than 1 GiB holds. Raises UserError for damaged data and for a class without images.
         """
+        if not isinstance(data, ImageSet | ImageStream):
+            advice = "Statistics.fit(fooling.load_data(PATH)); a file of statistics is read by Statistics.load(FILE)"
+            raise UserError(f"Statistics.fit: expected a fooling.ImageSet, got {type(data).__name__}; give {advice}")
         arrays: dict[str, Any] = fit_arrays(data, bins, lags, components, grid, reach, exemplars, watch)
         return Statistics(**arrays)
 
@@ -238,14 +242,20 @@ class Statistics:
         determined = max_components(int(self.count[digit]), pixels, len(self.count))
         return bool(determined <= components < pixels)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Writes an .npz file of plain arrays under the names of the fields; the same bytes for the same statistics."""
-        with path.open("wb") as file:
-            np.savez_compressed(file, **{name: getattr(self, name) for name in ARRAYS})
+        try:
+            with user_path(path).open("wb") as file:
+                np.savez_compressed(file, **{name: getattr(self, name) for name in ARRAYS})
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror or error}; give another name") from error
 
     @staticmethod
-    def load(path: Path) -> "Statistics":
+    def load(path: Path | str) -> "Statistics":
         """Reads what `save` wrote. Raises UserError for another file, and for numbers that cannot be statistics."""
+        if not isinstance(path, str | Path):
+            raise UserError(f"Statistics.load: expected the name of a file of `fooling stats`, got {type(path).__name__}")
+        path = user_path(path)
         if not path.is_file():
             raise UserError(f"prior.statistics={path}: no such file; expected one written by `fooling stats`")
         arrays = read_arrays(path)

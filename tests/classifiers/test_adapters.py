@@ -1,6 +1,7 @@
 """Foreign classifiers: adapters, what they are shown, what their answers mean, and what is refused."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -673,21 +674,34 @@ def test_weights_that_an_onnx_file_keeps_elsewhere_are_missed(here: Path) -> Non
         load_classifier("onnx", "m.onnx")
 
 
-@pytest.mark.parametrize("name", ["w.bin", "m.onnx.data", "weights/all of them"])
+@pytest.mark.parametrize("name", ["w.bin", "m.onnx.data", "weights/all of them", "ü" * 70])
 def test_weights_that_an_onnx_file_keeps_elsewhere_are_part_of_its_fingerprint(here: Path, name: str) -> None:
     import onnx
 
     model = onnx.load(write_onnx(here / "m.onnx"))
     (here / name).parent.mkdir(exist_ok=True)
     onnx.save(model, "m.onnx", save_as_external_data=True, location=name, size_threshold=200)
-    (here / "unrelated.txt").write_text("notes")
+    unrelated = [here / "unrelated.txt", here / "lenet", here / "images"]  # the last two are names in the model
+    for path in unrelated:
+        path.write_text("notes")
     before = load_classifier("onnx", "m.onnx").fingerprint
-    (here / "unrelated.txt").write_text("other notes")
+    for path in unrelated:
+        path.write_text("other notes")
     assert load_classifier("onnx", "m.onnx").fingerprint == before
     weights = bytearray((here / name).read_bytes())
     weights[0] ^= 1
     (here / name).write_bytes(weights)
     assert load_classifier("onnx", "m.onnx").fingerprint != before
+
+
+def test_weights_that_an_onnx_file_keeps_in_a_pipe_are_refused(here: Path) -> None:
+    import onnx
+
+    onnx.save(onnx.load(write_onnx(here / "m.onnx")), "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=10)
+    (here / "w.bin").unlink()
+    os.mkfifo("w.bin")
+    with pytest.raises(UserError, match=r"w\.bin: expected a file, got a named pipe"):
+        load_classifier("onnx", "m.onnx")
 
 
 TORCH = """

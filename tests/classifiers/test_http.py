@@ -387,6 +387,38 @@ def test_a_password_in_the_url_is_never_written(
     )
 
 
+TOLD = {  # where an answer repeats what was sent
+    "text": lambda text: (500, "text/plain", text),
+    "kind": lambda text: (200, text.decode(), b"no JSON"),
+    "keys": lambda text: (200, "application/json", json.dumps({text.decode(): 1}).encode()),
+}
+
+
+@pytest.mark.parametrize("before", [0, 70, 140, 990], ids=str)
+@pytest.mark.parametrize("answer", TOLD.values(), ids=TOLD)
+def test_no_part_of_a_secret_is_shown(
+    server: Server, answer: Callable[[bytes], Any], before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "".join(chr(ord("A") + 7 * i % 26) + chr(ord("0") + i % 10) for i in range(30))
+    monkeypatch.setenv("API_TOKEN", token)
+    server.answer = lambda number, images: answer(b"x" * before + server.headers["authorization"].encode())
+    with pytest.raises(UserError) as told:
+        load(server, auth_env="API_TOKEN", retries=0)
+    assert not [part for part in (token[i : i + 4] for i in range(len(token) - 3)) if part in str(told.value)]
+
+
+@pytest.mark.parametrize("form", ["header", "decoded", "encoded"])
+def test_a_password_with_signs_is_masked_in_every_form(server: Server, form: str) -> None:
+    def answer(number: int, images: list[Any]) -> tuple[int, str, bytes]:
+        forms = {"header": server.headers["authorization"], "decoded": "p@sswordlong", "encoded": "p%40sswordlong"}
+        return 500, "text/plain", f"got {forms[form]} here".encode()
+
+    server.answer = answer
+    with pytest.raises(UserError) as told:
+        load_classifier("http", server.url.replace("//", "//u:p%40sswordlong@"), shape=(28, 28, 1), retries=0)
+    assert re.search(r"got (Basic )?\*\*\* here", str(told.value))
+
+
 @pytest.mark.exhaustive
 def test_a_record_without_its_password_says_so(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     url = server.url.replace("//", f"//me:{RETURNED}@")

@@ -1,6 +1,7 @@
 """Objects as classifiers: functions, estimators, modules of torch; what a fingerprint covers; files that need a conversion."""
 
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ from fooling.data import load_data
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_run
 from fooling.settings import load
+from fooling.settings.code import import_code
 from fooling.settings.schema import RunSettings
 
 try:
@@ -218,7 +220,45 @@ def test_the_lines_that_convert_weights_work(home: Path, kind: str) -> None:
         messages.append(str(told.value))
     convert(messages[0])
     found = load_classifier("torch", "my_net.py:make", weights="net.safetensors", shape=(28, 28, 1))
-    assert found.fingerprint == load_classifier(module, shape=(28, 28, 1)).fingerprint
+    images = load_data(None, "sklearn").images[:5].repeat(4, axis=1).repeat(4, axis=2)[:, 2:-2, 2:-2]
+    assert found(images) == pytest.approx(load_classifier(module, shape=(28, 28, 1))(images), abs=1e-6)
+
+
+NET = """
+import torch
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return x.flatten(1)[:, :3] * {}
+def make():
+    return Net()
+"""
+
+
+@needs_torch
+@pytest.mark.parametrize("given", ["path", "object"])
+def test_a_fingerprint_knows_the_code_of_a_module(home: Path, given: str) -> None:
+    found = []
+    for number, name in ((1, "one"), (2, "two"), (1, "three")):
+        (home / f"{name}.py").write_text(NET.format(number))
+        words = f"{name}.py:make" if given == "path" else import_code(f"{name}.py").make()
+        found.append(load_classifier(*(("torch", words) if given == "path" else (words,)), shape=(8, 8, 1)))
+    one, two, three = (classifier.fingerprint for classifier in found)
+    assert one == three != two
+    assert found[0].partial_fingerprint
+    assert any("fingerprint is partial" in note for note in found[0].notes)
+
+
+@pytest.mark.parametrize("name", ["k.pt", "k.pkl", "k"])
+@pytest.mark.parametrize("kind", ["torch", "sklearn"])
+def test_a_pipe_is_refused(home: Path, kind: str, name: str) -> None:
+    os.mkfifo(name)
+    with pytest.raises(UserError, match="expected"):
+        load_classifier(kind, name)
+
+
+def test_a_pickle_that_is_called_skops_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a.skops").write_bytes(b"\x80\x04")
+    assert serialization.conversion(tmp_path / "a.skops").endswith("a-converted.skops")
 
 
 def test_other_files_need_no_conversion(tmp_path: Path) -> None:

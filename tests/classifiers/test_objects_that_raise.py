@@ -85,6 +85,32 @@ def test_parts_that_cannot_be_read(part: str) -> None:
         fooling.evolve(classifier=broken, **WORDS)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(ValueError("odd"), "parts cannot be read: ValueError: odd"), (5, "its __getattr__ must raise AttributeError")],
+    ids=["raises", "answers"],
+)
+def test_a_getattr_that_answers_for_every_name(answer: Any, said: str) -> None:
+    class Odd(Toy):
+        def __getattr__(self, name: str) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    with pytest.raises(UserError, match=said):
+        fooling.evolve(classifier=Odd(), **WORDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("logits", 5), ("jax_fn", np.eye(2)), ("jax_layers", "x"), ("notes", "text"), ("notes", 5)]
+)
+def test_optional_parts_of_another_type(name: str, value: Any) -> None:
+    toy = Toy()
+    setattr(toy, name, value)
+    with pytest.raises(UserError, match=f"expected {name}"):
+        fooling.evolve(classifier=toy, **WORDS)
+
+
 def test_labels_of_objects_are_printable() -> None:
     from fooling.classifiers.base import with_printable_labels
 

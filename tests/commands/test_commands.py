@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -300,6 +301,19 @@ def test_compiling_is_said_once_also_in_a_pipe(
     assert not log.handlers
     said = [] if seconds is None else [f"compiling, about {seconds} s; each new search compiles once"]
     assert printed(console).splitlines() == said
+
+
+def test_kernels_of_another_copy_are_not_those_of_this(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, other = home / "numba_a", home / "numba_b"
+    mine.mkdir()
+    other.mkdir()
+    monkeypatch.setattr(compilation, "histogram_counts", SimpleNamespace(stats=SimpleNamespace(cache_path=str(mine))))
+    (other / "operators.breed-92.py311.1.nbc").touch()
+    assert not compilation.is_compiled("breed")
+    (mine / "operators.breed-92.py311.1.nbc").touch()
+    assert compilation.is_compiled("breed")
+    monkeypatch.setattr(compilation, "histogram_counts", print)  # NUMBA_DISABLE_JIT=1
+    assert not compilation.is_compiled("breed")
 
 
 def test_a_table_that_is_wider_than_the_terminal_becomes_lists() -> None:

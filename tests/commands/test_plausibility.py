@@ -1,5 +1,6 @@
 """Plausibility: the measures by hand, the statistics on images that are known, the command and run.json."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from builders import DATA, needs_mnist, random_images, random_network, random_statistics
+from servers import Server
 
 import fooling
 from fooling.classifiers.detection import (
@@ -281,6 +283,18 @@ def test_real_training_images_pass_for_real() -> None:
     assert all(row.separability < 0.62 for row in found.values() if row.group != "together")
 
 
+def test_a_run_without_statistics_is_compared_by_those_of_the_data(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for word in QUICK if not word.startswith("data")]
+    words = ["run", *words, "classifier=mlp", "classifier.path=n.safetensors", "prior=none", "digit=3", "out=bare"]
+    assert guarded(dispatch, [word for word in words if "mnist_mlp" not in word]) == 0
+    assert read_run(small / "bare")["statistics_fingerprint"] is None
+    assert guarded(dispatch, ["plausibility", "bare", "quiet=true"]) == 2
+    assert "data.path is not set" in capsys.readouterr().err
+    assert guarded(dispatch, ["plausibility", "bare", "data.kind=sklearn", "quiet=true"]) == 0
+    found = json.loads(Path("bare/plausibility.json").read_text())["statistics"]
+    assert {"mean_grey", "largest_score"} <= set(found)
+
+
 # --- a record runs nothing ------------------------------------------------------------------------------------------------
 SPY = """
 from pathlib import Path
@@ -334,3 +348,33 @@ def test_a_record_whose_config_somebody_changed_runs_nothing(
     assert "pass@" not in said
     assert not Path("ran").exists()
     assert not caplog.records
+
+
+@pytest.mark.parametrize("words", [[], ["classifier=http"], ["classifier=http", "classifier.auth_env=NAMED_HERE"]], ids=str)
+def test_a_record_names_no_variable_that_is_sent(small: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SECRET", "5ecret")
+    monkeypatch.setenv("NAMED_HERE", "abc")
+    network = fooling.load_classifier("mlp", "n.safetensors")
+    server = Server()
+    server.answer = lambda number, images: (
+        200,
+        "application/json",
+        json.dumps(network(np.rint(np.array(images) * 255).astype(np.uint8)).tolist()).encode(),
+    )
+    config = yaml.safe_load(Path("r/config.yaml").read_text())
+    config["classifier"] = {"name": "http", "path": "http://example.org/x", "auth_env": "MY_SECRET"}
+    head = Path("r/config.yaml").read_text().splitlines()[0]
+    Path("r/config.yaml").write_text(f"{head}\n{yaml.safe_dump(config)}")
+    run = read_run(Path("r")) | {"classifier_fingerprint": fingerprint_of(server.url)}
+    Path("r/run.json").write_text(json.dumps(run))
+    try:
+        code = guarded(dispatch, ["plausibility", "r", f"classifier.path={server.url}", "overwrite=true", *words])
+    finally:
+        server.stop()
+    assert code == 0
+    assert server.sizes
+    assert server.headers.get("authorization") == ("Bearer abc" if len(words) == 2 else None)
+
+
+def fingerprint_of(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()

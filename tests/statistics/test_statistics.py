@@ -13,6 +13,7 @@ from fooling.kernels import tables
 from fooling.kernels.reference import PENALTIES as REFERENCE_PENALTIES
 from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.penalties import eigen_distances, eigen_parts, regional_counts, regional_parts, regional_target
+from fooling.run import evolve
 from fooling.statistics import BUNDLED, Statistics
 from fooling.statistics.pca import FLOOR, kernel_arguments
 
@@ -243,3 +244,32 @@ def test_without_components_all_else_is_the_same() -> None:
     assert bare.eigen.shape == (4, 0, 64)
     for name in ("levels", "histogram", "variogram_x", "variogram_y", "mean", "regional", "exemplar_levels", "exemplar_sums"):
         assert np.array_equal(getattr(whole, name), getattr(bare, name)), name
+
+
+def test_names_of_files_are_text_or_paths(tmp_path: Path) -> None:
+    statistics = random_statistics((8, 8, 1))
+    statistics.save(str(tmp_path / "s.npz"))
+    assert Statistics.load(str(tmp_path / "s.npz")).fingerprint == statistics.fingerprint
+    with pytest.raises(UserError, match=r"cannot write .*give another name"):
+        statistics.save(tmp_path / "missing" / "s.npz")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: Statistics.load(3), "Statistics.load: expected the name of a file .* got int"),  # type: ignore[arg-type]
+        (lambda: Statistics.fit("images.npz"), r"expected a fooling.ImageSet, got str; .*load_data"),  # type: ignore[arg-type]
+        (lambda: load_data(3), "expected the name of a file or folder, as text, got 3"),  # type: ignore[arg-type]
+        (lambda: load_data("x" * 300), "at most 255 bytes"),
+        (lambda: load_data("a\0b"), "a.x00b: expected"),
+        (lambda: load_data(None, "sklearn", scale="x"), "data.scale: expected a number above 0.*'x'"),
+        (lambda: load_data(None, "sklearn", scale=-1), "data.scale: expected a number above 0.*-1"),
+        (lambda: load_data(None, "sklearn", bogus=3), "expected options scale, size.*got bogus=3"),
+        (lambda: load_data(None, "sklearn", first_label="1"), "data.first_label: expected a whole number.*'1'"),
+        (lambda: evolve(digit=2, out="x" * 300), "at most 255 bytes"),
+        (lambda: evolve(digit=2, statistics="x" * 300), "at most 255 bytes"),
+    ],
+)
+def test_wrong_calls_are_one_line(call: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        call()

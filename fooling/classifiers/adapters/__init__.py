@@ -108,5 +108,8 @@ def object_kind(thing: Any) -> str | None:
 
 def object_name(thing: Any) -> str:
     """What a record calls an object: object Net, object make_scores."""
-    name = getattr(thing, "__name__", None)
+    try:
+        name = getattr(thing, "__name__", None)
+    except Exception:  # a __getattr__ may raise anything
+        name = None
     return f"object {printable(name if isinstance(name, str) else type(thing).__name__, 60)}"

@@ -5,6 +5,7 @@ The request is {"instances": [image, …]}, an image being nested lists in the c
 """
 
 import hashlib
+import json
 import logging
 import os
 import time
@@ -16,6 +17,7 @@ from queue import Empty, SimpleQueue
 from ssl import SSLContext
 from threading import Event, Thread
 from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
 import httpcore
 import httpx
@@ -51,8 +53,8 @@ class Answer(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As text, for messages."""
-        return hidden(self.body[:1000].decode(errors="replace"), self.secrets)
+        """As text, for messages, masked before it is cut: half a secret would be found no more."""
+        return hidden(self.body.decode(errors="replace"), self.secrets)[:1000]
 
 
 def open_http(settings: HttpSettings, threads: int) -> Model:
@@ -110,11 +112,16 @@ def credentials(name: str | None) -> dict[str, str]:
 
 def secrets_of(url: httpx.URL, sent: str) -> list[str]:
     """What a server's answer must not repeat in our messages: the longest first, as one may contain another."""
-    logins = [sent.rpartition(" ")[2], b64encode(url.userinfo).decode(), url.userinfo.decode(), url.password]
+    logins = [sent.rpartition(" ")[2], sent.partition(" ")[2]]
     if sent.startswith("Basic "):
         with suppress(ValueError):
             logins += b64decode(logins[0]).decode(errors="replace").split(":", 1)[1:]
-    found = {*logins, *(value for _, value in url.params.multi_items() if not HARMLESS.fullmatch(value))}
+    if url.userinfo:  # sent decoded; what others repeat may be either form
+        logins += [f"{url.username}:{url.password}", url.userinfo.decode(), url.password or url.username]
+        logins += [b64encode(login.encode()).decode() for login in logins[-3:-1]]
+    values = [*url.params.values(), *(pair.partition("=")[2] for pair in url.query.decode().split("&"))]
+    found = {*logins, url.userinfo.decode().partition(":")[2], *(value for value in values if not HARMLESS.fullmatch(value))}
+    found |= {form for text in found for form in (quote(text), quote(text, safe=""), quote_plus(text), json.dumps(text)[1:-1])}
     return sorted(found - {""}, key=len, reverse=True)
 
 
@@ -131,14 +138,14 @@ def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str
         if attempt:
             time.sleep(min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
         try:
-            answer = post(client, url, body)._replace(secrets=secrets)
+            answer = post(client, url, body, secrets)
         except httpx.TimeoutException:
             advice = "a longer classifier.timeout or a smaller classifier.batch_size may help"
             reason = f"no answer within {client.timeout.read:g} s; {advice}"
         except httpx.DecodingError as error:
-            reason = f"an answer that cannot be decoded ({first_line(error)})"
+            reason = f"an answer that cannot be decoded ({first_line(hidden(str(error), secrets) or error)})"
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            reason = f"no connection ({first_line(error)}); does the server run?"
+            reason = f"no connection ({first_line(hidden(str(error), secrets) or error)}); does the server run?"
         else:
             if answer.status == 200:
                 return answer
@@ -150,7 +157,7 @@ def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str
     raise UserError(f"{where}: expected scores, got {reason} ({attempt + 1} {'call' if attempt == 0 else 'calls'})")
 
 
-def post(client: Any, url: Any, body: Any) -> Answer:
+def post(client: Any, url: Any, body: Any, secrets: Sequence[str]) -> Answer:
     """One call. The whole answer must arrive within the timeout and be no longer than the ceiling."""
     parts, size, limit = [], 0, ceiling("JSON")
     token = END.set(time.monotonic() + client.timeout.read)
@@ -164,8 +171,8 @@ def post(client: Any, url: Any, body: Any) -> Answer:
                 size += len(part)
                 if size > limit:
                     raise httpx.DecodingError(f"more than {limit:,} bytes")
-            kind = printable(response.headers.get("content-type", "no content-type"), SHORT)
-            return Answer(response.status_code, kind, b"".join(parts))
+            kind = printable(hidden(response.headers.get("content-type", "no content-type"), secrets), SHORT)
+            return Answer(response.status_code, kind, b"".join(parts), secrets)
     finally:
         END.reset(token)
 
@@ -180,12 +187,13 @@ def rows_of(answer: Answer, where: str) -> Any:
     if isinstance(content, dict):
         names = [name for name in ANSWERS if name in content]
         if not names:
-            raise UserError(f"{where}: {hint}; got an object with {first_line(', '.join(list(content)[:8]) or 'no keys')}")
+            keys = hidden(", ".join(list(content)[:8]) or "no keys", answer.secrets)
+            raise UserError(f"{where}: {hint}; got an object with {first_line(keys)}")
         content = content[names[0]]
     if not isinstance(content, list):
         raise UserError(f"{where}: {hint}; got {first_line(answer.text, SHORT)}")
     if content and all(isinstance(row, str) for row in content):
-        return np.array([printable(row) for row in content])
+        return np.array([printable(hidden(row, answer.secrets)) for row in content])
     try:
         return np.array(content, dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings
 from fooling.settings.fields import shortened, user_path
-from fooling.settings.files import check_file
+from fooling.settings.files import BLOCK, check_file, read_whole
 
 TYPES = {
     "tensor(float)": np.float32,
@@ -26,7 +26,7 @@ TYPES = {
     "tensor(int64)": np.int64,
 }
 SCORES = ("tensor(float)", "tensor(double)", "tensor(float16)")
-MAX_FILES = 10_000  # that are looked at for external weights
+LONGEST_PATH = 4096  # bytes of the name of a file of weights
 QUIET = 4  # onnxruntime's log level for fatal messages only: its errors come as exceptions
 
 
@@ -36,7 +36,8 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     where = f"classifier.path={path}"
     if not path.is_file():
         raise UserError(f"{where}: no such file; expected an ONNX model (.onnx)")
-    check_file(path, "model")
+    content = read_whole(path, "model")
+    others = external_files(path, content)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, QUIET
     onnxruntime.set_default_logger_severity(QUIET)
@@ -67,17 +68,41 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
             failed = f"{where}: onnxruntime failed on inputs {list(inputs.shape)} ({reason}){advice_on(reason)}"
             raise UserError(failed) from error
 
-    return Model(predict, where, fingerprint(path), "NCHW", tuple(dims), batch, TYPES[declared.type])
+    return Model(predict, where, fingerprint(content, others), "NCHW", tuple(dims), batch, TYPES[declared.type])
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a model's file and of the files with weights that it names, below its folder."""
-    content = path.read_bytes()
+LOCATION = re.compile(rb"\x0a\x08location\x12")  # a TensorProto's external_data entry: key=location, value=…
+
+
+def external_files(path: Path, content: bytes) -> list[Path]:
+    """The files with weights that a model names (`external_data`), below its folder. Raises UserError for pipes and devices.
+
+    The bytes of each such entry are searched for, as reading a model needs no package `onnx`.
+    """
+    found = set()
+    for match in LOCATION.finditer(content):
+        length, start = varint(content, match.end())
+        name = content[start : start + length].decode(errors="replace")
+        other = path.parent / name
+        if 0 < length <= LONGEST_PATH and "\0" not in name and other.exists() and not other.is_dir():
+            check_file(other, "model")
+            found.add(other)
+    return sorted(found - {path})
+
+
+def varint(content: bytes, start: int) -> tuple[int, int]:
+    """A number of protobuf, seven bits a byte, and where it ends; at most two bytes are read."""
+    low, high = (*content[start : start + 2], 0, 0)[:2]
+    return (low, start + 1) if low < 128 else ((low & 127) | (high << 7), start + 2)
+
+
+def fingerprint(content: bytes, others: Sequence[Path]) -> str:
+    """SHA-256 of a model's bytes and of the files with its weights."""
     digest = hashlib.sha256(content)
-    below = sorted(islice(path.parent.rglob("*"), MAX_FILES))
-    for other in below:
-        if other != path and other.is_file() and other.relative_to(path.parent).as_posix().encode() in content:
-            digest.update(other.read_bytes())
+    for other in others:
+        with other.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
     return digest.hexdigest()
 
 

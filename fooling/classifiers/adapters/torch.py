@@ -9,10 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.python import source_of
 from fooling.classifiers.serialization import check_safetensors, conversion
 from fooling.errors import UserError
 from fooling.settings.classifiers import TorchSettings
 from fooling.settings.code import call_named
+from fooling.settings.code import fingerprint as code_fingerprint
 from fooling.settings.fields import described, foreign_code, user_path
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
@@ -29,15 +31,20 @@ def open_torch(settings: TorchSettings, threads: int) -> Model:
         raise UserError(f"{where}: expected {WHAT}, it returned {type(module).__name__}")
     if settings.weights:
         load_weights(module, settings.weights)
-    return module_as_model(module, where, threads, f"runs the code of {name}")
+    return module_as_model(module, where, threads, f"runs the code of {name}", code_fingerprint(name))
 
 
-def module_as_model(module: Any, where: str, threads: int, says: str = "a module of torch in evaluation mode") -> Model:
-    """A module in evaluation mode, on a GPU if there is one; `where` begins messages. Raises UserError."""
+def module_as_model(
+    module: Any, where: str, threads: int, says: str = "a module of torch in evaluation mode", code: str = ""
+) -> Model:
+    """A module in evaluation mode, on a GPU if there is one; `where` begins messages. Raises UserError.
+
+    `code`: the fingerprint of the file that it comes from.
+    """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with foreign_code(f"{where}: the module cannot be moved to {device}: "):
-        module, digest = module.eval().to(device), fingerprint(module)
+        module, digest = module.eval().to(device), fingerprint(module, code)
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
 
     def predict(inputs: Any) -> Any:
@@ -49,7 +56,7 @@ def module_as_model(module: Any, where: str, threads: int, says: str = "a module
             numbers = answer.detach().cpu()
             return (numbers.float() if numbers.is_floating_point() else numbers).numpy()
 
-    notes = (f"classifier: {says}, on {device}; its fingerprint is that of its weights",)
+    notes = (f"classifier: {says}, on {device}; its fingerprint is partial: its weights and the source of its classes",)
     return Model(predict, where, digest, "NCHW", notes=notes, partial=True)
 
 
@@ -74,9 +81,13 @@ def load_weights(module: Any, text: str) -> None:
             raise UserError(f"{where}: does not fit the module: it {what} {', '.join(names[:5])}")
 
 
-def fingerprint(module: Any) -> str:
-    """SHA-256 of a module's tensors with their names."""
-    digest = hashlib.sha256()
+def fingerprint(module: Any, code: str = "") -> str:
+    """SHA-256 of a module's tensors with their names, of the source of its classes that are not torch's own, and of `code`."""
+    digest = hashlib.sha256(code.encode())
+    kinds = {type(part) for part in module.modules()}
+    for kind in sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__)):
+        if not kind.__module__.startswith("torch."):
+            digest.update(source_of(kind).encode())
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())
         if isinstance(tensor, torch.Tensor):

@@ -25,6 +25,7 @@ from fooling.search.nsga2 import seeded
 from fooling.search.objective import Objective
 from fooling.search.state import Runs, State
 from fooling.settings.code import call_named
+from fooling.settings.files import read_whole
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -248,8 +249,9 @@ class DeapEngine:
         lines: list[Sequence[Any]] = []
         lines += [(run, *(line[name] for name in COLUMNS)) for run, book in sorted(self.logbooks.items()) for line in book]
         path, new = record.folder / LOGBOOK, {(line[0], line[1]) for line in lines}
-        with contextlib.suppress(OSError, ValueError, IndexError), path.open(encoding="utf-8") as file:
-            lines += [line for line in list(csv.reader(file))[1:] if (int(line[0]), int(line[1])) not in new]
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            there = list(csv.reader(read_whole(path, "table").decode().splitlines()))[1:]
+            lines += [line for line in there if (int(line[0]), int(line[1])) not in new]
         record.write_table(LOGBOOK, [("run", *COLUMNS), *sorted(lines, key=lambda line: (int(line[0]), int(line[1])))])
 
 
