@@ -15,19 +15,9 @@ from fooling.commands.jobs import say_notes
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
-from fooling.records.files import locked, os_errors, write_atomically, write_json
-from fooling.records.ownership import (
-    CONFIG,
-    RUN,
-    SWEEP,
-    declare_files,
-    is_image_name,
-    job_folders,
-    kind_of,
-    read_status,
-    strings,
-)
-from fooling.records.record import read_images, read_run, status_of
+from fooling.records.files import existing, has_keys, is_png, locked, os_errors, write_atomically, write_json
+from fooling.records.ownership import CONFIG, SWEEP, declare_files, job_folders, kind_of, read_status
+from fooling.records.record import images_in, read_images, read_run, status_of
 from fooling.search.inputs import get_classifier, get_statistics
 from fooling.search.job import prior_class
 from fooling.settings import load, without_secrets
@@ -118,17 +108,6 @@ def read_records(places: Mapping[str, Path], named: AnyClassifierSettings) -> li
     return records
 
 
-def images_in(folder: Path, run: Mapping[str, Any]) -> list[str]:
-    """The names of a record's images in its run.json. Raises UserError for a damaged one."""
-    entries = run.get("images")
-    found = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    names = strings(found)
-    is_damaged = not names or len(names) < len(entries or ()) or not all(map(is_image_name, names))
-    if is_damaged or "digit" not in run:
-        raise UserError(f"{folder / RUN}: a damaged file; expected the digit and the images/0000.png … of a finished job")
-    return names
-
-
 def refuse_others(record: SavedRun) -> None:
     """Refuses weights or statistics that have changed since; statistics of data are fitted anew, and may be rounded anew."""
     fitted = record.settings.data.given
@@ -170,7 +149,13 @@ def refuse_existing(places: Sequence[Path], out: Path, overwrite: bool) -> None:
     """Refuses to replace what is there already, before the work begins."""
     there = [place / name for place in dict.fromkeys([out, *places]) for name in (NUMBERS, PICTURE) if (place / name).exists()]
     if there and not overwrite:
-        raise UserError(f"{there[0]}: exists already; overwrite=true replaces it, or give another folder with out=")
+        ours = [is_png(path) if path.suffix == ".png" else is_comparison(path) for path in there]
+        raise UserError(f"{there[ours.index(min(ours))]}: {existing(all(ours), 'folder with out=')}")
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a file is one that the command writes: of a record or of a sweep."""
+    return has_keys(path, ("most_telling", "statistics")) or has_keys(path, ("jobs",))
 
 
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:

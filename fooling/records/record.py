@@ -37,9 +37,11 @@ from fooling.records.ownership import (
     SPARE,
     clear,
     image_names,
+    is_image_name,
     read_status,
     remove_parts,
     reopen,
+    strings,
 )
 
 FORMAT = 2  # of checkpoints; 2: limits and class names are no part of a job's identity
@@ -179,6 +181,17 @@ def is_proven(folder: Path) -> bool:
 def read_images(folder: Path, files: Sequence[str]) -> Bytes:
     """Images of a record, by their names relative to its folder: uint8 [N, H, W, C]."""
     return np.stack([read_image(folder / file) for file in files])
+
+
+def images_in(folder: Path, run: Mapping[str, Any]) -> list[str]:
+    """The names of a record's images in its run.json. Raises UserError for a damaged one."""
+    entries = run.get("images")
+    found = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    names = strings(found)
+    is_damaged = not names or len(names) < len(entries or ()) or not all(map(is_image_name, names))
+    if is_damaged or "digit" not in run:
+        raise UserError(f"{folder / RUN}: a damaged file; expected the digit and the images/0000.png … of a finished job")
+    return names
 
 
 def read_image(path: Path) -> Bytes:

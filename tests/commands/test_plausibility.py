@@ -266,6 +266,15 @@ def test_a_record_that_does_not_name_its_images_is_refused(
     assert "run.json: a damaged file; expected the digit and the images/0000.png" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["plausibility.json", "plausibility.png"])
+def test_overwriting_somebodys_file_is_not_advised(small: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pp").mkdir()
+    Path("pp", name).write_text("mine")
+    assert guarded(dispatch, ["plausibility", "r", "out=pp"]) == 2
+    assert f"{name}: exists already, and is no file of this command; give another folder with out=" in capsys.readouterr().err
+    assert Path("pp", name).read_text() == "mine"
+
+
 def test_what_somebody_wrote_into_a_record_is_printable(small: Path) -> None:
     (small / "r" / "run.json").write_text(json.dumps({**read_run(small / "r"), "label": "\x9b31m3"}))
     assert guarded(dispatch, ["plausibility", "r", "quiet=true"]) == 0
