@@ -226,6 +226,11 @@ def test_a_sweep_is_compared_job_by_job(small: Path) -> None:
     assert {name: job["real_class"] for name, job in whole["jobs"].items()} == {"digit=3": 3, "digit=4": 4}
     assert json.loads(Path("s/digit=4/plausibility.json").read_text()) == whole["jobs"]["digit=4"]
     assert Path("s/plausibility.png").exists()
+    Path("elsewhere").mkdir()
+    Path("pp").mkdir()
+    Path("pp/digit=3").symlink_to(Path("elsewhere").absolute())
+    assert guarded(dispatch, ["plausibility", "s", "out=pp", "overwrite=true"]) == 2
+    assert list(Path("elsewhere").iterdir()) == []
 
 
 @pytest.mark.parametrize(
