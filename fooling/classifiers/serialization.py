@@ -50,6 +50,16 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         ) from error
 
 
+def is_network(path: Path) -> bool:
+    """Whether a file is one that `write` wrote, by its header."""
+    try:
+        check_safetensors(path)
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).keys() >= {"format", "input_shape", "made"}
+    except (UserError, SafetensorError, OSError, TypeError, ValueError):
+        return False
+
+
 def check_safetensors(path: Path) -> None:
     """Raises UserError for a file, or a header, above its ceiling; the first eight bytes say how long the header is."""
     check_file(path, "model")

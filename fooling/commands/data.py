@@ -8,7 +8,8 @@ from fooling.settings.fields import user_path
 
 USAGE = """usage: fooling data get mnist DIR [mirror=URL]
 
-Downloads MNIST (11 MB) into DIR and checks the SHA-256 of its content. Files that are there already are kept.
+Downloads MNIST (11 MB) into DIR and checks the SHA-256 of its content. Files that are there already are kept, and
+those of other data under the same names are refused.
   mirror=URL   take the files from URL/train-images-idx3-ubyte.gz, … instead of the public mirrors
 
 Other sets are added only with a published digest; your own go to data.path as they are.

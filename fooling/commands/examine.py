@@ -15,7 +15,7 @@ from fooling.commands.experiment import Tool
 from fooling.commands.jobs import open_for
 from fooling.commands.progress import working
 from fooling.data import ImageSet, load_data, seen_by
-from fooling.records.files import new_file
+from fooling.records.files import has_keys, new_file
 from fooling.settings import without_secrets
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
@@ -52,7 +52,8 @@ def examine(settings: ExamineSettings) -> None:
     if settings.layers:
         about["layers"] = {name: list(shape) for name, shape in layer_shapes(classifier).items()}
     if settings.out:
-        with new_file(user_path(settings.out), settings.overwrite) as part:
+        ours = partial(has_keys, keys=("images_per_second", "output"))
+        with new_file(user_path(settings.out), settings.overwrite, ours) as part:
             part.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if settings.layers and not settings.quiet:
         show_layers(about["layers"])

@@ -15,15 +15,8 @@ from fooling.commands.jobs import record_folder, say_notes
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.plots.evaluation import plausibility_chart
-from fooling.records.files import locked, os_errors, write_atomically, write_json
-from fooling.records.ownership import (
-    CONFIG,
-    SWEEP,
-    declare_files,
-    job_folders,
-    kind_of,
-    read_status,
-)
+from fooling.records.files import existing, has_keys, is_png, locked, os_errors, refuse_link, write_atomically, write_json
+from fooling.records.ownership import CONFIG, SWEEP, declare_files, job_folders, kind_of, read_status
 from fooling.records.record import images_in, read_images, read_run, status_of
 from fooling.search.inputs import get_classifier, get_statistics
 from fooling.search.job import prior_class
@@ -156,10 +149,19 @@ def work(settings: PlausibilitySettings) -> None:
 
 
 def refuse_existing(places: Sequence[Path], out: Path, overwrite: bool) -> None:
-    """Refuses to replace what is there already, before the work begins."""
+    """Refuses to replace what is there already, and links to other folders, before the work begins."""
+    for place in places:
+        if place != out:
+            refuse_link(place)
     there = [place / name for place in dict.fromkeys([out, *places]) for name in (NUMBERS, PICTURE) if (place / name).exists()]
     if there and not overwrite:
-        raise UserError(f"{there[0]}: exists already; overwrite=true replaces it, or give another folder with out=")
+        ours = [is_png(path) if path.suffix == ".png" else is_comparison(path) for path in there]
+        raise UserError(f"{there[ours.index(min(ours))]}: {existing(all(ours), 'folder with out=')}")
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a file is one that the command writes: of a record or of a sweep."""
+    return has_keys(path, ("most_telling", "statistics")) or has_keys(path, ("jobs",))
 
 
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:

@@ -1,5 +1,7 @@
 """`fooling stats`: fits a data set's statistics, in one pass over its images."""
 
+from pathlib import Path
+
 from rich.console import Console
 
 from fooling.commands.console import print_table
@@ -7,6 +9,8 @@ from fooling.commands.experiment import Tool
 from fooling.commands.jobs import say_notes
 from fooling.commands.progress import progress
 from fooling.data import stream_data, with_images
+from fooling.data.npz import array_names
+from fooling.errors import UserError
 from fooling.records.files import new_file
 from fooling.settings.commands import StatsSettings
 from fooling.settings.fields import user_path
@@ -16,7 +20,7 @@ from fooling.statistics.pca import sample_size
 
 def fit(settings: StatsSettings) -> None:
     """Fits the statistics in one pass over the images."""
-    with new_file(user_path(settings.out), settings.overwrite) as part:
+    with new_file(user_path(settings.out), settings.overwrite, is_statistics) as part:
         stream = stream_data(settings.data.path, settings.data.kind, **settings.data.options)
         data = with_images(stream)
         sizes = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
@@ -33,6 +37,14 @@ def fit(settings: StatsSettings) -> None:
         for note in notes(statistics, settings):
             print(note)
         print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether a file holds the arrays of statistics."""
+    try:
+        return {"count", "mean", "histogram"} <= set(array_names(path))
+    except UserError:
+        return False
 
 
 def show(statistics: Statistics) -> None:

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fooling.classifiers.serialization import is_network
 from fooling.classifiers.training import Training, confusion_matrix, train_cnn, train_dense, train_mlp, train_perceptron
 from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
@@ -16,12 +18,14 @@ from fooling.commands.jobs import say_notes
 from fooling.data import ImageSet, Split, load_data, refuse_empty_classes
 from fooling.errors import UserError
 from fooling.plots.evaluation import confusion_chart
-from fooling.records.files import new_file, write_json
+from fooling.records.files import has_keys, is_png, new_file, write_json
 from fooling.records.record import versions
 from fooling.settings.commands import TrainSettings
 from fooling.settings.fields import user_path
 from fooling.settings.files import format_value
 
+Recognition = Callable[[Path], bool]
+KINDS: tuple[Recognition, ...] = (is_network, partial(has_keys, keys=("confusion", "class_accuracy")), is_png)  # of the outputs
 SPLITS: tuple[Split, Split] = ("train", "test")
 
 
@@ -29,7 +33,8 @@ def train(settings: TrainSettings) -> None:
     """Trains a network and writes its weights, what they are, and the confusion matrix of the test images."""
     check(settings)
     with ExitStack() as files:
-        weights, about, picture = (files.enter_context(new_file(path, settings.overwrite)) for path in outputs(settings))
+        found = zip(outputs(settings), KINDS, strict=True)
+        weights, about, picture = (files.enter_context(new_file(path, settings.overwrite, ours)) for path, ours in found)
 
         data = settings.data
         images, test = (load_data(data.path, data.kind, split, **data.options) for split in SPLITS)

@@ -133,8 +133,12 @@ def get_mnist(
 ) -> list[Path]:
     """Downloads MNIST's four files into `folder`, each from the first mirror with the right content; → their paths.
 
-    Existing files with the right content are kept. A wrong or broken download never gets the final name. Raises UserError.
+    Existing files with the right content are kept, damaged ones replaced; those of other data are refused before anything is
+    written. A wrong or broken download never gets the final name. Raises UserError.
     """
+    for name, (digest, size) in MNIST_FILES.items():
+        if holds_other_data(folder / name, digest, size):
+            raise UserError(f"{folder / name}: holds other images or labels than MNIST's; give another folder")
     paths = []
     for name, (digest, size) in MNIST_FILES.items():
         path = folder / name
@@ -145,6 +149,18 @@ def get_mnist(
             say(f"{path}: from {fetch(path, digest, size, mirrors)}")
         paths.append(path)
     return paths
+
+
+def holds_other_data(path: Path, digest: str, size: int) -> bool:
+    """Whether a file is a sound IDX file with other content; one of the right size that is damaged is not."""
+    if not path.exists():
+        return False
+    try:
+        shape = idx_shape(path, (1, 3))
+    except UserError:
+        return False
+    found = content_digest(path, size)
+    return found != digest and (found != "" or 4 + 4 * len(shape) + math.prod(shape) != size)
 
 
 def make_writable(folder: Path) -> None:

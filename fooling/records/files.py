@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ from fooling.kernels.tables import Bytes
 from fooling.settings.files import parse_json, read_whole
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or no more of it for this user
+PNG = b"\x89PNG\r\n\x1a\n"  # how pictures begin
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 
@@ -96,16 +97,45 @@ def sync_files(paths: Iterable[Path]) -> None:
             os.close(handle)
 
 
+def nobody_knows(_path: Path) -> bool:
+    """An existing file is taken for somebody's."""
+    return False
+
+
+def existing(ours: bool, other: str) -> str:
+    """The message about a file that exists, ours or not; `other`: what else to give, a name or a folder with out=."""
+    if ours:
+        return f"exists already; overwrite=true replaces it, or give another {other}"
+    return f"exists already, and is no file of this command; give another {other}"
+
+
+def has_keys(path: Path, keys: Iterable[str]) -> bool:
+    """Whether a file is a JSON object with these keys."""
+    try:
+        return read_json(path).keys() >= set(keys)
+    except UserError:
+        return False
+
+
+def is_png(path: Path) -> bool:
+    """Whether a file begins as a PNG does."""
+    if not path.is_file():
+        return False
+    with os_errors(path), path.open("rb") as file:
+        return file.read(len(PNG)) == PNG
+
+
 @contextlib.contextmanager
-def new_file(path: Path, overwrite: bool) -> Iterator[Path]:
+def new_file(path: Path, overwrite: bool, is_ours: Callable[[Path], bool] = nobody_knows) -> Iterator[Path]:
     """A temporary name to write to; it becomes `path` at the end, or is removed after an error.
 
-    Raises UserError before the work begins: for an existing file without `overwrite`, for a missing folder.
+    `is_ours`: whether an existing file is one that the command writes; only of such a file is overwriting advised. Raises
+    UserError before the work begins: for an existing file without `overwrite`, for a missing folder.
     """
     if path.is_dir():
         raise UserError(f"out={path}: expected a file's name, got a folder")
     if path.exists() and not overwrite:
-        raise UserError(f"out={path}: exists already; overwrite=true replaces it, or give another name")
+        raise UserError(f"out={path}: {existing(is_ours(path), 'name')}")
     if not path.parent.is_dir():
         raise UserError(f"out={path}: the folder {path.parent} does not exist; make it or give another name")
     part = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")

@@ -228,6 +228,11 @@ def test_a_sweep_is_compared_job_by_job(small: Path) -> None:
     assert {name: job["real_class"] for name, job in whole["jobs"].items()} == {"digit=3": 3, "digit=4": 4}
     assert json.loads(Path("s/digit=4/plausibility.json").read_text()) == whole["jobs"]["digit=4"]
     assert Path("s/plausibility.png").exists()
+    Path("elsewhere").mkdir()
+    Path("pp").mkdir()
+    Path("pp/digit=3").symlink_to(Path("elsewhere").absolute())
+    assert guarded(dispatch, ["plausibility", "s", "out=pp", "overwrite=true"]) == 2
+    assert list(Path("elsewhere").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -266,6 +271,15 @@ def test_a_record_that_does_not_name_its_images_is_refused(
     (small / "r" / "run.json").write_text(json.dumps(run | ({} if images is None else {"images": images})))
     assert guarded(dispatch, ["plausibility", "r"]) == 2
     assert "run.json: a damaged file; expected the digit and the images/0000.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["plausibility.json", "plausibility.png"])
+def test_overwriting_somebodys_file_is_not_advised(small: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("pp").mkdir()
+    Path("pp", name).write_text("mine")
+    assert guarded(dispatch, ["plausibility", "r", "out=pp"]) == 2
+    assert f"{name}: exists already, and is no file of this command; give another folder with out=" in capsys.readouterr().err
+    assert Path("pp", name).read_text() == "mine"
 
 
 def test_what_somebody_wrote_into_a_record_is_printable(small: Path) -> None:

@@ -415,10 +415,12 @@ def test_refusals_of_commands(home: Path, capsys: pytest.CaptureFixture[str], wo
 def test_existing_files_are_not_overwritten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("s.npz").write_text("mine")
     assert call("stats", "data.kind=sklearn", "out=s.npz") == 2
-    assert "exists already; overwrite=true replaces it" in capsys.readouterr().err
+    assert "s.npz: exists already, and is no file of this command; give another name" in capsys.readouterr().err
     assert Path("s.npz").read_text() == "mine"
     assert call("stats", "data.kind=sklearn", "out=s.npz", "overwrite=true") == 0
     assert "g_x(1)" in capsys.readouterr().out
+    assert call("stats", "data.kind=sklearn", "out=s.npz") == 2
+    assert "exists already; overwrite=true replaces it" in capsys.readouterr().err
 
 
 @pytest.mark.exhaustive

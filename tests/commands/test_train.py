@@ -93,12 +93,16 @@ def test_existing_files_are_refused_one_and_all(home: Path, capsys: pytest.Captu
     for name in ("n.safetensors", "n.json", "n_confusion.png"):
         Path(name).write_text("mine")
         assert train(*words) == 2
-        assert f"out={name}: exists already; overwrite=true replaces it" in capsys.readouterr().err
+        assert f"out={name}: exists already, and is no file of this command; give another name" in capsys.readouterr().err
         assert [(path.name, path.read_text()) for path in home.iterdir()] == [(name, "mine")]
         Path(name).unlink()
     Path("n.json").write_text("mine")
     assert train(*words, "overwrite=true") == 0
     assert len(json.loads(Path("n.json").read_text())["confusion"]) == 10
+    for name in ("n.safetensors", "n.json", "n_confusion.png"):
+        assert train(*words) == 2
+        assert f"out={name}: exists already; overwrite=true replaces it" in capsys.readouterr().err
+        Path(name).unlink()
 
 
 @pytest.mark.parametrize(

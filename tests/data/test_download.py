@@ -4,7 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -87,6 +87,19 @@ def test_files_that_are_right_are_kept_and_others_replaced(server: str, tmp_path
     idx.get_mnist(tmp_path, [f"{server}/good"], said.append)
     assert said[0].endswith("already there")
     assert gzip.decompress(second.read_bytes()) == CONTENT[second.name]
+
+
+@pytest.mark.parametrize("number", [3, 5000])  # smaller and larger than the known file
+@pytest.mark.parametrize("pack", [gzip.compress, bytes])
+def test_other_data_of_the_same_name_are_refused(
+    server: str, tmp_path: Path, number: int, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / list(CONTENT)[1]
+    path.write_bytes(pack(bytes([0, 0, 8, 1, *number.to_bytes(4, "big")]) + bytes(number)))
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"train-labels-idx1-ubyte.gz: holds other images or labels than MNIST's; give another"):
+        idx.get_mnist(tmp_path, [f"{server}/good"])
+    assert (names(tmp_path), path.read_bytes()) == ([path.name], before)
 
 
 @pytest.mark.parametrize("place", ["missing", "wrong", "large", "short", "endless"])

@@ -11,7 +11,8 @@ import pytest
 from builders import random_network, random_statistics
 from jobs import Stop
 
-from fooling.errors import Interrupted, UserError
+from fooling.commands import dispatch
+from fooling.errors import Interrupted, UserError, guarded
 from fooling.records.record import digest, load_checkpoint, read_run, sign
 from fooling.run import prepare, record_job
 from fooling.search.checkpoint import ARRAYS, OPTIONAL, restore
@@ -93,6 +94,16 @@ def test_a_refused_checkpoint_changes_nothing(copies: Path, damage: str, limit: 
     with pytest.raises(UserError, match=r"checkpoint\.npz.*overwrite=true starts the job anew"):
         start(folder, limit, "resume=true")
     assert content(folder) == before
+
+
+def test_a_checkpoint_that_is_refused_leaves_the_whole_sweep_as_it_is(tmp_path: Path) -> None:
+    words = [f"out={tmp_path / 'sweep'}", "digit=1,2", "runs=2", "population=10", "prior=none", "stop=end", "quiet=true"]
+    assert guarded(dispatch, ["run", *words, "generations=3"]) == 0
+    path = tmp_path / "sweep" / "digit=2" / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-200])
+    before = content(tmp_path / "sweep")
+    assert guarded(dispatch, ["run", *words, "generations=6", "resume=true"]) == 2
+    assert content(tmp_path / "sweep") == before
 
 
 def test_a_finished_record_without_a_checkpoint_is_not_extended(copies: Path) -> None:
