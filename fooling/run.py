@@ -21,7 +21,7 @@ from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
-from fooling.classifiers.labels import with_indices
+from fooling.classifiers.labels import refuse_two_meanings, with_indices
 from fooling.errors import FoolingWarning, UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
 from fooling.records.ownership import strings
@@ -72,15 +72,18 @@ def prepare(
     judges: Mapping[str, Classifier] | None = None,
     pairs: Sequence[Pair] | None = None,
     objects: Mapping[str, Any] | None = None,
+    words: Sequence[str] = (),
 ) -> list[Job]:
     """The jobs of the settings, one for each target class. Raises UserError for what does not fit together.
 
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
-    target itself, and the target class of each job. `objects` are judges that are objects, by their titles.
+    target itself, and the target class of each job. `objects` are judges that are objects, by their titles. `words` are those
+    that the user gave.
     """
     given = statistics
     classifier = attacked = get_classifier(settings, statistics, classifier)
     get_fitted = cache(lambda: given.of_classes(attacked.labels) if given else get_statistics(settings, attacked))
+    refuse_two_meanings(settings.digit, getattr(classifier, "labels", ()), words)
     settings = with_indices(settings, classifier)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
@@ -256,7 +259,7 @@ def evolve(
     loaded = load(words, RunSettings, "run")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
-    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects)
+    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects, words=words)
     progress = Watcher(watch) if watch else SILENT
     results = [evolve_one(job, f"digit={job.digit}" if loaded.sweeps else "", progress) for job in jobs]
     for note in dict.fromkeys(note for result in results for note in result.notes if not loaded.quiet):

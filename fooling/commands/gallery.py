@@ -37,14 +37,14 @@ ALL = "all"  # the only row of a search that does not blur
 Cell = Mapping[str, Any]  # a job in gallery.json
 
 
-def plan(settings: GallerySettings, _words: Sequence[str]) -> Plan:
+def plan(settings: GallerySettings, words: Sequence[str]) -> Plan:
     """A job for each class, row by row: without blur and with, where the search can blur."""
     one = validate(settings.model_dump(), RunSettings)
     search = settings.search
     if not isinstance(search, ClimbingSettings):
-        return Plan([GridEntry(job) for job in prepare(one)])
+        return Plan([GridEntry(job) for job in prepare(one, words=words)])
     sds = dict.fromkeys((0.0, search.blur_sd if search.blur_sd is not None else BLUR_SD))
-    return Plan([GridEntry(job, {"blur_sd": f"{sd:g}"}) for sd in sds for job in prepare(with_blur(one, sd))])
+    return Plan([GridEntry(job, {"blur_sd": f"{sd:g}"}) for sd in sds for job in prepare(with_blur(one, sd), words=words)])
 
 
 def with_blur(settings: RunSettings, sd: float) -> RunSettings:

@@ -31,9 +31,9 @@ END, LEAST = 0.1, 10  # share of the search that is its end, and the least numbe
 MOVED = 0.01  # change of log10 of the odds of the median confidence, or of the cost as a share of it, from which on it moved
 
 
-def plan(settings: RunSettings, _words: Sequence[str]) -> Plan:
+def plan(settings: RunSettings, words: Sequence[str]) -> Plan:
     """A job for each class."""
-    jobs = prepare(settings)
+    jobs = prepare(settings, words=words)
     named = settings if settings.sweeps else jobs[0].settings  # with the index of a class that was given by name
     return Plan([GridEntry(job) for job in jobs], name=folder_name(named))
 
