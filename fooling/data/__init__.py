@@ -131,7 +131,7 @@ def with_levels(train: SplitReader, test: SplitReader | None, scale: float | Non
     def one(part: SplitReader) -> SplitReader:
         reads = [other.pieces for other in (train, test) if other and other.kind == part.kind]
         levels = LevelScale(reads, part.kind, scale, part.name)
-        return replace(part, pieces=lambda: levels.pieces(part.pieces), kind="u")
+        return replace(part, pieces=lambda: levels.noted(part.pieces, part.conversions, len(part.labels)), kind="u")
 
     return one(train), test and one(test)
 
@@ -163,7 +163,7 @@ def with_size(part: SplitReader, options: Options) -> SplitReader:
     shape = (*options.sides, options.channels or part.shape[2]) if options.sides else part.shape
     if shape == part.shape:
         return part
-    conversions = Counter[str]()
+    conversions = part.conversions
 
     def pieces() -> Iterator[Array]:
         conversions.clear()
