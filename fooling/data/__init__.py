@@ -163,16 +163,15 @@ def with_size(part: SplitReader, options: Options) -> SplitReader:
     shape = (*options.sides, options.channels or part.shape[2]) if options.sides else part.shape
     if shape == part.shape:
         return part
-    conversions = part.conversions
 
     def pieces() -> Iterator[Array]:
-        conversions.clear()
+        part.conversions.clear()
         for images in part.pieces():
             sized, notes = covered(images, shape)
-            conversions.update(notes)
+            part.conversions.update(notes)
             yield sized
 
-    return replace(part, shape=shape, pieces=pieces, conversions=conversions)
+    return replace(part, shape=shape, pieces=pieces)
 
 
 def with_images(data: ImageStream) -> ImageStream:

@@ -146,8 +146,9 @@ def test_levels_far_from_white_are_noted(tmp_path: Path, highest: int, noted: bo
         return
     note = f"data: the highest grey level is {highest} of 255, which data.scale=255/{highest} makes white, 24 images"
     assert load_data(str(path), split="all").notes == ((note,) if noted else ())
-    resized = load_data(str(path), split="all", size=(4, 4)).notes
-    assert any("highest grey level" in line for line in resized) == noted
+    if kind == "npz":  # pictures are read in the size already
+        resized = load_data(str(path), split="all", size=(4, 4)).notes
+        assert any("highest grey level" in line for line in resized) == noted
     assert load_data(str(path), split="all", scale=255 / highest).notes == ()
 
 
