@@ -21,7 +21,7 @@ from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
-from fooling.classifiers.labels import with_indices
+from fooling.classifiers.labels import refuse_two_meanings, with_indices
 from fooling.errors import FoolingWarning, UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
 from fooling.records.files import refuse_link
@@ -80,12 +80,13 @@ def prepare(
     """The jobs of the settings, one for each target class. Raises UserError for what does not fit together.
 
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
-    target itself, and the target class of each job. `objects` are judges that are objects, by their titles. `words` are what
-    the settings are from: where they choose no search, it suits the classifier.
+    target itself, and the target class of each job. `objects` are judges that are objects, by their titles. `words` are those
+    that the user gave: where they choose no search, it suits the classifier.
     """
     given = statistics
     classifier = attacked = get_classifier(settings, statistics, classifier)
     get_fitted = cache(lambda: given.of_classes(attacked.labels) if given else get_statistics(settings, attacked))
+    refuse_two_meanings(settings.digit, getattr(classifier, "labels", ()), words or ())
     settings = with_indices(settings, classifier)
     settings, suits = (settings, "") if words is None else suited(settings, classifier, words)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)

@@ -94,7 +94,7 @@ def class_index(name: int | str, labels: Sequence[str]) -> int:
     if isinstance(name, int):
         return name
     lower = [label.casefold() for label in labels]
-    found = [k for k, label in enumerate(labels) if label in (name, f"{name} ({k})")]
+    found = [k for k, label in enumerate(labels) if label in (name, f"{name} ({k})") or name == f"{label} ({k})"]
     found = found or [k for k, low in enumerate(lower) if low == name.casefold()]
     if len(found) > 1:
         several = " or ".join(f"digit={k}" for k in found[:5])
@@ -120,6 +120,20 @@ def class_indices(digit: int | str | tuple[int | str, ...], labels: Sequence[str
         if k in found[:place]:
             raise UserError(f"digit={names[place]}: expected different classes, got class {k} twice")
     return found
+
+
+def refuse_two_meanings(digit: Any, labels: Sequence[str], words: Sequence[str]) -> None:
+    """Raises UserError for a target of the words that is an index and the label of another class; a record holds indices."""
+    if not any(word.partition("=")[0] in ("digit", "target") for word in words):
+        return
+    places = {str(label): k for k, label in enumerate(labels)}
+    for name in digit if isinstance(digit, tuple) else (digit,):
+        other = places.get(str(name)) if isinstance(name, int) else None
+        if other is None or other == name:
+            continue
+        label = f'"digit={name} ({other})" is the class with this label'
+        index = f', "digit={labels[name]} ({name})" that with this index' if name < len(labels) else ""
+        raise UserError(f"digit={name}: expected a clear index or label, got the label of class {other}; {label}{index}")
 
 
 def with_indices(settings: Any, classifier: Any) -> Any:

@@ -131,7 +131,7 @@ def with_levels(train: SplitReader, test: SplitReader | None, scale: float | Non
     def one(part: SplitReader) -> SplitReader:
         reads = [other.pieces for other in (train, test) if other and other.kind == part.kind]
         levels = LevelScale(reads, part.kind, scale, part.name)
-        return replace(part, pieces=lambda: levels.pieces(part.pieces), kind="u")
+        return replace(part, pieces=lambda: levels.noted(part.pieces, part.conversions, len(part.labels)), kind="u")
 
     return one(train), test and one(test)
 
@@ -163,16 +163,15 @@ def with_size(part: SplitReader, options: Options) -> SplitReader:
     shape = (*options.sides, options.channels or part.shape[2]) if options.sides else part.shape
     if shape == part.shape:
         return part
-    conversions = Counter[str]()
 
     def pieces() -> Iterator[Array]:
-        conversions.clear()
+        part.conversions.clear()
         for images in part.pieces():
             sized, notes = covered(images, shape)
-            conversions.update(notes)
+            part.conversions.update(notes)
             yield sized
 
-    return replace(part, shape=shape, pieces=pieces, conversions=conversions)
+    return replace(part, shape=shape, pieces=pieces)
 
 
 def with_images(data: ImageStream) -> ImageStream:

@@ -1,5 +1,6 @@
 """A set made to fit: one factor for its grey levels, one size of its images, its classes among those of a classifier."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -71,13 +72,13 @@ class LevelScale:
 
     def __init__(self, parts: Sequence[Callable[[], Iterator[Array]]], kind: str, scale: float | None, name: str) -> None:
         self.parts, self.kind, self.name = parts, kind, name
-        self.is_given = scale is not None
+        self.is_given, self.highest = scale is not None, 0.0  # the highest level that was read
         self.factor = scale if scale is not None or kind != "b" else float(WHITE)
 
     def pieces(self, read: Callable[[], Iterator[Array]]) -> Iterator[Bytes]:
         """One of the parts as grey levels. Raises UserError where their scale is not clear, and for other numbers."""
         source = read()
-        first = next(source, None)
+        self.highest, first = 0.0, next(source, None)
         if first is None:
             return
         if self.factor is None and first.max() > DARK:
@@ -87,6 +88,13 @@ class LevelScale:
             yield from (self.levels(piece) for piece in read())
         else:
             yield from (self.levels(piece) for piece in chain([first], source))
+
+    def noted(self, read: Callable[[], Iterator[Array]], conversions: Counter[str], number: int) -> Iterator[Bytes]:
+        """The same, and in `conversions` a note on levels far from white, which may have another scale, for `number` images."""
+        yield from self.pieces(read)
+        if not self.is_given and self.factor == 1 and DARK < self.highest <= WHITE // 2:
+            level = f"{self.highest:g}"
+            conversions[f"the highest grey level is {level} of 255, which data.scale=255/{level} makes white"] = number
 
     def find(self) -> float:
         """The factor by the highest level of the whole set. Raises UserError for one that is too low to be white."""
@@ -112,6 +120,7 @@ class LevelScale:
     def levels(self, numbers: Array) -> Bytes:
         """Numbers as grey levels. Raises UserError for others than 0 … 255 after the factor."""
         factor = 1.0 if self.factor is None else self.factor
+        self.highest = max(self.highest, float(numbers.max(initial=0)))
         if numbers.dtype == np.uint8 and factor == 1:
             return numbers
         levels = numbers if factor == 1 else numbers * factor

@@ -58,6 +58,20 @@ def describe_array(path: Path, name: str) -> ArrayHeader:
         return member
 
 
+def check_shapes(images: ArrayHeader, labels: ArrayHeader) -> None:
+    """Raises UserError for arrays that are not [N, H, W] or [N, H, W, C] and [N]; the usual causes are named."""
+    shape, advice = images.shape, ""
+    is_one_hot = len(labels.shape) == 2 and labels.shape[1] > 1
+    is_channels_first = len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
+    if is_channels_first:
+        advice += f"; the channels come first: save {images.name}.transpose(0, 2, 3, 1)"
+    if is_one_hot:
+        advice += f"; the labels look one-hot: save {labels.name}.argmax(axis=1)"
+    if advice or len(shape) not in (3, 4) or len(labels.shape) not in (1, 2) or labels.shape[1:] not in ((), (1,)):
+        expected = f"expected {images.name} [N, H, W] or [N, H, W, C] and labels [N]"
+        raise UserError(f"{images.path}: {expected}, got {shape}, {labels.shape}{advice}")
+
+
 def read_array(member: ArrayHeader) -> Array:
     """A whole array. Raises UserError for a damaged one, and for one above the ceiling."""
     with opened(member.path, member.name) as (file, _):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fooling.data.idx import idx_pieces, idx_shape, read_idx
 from fooling.data.images import ENDINGS, ImageFile, Shape, is_colour, open_image
 from fooling.data.matching import Array, Options, cover
-from fooling.data.npz import ArrayHeader, array_names, array_pieces, describe_array, read_array
+from fooling.data.npz import ArrayHeader, array_names, array_pieces, check_shapes, describe_array, read_array
 from fooling.errors import UserError, first_line, printable
 from fooling.kernels.tables import Bytes, Ints
 from fooling.settings.files import check_size
@@ -200,11 +200,7 @@ def read_npz(path: Path, _options: Options) -> DataSource:
 def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
     """Arrays of a file as numbers [N, H, W, C] and int64 [N]. Raises UserError for others."""
     path, shape = images.path, images.shape
-    is_column = len(classes.shape) == 2 and classes.shape[1] == 1
-    if len(shape) not in (3, 4) or (len(classes.shape) != 1 and not is_column):
-        raise UserError(
-            f"{path}: expected {images.name} [N, H, W] or [N, H, W, C] and labels [N], got {shape}, {classes.shape}"
-        )
+    check_shapes(images, classes)
     if shape[0] != classes.shape[0]:
         raise UserError(f"{path}: {shape[0]:,} images but {classes.shape[0]:,} labels")
     check_size(path, "arrays", 8 * classes.shape[0])

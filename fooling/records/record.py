@@ -276,14 +276,3 @@ def spare_room(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def images_in(folder: Path, run: Mapping[str, Any]) -> list[str]:
-    """The names of a record's images in its run.json. Raises UserError for a damaged one."""
-    entries = run.get("images")
-    found = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    names = strings(found)
-    is_damaged = not names or len(names) < len(entries or ()) or not all(map(is_image_name, names))
-    if is_damaged or "digit" not in run:
-        raise UserError(f"{folder / RUN}: a damaged file; expected the digit and the images/0000.png … of a finished job")
-    return names

@@ -279,7 +279,7 @@ def test_whole_numbers_must_fit_the_model(here: Path) -> None:
 
 def test_classes_in_another_order_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_onnx(here / "lenet.onnx")
-    said = refused(capsys, *LENET, "labels=[1,0,2,3,4,5,6,7,8,9]", "digit=0", command=["run", "prior=variogram", "out=q"])
+    said = refused(capsys, *LENET, "labels=[1,0,2,3,4,5,6,7,8,9]", "digit=1 (0)", command=["run", "prior=variogram", "out=q"])
     assert "class 0 is 1 for the classifier, 0 in the statistics" in said
     network = load_classifier("onnx", "lenet.onnx", labels=tuple("1023456789"))
     with pytest.raises(UserError, match="class 0 is 1 for the classifier, 0 in the data"):

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from builders import random_dense
 
+from fooling import evolve
 from fooling.classifiers import load_classifier
 from fooling.classifiers.labels import class_indices, class_name, distinct, read_labels, rename, target_name
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 from fooling.settings import load
 from fooling.settings.files import CEILINGS
 from fooling.settings.schema import RunSettings
@@ -129,6 +131,23 @@ def test_numbers_are_indices_whatever_the_names() -> None:
     assert class_indices(1, ("1", "2", "3")) == [1]
     assert [class_name(2, label) for label in ("2", "3", "hen")] == ["2", "3 (class 2)", "hen"]
     assert [target_name(2, label) for label in ("2", "hen")] == ["digit 2", "target hen (digit=2)"]
+
+
+def test_a_number_that_is_an_index_and_another_label_is_asked_back(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "own_model.py").write_text("def make():\n    return lambda x: x.reshape(len(x), -1)[:, :4] / 4\n")
+    shared = ["classifier=python", "classifier.path=own_model.py:make", "classifier.shape=4,4,1", "output=probability"]
+    shared += ["classifier.labels=[1,2,3,4]", "prior=none", "runs=1", "generations=2", "population=10", "quiet=true"]
+    for word, named in (("target=1", "digit=2 (1)"), ("digit=0,3", "digit=4 (3)"), ("digit=4", "digit=4 (3)")):
+        assert guarded(dispatch, ["run", word, *shared]) == 2
+        assert f'"{named}"' in capsys.readouterr().err
+    with pytest.raises(UserError, match=r'"digit=1 \(0\)" is the class with this label, "digit=2 \(1\)" that with this index'):
+        evolve(*shared, digit=1)
+    assert evolve(*shared, digit="2 (1)").digit == 1
+    assert guarded(dispatch, ["run", "digit=1 (0)", *shared, "out=r"]) == 0
+    assert json.loads((home / "r" / "run.json").read_text())["digit"] == 0
+    assert guarded(dispatch, ["run", "digit=2 (1)", *shared, "out=s"]) == 0
+    assert guarded(dispatch, ["run", str(home / "s" / "config.yaml"), "out=t"]) == 0
+    assert json.loads((home / "t" / "run.json").read_text())["digit"] == 1
 
 
 def test_an_external_model_takes_names_of_a_file(home: Path) -> None:

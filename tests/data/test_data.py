@@ -131,6 +131,37 @@ def test_opaque_pictures_have_no_transparent_parts(tmp_path: Path, mode: str, al
     assert alpha < 255 or np.array_equal(read.images, plain.images)
 
 
+@pytest.mark.parametrize(("highest", "noted"), [(16, None), (17, True), (100, True), (127, True), (128, False), (255, False)])
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_levels_far_from_white_are_noted(tmp_path: Path, highest: int, noted: bool | None, kind: str) -> None:
+    images = np.minimum(IMAGES, highest)
+    path = tmp_path / "a.npz" if kind == "npz" else tmp_path / "set"
+    np.savez(tmp_path / "a.npz", images=images, labels=LABELS)
+    for i, image in enumerate(images):
+        folder = tmp_path / "set" / str(LABELS[i])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:02d}.png")
+    if noted is None:
+        assert "none above 16" in refused(path)
+        return
+    note = f"data: the highest grey level is {highest} of 255, which data.scale=255/{highest} makes white, 24 images"
+    assert load_data(str(path), split="all").notes == ((note,) if noted else ())
+    if kind == "npz":  # pictures are read in the size already
+        resized = load_data(str(path), split="all", size=(4, 4)).notes
+        assert any("highest grey level" in line for line in resized) == noted
+    assert load_data(str(path), split="all", scale=255 / highest).notes == ()
+
+
+def test_usual_causes_of_wrong_shapes_are_named(tmp_path: Path) -> None:
+    first = np.zeros((24, 3, 6, 5), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=first, labels=np.eye(3)[LABELS])
+    said = refused(tmp_path / "a.npz")
+    assert "(24, 3, 6, 5), (24, 3); the channels come first: save images.transpose(0, 2, 3, 1)" in said
+    assert said.endswith("; the labels look one-hot: save labels.argmax(axis=1)")
+    np.savez(tmp_path / "b.npz", images=first.transpose(0, 2, 3, 1) + IMAGES[..., None], labels=LABELS[:, None])
+    assert load_data(str(tmp_path / "b.npz"), split="all").images.shape == (24, 6, 5, 3)
+
+
 def test_numbers_that_are_not_finite_are_counted(tmp_path: Path) -> None:
     images = np.zeros((24, 6, 5), dtype=np.float32) + 0.5
     images[:2, 0, 0], images[2, 1, 1] = np.nan, np.inf
