@@ -172,6 +172,11 @@ def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and a noun that has its plural with s: 1 run, 2 runs."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 class Interrupted(Exception):  # noqa: N818
     """The user stopped a job; its record holds a checkpoint."""
 

@@ -20,15 +20,16 @@ from fooling.classifiers import words_for
 from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier, with_printable_labels
 from fooling.classifiers.checks import report_on
+from fooling.classifiers.detection import MIN_IMAGES
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import refuse_two_meanings, with_indices
-from fooling.errors import FoolingWarning, UserError
+from fooling.errors import FoolingWarning, UserError, counted
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
 from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
 from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free
-from fooling.search import Search, part_of
+from fooling.search import Search, load_search, part_of
 from fooling.search.inputs import (
     draws,
     fit_to_start_image,
@@ -44,10 +45,10 @@ from fooling.search.job import (
     Pair,
     check_memory,
     checkpoint_of,
+    class_pairs,
     compare_with_real,
     counting,
     describe,
-    digits,
     evaluate,
     make_job,
     make_search,
@@ -90,6 +91,7 @@ def prepare(
     settings = with_indices(settings, classifier)
     settings, suits = (settings, "") if words is None else suited(settings, classifier, words)
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
+    part_of(load_search(settings.search.name, settings.engine.name), "check_classifier")(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
     notes = [*report.notes, *notes_on(settings.judges, judges, classifier)]
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
@@ -114,13 +116,6 @@ def prepare(
     check_memory(jobs[0])
     make_search(jobs[0])  # refuses what the search lacks, before anything is written
     return jobs
-
-
-def class_pairs(settings: RunSettings, labels: Sequence[str], statistics: Statistics | None) -> list[Pair]:
-    """Of each job the class of the prior, None for the target itself, and the target class."""
-    if settings.digit == "any":
-        return [(settings.prior.digit, "any")]
-    return [(settings.prior.digit, target) for target in digits(settings, labels, statistics)]
 
 
 def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT, *, success: bool = True) -> Result:
@@ -162,9 +157,10 @@ def duration_notes(job: Job, search: Search) -> list[str]:
     seconds = criteria.runs * each / rate if rate else 0.0
     if not rate or seconds < LONG_SECONDS:
         return []
-    about = f"about {rate:,.0f} images/s in the checks, {'' if criteria.stop == 'end' else 'at most '}about {duration(seconds)}"
+    most = "" if criteria.stop == "end" else "at most "
+    about = f"{most}about {duration(seconds)} at about {rate:,.0f} images/s, as in the checks"
     limit = "" if criteria.seconds is None or criteria.seconds > seconds else f"; seconds={criteria.seconds:g} ends it before"
-    return [f"the classifier scores whole images: {about} for {criteria.runs:,} runs of {each:,} images{limit}"]
+    return [f"this takes {about}, for {counted(criteria.runs, 'run')} of {counted(each, 'image')}{limit}"]
 
 
 def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
@@ -188,7 +184,8 @@ def save_result(job: Job, search: Search, stage: Stage, record: Record, progress
     plausibility, note = compare_with_real(job, result.images)
     if note:
         record.about["notes"].append(note)
-        progress.note(note)
+        if len(files) >= MIN_IMAGES:  # small runs have none as a rule
+            progress.note(note)
     if result.front:
         result = replace(result, front=record_front(record, result.front, job.objective))
     record.update(**plausibility, valuation_evaluations=counted.evaluations, **summary(result, files))

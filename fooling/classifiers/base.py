@@ -98,6 +98,17 @@ class NamedClassifier:
         return getattr(self.classifier, name)
 
 
+WHOLE_IMAGES = (  # a note
+    "the classifier scores whole images: faster updates from the changed pixels need a dense network of fooling, as mnist_mlp"
+)
+
+
+def name_of(classifier: Any) -> str:
+    """What messages call a classifier: where an external model comes from, or the class of an object."""
+    name = getattr(getattr(classifier, "model", None), "name", None) if hasattr(classifier, "with_preprocessing") else None
+    return name if isinstance(name, str) else type(classifier).__name__
+
+
 def with_printable_labels(classifier: Classifier) -> Any:
     """A classifier whose class names can be shown anywhere: the same one, or one that has them in printable letters."""
     with foreign_code("classifier: expected labels of text, got others: "):

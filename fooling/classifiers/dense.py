@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -45,9 +45,9 @@ class DenseNetwork:
     input_shape: tuple[int, int, int]
     labels: tuple[str, ...]
     fraction_bits: int  # k: the stored first-layer weights are W·2ᵏ
-    weights1: npt.NDArray[np.int16]  # [P, M]
-    bias1: npt.NDArray[np.int32]  # [M], b·2ᵏ·255
-    later_layers: tuple[tuple[Floats, Floats], ...] = ()  # weights [in, out] and bias [out] of each layer after the first
+    weights1: npt.NDArray[np.int16] = field(repr=False)  # [P, M]
+    bias1: npt.NDArray[np.int32] = field(repr=False)  # [M], b·2ᵏ·255
+    later_layers: tuple[tuple[Floats, Floats], ...] = field(default=(), repr=False)  # weights [in, out], bias [out] of each
     activation: str = NONE  # of the hidden units: one of ACTIVATIONS
     output: str = SOFTMAX  # SOFTMAX or SIGMOID
     temperature: float = 1.0  # divides the first layer's sums, above 0

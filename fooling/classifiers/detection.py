@@ -8,7 +8,7 @@ import numpy as np
 
 from fooling.classifiers.base import BATCH, Classifier, predict
 from fooling.data import ImageSet
-from fooling.errors import UserError
+from fooling.errors import UserError, counted
 from fooling.kernels import numba
 from fooling.kernels.numba.linear_penalties import eigen_parts
 from fooling.kernels.reference.penalties import eigen_distances, pair_counts
@@ -163,9 +163,8 @@ def check_images(evolved: Bytes, real: Bytes, statistics: Statistics, digit: int
             expected = f"expected uint8 images [N, {', '.join(map(str, shape))}], as the statistics are of"
             raise UserError(f"plausibility: {expected}, got {name} images {images.dtype} {list(images.shape)}")
         if len(images) < MIN_IMAGES:
-            raise UserError(
-                f"plausibility: expected at least {MIN_IMAGES} images on either side, got {len(images)} {name} images"
-            )
+            got = counted(len(images), f"{name} image")
+            raise UserError(f"plausibility: expected at least {MIN_IMAGES} images on either side, got {got}")
     statistics.row(digit)
 
 

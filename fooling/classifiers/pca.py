@@ -6,7 +6,7 @@ Two methods: `means` chooses the class whose mean is nearest among the projectio
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,9 @@ class PcaClassifier:
     input_shape: tuple[int, int, int]
     labels: tuple[str, ...]
     method: str  # of METHODS
-    mean: npt.NDArray[np.int32]  # [S, P], in units of 1/256 grey level
-    eigen: npt.NDArray[np.int16]  # [S, k, P], in units of 2⁻¹²
-    centres: Floats  # [K, k] of projections, pixels on [0, 1]; [0, k] of method=residual
+    mean: npt.NDArray[np.int32] = field(repr=False)  # [S, P], in units of 1/256 grey level
+    eigen: npt.NDArray[np.int16] = field(repr=False)  # [S, k, P], in units of 2⁻¹²
+    centres: Floats = field(repr=False)  # [K, k] of projections, pixels on [0, 1]; [0, k] of method=residual
     temperature: float = 1.0  # distances² are divided by it, above 0
     made: str = ""  # how it was made, and its accuracy
 

@@ -61,16 +61,25 @@ def is_compiled(kernel: str) -> bool:
     return bool(folder) and any(Path(folder).glob(f"*.{kernel}-*.nbc"))
 
 
+def announce_jax(console: Console, settings: Any) -> None:
+    """The same of JAX, which compiles when a job begins."""
+    if not settings.quiet and getattr(getattr(settings, "engine", None), "name", "") == "jax":
+        seconds = JAX_SECONDS.get(search_of(settings), LEAST_SECONDS)
+        CompilationNote(console, "").say(seconds, "engine=jax compiles at each start")
+
+
+def search_of(settings: Any) -> str:
+    """The search of a command's jobs."""
+    return str(getattr(getattr(settings, "search", None), "name", "ga"))
+
+
 @contextmanager
 def compilation_note(console: Console, settings: Any) -> Iterator[None]:
     """Within it, a command says so when it compiles, also where there is no terminal."""
-    search = getattr(getattr(settings, "search", None), "name", "ga")
-    note, log = CompilationNote(console, search), logging.getLogger(COMPILATION_LOG)
+    note, log = CompilationNote(console, search_of(settings)), logging.getLogger(COMPILATION_LOG)
     if not settings.quiet:
         log.setLevel(logging.INFO)
         log.addHandler(note)
-        if getattr(getattr(settings, "engine", None), "name", "") == "jax":
-            note.say(JAX_SECONDS.get(search, LEAST_SECONDS), "engine=jax compiles at each start")
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from fooling.commands.compilation import compilation_note
+from fooling.commands.compilation import announce_jax, compilation_note
 from fooling.commands.console import InterruptHandler, print_line, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.commands.progress import ProgressCallback, progress
@@ -101,6 +101,7 @@ class Experiment:
             if not alone:
                 refuse_link(folder / entry.folder)
             check_folder(entry.job, folder if alone else folder / entry.folder)
+        announce_jax(console, settings)
         notes = extension_notes(read_status(folder)) if begun else []
         if begun and extension:
             notes = list(dict.fromkeys([*notes, EXTENDED + ", ".join(extension)]))

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fooling.data.images import ENDINGS, Shape
 from fooling.data.matching import Array, LevelScale, Options, covered, has_numbers, make_options, match_classes
 from fooling.data.readers import KINDS, DataSource, Labels, SplitReader, class_folders, piece_size
-from fooling.errors import UserError
+from fooling.errors import UserError, counted
 from fooling.kernels.tables import Bytes
 from fooling.settings.fields import user_path
 from fooling.settings.files import check_size
@@ -54,8 +54,8 @@ class ImageStream:
 class ImageSet:
     """N images and their classes."""
 
-    images: Bytes  # [N, H, W, C]
-    labels: Labels  # [N], 0 … K − 1
+    images: Bytes = field(repr=False)  # [N, H, W, C]
+    labels: Labels = field(repr=False)  # [N], 0 … K − 1
     classes: tuple[str, ...]  # K names
     source: str  # short description of the origin
     notes: tuple[str, ...] = ()  # conversions of image files, for the user
@@ -262,7 +262,7 @@ def find_inner(path: Path, folders: Sequence[Path]) -> str:
     if arrays:
         return f", got a folder with such a file; give data.path={arrays[0]}"
     pictures = sum(file.suffix.lower() in ENDINGS for file in files)
-    return f", got {pictures} pictures in no folder of a class; move those of each class into one" if pictures else ""
+    return f", got {counted(pictures, 'picture')} in no folder of a class; move those of each into one" if pictures else ""
 
 
 def choose(train: SplitReader, test: SplitReader | None, split: Split) -> list[SplitReader]:

@@ -6,6 +6,7 @@ A reader finds labels and sizes first and reads the images in pieces, when neede
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,9 +65,17 @@ def image_names(folder: Path) -> list[str]:
     names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != "." and p.is_file())
     if not names:
         inner = class_folders(folder)
-        hint = f", but folders; if those are the classes, give data.path={folder}" if inner else ""
+        hint = f", but folders; if those are the classes, give data.path={classes_below(folder)}" if inner else ""
         raise UserError(f"{folder}: class {folder.name} has no pictures ({', '.join(sorted(ENDINGS))}){hint}")
     return names
+
+
+def classes_below(folder: Path) -> Path:
+    """The folder, or the first below it, whose own folders have pictures; where none has, the folder."""
+    for deeper in (folder, *islice((path for path in sorted(folder.rglob("*")) if path.is_dir()), MANY)):
+        if any(p.suffix.lower() in ENDINGS for inner in class_folders(deeper) for p in inner.iterdir()):
+            return deeper
+    return folder
 
 
 def by_number(path: Path) -> tuple[int, int, str]:
@@ -100,7 +109,7 @@ def image_pieces(
             image = open_image(path)
             check_member(path, image, None if is_chosen else shape)
             images[place], notes = cover(image, shape)
-            conversions.update(notes)
+            conversions.update([*notes, *["grey made colour"] * (image.pixels.shape[2] < shape[2])])
         yield images
 
 
@@ -115,6 +124,7 @@ def check_member(path: Path, image: ImageFile, shape: Shape | None) -> None:
 
 
 Labels = npt.NDArray[np.int64]
+MANY = 1000  # folders that are looked into
 PIECE = 4096  # images read at a time, …
 PIECE_BYTES = 1 << 23  # … fewer if they are large, which bounds the memory
 
@@ -206,6 +216,10 @@ def split_reader(images: ArrayHeader, classes: ArrayHeader) -> SplitReader:
     check_size(path, "arrays", 8 * classes.shape[0])
     labels = read_array(classes).ravel()
     is_whole = classes.dtype.kind in "biu" or (classes.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
+    if classes.dtype.kind in "US":
+        advice = "number them, as by np.unique(labels, return_inverse=True)[1]; data.classes=[…] names the classes"
+        got = first_line(repr(str(labels[0])) if labels.size else "", 60)
+        raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got text such as {got}; {advice}")
     if not is_whole:
         raise UserError(f"{path}: expected labels 0 … 999, whole numbers, got {classes.dtype}")
     if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < 1000:

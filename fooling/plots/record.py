@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fooling.classifiers.labels import class_name, target_name
+from fooling.errors import counted
 from fooling.plots import percent, searches, shorten
 from fooling.plots.searches import draw_feedback, draw_front
 from fooling.plots.sheets import GAP, MAX_SIDE, animation, contact_sheet, fitting_number, mean
@@ -70,7 +71,7 @@ def draw_success(folder: Path) -> None:
     run = read_run(folder)
     levels = milestones(run)
     curves = [make_curve(run, level, f"≥ {level}", milestone_line(run, level, i)) for i, level in enumerate(levels)]
-    title = f"{shorten(target_of(run), LETTERS)}, {settings_in_brief(run)}: {run['runs']:,} runs"
+    title = f"{shorten(target_of(run), LETTERS)}, {settings_in_brief(run)}: {counted(run['runs'], 'run')}"
     write_atomically(folder / "success.png", chart([run], curves, title, "confidence: runs"))
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 
 from fooling.data.npz import read_arrays
+from fooling.errors import counted
 from fooling.kernels.tables import Doubles, Ints
 from fooling.plots import evenly_spaced, percent, shorten
 from fooling.plots.style import (
@@ -141,7 +142,8 @@ def draw_front(folder: Path) -> None:
     about = read_run(folder)
     label = about.get("label") or str(about["digit"])
     target = f"digit {label}" if label == str(about["digit"]) else f"target {shorten(label, LETTERS)}"
-    title = f"{target}, prior {about['prior']}: {len(rows):,} images in the fronts of {runs.max() + 1} runs"
+    of_runs = counted(int(runs.max()) + 1, "run")
+    title = f"{target}, prior {about['prior']}: {counted(len(rows), 'image')} in the fronts of {of_runs}"
     label_axes(
         axes,
         f"{title}, median hypervolume {about['hypervolume_median']:.4f}",

@@ -58,9 +58,22 @@ def to_png(picture: Figure | Image.Image) -> bytes:
 
 def to_webp(frames: Sequence[Image.Image], **quality: Any) -> bytes:
     """An animated WebP that repeats; the last frame is held. `quality`: options of Pillow's encoder."""
+    frames = same_size(frames)
     durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_MILLISECONDS]
     animation = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
     return encode(frames[0], format="WEBP", **animation, **quality)
+
+
+def same_size(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    """Frames as large as the largest, black added above and to the right: a title that grows may take another line."""
+    width, height = (max(sides) for sides in zip(*(frame.size for frame in frames), strict=True))
+    equal = []
+    for frame in frames:
+        whole = frame if frame.size == (width, height) else Image.new(frame.mode, (width, height))
+        if whole is not frame:
+            whole.paste(frame, (0, height - frame.height))
+        equal.append(whole)
+    return equal
 
 
 def encode(picture: Image.Image, **options: Any) -> bytes:

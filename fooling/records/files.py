@@ -174,6 +174,16 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
+def check_writable(folder: Path) -> None:
+    """Raises UserError where a folder cannot be made, as a part of its path is a file or belongs to others; nothing is made."""
+    with os_errors(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def fresh_folder(parent: Path, name: str) -> Path:
     """Makes a folder that did not exist: parent/name, or name-2, name-3, …"""
     with os_errors(parent / name):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.records.files import fresh_folder
+from fooling.records.files import check_writable, fresh_folder
 from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, refuse_strange_names, strings
 from fooling.records.record import is_proven, read_run, status_of
 from fooling.settings import PLACES, without_secrets
@@ -60,6 +60,7 @@ def refuse_unless_free(folder: Path, kind: str, command: str, *, resume: bool, o
     """
     present = kind_of(folder)
     if not present:
+        check_writable(folder)
         return
     if present == "foreign":
         raise UserError(f"out={folder}: holds files that are no record of fooling; give an empty or a new folder")

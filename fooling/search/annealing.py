@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.base import WHOLE_IMAGES
 from fooling.classifiers.dense import SOFTMAX, DenseNetwork
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.annealing import anneal
@@ -219,7 +220,7 @@ def why_slow(objective: Objective) -> tuple[str, ...]:
     """Why the chains of an objective are not compiled."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
     if not isinstance(objective.classifier, DenseNetwork):
-        found.append("the classifier is no dense network")
+        found.append(WHOLE_IMAGES)
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
     return tuple(found)

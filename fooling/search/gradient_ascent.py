@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier, probes
+from fooling.classifiers.base import Classifier, name_of, probes
 from fooling.errors import UserError, first_line
 from fooling.kernels.tables import Bytes, Floats
 from fooling.search.continuous import (
@@ -74,6 +74,8 @@ class AscentParams:
 
 class GradientAscent(ContinuousSearch):
     """Runs that ascend the classifier's scores and descend the prior's terms."""
+
+    check_classifier = staticmethod(lambda classifier: check_differentiable(classifier))
 
     def __init__(self, objective: Objective, params: AscentParams, threads: int | None = None) -> None:
         check_differentiable(objective.classifier)
@@ -168,7 +170,7 @@ class GradientAscent(ContinuousSearch):
 def check_differentiable(classifier: Classifier) -> None:
     """Refuses a classifier without a function of JAX."""
     if not callable(getattr(classifier, "jax_fn", None)):
-        what = type(classifier).__name__
+        what = name_of(classifier)
         raise UserError(
             f"the classifier ({what}) has no gradients: expected jax_fn, a JAX function from images to scores; {SCORES_ALONE}"
         )

@@ -196,6 +196,13 @@ def digits(settings: RunSettings, labels: Sequence[str], statistics: Statistics 
     return class_indices(settings.digit, labels)
 
 
+def class_pairs(settings: RunSettings, labels: Sequence[str], statistics: Statistics | None) -> list[Pair]:
+    """Of each job the class of the prior, None for the target itself, and the target class."""
+    if settings.digit == "any":
+        return [(settings.prior.digit, "any")]
+    return [(settings.prior.digit, target) for target in digits(settings, labels, statistics)]
+
+
 def is_exact(job: Job) -> bool:
     """Whether an image's scores depend on the image alone.
 

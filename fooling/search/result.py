@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import predict_all
 from fooling.classifiers.labels import class_name
-from fooling.errors import printable
+from fooling.errors import counted, printable
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import ANY, Floats
 from fooling.search import Search, part_of
@@ -51,6 +51,18 @@ class Result:
     labels: tuple[str, ...] = ()  # names of the K classes; (): numbers
     unit: str = ""  # what a dream maximises instead of a class: it has no target then
     notes: tuple[str, ...] = ()  # for the user: those of run.json
+
+    def __repr__(self) -> str:
+        """In brief: Result(2: 20 images 28×28×1, 19 converged, median confidence 99.99 %, in runs/NAME)."""
+        size, converged = "×".join(map(str, self.images.shape[1:])), int(self.converged.sum())
+        reached = "" if self.unit else f", {converged} converged, median confidence {self.median_confidence:.4f}"
+        where = f", in {self.folder}" if self.folder else ""
+        return f"Result({self.target}: {counted(len(self.images), 'image')} {size}{reached}{where})"
+
+    @property
+    def median_confidence(self) -> float:
+        """Of all images; NaN without any."""
+        return float(np.median(self.confidence)) if len(self.images) else float("nan")
 
     @property
     def confidence(self) -> Floats:

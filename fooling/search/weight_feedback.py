@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import Classifier, predict_batch
+from fooling.classifiers.base import Classifier, name_of, predict_batch
 from fooling.errors import UserError
 from fooling.kernels.reference import penalties
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
@@ -46,6 +46,7 @@ class WeightFeedback(ContinuousSearch):
     """Runs whose winner is fed back into the image."""
 
     files = (FEEDBACK,)
+    check_classifier = staticmethod(lambda classifier: weights(classifier))
 
     def __init__(self, objective: Objective, params: FeedbackParams) -> None:
         super().__init__(objective, params.initialization)
@@ -94,7 +95,7 @@ class WeightFeedback(ContinuousSearch):
 def weights(classifier: Any) -> Doubles:
     """The weights of a classifier of a single layer, [K, P]. Raises UserError for any other."""
     if getattr(classifier, "later_layers", None) != ():
-        what = type(classifier).__name__
+        what = name_of(classifier)
         raise UserError(
             f"search=feedback feeds the weights of a single layer back, and the classifier ({what}) is none; it takes "
             "classifier=digits_perceptron, perceptron or softmax; search=ascent climbs through any layers"

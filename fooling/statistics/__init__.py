@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fooling.data import ImageSet, ImageStream, with_images
 from fooling.data.matching import class_number, has_numbers
 from fooling.data.npz import read_arrays
-from fooling.errors import UserError, printable
+from fooling.errors import UserError, counted, printable
 from fooling.kernels.reference.penalties import region_count
 from fooling.kernels.tables import LEVELS, Doubles, bin_of_level
 from fooling.settings.fields import user_path
@@ -172,6 +172,11 @@ class Statistics:
             raise UserError(f"Statistics.fit: expected a fooling.ImageSet, got {type(data).__name__}; give {advice}")
         arrays: dict[str, Any] = fit_arrays(data, bins, lags, components, grid, reach, exemplars, watch)
         return Statistics(**arrays)
+
+    def __repr__(self) -> str:
+        """In brief: Statistics(10 classes of images 28×28×1, 60,000 images)."""
+        size = "×".join(str(side) for side in self.shape)
+        return f"Statistics({len(self.count)} classes of images {size}, {counted(int(self.count.sum()), 'image')})"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -527,7 +527,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         ([*LENET, "batch_size=0"], "classifier.batch_size: expected auto"),
         (["classifier=onnx", "classifier.path=fixed.onnx", "batch_size=9"], "takes exactly 7 images a call"),
         ([*LENET, "data.kind=sklearn"], "the data's are (8, 8, 1)"),
-        ([*LENET, "engine=jax"], "has no jax_fn"),
+        ([*LENET, "engine=jax"], "the classifier (classifier.path=lenet.onnx) has no jax_fn"),
         ([*LENET, "digit=12"], "digit=12: expected a class from 0 to 9"),
         (["classifier=sklearn", "classifier.path=lenet.onnx"], "a pickle is never opened"),
         (
@@ -558,6 +558,18 @@ def test_bad_input_is_one_line(here: Path, capsys: pytest.CaptureFixture[str], w
     skops.io.dump(Odd(), here / "odd.skops")
     (here / "cut.skops").write_bytes((here / "odd.skops").read_bytes()[:-100])
     assert said in refused(capsys, *words)
+    assert not (here / "r").exists()
+
+
+@pytest.mark.parametrize("words", [["search=ascent"], ["search=dream"], ["search=feedback"], ["engine=jax"]], ids=str)
+def test_a_search_that_needs_more_than_scores_says_so_first(
+    here: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    write_onnx(here / "lenet.onnx")
+    assert guarded(dispatch, ["run", "digit=4", "out=r", *LENET, *words]) == 2
+    said = capsys.readouterr()
+    assert "the classifier (classifier.path=lenet.onnx)" in said.err
+    assert "compiling" not in said.out
     assert not (here / "r").exists()
 
 

@@ -369,6 +369,7 @@ def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ({"images": IMAGES, "labels": LABELS[:-1]}, "24 images but 23 labels"),
         ({"images": IMAGES[0], "labels": LABELS}, "expected images [N, H, W] or [N, H, W, C]"),
         ({"images": IMAGES, "labels": LABELS - 1}, "expected labels 0 … 999, whole numbers, got -1 … 1"),
+        ({"images": IMAGES, "labels": np.array(["cat"] * len(LABELS))}, "got text such as 'cat'; number them"),
         ({"images": IMAGES, "labels": LABELS * 0.5}, "expected labels 0 … 999, whole numbers, got float64"),
         ({"images": IMAGES * 2.0, "labels": LABELS}, "expected whole numbers 0…255 or fractions 0…1, got float64"),
         ({"images": IMAGES.astype(int) * 9, "labels": LABELS}, "expected whole numbers 0…255"),
@@ -477,3 +478,27 @@ def test_pictures_that_are_refused(tmp_path: Path) -> None:
 
 def test_a_home_that_is_nobodys(tmp_path: Path) -> None:
     assert "~nobody-there/x: expected an existing user's home folder" in refused(Path("~nobody-there/x"))
+
+
+def test_a_folder_of_grey_and_coloured_pictures_says_so(tmp_path: Path) -> None:
+    for place, name in enumerate(("a/0", "a/1", "b/0", "b/1")):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        levels = np.random.default_rng(place).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(levels if place == 3 else levels[:, :, 0]).save(path)
+    data = load_data(str(tmp_path), "folder", "all")
+    assert data.images.shape[3] == 3
+    assert data.notes == ("data: grey made colour, 3 images",)
+    (tmp_path / "b" / "1.png").unlink()
+    assert load_data(str(tmp_path), "folder", "all").notes == ()
+
+
+@pytest.mark.parametrize("given", ["outer", "outer/inner"])
+def test_the_path_that_is_advised_works(tmp_path: Path, given: str) -> None:
+    for name in "ab":
+        folder = tmp_path / "outer" / "inner" / "photos" / name
+        folder.mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "0.png")
+    with pytest.raises(UserError, match=r"give data\.path=") as told:
+        load_data(str(tmp_path / given))
+    assert len(load_data(str(told.value).rpartition("data.path=")[2]).images) == 2

@@ -316,7 +316,7 @@ def test_idx_files_with_a_prefix(tmp_path: Path) -> None:
 def test_pictures_and_arrays_further_down_or_up(tmp_path: Path) -> None:
     photos(tmp_path / "a" / "set", ("cat", "dog"), 1)
     assert f"but folders; if those are the classes, give data.path={tmp_path / 'a' / 'set'}" in refused(tmp_path / "a")
-    assert "got 1 pictures in no folder of a class" in refused(tmp_path / "a" / "set" / "cat")
+    assert "got 1 picture in no folder of a class" in refused(tmp_path / "a" / "set" / "cat")
     npz(tmp_path / "a" / "set" / "cat", IMAGES)
     assert f"give data.path={tmp_path / 'a' / 'set' / 'cat' / 'a.npz'}" in refused(tmp_path / "a" / "set" / "cat")
 

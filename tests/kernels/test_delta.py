@@ -11,6 +11,7 @@ from objectives import ALL, Foreign, equal, objective_of
 from objectives import small_search as make
 from pairwise import pairwise
 
+from fooling.classifiers.base import WHOLE_IMAGES
 from fooling.kernels import numba, reference, tables
 from fooling.kernels.numba import DELTA_PENALTIES, delta_operators, delta_penalties
 from fooling.kernels.numba.delta_penalties import DELTA_SCORES, Changes, padded_weights
@@ -203,7 +204,7 @@ def test_a_foreign_classifier_is_asked_about_every_child_and_priors_follow_the_c
     foreign = Foreign(shape)
     objective = replace(objective, classifier=foreign)
     engine = NumbaEngine(objective, breeding, threads=2)
-    assert engine.notes == ("the classifier scores whole images: it is no dense network",)
+    assert engine.notes == (WHOLE_IMAGES,)
     state = engine.init(np.arange(3, dtype=np.uint32))
     for _ in range(4):
         state = engine.step(state)

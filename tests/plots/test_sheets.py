@@ -1,11 +1,14 @@
 """Text on sheets: wrapped or cut to its width, names of rows and columns."""
 
+import io
+
 import numpy as np
 import pytest
-from PIL import ImageFont
+from builders import random_images
+from PIL import Image, ImageFont
 
 from fooling.plots.ladder import captions, heading_of
-from fooling.plots.sheets import LARGE, SMALL, contact_sheet, cut, wrap
+from fooling.plots.sheets import LARGE, SMALL, animation, contact_sheet, cut, wrap
 
 LONG = "tights for gymnastics, a one-piece leotard, or a sport jersey"
 
@@ -39,3 +42,9 @@ def test_rows_and_columns_are_named() -> None:
     assert (pixels[:, : tiles[0]] > 40).any()  # names of rows
     assert (pixels[: np.flatnonzero((pixels == 255).sum(axis=1) >= 84)[0], tiles[0] :] > 40).any()  # names of columns
     assert plain.shape[1] < named.width
+
+
+def test_an_animation_whose_title_takes_another_line() -> None:
+    frames = random_images((8, 8, 1), 0)[:2, None]
+    with Image.open(io.BytesIO(animation(frames, [0, 2_000_000]))) as found:
+        assert found.n_frames == 2

@@ -14,6 +14,7 @@ from objectives import ALL, ANY, ANY_OF_1, DIGITS, LIGHT, PRIOR, WEIGHTS, Foreig
 from pairwise import pairwise
 
 import fooling
+from fooling.classifiers.base import WHOLE_IMAGES
 from fooling.errors import UserError
 from fooling.kernels.reference import annealing as reference_anneal
 from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
@@ -176,7 +177,7 @@ def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
     objective, annealing = make((9, 13, 1), classifier=Foreign((9, 13, 1)))
     slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing)
     slow_because = "each proposal is scored in full, which is slow; fewer proposals or search=ga take less time"
-    assert fast.notes == (f"the classifier is no dense network: {slow_because}",)
+    assert fast.notes == (f"{WHOLE_IMAGES}: {slow_because}",)
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
 
 

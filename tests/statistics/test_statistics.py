@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from builders import DATA, needs_mnist, random_images, random_statistics
 
+from fooling.classifiers import load_classifier
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
 from fooling.kernels import tables
@@ -273,3 +274,13 @@ def test_names_of_files_are_text_or_paths(tmp_path: Path) -> None:
 def test_wrong_calls_are_one_line(call: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         call()
+
+
+def test_what_python_prints_is_short() -> None:
+    data, statistics = load_data(None, "sklearn"), random_statistics((8, 8, 1))
+    result = evolve(digit=2, prior="none", runs=3, generations=2, population=10, selected=4)
+    for thing in (data, statistics, result, load_classifier("mnist_mlp"), load_classifier("mnist_cnn")):
+        assert len(repr(thing)) < 500
+        assert "array" not in repr(thing)
+    assert repr(result).startswith("Result(2: 3 images 28×28×1, ")
+    assert "44 images" in repr(statistics)

@@ -157,7 +157,7 @@ def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str
     raise UserError(f"{where}: expected scores, got {reason} ({attempt + 1} {'call' if attempt == 0 else 'calls'})")
 
 
-def post(client: Any, url: Any, body: Any, secrets: Sequence[str]) -> Answer:
+def post(client: Any, url: Any, body: Any, secrets: Sequence[str] = ()) -> Answer:
     """One call. The whole answer must arrive within the timeout and be no longer than the ceiling."""
     parts, size, limit = [], 0, ceiling("JSON")
     token = END.set(time.monotonic() + client.timeout.read)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.base import name_of
 from fooling.errors import UserError, first_line
 from fooling.kernels import jax as kernels
 from fooling.kernels.jax.operators import as_table
@@ -56,6 +57,7 @@ class JaxEngine:
     """The same search as the reference; children are equal bit for bit, costs to 1e-5."""
 
     schedule = staticmethod(schedule)
+    check_classifier = staticmethod(lambda classifier: check_classifier(classifier))
 
     def __init__(self, objective: Objective, params: GeneticParams, threads: int | None = None, block: int = LONGEST) -> None:
         check_job(objective, params)
@@ -250,11 +252,16 @@ def of_run(tables: Any, which: Any) -> Any:
     return type(tables)(*(array[which if len(array) > 1 else 0] for array in tables))
 
 
+def check_classifier(classifier: Any) -> None:
+    """Refuses a classifier that JAX cannot call."""
+    if not callable(getattr(classifier, "jax_fn", None)):
+        what = f"the classifier ({name_of(classifier)}) has no jax_fn, which scores in JAX"
+        raise UserError(f"engine=jax: {what}; engine=numba takes any")
+
+
 def check_job(objective: Objective, params: GeneticParams) -> None:
     """Refuses a classifier that JAX cannot call, and images with more pixels than the random numbers address."""
-    if not callable(getattr(objective.classifier, "jax_fn", None)):
-        what = type(objective.classifier).__name__
-        raise UserError(f"engine=jax: the classifier ({what}) has no jax_fn, which scores in JAX; engine=numba takes any")
+    check_classifier(objective.classifier)
     if math.prod(params.shape) >= FAR:
         raise UserError(f"engine=jax: takes less than {FAR:,} pixels an image, got {params.shape}; engine=numba takes any")
 

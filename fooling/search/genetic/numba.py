@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import predict_batch
+from fooling.classifiers.base import WHOLE_IMAGES, predict_batch
 from fooling.kernels import numba
 from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.numba.operators import GenerationInputs, operators
@@ -92,7 +92,7 @@ class NumbaEngine:
         """Which parts are not scored by delta evaluation."""
         if self.limit < 0:
             return ()
-        classifier = ("the classifier scores whole images: it is no dense network",) if self.external else ()
+        classifier = (WHOLE_IMAGES,) if self.external else ()
         terms = [term.name for term in self.terms if term.statistic is None]
         return classifier + tuple(f"the term {name} has no delta evaluation: it is scored in full" for name in terms)
 
