@@ -126,7 +126,7 @@ def refuse_two_meanings(digit: Any, labels: Sequence[str], words: Sequence[str])
     """Raises UserError for a target of the words that is an index and the label of another class; a record holds indices."""
     if not any(word.partition("=")[0] in ("digit", "target") for word in words):
         return
-    places = {str(label): k for k, label in enumerate(labels)}
+    places = {label: k for k, label in enumerate(labels) if isinstance(label, str)}  # others are refused by the checks
     for name in digit if isinstance(digit, tuple) else (digit,):
         other = places.get(str(name)) if isinstance(name, int) else None
         if other is None or other == name:
