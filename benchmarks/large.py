@@ -92,7 +92,8 @@ def main() -> None:
     shown = [row(name, found, chosen["budget"]) for name, found in results.items()]
     print(table([*columns, "confidence", "seconds"], shown))
     about = {name: chosen[name] for name in ("draw", "runs", "seed", "budget")}
-    finish(chosen["name"], {**about, "model": Path(chosen["model"]).stem, "digits": digits, "variants": results}, chosen)
+    about |= {"model": Path(chosen["model"]).stem, "digits": digits, "columns": columns, "rows": shown}
+    finish(chosen["name"], {**about, "variants": results}, chosen)
 
 
 if __name__ == "__main__":

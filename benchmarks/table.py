@@ -73,6 +73,14 @@ def chains() -> str:
     return "\n".join([table(columns, rows), "", origin("chains", result)])
 
 
+def large(name: str) -> str:
+    """Evaluations to a confidence by genome and search."""
+    result = read(name)
+    head = f"{len(result['digits'])} classes of `{result['model']}`, {result['runs']} runs each, budget {result['budget']:,}.\n"
+    rows = [row[:-1] for row in result["rows"]]  # without the seconds, which depend on what else runs
+    return "\n".join([head, table(result["columns"][:-1], rows), "", origin("large", result)])
+
+
 def kernels() -> str:
     """Time of every kernel."""
     result = read("kernels")
@@ -347,6 +355,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "jax on a cpu": lambda: accelerator("gpu_cpu"),
     "throughput": throughput,
     "chains": chains,
+    "text line": lambda: large("large_textline"),
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,

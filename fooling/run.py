@@ -53,7 +53,7 @@ from fooling.search.job import (
     make_job,
     make_search,
 )
-from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, stages
+from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, is_doubt, stages
 from fooling.search.pareto_front import record_front
 from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
@@ -240,8 +240,8 @@ def evolve(
     an estimator of scikit-learn, or a function of images. `judges` are held-out ones, each as `classifier` may be: a list, or a
     dictionary by the names in tables. `statistics` is a file or what `Statistics.fit` or `Statistics.load` returned. `watch`
     receives the metrics of each generation. A record is written only where `out` is given. What the command prints of the
-    classifier and the search is in `Result.notes`, and a `FoolingWarning` each, but with quiet=True. Raises UserError, a
-    ValueError, for bad input.
+    classifier and the search is in `Result.notes`; what casts doubt on the figures is a `FoolingWarning`, too, but with
+    quiet=True. Raises UserError, a ValueError, for bad input.
     """
     if not isinstance(statistics, Statistics | str | Path | None):
         raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
@@ -269,7 +269,7 @@ def evolve(
                 refuse_link(out / name)
                 check_folder(job, out / name)
         results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
-    for note in dict.fromkeys(note for result in results for note in result.notes if not loaded.quiet):
+    for note in dict.fromkeys(note for result in results for note in result.notes if not loaded.quiet and is_doubt(note)):
         warnings.warn(note, FoolingWarning, stacklevel=2)
     return results if loaded.sweeps else results[0]
 

@@ -21,6 +21,8 @@ from fooling.search.stopping import StoppingCriteria, converged, ended_runs, unc
 CHECKPOINT_SECONDS = 10.0
 PICTURE_SECONDS = 60.0  # between two looks at the images, at least
 PICTURE_SHARE = 0.02  # of the time, at most, for looks and for checkpoints each
+DOUBTFUL = ("classifier: ", "statistics: ", "the target's score")  # how notes begin that may be warnings …
+PLAIN = ("classifier: preprocessing ", "runs the code", "fingerprint is partial", "the model behind the URL")  # … but not these
 RESUME_HINT = "; completed generations are saved: the same command with resume=true continues"
 
 
@@ -170,6 +172,11 @@ def closing_notes(criteria: StoppingCriteria, stage: Stage) -> list[str]:
     if unchanged(criteria, scores).all():
         notes.append(f"the target's score never changed: it is {confidence(scores, criteria.digit)[0]:g} for every image")
     return notes
+
+
+def is_doubt(note: str) -> bool:
+    """Whether a note on a job casts doubt on its figures; others say how it computes."""
+    return note.startswith(DOUBTFUL) and not any(words in note for words in PLAIN)
 
 
 def observe(history: History, criteria: StoppingCriteria, state: State, previous: State, last: bool) -> State:

@@ -66,7 +66,7 @@ def test_nothing_is_replaced_unasked(record: Path, capsys: pytest.CaptureFixture
         {"genomes": np.zeros((2, 60))},
         {"genomes": np.zeros((3, 60), np.float32)},
     ],
-    ids=str,
+    ids=lambda damage: next(iter(damage)),
 )
 def test_damaged_genomes_are_refused(record: Path, damage: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     arrays = read_arrays(record / GENOMES)
