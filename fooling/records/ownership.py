@@ -100,7 +100,8 @@ def clear(folder: Path, keep: Sequence[str] = ()) -> None:
 
     Its settings and its status go last: after a kill the folder is still a record, and the same command removes the rest.
     """
-    about, paths = read_status(folder), list(files_of(folder, read_status(folder)))
+    about = read_status(folder)
+    paths = list(files_of(folder, about))  # refuses strange names before anything is removed
     if about.get("status") == "done":
         write_json(next(folder / name for name in STATUS_FILES if (folder / name).exists()), {**about, "status": "running"})
     for name in job_folders(about):
@@ -120,9 +121,8 @@ def files_of(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
     entries = about.get("images")
     named = [entry.get("file") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     found = [*images_of(folder, about.get("runs")), *matching(folder, [*strings(about.get("files")), *strings(named)])]
-    found += [
-        path for place in found if is_own_folder(place) for path in place.glob("*-*.png")
-    ]  # records of before named folders
+    # records of before named folders
+    found += [path for place in found if is_own_folder(place) for path in place.glob("*-*.png")]
     yield from (path for path in found if not path.is_dir())
     yield from sorted({path if path.is_dir() else path.parent for path in found} - {folder}, reverse=True)
     yield from (folder / name for name in COMMON)

@@ -30,8 +30,7 @@ class Expected(NamedTuple):
     largest: float = np.inf
 
 
-# R runs, L of them go on, S images each; F frames of M runs; N lines of metrics; K classes;
-# D numbers of a genome
+# R runs, L of them go on, S images each; F frames of M runs; N lines of metrics; K classes; D numbers of a genome
 ARRAYS = {
     "state_generation": Expected(np.int64, ""),
     "state_runs": Expected(np.uint32, "L"),

@@ -78,6 +78,8 @@ SEARCHES = [  # the search, and the limit that is raised
     (("search=pareto", "engine=numba"), RAISED[0]),
     rare(("search=ga", "engine=jax", "prior=none"), RAISED[0]),
     rare(("search=ga", "engine=deap", "prior=none"), RAISED[0]),
+    (("search=es", "engine=numba", "detail=4"), RAISED[0]),
+    rare(("search=es", "engine=reference", "genome=grid", "detail=4"), RAISED[1]),
     rare(("search=ascent", "engine=jax"), RAISED[1]),
 ]
 
