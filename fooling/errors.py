@@ -121,6 +121,12 @@ class FoolingWarning(UserWarning):
     """What a user of `fooling.evolve` should know of a job; the command prints it as a line."""
 
 
+class Doubt(str):
+    """A note that casts doubt on the figures of a job; other notes say how it is computed."""
+
+    __slots__ = ()
+
+
 def folded(text: str, width: int, indent: str = "") -> str:
     """A text in lines of at most `width` letters, broken between words, or behind | , / = in a longer one, else not at all."""
     lines, room = [""], max(8, width - len(indent))

@@ -23,7 +23,7 @@ from fooling.classifiers.checks import report_on
 from fooling.classifiers.detection import MIN_IMAGES
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import refuse_two_meanings, with_indices
-from fooling.errors import FoolingWarning, UserError, counted
+from fooling.errors import Doubt, FoolingWarning, UserError, counted
 from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
 from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
@@ -53,7 +53,7 @@ from fooling.search.job import (
     make_job,
     make_search,
 )
-from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, is_doubt, stages
+from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, stages
 from fooling.search.pareto_front import record_front
 from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
@@ -269,8 +269,9 @@ def evolve(
                 refuse_link(out / name)
                 check_folder(job, out / name)
         results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
-    for note in dict.fromkeys(note for result in results for note in result.notes if not loaded.quiet and is_doubt(note)):
-        warnings.warn(note, FoolingWarning, stacklevel=2)
+    for note in dict.fromkeys(note for result in results for note in result.notes if isinstance(note, Doubt)):
+        if not loaded.quiet:
+            warnings.warn(note, FoolingWarning, stacklevel=2)
     return results if loaded.sweeps else results[0]
 
 

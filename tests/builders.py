@@ -1,6 +1,8 @@
 """What tests are made of: images, classifiers and statistics at random, and whether MNIST is there."""
 
 import os
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,17 @@ ROOT = Path(__file__).parent.parent
 SHAPES = [(8, 8, 1), (9, 13, 1), (28, 28, 1), (32, 32, 3)]
 DATA = os.environ.get("FOOLING_DATA")
 needs_mnist = pytest.mark.skipif(not DATA, reason="FOOLING_DATA names no folder with MNIST")
+
+
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Stops time.perf_counter; → what moves it on by so many seconds. No test depends on how busy a machine is."""
+    now = [time.perf_counter()]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    return wait
 
 
 def random_images(shape: tuple[int, int, int], number: int, seed: int = 0) -> np.ndarray:

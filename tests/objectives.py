@@ -8,9 +8,10 @@ from builders import random_network, random_statistics
 
 from fooling.kernels.tables import draw_table
 from fooling.search.genetic import GeneticParams
+from fooling.search.loop import stages
 from fooling.search.objective import Objective, make_objective
 from fooling.search.prior import TermTargets
-from fooling.search.state import State
+from fooling.search.state import History, State
 from fooling.search.stopping import StoppingCriteria
 
 WEIGHTS = {"target": 1.0, "histogram": 1.0, "variogram": 1.0}
@@ -31,6 +32,12 @@ def objective_of(
     given = {name: varied.pop(name) for name in ("target_free", "seed") if name in varied}
     targets = None if of_class == "any" else TermTargets(digit=of_class, **varied)
     return make_objective(classifier, statistics, targets, digit=digit, weights=weights, **given)
+
+
+def run_loop(search: Any, criteria: StoppingCriteria) -> History:
+    """Evolves all runs side by side until each has ended."""
+    *_, last = stages(search, criteria)
+    return last.history
 
 
 def small_search(

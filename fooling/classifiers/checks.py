@@ -26,7 +26,7 @@ from fooling.classifiers.base import (
 )
 from fooling.classifiers.labels import target_name
 from fooling.data import EmptySplitError, load_data, seen_by, stream_data
-from fooling.errors import UserError
+from fooling.errors import Doubt, UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.fields import foreign_code
 from fooling.settings.files import check_size
@@ -130,9 +130,11 @@ def check_classifier(classifier: Classifier, images: Bytes | None = None) -> Che
     constant = no_slope(everything, deviation)
     notes = [] if gives_labels else [*slope_notes(everything, constant), *range_notes(everything, output, "test images")]
     if noise:
-        notes.append(f"classifier: two calls differ by up to {noise:.1e} for the same images; runs repeat only approximately")
+        notes.append(
+            Doubt(f"classifier: two calls differ by up to {noise:.1e} for the same images; runs repeat only approximately")
+        )
     if undefined(second).any():
-        notes.append("classifier: it has no finite scores for some images of one colour; they count as 0, the worst")
+        notes.append(Doubt("classifier: it has no finite scores for some images of one colour; they count as 0, the worst"))
     return CheckResult(
         exact=deviation == 0.0,
         deviation=deviation,
@@ -170,10 +172,10 @@ def slope_notes(scores: Floats, constant: Mapping[int, float]) -> tuple[str, ...
     """Notes where scores [N, K] of images as different as possible leave a search nothing to climb."""
     where = f"classifier: of {len(scores)} different test images"
     if len(constant) == scores.shape[1]:
-        return (f"{where} all get the same scores; does the output depend on the input? A search finds no slope",)
+        return (Doubt(f"{where} all get the same scores; does the output depend on the input? A search finds no slope"),)
     if np.isin(scores, (0, 1)).all():
         labels = " (labels rather than scores)" if (scores.sum(axis=1) == 1).all() else ""
-        return (f"{where} all scores are 0 or 1{labels}; without values between them a search finds no slope",)
+        return (Doubt(f"{where} all scores are 0 or 1{labels}; without values between them a search finds no slope"),)
     return ()
 
 
@@ -185,7 +187,7 @@ def target_notes(settings: RunSettings, constant: Mapping[int, float], labels: S
     if not flat:
         return ()
     more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
-    return (f"classifier: of different test images {', '.join(flat[:5])}{more}; a search may find no slope",)
+    return (Doubt(f"classifier: of different test images {', '.join(flat[:5])}{more}; a search may find no slope"),)
 
 
 def range_notes(scores: Floats, output: str, images: str, share: float = 0.9) -> tuple[str, ...]:
@@ -200,10 +202,10 @@ def range_notes(scores: Floats, output: str, images: str, share: float = 0.9) ->
     is_flat = largest.max() <= top + SAME and bool((largest <= smallest * np.e * (1 + SAME)).all())
     if sums_to_one and is_flat and np.ptp(scores, axis=0).max() > 0:
         advice = "if the model ends in a softmax already, apply no second one (classifier.output=probability)"
-        return (f"{band}; a softmax of probabilities gives at most {top:.4g} with {classes} classes; {advice}",)
+        return (Doubt(f"{band}; a softmax of probabilities gives at most {top:.4g} with {classes} classes; {advice}"),)
     if np.mean(largest > SATURATED) >= share and not np.isin(scores, (0, 1)).all():
         cause = "a softmax of percentages, bytes or votes does this" if output == "logit" else "the scores are saturated"
-        return (f"{band}; {cause}, and a score near 1 says nothing then",)
+        return (Doubt(f"{band}; {cause}, and a score near 1 says nothing then"),)
     return ()
 
 
@@ -266,7 +268,7 @@ def accuracy_notes(rows: Sequence[Accuracy], output: str) -> tuple[str, ...]:
     scores = rows[0].scores
     ranges = () if scores is None or output == "label" else range_notes(scores, output, "labelled images", share=1.0)
     note = preprocessing_note(rows)
-    return (*ranges, *([note] if note else []))
+    return (*ranges, *([Doubt(note)] if note else []))
 
 
 def conversion_notes(data: DataSettings, options: Mapping[str, Any]) -> tuple[str, ...]:

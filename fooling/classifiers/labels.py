@@ -122,8 +122,11 @@ def class_indices(digit: int | str | tuple[int | str, ...], labels: Sequence[str
     return found
 
 
-def refuse_two_meanings(digit: Any, labels: Sequence[str], words: Sequence[str]) -> None:
-    """Raises UserError for a target of the words that is an index and the label of another class; a record holds indices."""
+def refuse_two_meanings(digit: Any, labels: Sequence[str], words: Sequence[str] = ("digit",)) -> None:
+    """Raises UserError for a target that is an index and the label of another class, where the words give it.
+
+    A record holds indices.
+    """
     if not any(word.partition("=")[0] in ("digit", "target") for word in words):
         return
     places = {label: k for k, label in enumerate(labels) if isinstance(label, str)}  # others are refused by the checks

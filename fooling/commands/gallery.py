@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from fooling.classifiers.labels import class_name
+from fooling.classifiers.labels import class_name, refuse_two_meanings
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.commands.progress import ProgressCallback
@@ -42,9 +42,12 @@ def plan(settings: GallerySettings, _words: Sequence[str]) -> Plan:
     one = validate(settings.model_dump(), RunSettings)
     search = settings.search
     if not isinstance(search, ClimbingSettings):
-        return Plan([GridEntry(job) for job in prepare(one)])
-    sds = dict.fromkeys((0.0, search.blur_sd if search.blur_sd is not None else BLUR_SD))
-    return Plan([GridEntry(job, {"blur_sd": f"{sd:g}"}) for sd in sds for job in prepare(with_blur(one, sd))])
+        entries = [GridEntry(job) for job in prepare(one)]
+    else:
+        sds = dict.fromkeys((0.0, search.blur_sd if search.blur_sd is not None else BLUR_SD))
+        entries = [GridEntry(job, {"blur_sd": f"{sd:g}"}) for sd in sds for job in prepare(with_blur(one, sd))]
+    refuse_two_meanings(settings.digit, entries[0].job.objective.classifier.labels)
+    return Plan(entries)
 
 
 def with_blur(settings: RunSettings, sd: float) -> RunSettings:

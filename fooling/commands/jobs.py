@@ -17,7 +17,7 @@ from fooling.classifiers import open_classifier
 from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.labels import class_indices
+from fooling.classifiers.labels import class_indices, refuse_two_meanings
 from fooling.commands.console import InterruptHandler
 from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
@@ -223,6 +223,7 @@ def open_for(settings: AnyClassifierSettings, data: DataSettings | None) -> Clas
 
 def classes_of(digit: int | str | tuple[int | str, ...], labels: Sequence[str]) -> list[int]:
     """The classes as a list. Raises UserError for one that does not exist."""
+    refuse_two_meanings(digit, labels)
     targets = class_indices(digit, labels)
     if max(targets) >= len(labels):
         raise UserError(f"digit={max(targets)}: expected classes from 0 to {len(labels) - 1}")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.judges import left_out, load_judges
+from fooling.classifiers.labels import refuse_two_meanings
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.commands.progress import ProgressCallback
@@ -53,6 +54,7 @@ def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> lis
     """A job for each rung, arm and digit, in this order; each rung with its own settings."""
     first = next(iter(rungs.values()))
     classifier = get_classifier(first)
+    refuse_two_meanings(first.digit, classifier.labels)
     judges = load_judges(first.judges, classifier)
     fitted: dict[tuple[int, int], Any] = {}
     fitted[first.prior.bins, first.prior.lags] = get_statistics(first, classifier)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import advice_on
-from fooling.classifiers.labels import class_name
+from fooling.classifiers.labels import class_name, refuse_two_meanings
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.commands.progress import ProgressCallback
@@ -115,6 +115,7 @@ def plan(settings: MatrixSettings, _words: Sequence[str]) -> Plan:
         raise UserError(f"digit={settings.digit}: expected two classes or more, for example digit=3,4 or digit=all")
     classifier = get_classifier(settings)
     statistics = get_statistics(settings, classifier) if settings.data.given or settings.prior.statistics else None
+    refuse_two_meanings(settings.digit, classifier.labels)
     classes = digits(settings, classifier.labels, statistics)
     jobs = prepare(settings, classifier, statistics, pairs=[(a, b) for a in classes for b in classes if a != b])
     split_judges(jobs[0].judges, jobs[0].objective.classifier)

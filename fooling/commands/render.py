@@ -102,7 +102,8 @@ def table(images: list[dict[str, Any]], files: list[str]) -> tuple[list[str], li
     rows = []
     for image, file in zip(images, files, strict=True):
         name = class_name(image["digit"], image.get("label") or str(image["digit"]))
-        rows.append([file, shorten(name, LETTERS), percent(image["confidence"]), str(image["predicted"])])
+        read = class_name(image["predicted"], image.get("predicted_label") or str(image["predicted"]))
+        rows.append([file, shorten(name, LETTERS), percent(image["confidence"]), shorten(read, LETTERS)])
     return ["image", "target", "confidence", "predicted"], rows
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fooling.errors import Interrupted, UserError
+from fooling.errors import Doubt, Interrupted, UserError
 from fooling.kernels.numba.compile import working_time
 from fooling.kernels.reference.penalties import confidence
 from fooling.kernels.tables import Floats
@@ -21,8 +21,6 @@ from fooling.search.stopping import StoppingCriteria, converged, ended_runs, unc
 CHECKPOINT_SECONDS = 10.0
 PICTURE_SECONDS = 60.0  # between two looks at the images, at least
 PICTURE_SHARE = 0.02  # of the time, at most, for looks and for checkpoints each
-DOUBTFUL = ("classifier: ", "statistics: ", "the target's score")  # how notes begin that may be warnings …
-PLAIN = ("classifier: preprocessing ", "runs the code", "fingerprint is partial", "the model behind the URL")  # … but not these
 RESUME_HINT = "; completed generations are saved: the same command with resume=true continues"
 
 
@@ -77,21 +75,14 @@ class Stage:
     stopped_by: str | None  # what ended the last runs: the criterion `stop`, generations, budget or seconds; None: some go on
 
 
-def run_loop(search: Search, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT) -> History:
-    """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
-
-    Raises Interrupted once `progress` requests a stop.
-    """
-    *_, last = stages(search, criteria, record, progress)
-    return last.history
-
-
 def stages(
     search: Search, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT
 ) -> Iterator[Stage]:
-    """The same, with the job as it is now and then, when its images are worth a look, and at its end, which is the last.
+    """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
 
-    Before an error or an interruption, too. What is done with a stage takes at most a fiftieth of the time.
+    → the job as it is now and then, when its images are worth a look, before an error or an interruption, and at its end,
+    which is the last. What is done with a stage takes at most a fiftieth of the time. Raises Interrupted once `progress`
+    requests a stop.
     """
     saved, clock = record.load_checkpoint() if record else None, Clock()
 
@@ -170,13 +161,10 @@ def closing_notes(criteria: StoppingCriteria, stage: Stage) -> list[str]:
             "there are differs from machine to machine; resume=true with more seconds continues"
         )
     if unchanged(criteria, scores).all():
-        notes.append(f"the target's score never changed: it is {confidence(scores, criteria.digit)[0]:g} for every image")
+        notes.append(
+            Doubt(f"the target's score never changed: it is {confidence(scores, criteria.digit)[0]:g} for every image")
+        )
     return notes
-
-
-def is_doubt(note: str) -> bool:
-    """Whether a note on a job casts doubt on its figures; others say how it computes."""
-    return note.startswith(DOUBTFUL) and not any(words in note for words in PLAIN)
 
 
 def observe(history: History, criteria: StoppingCriteria, state: State, previous: State, last: bool) -> State:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.errors import UserError
+from fooling.errors import Doubt, UserError
 from fooling.kernels.reference import PENALTIES
 from fooling.kernels.reference.penalties import pair_counts, regional_target, weighted_l1
 from fooling.kernels.tables import LEVELS, Bytes, Doubles, TermTarget, bin_of_level, levels_within_bins
@@ -76,7 +76,7 @@ def eigen_notes(settings: RunSettings, statistics: Statistics, digit: int) -> li
     fewer = f"`fooling stats components={max(1, number // 2)} …` and prior.statistics=FILE, or 80 images and more"
     if settings.prior.weights.eigen:
         raise UserError(f"prior={settings.prior.name}: {what}; give {fewer}, or prior=regional")
-    return [f"statistics: {what}; the eigen term of run.json says nothing"]
+    return [Doubt(f"statistics: {what}; the eigen term of run.json says nothing")]
 
 
 def check_targets(statistics: Statistics, prior: TermTargets) -> None:

@@ -2,13 +2,12 @@
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import DATA
+from builders import DATA, still_clock
 from models import SumModel, toy, write_onnx, write_sklearn, write_torch
 from sklearn.linear_model import LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
@@ -333,11 +332,11 @@ def test_examine_prints_what_it_knows_before_it_goes_on(
 def test_a_slow_model_is_examined_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "SECONDS", 0.001)
     monkeypatch.setattr(checks, "LONGEST", 0.02)
-    sizes = []
+    sizes, wait = [], still_clock(monkeypatch)
 
     def slow(inputs: np.ndarray, sums: np.ndarray) -> np.ndarray:
         sizes.append(len(inputs))
-        time.sleep(0.004 * len(inputs))
+        wait(0.004 * len(inputs))
         return sums
 
     classifier = toy(slow)

@@ -140,6 +140,10 @@ def test_a_number_that_is_an_index_and_another_label_is_asked_back(home: Path, c
     for word, named in (("target=1", "digit=2 (1)"), ("digit=0,3", "digit=4 (3)"), ("digit=4", "digit=4 (3)")):
         assert guarded(dispatch, ["run", word, *shared]) == 2
         assert f'"{named}"' in capsys.readouterr().err
+    for command in ("ladder", "matrix"):
+        few = [word for word in shared if not word.startswith(("prior=", "population="))]
+        assert guarded(dispatch, [command, "digit=1,2", *few]) == 2
+        assert '"digit=2 (1)"' in capsys.readouterr().err
     with pytest.raises(UserError, match=r'"digit=1 \(0\)" is the class with this label, "digit=2 \(1\)" that with this index'):
         evolve(*shared, digit=1)
     assert evolve(*shared, digit="2 (1)").digit == 1

@@ -19,8 +19,7 @@ from fooling.classifiers.base import advice_on, common_sum, predict, shifted_sum
 from fooling.classifiers.checks import check_classifier, range_notes
 from fooling.commands import dispatch
 from fooling.data import ImageSet, load_data
-from fooling.errors import FoolingWarning, UserError, guarded
-from fooling.search.loop import is_doubt
+from fooling.errors import Doubt, FoolingWarning, UserError, guarded
 from fooling.settings import load
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
@@ -493,7 +492,7 @@ def test_python_users_see_the_notes_of_the_command(tmp_path: Path) -> None:
     for more in ({}, {"out": str(tmp_path / "r")}):
         with pytest.warns(FoolingWarning) as issued:
             result = evolve(digit=0, **words, **more)
-        assert [str(warning.message) for warning in issued] == [note for note in result.notes if is_doubt(note)]
+        assert [str(warning.message) for warning in issued] == [note for note in result.notes if isinstance(note, Doubt)]
         assert {warning.filename for warning in issued} == {__file__}
         assert any("no slope" in str(warning.message) for warning in issued)
         assert any("never changed" in str(warning.message) for warning in issued)
@@ -502,7 +501,7 @@ def test_python_users_see_the_notes_of_the_command(tmp_path: Path) -> None:
         results = evolve(digit=[0, 1], **words)
     said = [str(warning.message) for warning in issued]
     assert len(said) == len(set(said)) > 0
-    assert {note for result in results for note in result.notes if is_doubt(note)} == set(said)
+    assert {note for result in results for note in result.notes if isinstance(note, Doubt)} == set(said)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert evolve(digit=0, quiet=True, **words).notes

@@ -11,7 +11,7 @@ from builders import ROOT, SHAPES
 from generations import LEVELS, make_breeding, numbers_of, rebuild
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from objectives import PLAN, equal
+from objectives import PLAN, equal, run_loop
 from objectives import small_search as make
 from pairwise import pairwise
 
@@ -23,7 +23,6 @@ from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbati
 from fooling.run import prepare
 from fooling.search.genetic import ReferenceEngine, operator_rates
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import run_loop
 from fooling.settings import load
 from fooling.settings.names import leaves
 from fooling.settings.schema import RunSettings

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import ROOT
 from deap import tools
-from objectives import ALL, ANY, ANY_OF_1, PLAN, equal
+from objectives import ALL, ANY, ANY_OF_1, PLAN, equal, run_loop
 from objectives import small_search as make
 
 from fooling.commands import dispatch
@@ -21,7 +21,6 @@ from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbati
 from fooling.records.record import read_run
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.deap import DeapEngine, Individual
-from fooling.search.loop import run_loop
 
 SHAPE = (8, 8, 1)
 RUNS = np.array([0, 7], dtype=np.uint32)

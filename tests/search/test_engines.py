@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders import SHAPES
-from objectives import ALL, ANY, ANY_OF_1, PLAN, Foreign, equal
+from objectives import ALL, ANY, ANY_OF_1, PLAN, Foreign, equal, run_loop
 from objectives import small_search as make
 from pairwise import pairwise
 
@@ -14,7 +14,6 @@ from fooling.kernels.reference import penalties as reference
 from fooling.search import DEFAULTS, SEARCHES, load_search, part_of
 from fooling.search.genetic import ReferenceEngine
 from fooling.search.genetic.numba import NumbaEngine
-from fooling.search.loop import run_loop
 from fooling.search.state import History, State
 from fooling.search.stopping import converged, success
 from fooling.settings import load

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 from builders import ROOT, random_images, random_network, random_statistics
-from objectives import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike
+from objectives import ALL, ANY, ANY_OF_1, LIGHT, PLAN, Foreign, alike, run_loop
 from objectives import small_search as make
 from pairwise import pairwise, rare
 
@@ -30,7 +30,6 @@ from fooling.kernels.tables import gaussian_perturbations, polynomial_perturbati
 from fooling.search.genetic import ReferenceEngine, memory
 from fooling.search.genetic import jax as engine_file
 from fooling.search.genetic.jax import JaxEngine
-from fooling.search.loop import run_loop
 from fooling.search.prior import TermTargets, arguments
 
 SMALL = (9, 13, 1)

@@ -24,7 +24,7 @@ from fooling.classifiers.adapters.conversion import (
 )
 from fooling.classifiers.adapters.reading import PROBABILITIES, Reading, reading_of
 from fooling.classifiers.base import ShapeHint, probes, varied_probes
-from fooling.errors import UserError
+from fooling.errors import Doubt, UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.classifiers import ExternalSettings
 
@@ -93,7 +93,9 @@ class AdaptedClassifier:
         if self.bound < 1:
             below = np.floor(self.bound * 20 - 1) / 20
             what = f"these logits are bounded: no score exceeds {self.bound:.1%}"
-            notes.append(f"classifier: {what}; give threshold={below:g}, or fit it with probabilities (CalibratedClassifierCV)")
+            notes.append(
+                Doubt(f"classifier: {what}; give threshold={below:g}, or fit it with probabilities (CalibratedClassifierCV)")
+            )
         return tuple(notes)
 
     @property

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.adapters.conversion import SLACK, Output, is_one_hot
 from fooling.classifiers.base import common_sum, shifted_sum
-from fooling.errors import UserError
+from fooling.errors import Doubt, UserError
 
 Array = npt.NDArray[Any]
 BYTES = 256  # levels of a byte: int8 numbers are often shares of 255 or 256, less 128
@@ -49,19 +49,19 @@ def reading_of(answer: Array, stated: Output | None = None, name: str = "classif
     if stated in ("logit", "sigmoid"):
         shares = f"classifier.output={stated} is stated, but {seen} no number is negative and each row sums to {total or 0:g}"
         advice = "they look like shares, and further softmax or sigmoids distort them; leave classifier.output out"
-        return Reading(stated, note=f"classifier: {shares}; {advice}" if total else "")
+        return Reading(stated, note=Doubt(f"classifier: {shares}; {advice}") if total else "")
     if rows.shape[1] == 1 and stated is None:
         return single(rows, answer.dtype.kind == "f", seen, name, classes)
     if stated is None and is_one_hot(rows) and (answer.dtype.kind in "iub" or len(np.unique(rows, axis=0)) > 1):
         doubt = "; for saturated probabilities give classifier.output=probability" if answer.dtype.kind == "f" else ""
-        return Reading("label", note=f"classifier: {seen} each row is a single 1 among zeros; read as labels{doubt}")
+        return Reading("label", note=Doubt(f"classifier: {seen} each row is a single 1 among zeros; read as labels{doubt}"))
     if answer.dtype == np.uint8 and total and 255 - rows.shape[1] <= total <= 255:
         total = 255.0  # by chance all rows lost the same by rounding
     if total is not None:
         return Reading("probability", total, shares_note(total, seen) if total != 1 else "")
     if answer.dtype == np.uint8 and rows.max() > 1:
         meant = "bytes are read as probabilities, 255 being 1; for logits give classifier.output=logit"
-        return Reading("probability", 255.0, f"classifier: {seen} the sums differ; {meant}")
+        return Reading("probability", 255.0, Doubt(f"classifier: {seen} the sums differ; {meant}"))
     if rows.shape[1] > 1 and np.isin(rows, (0, 1)).all():
         return zeros_and_ones(stated, seen, name)
     if rows.min() >= -SLACK and rows.max() <= 1 + SLACK:
@@ -69,14 +69,15 @@ def reading_of(answer: Array, stated: Output | None = None, name: str = "classif
     if stated:  # and no probabilities: percentages, or bytes
         total = 255.0 if np.array_equal(rows, np.rint(rows)) and rows.max() > 100 else 100.0
         is_share = rows.min() >= -SLACK and rows.max() <= total + 1
-        note = f"classifier: {seen} the largest number is {rows.max():.4g}; read as probabilities times {total:g}"
+        note = Doubt(f"classifier: {seen} the largest number is {rows.max():.4g}; read as probabilities times {total:g}")
         return Reading("probability", total, note) if is_share else Reading("probability")
     return as_logits(rows, answer.dtype, seen, name)
 
 
-def shares_note(total: float, seen: str) -> str:
+def shares_note(total: float, seen: str) -> Doubt:
     """A note on shares that do not sum to 1."""
-    return f"classifier: {seen} each row sums to {total:g} and no number is negative; read as shares, divided by {total:g}"
+    shares = f"each row sums to {total:g} and no number is negative; read as shares, divided by {total:g}"
+    return Doubt(f"classifier: {seen} {shares}")
 
 
 def single(rows: Array, is_float: bool, seen: str, name: str, classes: int | None) -> Reading:
@@ -116,7 +117,7 @@ def as_logits(rows: Array, dtype: npt.DTypeLike, seen: str, name: str) -> Readin
         shares = "shares that were rounded to whole numbers (return them unrounded, as probabilities)"
         raise UserError(f"{name}: {seen} all are whole, {said}: {shares} or logits (classifier.output=logit); state which")
     advice = "if they are percentages, give classifier.output=probability, else scores near 1 mean nothing"
-    return Reading("logit", note=f"classifier: {seen} {said}; read as logits; {advice}")
+    return Reading("logit", note=Doubt(f"classifier: {seen} {said}; read as logits; {advice}"))
 
 
 def changed_shares(numbers: Array, dtype: npt.DTypeLike, *, whole: bool) -> str:
@@ -143,7 +144,7 @@ def zeros_and_ones(stated: Output | None, seen: str, name: str) -> Reading:
     """Rows of only 0 and 1 with unequal sums, which percentages may have been rounded to. Raises UserError unless stated."""
     if stated == "probability":
         doubt = "if they are percentages rounded to whole numbers, return them unrounded: 1 is 1 % then"
-        return Reading("probability", note=f"classifier: {seen} all numbers are 0 or 1; read as probabilities; {doubt}")
+        return Reading("probability", note=Doubt(f"classifier: {seen} all numbers are 0 or 1; read as probabilities; {doubt}"))
     meanings = (
         "shares or percentages rounded to whole numbers (return them unrounded), or probabilities of exactly 0 and 1 "
         "(classifier.output=probability: 1 is then certain)"

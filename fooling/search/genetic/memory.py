@@ -109,11 +109,5 @@ def device_memory(device: Any, devices: int) -> int | None:
     """Bytes that a device may take: its own, or its share of this machine's free memory; None: unknown."""
     if device.platform != "cpu":
         return (device.memory_stats() or {}).get("bytes_limit")
-    try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
-    path = Path("/sys/fs/cgroup/memory.max")
-    limit = path.read_text().strip() if path.exists() else "max"
-    return min(free, int(limit) if limit.isdigit() else free) // devices
+    free = free_memory()
+    return None if free is None else free // devices
