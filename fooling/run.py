@@ -23,8 +23,8 @@ from fooling.classifiers.checks import report_on
 from fooling.classifiers.detection import MIN_IMAGES
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import refuse_two_meanings, with_indices
-from fooling.errors import Doubt, FoolingWarning, UserError, counted
-from fooling.plots import draw_contact_sheet, draw_pictures, duration, record_files
+from fooling.errors import Doubt, FoolingWarning, UserError
+from fooling.plots import draw_contact_sheet, draw_pictures, record_files
 from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
@@ -54,6 +54,7 @@ from fooling.search.job import (
     make_search,
 )
 from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, stages
+from fooling.search.notes import duration_notes, number_notes
 from fooling.search.pareto_front import record_front
 from fooling.search.prior import eigen_notes
 from fooling.search.result import Result, so_far, summary
@@ -65,7 +66,6 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 Watch = Callable[[Metrics], None]
-LONG_SECONDS = 10.0  # a search that takes longer says so before it starts
 UNFINISHED_IMAGES = 1000  # written while a job runs, at most: an interruption does not wait for more
 
 
@@ -103,11 +103,13 @@ def prepare(
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
+    pairs = pairs or class_pairs(settings, classifier.labels, statistics)
+    notes += number_notes(settings, len(pairs))
     report = replace(report, notes=tuple(notes))
     jobs = []
-    for prior_digit, digit in pairs or class_pairs(settings, classifier.labels, statistics):
+    for prior_digit, digit in pairs:
         prior = settings.prior.model_copy(update={"digit": prior_digit})
-        one = settings.model_copy(update={"digit": digit, "prior": prior})
+        one = settings.model_copy(update={"digit": settings.digit if digit == "all" else digit, "prior": prior})
         of_class = digit if prior_digit is None else prior_digit
         if statistics and isinstance(of_class, int):
             notes += [note for note in eigen_notes(one, statistics, of_class) if note not in notes]
@@ -135,7 +137,8 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     if record:
         if record.before and not (record.folder / CHECKPOINT).exists():
             progress.note("no checkpoint to resume: starting at generation 0")
-        record.update(notes=notes, files=[*part_of(search, "files"), *record_files()])
+        own = job.images if job.criteria.joint else []  # their names are known before run.json lists the images
+        record.update(notes=notes, files=[*part_of(search, "files"), *record_files(), *own])
     for stage in stages(search, job.criteria, record, progress):
         if record and stage.stopped_by is None:
             save_unfinished(job, stage, record)
@@ -149,24 +152,10 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     return replace(result, notes=tuple(record.about["notes"]))
 
 
-def duration_notes(job: Job, search: Search) -> list[str]:
-    """How long a search takes that shows whole images, if it is long, by the time that the checks took; no part of a record."""
-    criteria, together = job.criteria, part_of(search, "shown_together")
-    rate = job.report.rate(together * criteria.runs) if together else None
-    each = criteria.first + criteria.last * criteria.population
-    seconds = criteria.runs * each / rate if rate else 0.0
-    if not rate or seconds < LONG_SECONDS:
-        return []
-    most = "" if criteria.stop == "end" else "at most "
-    about = f"{most}about {duration(seconds)} at about {rate:,.0f} images/s, as in the checks"
-    limit = "" if criteria.seconds is None or criteria.seconds > seconds else f"; seconds={criteria.seconds:g} ends it before"
-    return [f"this takes {about}, for {counted(criteria.runs, 'run')} of {counted(each, 'image')}{limit}"]
-
-
 def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
     """Writes the images so far and their contact sheet, of many runs the first; the search goes on, or was interrupted."""
     record.withdraw()
-    files = record.save_images(stage.history.images[:UNFINISHED_IMAGES])
+    files = record.save_images(stage.history.images[:UNFINISHED_IMAGES], job.images[:UNFINISHED_IMAGES])
     record.show(**so_far(stage, job.criteria, files, job.labels, job.unit))
     draw_contact_sheet(record.folder)
 
@@ -174,7 +163,7 @@ def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
 def save_result(job: Job, search: Search, stage: Stage, record: Record, progress: Progress) -> Result:
     """Writes the images and what they are worth. Their evaluations are counted apart from those of the search."""
     record.withdraw()
-    files, (job, counted) = record.save_images(stage.history.images), counting(job)
+    files, (job, counted) = record.save_images(stage.history.images, job.images), counting(job)
     try:
         part_of(search, "save_extras")(record, counted)
         result = evaluate(job, stage.history, record.read_images(files), str(record.folder))
@@ -269,9 +258,9 @@ def evolve(
                 refuse_link(out / name)
                 check_folder(job, out / name)
         results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
-    for note in dict.fromkeys(note for result in results for note in result.notes if isinstance(note, Doubt)):
-        if not loaded.quiet:
-            warnings.warn(note, FoolingWarning, stacklevel=2)
+    doubted = [note for result in results for note in result.notes if isinstance(note, Doubt) and not loaded.quiet]
+    for note in dict.fromkeys(doubted):
+        warnings.warn(note, FoolingWarning, stacklevel=2)
     return results if loaded.sweeps else results[0]
 
 

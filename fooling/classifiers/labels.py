@@ -153,6 +153,11 @@ def class_name(k: int, label: str) -> str:
     return f"{label} (class {k})" if label.isdecimal() and label != str(k) else label
 
 
+def classes_in_words(number: int) -> str:
+    """Several target classes of one job in a line of text."""
+    return f"{number:,} classes"
+
+
 def target_name(k: int, label: str) -> str:
     """A target in a line of text: digit 2, or its name and index where it has another name."""
     return f"digit {k}" if label == str(k) else f"target {label} (digit={k})"

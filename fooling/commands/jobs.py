@@ -21,11 +21,10 @@ from fooling.classifiers.labels import class_indices, refuse_two_meanings
 from fooling.commands.console import InterruptHandler
 from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
-from fooling.errors import UserError
+from fooling.errors import UserError, duration
 from fooling.kernels.numba.compile import working_time
 from fooling.kernels.tables import Floats, Ints
-from fooling.plots import duration
-from fooling.records.ownership import image_names, kind_of
+from fooling.records.ownership import kind_of
 from fooling.records.record import read_images, read_run, status_of
 from fooling.records.resume import check_same
 from fooling.run import prepare, record_job, with_objects
@@ -105,7 +104,7 @@ def read_result(job: Job, folder: Path) -> Result | None:
     if saved is None:
         return None
     history, _ = saved
-    return evaluate(job, history, read_images(folder, image_names(len(history.images))), str(folder))
+    return evaluate(job, history, read_images(folder, job.images), str(folder))
 
 
 def describe_job(folder: Path, name: str) -> dict[str, Any]:

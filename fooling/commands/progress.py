@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from fooling.commands.console import InterruptHandler, print_line
-from fooling.plots import duration, percent
+from fooling.errors import duration
+from fooling.plots import percent
 from fooling.search.state import Metrics
 from fooling.search.stopping import StoppingCriteria
 

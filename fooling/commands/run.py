@@ -100,7 +100,7 @@ def cells(result: Result, weighted: Sequence[str], *, named: bool) -> list[str]:
         *([] if result.unit else reached),
         *(f"{median:.4f}" for median in medians),
         *((f"{np.median(result.front.sizes):.0f}", f"{np.median(result.front.hypervolumes):.4f}") if result.front else ()),
-        f"{result.evaluations.sum():,}",
+        f"{result.total_evaluations:,}",
         f"{result.seconds:.1f}",
     ]
 

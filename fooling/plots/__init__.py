@@ -42,13 +42,6 @@ def percent(confidence: float) -> str:
     return f"{hundredths / 100:.2f} %" if hundredths else "< 0.01 %"
 
 
-def duration(seconds: float) -> str:
-    """A time in a unit that fits: "40 s", "12 min", "3.5 h"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def whole_percent(share: float) -> str:
     """A share in whole per cent: 0.456 → "46 %"."""
     return f"{100 * share:.0f} %"

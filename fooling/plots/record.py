@@ -13,12 +13,14 @@ from matplotlib.axes import Axes
 
 from fooling.classifiers.labels import class_name, target_name
 from fooling.errors import counted
-from fooling.plots import percent, searches, shorten
+from fooling.plots import archive, percent, searches, shorten
+from fooling.plots.archive import draw_archive
 from fooling.plots.searches import draw_feedback, draw_front
 from fooling.plots.sheets import GAP, MAX_SIDE, animation, contact_sheet, fitting_number, mean
 from fooling.plots.style import INK, LABEL, PALE, SMALL, label_axes, legend, log_axis, new_figure, percent_axis, to_png
 from fooling.records.files import png, write_atomically
 from fooling.records.record import load_checkpoint, read_image, read_images, read_run
+from fooling.search.archive import ARCHIVE
 from fooling.search.pareto_front import FRONT
 from fooling.search.result import AFTER_GENERATION
 from fooling.search.state import FEEDBACK
@@ -154,8 +156,14 @@ def chart(runs: Sequence[Run], curves: Sequence[Curve], title: str, names: str) 
     # Within one decade the main ticks alone would be a single number.
     axes.xaxis.set_minor_formatter((lambda x, _: "") if last >= 10 * first else (lambda x, _: f"{x:,g}"))
     end = "budget" if budget else "longest run"
-    across = f"evaluations of a run (first generation: {first:,}, {end}: {last:,})"
-    label_axes(axes, title, across, "runs that have reached the confidence")
+    whose = "all classes together" if runs[0]["digit"] == "all" else "of a run"
+    across = f"evaluations {whose} (first generation: {first:,}, {end}: {last:,})"
+    label_axes(
+        axes,
+        title,
+        across,
+        "classes that have reached the confidence" if runs[0]["digit"] == "all" else "runs that have reached the confidence",
+    )
     axes.title.set_fontsize(LABEL)
     legend(axes, "right", title=names, title_fontsize=SMALL, alignment="left")
     figure.supxlabel(footnote(runs[0], curves), fontsize=SMALL, color=INK)
@@ -173,7 +181,7 @@ def footnote(run: Run, curves: Sequence[Curve]) -> str:
 
 
 FILES = ("mean.png", "mean_converged.png", "contact_sheet.png", "evolution.webp", "success.png")
-RECORD_FILES = (*FILES, *searches.FILES)  # every picture that a record may have
+RECORD_FILES = (*FILES, *searches.FILES, *archive.FILES)  # every picture that a record may have
 MAX_IMAGES = 100  # on a contact sheet
 COLUMNS = 10  # images of each job on a sweep's contact sheet, at most
 
@@ -195,6 +203,8 @@ def draw_pictures(folder: Path, *, success: bool) -> None:
     if checkpoint is not None:
         frames, generations = checkpoint["track_frames"], checkpoint["track_frame_generations"].tolist()
         write_atomically(folder / "evolution.webp", animation(frames, generations))
+    if (folder / ARCHIVE).exists():
+        draw_archive(folder)
     if (folder / FRONT).exists():
         draw_front(folder)
     if (folder / FEEDBACK).exists():

@@ -50,6 +50,17 @@ def shade(tone: int, channels: int) -> Any:
     return tone if channels == 1 else (tone, tone, tone)
 
 
+def fitted_tile(image: Bytes, side: int) -> Bytes:
+    """An image [H, W, C] whose longer side has about `side` pixels: enlarged by a whole factor, or reduced smoothly."""
+    height, width, channels = image.shape
+    if max(height, width) <= side:
+        factor = max(1, side // max(height, width))
+        return image.repeat(factor, axis=0).repeat(factor, axis=1)
+    size = max(1, round(width * side / max(height, width))), max(1, round(height * side / max(height, width)))
+    small = Image.fromarray(without_channel(image)).resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(small).reshape(size[1], size[0], channels)
+
+
 def enlargement(image: Bytes, side: int) -> int:
     """The whole factor that makes the longer side of an image [H, W, C] about so many pixels."""
     height, width, _ = image.shape

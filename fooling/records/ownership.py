@@ -26,6 +26,8 @@ EXTENDED = "extended: "  # how the note begins that says which limits of a job w
 SPARE = f"{TEMPORARY}spare"  # holds room for the status on a full disk
 PART = re.compile(rf"{re.escape(TEMPORARY)}(?:\d+-)?(.+)")  # a file that is being written, of a process
 IMAGE = re.compile(r"\d{4,}\.png")
+NAMED_IMAGE = re.compile(r"[\w-]{1,100}\.png", re.ASCII)  # also by the name of its class
+LONGEST = 60  # letters of a class in the name of its image
 NAMED = re.compile(  # what status files name: files of our kinds, those that commands number, and folders of early records
     r"(?:[a-z]+/)?[\w-]+\.(?:png|webp|json|csv|npz|safetensors)"
     r"|[a-z]+[-_]\*\.safetensors|(?:front|means|shown)(?:/(?:\[0-9\])?\*-(?:\[0-9\])?\*\.png)?",
@@ -191,9 +193,21 @@ def image_names(number: int) -> list[str]:
     return [f"{IMAGES}/{i:04d}.png" for i in range(number)]
 
 
+def class_image_names(classes: Sequence[int], labels: Sequence[str]) -> list[str]:
+    """The names of images of one class each: black_widow.png, of equal names or other letters with the index behind it."""
+    found: dict[str, str] = {}
+    for k in classes:
+        plain = re.sub(r"[^A-Za-z0-9-]+", "_", labels[k]).strip("_")[:LONGEST]
+        name = plain if plain and plain.lower() not in found else f"{plain or 'class'}_{k}"
+        while name.lower() in found:
+            name += "_"
+        found[name.lower()] = f"{IMAGES}/{name}.png"
+    return list(found.values())
+
+
 def is_image_name(name: str) -> bool:
     """Whether a name in a status file is that of an image of the record."""
-    return name.startswith(f"{IMAGES}/") and IMAGE.fullmatch(name.removeprefix(f"{IMAGES}/")) is not None
+    return name.startswith(f"{IMAGES}/") and NAMED_IMAGE.fullmatch(name.removeprefix(f"{IMAGES}/")) is not None
 
 
 def declare_files(folder: Path, files: Sequence[str]) -> None:

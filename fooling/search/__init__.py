@@ -26,6 +26,7 @@ class Schedule:
     returns: Literal["best", "worst"] = "best"  # of the last selection, for a run that reaches its end
     whole: bool = False  # whether a run returns all of its last selection
     round: int | None = None  # generations of a round, at whose ends frames are filmed; None: there are no rounds
+    joint: bool = False  # whether there is a run for each target class, and every image counts for all of them
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,10 @@ SEARCHES = {  # search → engine → module:class, imported when a job needs it
     "es": {
         "reference": "fooling.search.evolution_strategy:ReferenceStrategy",
         "numba": "fooling.search.evolution_strategy:NumbaStrategy",
+    },
+    "map_elites": {
+        "reference": "fooling.search.map_elites:ReferenceElites",
+        "numba": "fooling.search.map_elites:NumbaElites",
     },
     "ascent": {"jax": "fooling.search.gradient_ascent:GradientAscent"},
     "dream": {"jax": "fooling.search.deep_dream:DeepDream"},

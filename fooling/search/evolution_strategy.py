@@ -18,7 +18,7 @@ from fooling.records.record import Record
 from fooling.search import Schedule
 from fooling.search.genomes import decode_all, make_genome
 from fooling.search.numbers import generator
-from fooling.search.objective import Objective
+from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.state import GENOME, GENOMES, Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -144,7 +144,8 @@ class ReferenceStrategy:
         objective = self.objective
         weight = objective.weights["target"]
         term = self.kernels.target_term(scores, objective.digit, objective.free)
-        loss = np.where(term > 0, logarithmic_loss(scores, objective.digit), 0)
+        own = np.arange(len(scores)), target_classes(scores, objective.digit)
+        loss = np.where(term > 0, logarithmic_losses(scores)[own], 0)
         return np.asarray(costs.astype(np.float64) + weight * (loss - term))
 
     def moved(self, mean: Doubles, sigma: Doubles, steps: Doubles, values: Doubles) -> tuple[Doubles, Doubles]:
@@ -174,17 +175,6 @@ def utilities(population: int) -> Doubles:
     ranks = np.arange(1, population + 1)
     better = np.maximum(0, np.log(population / 2 + 1) - np.log(ranks))
     return np.asarray(better / better.sum() - 1 / population)
-
-
-def logarithmic_loss(scores: Floats, digit: int) -> Doubles:
-    """−ln(score of the target), and as much again as the largest other score is above it: scores [N, K] → [N]."""
-    least = np.finfo(np.float32).smallest_subnormal
-    numbers = np.log(np.maximum(scores, least).astype(np.float64))
-    own = target_classes(scores, digit)
-    rows = np.arange(len(scores))
-    mine = numbers[rows, own]
-    numbers[rows, own] = -np.inf
-    return np.asarray(-mine + np.maximum(0, numbers.max(axis=1) - mine))
 
 
 def chosen(mask: Flags, new: Any, old: Any) -> Any:

@@ -7,34 +7,37 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from fooling.classifiers.base import Classifier, CountingClassifier
 from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
-from fooling.classifiers.labels import class_indices, target_name
+from fooling.classifiers.labels import class_indices, classes_in_words, target_name
 from fooling.data import load_data
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
+from fooling.records.ownership import class_image_names, image_names
 from fooling.records.record import versions
 from fooling.records.resume import identity
 from fooling.search import Search, load_search, part_of
 from fooling.search.checkpoint import read_checkpoint
 from fooling.search.genetic.memory import check_host_memory
 from fooling.search.objective import Objective, objective_from_settings
-from fooling.search.result import Result, make_result
+from fooling.search.result import Result, make_result, target_of
 from fooling.search.state import History, State
 from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
-Pair = tuple[int | None, int | Literal["any"]]  # the prior's class and the target class
+Pair = tuple[int | None, int | Literal["any", "all"]]  # the prior's class and the target class
 
 
 @dataclass(frozen=True)
 class Job:
     """What is searched for, against what, and for how long."""
 
-    settings: RunSettings  # its digit is one class, or any
+    settings: RunSettings  # its digit is one class or any, or of a joint job all or several
     objective: Objective
     statistics: Statistics | None  # None: pixels are drawn uniformly from all grey levels
     criteria: StoppingCriteria
@@ -43,9 +46,9 @@ class Job:
     start_image: Bytes | None = None  # [H, W, C], of gradient searches
 
     @property
-    def digit(self) -> int | Literal["any"]:
-        """The target class; any: whichever an image reaches."""
-        return "any" if self.criteria.digit == ANY else self.criteria.digit
+    def digit(self) -> int | Literal["any", "all"]:
+        """The target class; any: whichever an image reaches; all: each run has its own."""
+        return target_of(self.criteria)
 
     @property
     def unit(self) -> str:
@@ -58,16 +61,27 @@ class Job:
         return tuple(map(printable, self.objective.classifier.labels))
 
     @property
+    def images(self) -> list[str]:
+        """The names of its images, relative to its folder: numbers, or of a joint job the names of their classes."""
+        classes = self.criteria.classes
+        return class_image_names(classes, self.labels) if classes else image_names(self.criteria.runs)
+
+    @property
     def target(self) -> str:
         """The target in a line of text: digit 2, target espresso (digit=967), digit any, layer conv1."""
-        if self.unit or self.digit == "any":
+        if self.criteria.joint:
+            return classes_in_words(len(self.criteria.classes))
+        if isinstance(self.digit, str) or self.unit:
             return self.unit or "digit any"
         return target_name(self.digit, self.label or "")
 
     @property
     def label(self) -> str | None:
-        """The name of the target class; None where there is none."""
-        return None if self.unit or self.digit == "any" else printable(self.objective.classifier.labels[self.digit])
+        """The name of the target class, None where there is none; of a joint job how many there are."""
+        if self.criteria.joint:
+            return self.target
+        is_class = isinstance(self.digit, int) and not self.unit
+        return printable(self.objective.classifier.labels[self.criteria.digit]) if is_class else None
 
     @property
     def fitted(self) -> Statistics:
@@ -126,16 +140,26 @@ def make_job(
     report: ClassifierReport,
     start_image: Bytes | None = None,
 ) -> Job:
-    """The job of settings whose digit is one class, or any. Raises UserError for a class that does not exist."""
-    objective = objective_from_settings(settings, classifier, statistics)
-    criteria = replace(StoppingCriteria.from_settings(settings, objective.digit), flat=flat_score(report, objective.digit))
+    """The job of settings whose digit is one class, any, or of a joint job several.
+
+    Raises UserError for a class that does not exist.
+    """
+    classes = tuple(digits(settings, classifier.labels, statistics)) if settings.search.joint else ()
+    objective = objective_from_settings(settings, classifier, statistics, classes)
+    criteria = replace(StoppingCriteria.from_settings(settings, objective.digit, classes), flat=flat_score(report, objective))
     return Job(settings, objective, statistics, criteria, judges, report, start_image)
 
 
-def flat_score(report: ClassifierReport, digit: int) -> tuple[float, float] | None:
-    """The target's score and its noise where all images of the checks get the same, else None; for any class, the largest."""
+def flat_score(report: ClassifierReport, objective: Objective) -> tuple[Any, Any] | None:
+    """The target's score and its noise where all images of the checks get the same, else None; for any class, the largest.
+
+    Of a joint job an array of each, [R]; not a number where scores differ.
+    """
     checks = report.examination
-    score = max(checks.constant.values(), default=None) if digit == ANY else checks.constant.get(digit)
+    if objective.classes:
+        scores = np.array([checks.constant.get(k, np.nan) for k in objective.classes], dtype=np.float32)
+        return scores, np.fmax(checks.deviation, FLAT * scores)
+    score = max(checks.constant.values(), default=None) if objective.digit == ANY else checks.constant.get(objective.digit)
     return None if score is None else (score, max(checks.deviation, FLAT * score))
 
 
@@ -198,6 +222,8 @@ def digits(settings: RunSettings, labels: Sequence[str], statistics: Statistics 
 
 def class_pairs(settings: RunSettings, labels: Sequence[str], statistics: Statistics | None) -> list[Pair]:
     """Of each job the class of the prior, None for the target itself, and the target class."""
+    if settings.search.joint:
+        return [(settings.prior.digit, "all")]
     if settings.digit == "any":
         return [(settings.prior.digit, "any")]
     return [(settings.prior.digit, target) for target in digits(settings, labels, statistics)]

@@ -81,8 +81,7 @@ def stages(
     """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
 
     → the job as it is now and then, when its images are worth a look, before an error or an interruption, and at its end,
-    which is the last. What is done with a stage takes at most a fiftieth of the time. Raises Interrupted once `progress`
-    requests a stop.
+    which is the last. What is done with it takes a fiftieth of the time. Raises Interrupted once `progress` requests a stop.
     """
     saved, clock = record.load_checkpoint() if record else None, Clock()
 
@@ -155,15 +154,14 @@ def stopped_by(history: History, criteria: StoppingCriteria, state: State, clock
 def closing_notes(criteria: StoppingCriteria, stage: Stage) -> list[str]:
     """What the user should know of how a job ended."""
     notes, scores = [], stage.history.scores
+    targets = criteria.targets(np.arange(len(scores)))
     if stage.stopped_by == "seconds":
         notes.append(
             f"stopped by seconds={criteria.seconds:g} after generation {stage.generation:,} of {criteria.last:,}; how many "
             "there are differs from machine to machine; resume=true with more seconds continues"
         )
     if unchanged(criteria, scores).all():
-        notes.append(
-            Doubt(f"the target's score never changed: it is {confidence(scores, criteria.digit)[0]:g} for every image")
-        )
+        notes.append(Doubt(f"the target's score never changed: it is {confidence(scores, targets)[0]:g} for every image"))
     return notes
 
 
@@ -174,7 +172,7 @@ def observe(history: History, criteria: StoppingCriteria, state: State, previous
     evaluations = criteria.first + state.generation * criteria.population
     history.changed[state.runs] += state.changed
     if last and criteria.returns == "worst":  # the 2015 program does not evaluate its last children
-        history.observe(previous, -1, evaluations, criteria.digit)
+        history.observe(previous, -1, evaluations, criteria.targets(state.runs))
         remaining = state
     else:
         remaining = settle(history, criteria, state)
@@ -185,7 +183,8 @@ def observe(history: History, criteria: StoppingCriteria, state: State, previous
 
 def settle(history: History, criteria: StoppingCriteria, state: State) -> State:
     """The best images of a state become those of its runs; → the state without the runs that met the criterion `stop`."""
-    history.observe(state, 0, criteria.first + state.generation * criteria.population, criteria.digit)
+    evaluations = criteria.first + state.generation * criteria.population
+    history.observe(state, 0, evaluations, criteria.targets(state.runs))
     ends = ended_runs(criteria, state)
     history.end(state, ends)
     return state.select_runs(~ends)
@@ -245,7 +244,8 @@ def log(
     history: History, criteria: StoppingCriteria, generation: int, clock: Clock, record: Record | None, *, over: bool
 ) -> Metrics:
     """The generation's metrics; some generations, and that after which no run goes on, are also recorded and filmed."""
-    evaluations, seconds = int(history.evaluations.sum()), clock.observed
+    evaluations, seconds = criteria.total(history.evaluations), clock.observed
+    confident = confidence(history.scores, criteria.targets(np.arange(len(history.scores))))
     row: Metrics = {
         "generation": generation,
         "evaluations": evaluations,
@@ -253,7 +253,7 @@ def log(
         "converged": int(converged(criteria, history.costs, history.scores).sum()),
         "best_cost": float(history.costs.min()),
         "median_cost": median(history.costs),
-        "confidence": median(confidence(history.scores, criteria.digit)),
+        "confidence": median(confident),
         "seconds": round(seconds, 3),
         "evaluations_per_second": round(evaluations / max(seconds, 1e-9)),
     }

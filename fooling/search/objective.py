@@ -12,7 +12,7 @@ from fooling.classifiers.base import Classifier, predict_batch
 from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.reference.operators import philox
-from fooling.kernels.tables import ANY, Bytes, Floats, Ints
+from fooling.kernels.tables import ANY, Bytes, Doubles, Floats, Ints
 from fooling.search.prior import TermTargets, arguments
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -32,6 +32,7 @@ class Objective:
     arguments: Mapping[str, tuple[Any, ...]]  # of each penalty's kernel: its targets and switches; empty without a class
     targets: int = 1  # T: all runs have the same, or each run draws one of T
     seed: int = 0  # of that draw
+    classes: tuple[int, ...] = ()  # of joint runs, the target class of each
 
     @property
     def penalties(self) -> tuple[str, ...]:
@@ -48,10 +49,19 @@ class Objective:
         words = philox(0, np.arange(self.targets), 0, 0, self.seed, "exemplar")[:, 0]
         return np.argsort(words, kind="stable")[runs.astype(np.int64) % self.targets]
 
-    def cost(self, images: Bytes, which: Ints, kernels: ModuleType = reference) -> tuple[Floats, Floats]:
-        """Cost [N] and scores [N, K] of images uint8 [N, H, W, C] with the targets `which` [N], by the kernels of an engine."""
+    def target_of(self, runs: npt.NDArray[Any]) -> int | Ints:
+        """The target class: of all runs, or of joint runs that of each, [R]."""
+        return np.array(self.classes, dtype=np.int64)[runs] if self.classes else self.digit
+
+    def cost(
+        self, images: Bytes, which: Ints, kernels: ModuleType = reference, target: int | Ints | None = None
+    ) -> tuple[Floats, Floats]:
+        """Cost [N] and scores [N, K] of images uint8 [N, H, W, C] with the targets `which` [N], by the kernels of an engine.
+
+        `target`: the target class of each, where it is not that of all; the reference takes it.
+        """
         scores = predict_batch(self.classifier, images)
-        terms = [kernels.target_term(scores, self.digit, self.free)]
+        terms = [kernels.target_term(scores, self.digit if target is None else target, self.free)]
         terms += [kernels.PENALTIES[name](images, which, *self.arguments[name]) for name in self.penalties]
         weights = np.array([self.weights[name] for name in ("target", *self.penalties)])
         return kernels.weighted_sum(np.stack(terms, axis=1), weights), scores
@@ -63,17 +73,18 @@ class Objective:
 
         `runs` [N] are the runs of the images, by default 0…N − 1.
         """
-        which = self.which(np.arange(len(images), dtype=np.uint32) if runs is None else runs)
-        parts = [self.value_of(images[lo : lo + BATCH], which[lo : lo + BATCH]) for lo in range(0, len(images) or 1, BATCH)]
+        runs = np.arange(len(images), dtype=np.uint32) if runs is None else runs
+        parts = [self.value_of(images[lo : lo + BATCH], runs[lo : lo + BATCH]) for lo in range(0, len(images) or 1, BATCH)]
         if len(parts) == 1:
             return parts[0]
         terms = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
         return np.concatenate([part[0] for part in parts]), terms, np.concatenate([part[2] for part in parts])
 
-    def value_of(self, images: Bytes, which: Ints) -> tuple[Floats, dict[str, Floats], Floats]:
-        """The same of one batch with the targets `which` [N]."""
-        cost, scores = self.cost(images, which)
-        terms = {"target": reference.target_term(scores, self.digit, self.free)}
+    def value_of(self, images: Bytes, runs: npt.NDArray[np.uint32]) -> tuple[Floats, dict[str, Floats], Floats]:
+        """The same of one batch."""
+        which, target = self.which(runs), self.target_of(runs)
+        cost, scores = self.cost(images, which, target=target)
+        terms = {"target": reference.target_term(scores, target, self.free)}
         for name, found in self.arguments.items():
             terms[name] = reference.PENALTIES[name](images, which, *found)
         return cost, terms, scores
@@ -113,13 +124,20 @@ def make_objective(
     return Objective(classifier, target, used, target_free, arguments(statistics, targets), number, seed)
 
 
-def objective_from_settings(settings: RunSettings, classifier: Classifier, statistics: Statistics | None) -> Objective:
-    """The objective of a job, whose `digit` is one class or any. In a control the classifier's weight is 0."""
-    prior, digit = settings.prior, settings.digit
+def objective_from_settings(
+    settings: RunSettings, classifier: Classifier, statistics: Statistics | None, classes: tuple[int, ...] = ()
+) -> Objective:
+    """The objective of a job, whose `digit` is one class or any, or which has joint runs with one of `classes` each.
+
+    In a control the classifier's weight is 0.
+    """
+    prior, digit = settings.prior, "any" if classes else settings.digit
+    for k in classes:
+        check_digit("digit", k, classifier.num_classes, "the classifier")
     if not isinstance(digit, int) and digit != "any":
         raise UserError(f"digit={digit}: expected the index of one class, or any")
     weights = {**prior.weights.model_dump(), **({"target": 0.0} if settings.control else {})}
-    return make_objective(
+    objective = make_objective(
         classifier,
         statistics,
         TermTargets.from_settings(prior, digit),
@@ -128,6 +146,20 @@ def objective_from_settings(settings: RunSettings, classifier: Classifier, stati
         target_free=prior.target_free,
         seed=settings.seed,
     )
+    return replace(objective, classes=classes)
+
+
+def logarithmic_losses(scores: Floats) -> Doubles:
+    """For each class −ln(its score), and as much again as the largest other score is above it: scores [N, K] → [N, K]."""
+    least = np.finfo(np.float32).smallest_subnormal
+    numbers = np.log(np.maximum(scores, least).astype(np.float64))
+    rows, largest = np.arange(len(numbers)), numbers.argmax(axis=1)
+    first = numbers[rows, largest]
+    rest = numbers.copy()
+    rest[rows, largest] = -np.inf
+    above = first[:, None] - numbers
+    above[rows, largest] = rest.max(axis=1) - first
+    return np.asarray(np.maximum(above, 0) - numbers)
 
 
 def check_fit(classifier: Classifier, statistics: Statistics) -> None:

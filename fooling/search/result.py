@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.judges import predict_all
-from fooling.classifiers.labels import class_name
+from fooling.classifiers.labels import class_name, classes_in_words
 from fooling.errors import counted, printable
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import ANY, Floats
@@ -29,7 +29,7 @@ AFTER_GENERATION = "after_generation"  # key of run.json whose images are those 
 class Result:
     """R finished images, their scores, and the history of the runs."""
 
-    digit: int | Literal["any"]  # the target class; any: whichever an image reached
+    digit: int | Literal["any", "all"]  # the target class; any: whichever an image reached; all: each has its own
     prior_digit: int | None  # the class of the term targets, if there was one
     images: npt.NDArray[np.uint8]  # [R, H, W, C]
     scores: Floats  # [R, K]
@@ -51,6 +51,7 @@ class Result:
     labels: tuple[str, ...] = ()  # names of the K classes; (): numbers
     unit: str = ""  # what a dream maximises instead of a class: it has no target then
     notes: tuple[str, ...] = ()  # for the user: those of run.json
+    targets: npt.NDArray[np.int64] | None = None  # [R], the class of each image, with digit=all
 
     def __repr__(self) -> str:
         """In brief: Result(2: 20 images 28×28×1, 19 converged, median confidence 99.99 %, in runs/NAME)."""
@@ -74,7 +75,19 @@ class Result:
     @property
     def classes(self) -> npt.NDArray[np.int64]:
         """The target class of each image, [R]: `digit`, or with any the class that it reached."""
+        if self.targets is not None:
+            return self.targets
         return self.predicted if self.digit == "any" else np.full(len(self.scores), self.digit)
+
+    @property
+    def total_evaluations(self) -> int:
+        """Of all runs together; with digit=all every image is offered to each."""
+        return int(self.evaluations.sum() if self.targets is None else self.evaluations.max(initial=0))
+
+    @property
+    def total_changed(self) -> int:
+        """The same of images that differed from those they were made of."""
+        return int(self.changed.sum() if self.targets is None else self.changed.max(initial=0))
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -95,6 +108,8 @@ class Result:
     @property
     def target(self) -> str:
         """The target in tables: the name of its class, any, or the unit that a dream maximises."""
+        if self.digit == "all":
+            return classes_in_words(len(self.scores))
         return self.unit or ("any" if self.digit == "any" else class_name(self.digit, self.label(self.digit)))
 
 
@@ -119,7 +134,7 @@ def make_result(
     lines, runs = history.history, np.arange(len(images), dtype=np.uint32)
     measure = part_of(search, "measure")
     return Result(
-        digit="any" if criteria.digit == ANY else criteria.digit,
+        digit=target_of(criteria),
         prior_digit=prior_digit,
         images=images,
         scores=scores,
@@ -132,7 +147,7 @@ def make_result(
         generations=int(lines[-1, COLUMNS.index("generation")]),
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
         passes=history.passes,
-        own=measure(images, target_classes(scores, criteria.digit), objective.classifier, history.evaluations),
+        own=measure(images, target_classes(scores, criteria.targets(runs)), objective.classifier, history.evaluations),
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
         judges=predict_all(judges, images),
         exemplars=objective.which(runs) if objective.targets > 1 else None,
@@ -140,7 +155,20 @@ def make_result(
         front=front_of(history, objective, criteria, statistics, prior_digit),
         labels=tuple(map(printable, objective.classifier.labels)),
         unit=unit,
+        targets=class_of_each(criteria),
     )
+
+
+def target_of(criteria: StoppingCriteria) -> int | Literal["any", "all"]:
+    """The target class, any, or of joint runs all."""
+    if criteria.joint:
+        return "all"
+    return "any" if criteria.digit == ANY else criteria.digit
+
+
+def class_of_each(criteria: StoppingCriteria) -> npt.NDArray[np.int64] | None:
+    """The target class of each of joint runs, [R]; None of others."""
+    return np.array(criteria.classes, dtype=np.int64) if criteria.joint else None
 
 
 def front_of(
@@ -154,14 +182,15 @@ def front_of(
 
 def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
     """The totals and images of run.json."""
-    evaluations = int(result.evaluations.sum())
+    evaluations = result.total_evaluations
     return {
         "evaluations": evaluations,
-        "changed_evaluations": int(result.changed.sum()),
+        "changed_evaluations": result.total_changed,
         "generations": result.generations,
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
+        **(quality(result) if result.digit == "all" else {}),
         **totals(result.own),
         "judge_evaluations": {name: len(scores) for name, scores in result.judges.items()},
         "judges": read_as(result, result.classes),
@@ -171,13 +200,18 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def quality(result: Result) -> dict[str, Any]:
+    """Of an archive: the sum of its confidences (QD-score; Pugh et al. 2015), and how many images are read as their class."""
+    return {"qd_score": float(result.confidence.sum()), "coverage": int((result.predicted == result.classes).sum())}
+
+
 def so_far(
     stage: Stage, criteria: StoppingCriteria, files: Sequence[str], labels: tuple[str, ...] = (), unit: str = ""
 ) -> dict[str, Any]:
     """The totals and images of run.json while some runs go on, by the scores of the search: no image is evaluated again."""
     history = stage.history
     result = Result(
-        digit="any" if criteria.digit == ANY else criteria.digit,
+        digit=target_of(criteria),
         prior_digit=None,
         images=history.images,
         scores=history.scores,
@@ -195,6 +229,7 @@ def so_far(
         judges={},
         labels=labels,
         unit=unit,
+        targets=class_of_each(criteria),
     )
     return {AFTER_GENERATION: stage.generation, **summary(result, files)}
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.reference.penalties import confidence
-from fooling.kernels.tables import Bytes, Floats
+from fooling.kernels.tables import Bytes, Floats, Ints
 
 Runs = npt.NDArray[np.uint32]
 CARRIED = "carried_"  # prefix of the auxiliary arrays in a checkpoint
@@ -119,13 +119,17 @@ class History:
         """Whether every run has met the criterion `stop`."""
         return bool(self.ended.all())
 
-    def observe(self, state: State, rank: int, evaluations: int, digit: int) -> None:
+    def observe(self, state: State, rank: int, evaluations: int, digit: int | Ints) -> None:
         """The image of this rank in each run's selection becomes the run's image, after so many evaluations.
 
-        Milestones are of the best image's confidence in the class `digit`, which may be kernels.tables.ANY.
+        Milestones are of the best image's confidence in the class `digit`, of all runs or of each; or kernels.tables.ANY.
         """
         runs = state.runs
-        self.images[runs], self.costs[runs] = state.images[:, rank], state.costs[:, rank]
+        if len(runs) == len(self.images):  # a third of the time, of large images
+            np.copyto(self.images, state.images[:, rank])
+        else:
+            self.images[runs] = state.images[:, rank]
+        self.costs[runs] = state.costs[:, rank]
         self.scores[runs], self.evaluations[runs] = state.scores[:, rank], evaluations
         confident = confidence(state.scores[:, 0], digit)[:, None] >= np.array(MILESTONES, dtype=np.float32)
         self.reached[runs] = np.where((self.reached[runs] < 0) & confident, evaluations, self.reached[runs])

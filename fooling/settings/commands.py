@@ -1,8 +1,8 @@
 """Settings of the other commands: ladder, matrix, gallery, plausibility, examine, train, stats."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import Bool, Float, Int, NamedDigits, Names, SettingsModel, Text
@@ -13,7 +13,21 @@ QUIET = "print errors only"
 LARGEST_WIDTH, MOST_LAYERS = 4096, 16
 
 
-class LadderSettings(RunSettings):
+class ByClassSettings(RunSettings):
+    """Settings of `fooling run` for a job for each of several classes."""
+
+    @model_validator(mode="after")
+    def check_joint(self) -> Self:
+        """A search for all classes at once is one job."""
+        if self.search.joint:
+            name = f"search={self.search.name}"
+            raise ValueError(
+                f"search: expected a search for one class at a time, got {name}; fooling run {name} is one job for all"
+            )
+        return self
+
+
+class LadderSettings(ByClassSettings):
     """Settings of `fooling ladder`: those of `fooling run`, for every job, and which priors and conditions."""
 
     digit: NamedDigits = Field(description=DIGIT)
@@ -21,13 +35,13 @@ class LadderSettings(RunSettings):
     arms: Names = Field(description="conditions: with the classifier, control, mismatched, or all")
 
 
-class MatrixSettings(RunSettings):
+class MatrixSettings(ByClassSettings):
     """Settings of `fooling matrix`: those of `fooling run`, for every pair of classes."""
 
     digit: NamedDigits = Field(description="classes to pair: two or more such as 3,4, or all")
 
 
-class GallerySettings(RunSettings):
+class GallerySettings(ByClassSettings):
     """Settings of `fooling gallery`: those of `fooling run`, for every class."""
 
     digit: NamedDigits = Field(description=DIGIT)

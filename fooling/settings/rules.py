@@ -27,7 +27,9 @@ def run_errors(settings: Any) -> list[str]:
         problems.append("prior.statistics: expected a file or data to fit statistics to, got both")
     if not any(settings.prior.weights.model_dump().values()):
         problems.append("prior.weights: expected at least one above 0, got all 0")
-    if settings.digit == "any":
+    if settings.search.joint:
+        problems += joint_errors(settings)
+    elif settings.digit == "any":
         problems += any_errors(settings)
     return problems
 
@@ -108,6 +110,20 @@ def any_errors(settings: Any) -> list[str]:
     elif needs and prior.digit is None:
         problems.append(
             f"prior.digit: expected the class of the statistics for digit=any with {needs}, got null; or prior=none"
+        )
+    return problems
+
+
+def joint_errors(settings: Any) -> list[str]:
+    """One job for several classes has one archive, and no class whose statistics could be used, unless prior.digit names it."""
+    name, prior, problems = f"search={settings.search.name}", settings.prior, []
+    if settings.digit == "any":
+        problems.append(f"digit: expected all or several classes with {name}, got any; every class has a cell of its own")
+    if settings.runs != 1:
+        problems.append(f"runs: expected 1 with {name}, got {settings.runs}; it has one archive, for another give seed=…")
+    if (has_penalties(settings) or prior.exemplar) and prior.digit is None:
+        problems.append(
+            f"prior.digit: expected the class of the statistics for {name} with prior={prior.name}, got null; or prior=none"
         )
     return problems
 

@@ -166,5 +166,5 @@ class RunSettings(SettingsModel):
 
     @property
     def sweeps(self) -> bool:
-        """Whether there is a job for each of several classes."""
-        return isinstance(self.digit, tuple) or self.digit == "all"
+        """Whether there is a job for each of several classes, instead of one for all."""
+        return (isinstance(self.digit, tuple) or self.digit == "all") and not self.search.joint

@@ -15,6 +15,11 @@ class SearchSettings(SettingsModel):
     name: str = Field(description=NAME)
     generations: Int = Field(ge=1, le=100_000_000, description="generations after the first one")
 
+    @property
+    def joint(self) -> bool:
+        """Whether one job searches for several classes at once."""
+        return False
+
 
 class PixelSettings(SearchSettings):
     """Searches whose images are pixels that are drawn."""
@@ -160,14 +165,19 @@ class FeedbackSettings(GradientSettings):
     losers: Float = Field(ge=0, le=1, description="lateral inhibition: share of the other units' weights that is subtracted")
 
 
-class EsSettings(SearchSettings):
-    """Evolution strategy on genomes, for large images and many classes."""
+class GenomeSettings(SearchSettings):
+    """Searches that vary genomes."""
 
-    name: Literal["es"] = Field(description=NAME)
     genome: Literal["dct", "grid", "pixels"] = Field(
         description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, pixels = each pixel"
     )
     detail: Int = Field(ge=1, le=256, description="frequencies or cells along the shorter side; no effect on genome=pixels")
+
+
+class EsSettings(GenomeSettings):
+    """Evolution strategy on genomes, for large images and many classes."""
+
+    name: Literal["es"] = Field(description=NAME)
     population: Int = Field(ge=4, le=1_000_000, description="images per run and generation (λ), in pairs")
     sigma: Float = Field(gt=0, le=100, description="standard deviation of each number at the start")
     mean_rate: Float = Field(gt=0, le=10, description="learning rate of the mean, 1 = the weighted mean of the better half")
@@ -175,7 +185,36 @@ class EsSettings(SearchSettings):
     antithetic: Bool = Field(description="draw pairs of opposite steps, instead of each by itself")
 
 
+class MapElitesSettings(GenomeSettings):
+    """MAP-Elites: an archive with an image for each class; every image is offered to all of them."""
+
+    name: Literal["map_elites"] = Field(description=NAME)
+    population: Int = Field(ge=1, le=1_000_000, description="images per generation, all classes together")
+    first: Int = Field(ge=1, le=1_000_000, description="random images of the first generation")
+    mutation_sd: Float = Field(ge=0, le=100, description="standard deviation of what is added to each number of a child")
+    crossovers: Float = Field(
+        ge=0,
+        le=1,
+        description="share of the children that have each number of one parent or the other; the others: see line_sd",
+    )
+    line_sd: Float = Field(
+        ge=0, le=10, description="standard deviation of a child's step along the line to another parent, in its length"
+    )
+
+    @property
+    def joint(self) -> bool:
+        """One job for all classes."""
+        return True
+
+
 AnySearchSettings = Annotated[
-    GaSettings | AnnealSettings | ParetoSettings | EsSettings | AscentSettings | DreamSettings | FeedbackSettings,
+    GaSettings
+    | AnnealSettings
+    | ParetoSettings
+    | EsSettings
+    | MapElitesSettings
+    | AscentSettings
+    | DreamSettings
+    | FeedbackSettings,
     Field(discriminator="name"),
 ]

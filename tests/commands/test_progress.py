@@ -18,12 +18,12 @@ from fooling.commands import dispatch, jobs, progress
 from fooling.commands.console import InterruptHandler
 from fooling.commands.jobs import rest
 from fooling.commands.progress import ProgressDisplay, RemainingTime, plain
-from fooling.errors import guarded
-from fooling.plots import duration
+from fooling.errors import duration, guarded
 from fooling.records.ownership import read_status
 from fooling.records.record import read_run, status_of
-from fooling.run import duration_notes, prepare
+from fooling.run import prepare
 from fooling.search.job import make_search
+from fooling.search.notes import duration_notes
 from fooling.search.stopping import StoppingCriteria
 from fooling.settings import load
 

@@ -115,7 +115,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     replace_once(root / "fooling" / "search" / "__init__.py", "SEARCHES = {", ROW)
     settings = root / "fooling" / "settings" / "searches.py"
     replace_once(settings, "AnySearchSettings = ", SETTINGS)
-    replace_once(settings, "    GaSettings | ", "    WalkSettings | GaSettings | ")
+    replace_once(settings, "    GaSettings\n", "    WalkSettings\n    | GaSettings\n")
     return root
 
 

@@ -71,6 +71,7 @@ def test_each_search_has_its_own_defaults() -> None:
         "ascent": 100,
         "dream": 60,
         "es": 499,
+        "map_elites": 1000,
         "feedback": 1000,
         "ga": 1000,
         "pareto": 1000,

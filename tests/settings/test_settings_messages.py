@@ -128,7 +128,7 @@ FILES: list[tuple[str, list[str]]] = [
     ('out: "a\\0b"', ["out: expected text without control characters"]),
     ('engine: "a\\nb"', ["engine: expected", "'a\\nb'"]),
     ("digit: 2\n\tx: 1", ["line 2", "malformed YAML"]),
-    ("search: 5", ["search: expected", "anneal, ascent, dream, es, feedback, ga, pareto", "got 5"]),
+    ("search: 5", ["search: expected", "anneal, ascent, dream, es, feedback, ga, map_elites, pareto", "got 5"]),
 ]
 
 

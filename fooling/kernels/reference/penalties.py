@@ -178,7 +178,7 @@ def weighted_l1(parts: Ints, denominators: Doubles, target_index: Ints, target: 
     return np.maximum(term.astype(np.float64) - target.margin, 0).astype(np.float32)
 
 
-def target_term(scores: Floats, target: int, margin: float = 0.0) -> Floats:
+def target_term(scores: Floats, target: int | Ints, margin: float = 0.0) -> Floats:
     """The 2015 target term: L1 distance of scores [N, K] from the one-hot target, above `margin`. → [N].
 
     With ANY the target is the class of each image's largest score, which has the least distance.
@@ -189,12 +189,14 @@ def target_term(scores: Floats, target: int, margin: float = 0.0) -> Floats:
     return np.maximum(total - margin, 0).astype(np.float32)
 
 
-def target_classes(scores: Floats, target: int) -> Ints:
-    """The target class of each image: `target`, with ANY the class of its largest score. Scores [N, K] → [N]."""
-    return np.asarray(scores.argmax(axis=1) if target == ANY else np.full(len(scores), target), dtype=np.int64)
+def target_classes(scores: Floats, target: int | Ints) -> Ints:
+    """The target class of each image: `target`, one for all or [N]; with ANY that of its largest score. Scores [N, K] → [N]."""
+    if isinstance(target, int) and target == ANY:
+        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
+    return np.broadcast_to(np.asarray(target, dtype=np.int64), len(scores))
 
 
-def confidence(scores: Floats, target: int) -> Floats:
+def confidence(scores: Floats, target: int | Ints) -> Floats:
     """The score of each image's target class, [N, K] → [N]."""
     return np.asarray(scores[np.arange(len(scores)), target_classes(scores, target)])
 

@@ -1,0 +1,164 @@
+"""search=map_elites: an archive with the best image of each class (MAP-Elites; Mouret & Clune 2015, Nguyen et al. 2015).
+
+Every image is offered to every class, so an evaluation counts for all of them, and an image that was made for one class may
+become that of another, which is called a goal switch. A child has each number of its parent or of another elite (uniform
+crossover), or makes a step along the line between them (Vassiliades & Mouret 2018, "Discovering the elite hypervolume by
+leveraging interspecies correlation", equation 3); then each number is mutated.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from fooling.classifiers.base import Classifier
+from fooling.kernels import numba, reference
+from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
+from fooling.records.record import Record
+from fooling.search import Schedule
+from fooling.search.archive import ARCHIVE, VALUE, Lineage, first_lineage, save_archive
+from fooling.search.genomes import decode_all, make_genome
+from fooling.search.numbers import generator
+from fooling.search.objective import Objective, logarithmic_losses
+from fooling.search.state import GENOME, GENOMES, Runs, State
+from fooling.settings.schema import RunSettings
+from fooling.statistics import Statistics
+
+CHILDREN = 3  # what random numbers are for; 0 … 2 are those of other searches
+
+
+@dataclass(frozen=True)
+class MapElitesParams:
+    """The genome, and how children are made."""
+
+    shape: tuple[int, int, int]  # H, W, C
+    genome: str
+    detail: int  # structures along the shorter side
+    population: int  # images per generation, all classes together
+    first: int  # images of the first generation
+    mutation_sd: float  # of each number
+    crossovers: float  # share of the children
+    line_sd: float  # of the step towards another elite, in its distance
+    seed: int
+
+    @staticmethod
+    def from_settings(settings: RunSettings, objective: Objective) -> "MapElitesParams":
+        """The parameters in the settings."""
+        search: Any = settings.search
+        height, width, channels = objective.classifier.input_shape
+        names = ("genome", "detail", "population", "first", "mutation_sd", "crossovers", "line_sd")
+        return MapElitesParams((height, width, channels), **{name: getattr(search, name) for name in names}, seed=settings.seed)
+
+
+class ReferenceElites:
+    """engine=reference: penalties by the reference kernels. Run r is the cell of the r-th class."""
+
+    notes: tuple[str, ...] = ()
+    files = (GENOMES, ARCHIVE)
+    kernels: Any = reference
+
+    def __init__(self, objective: Objective, params: MapElitesParams) -> None:
+        self.objective, self.params, self.shown_together = objective, params, params.population
+        self.genome = make_genome(params.genome, params.shape, params.detail)
+        self.classes = np.array(objective.classes, dtype=np.int64)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: RunSettings,
+        objective: Objective,
+        statistics: Statistics | None = None,
+        start_image: Bytes | None = None,
+    ) -> Self:
+        """The search with the parameters in the settings."""
+        del statistics, start_image
+        return cls(objective, MapElitesParams.from_settings(settings, objective))
+
+    @staticmethod
+    def schedule(settings: RunSettings) -> Schedule:
+        """The first images, then a population in each generation, for all classes together."""
+        search: Any = settings.search
+        return Schedule(search.first, search.population, search.generations, minimum_budget=search.first, joint=True)
+
+    @staticmethod
+    def statistics_use(settings: RunSettings) -> Literal["none"]:
+        """The first images are not drawn from grey levels."""
+        del settings
+        return "none"
+
+    def init(self, runs: Runs) -> State:
+        """Random genomes, each offered to every class."""
+        number, size, classes = len(runs), self.genome.size, self.objective.classifier.num_classes
+        aux = {
+            GENOME: np.zeros((number, size), dtype=np.float32),
+            VALUE: np.full(number, np.inf),
+            **first_lineage(number, size),
+        }
+        images = np.zeros((number, 1, *self.params.shape), dtype=np.uint8)
+        costs, scores = np.zeros((number, 1), dtype=np.float32), np.zeros((number, 1, classes), dtype=np.float32)
+        empty = State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux)
+        random = generator(self.params.seed, 0, 0, CHILDREN)
+        genomes = random.standard_normal((self.params.first, size), dtype=np.float32)
+        return self.offer(empty, genomes, np.full(len(genomes), -1))
+
+    def step(self, state: State) -> State:
+        """Children of elites that are drawn at random, offered to every class."""
+        p, elites = self.params, state.aux[GENOME]
+        random = generator(p.seed, 0, state.generation + 1, CHILDREN)
+        parents, others = random.integers(len(state.runs), size=(2, p.population))
+        shape = p.population, self.genome.size
+        crossed = np.arange(p.population)[:, None] < p.crossovers * p.population
+        from_other = random.random(shape, dtype=np.float32) < random.random((p.population, 1), dtype=np.float32)
+        shares = np.where(crossed, from_other, p.line_sd * random.standard_normal((p.population, 1), dtype=np.float32))
+        steps = p.mutation_sd * random.standard_normal(shape, dtype=np.float32)
+        children = elites[parents] + shares * (elites[others] - elites[parents]) + steps
+        return self.offer(state, children.astype(np.float32), parents)
+
+    def offer(self, state: State, genomes: Floats, parents: Ints) -> State:
+        """The archive after genomes [N, D], whose parents were the elites of the cells `parents` [N]; −1: none."""
+        images = decode_all(self.genome, genomes)
+        which = np.zeros(len(images), dtype=np.int64)
+        costs, scores = self.objective.cost(images, which, self.kernels)
+        penalties, terms = self.penalties(costs, scores)
+        weight = self.objective.weights["target"]
+        values = penalties[:, None] + weight * logarithmic_losses(scores)[:, self.classes]
+        best, cells = values.argmin(axis=0), np.arange(len(self.classes))
+        better = values[best, cells] < state.aux[VALUE]
+        rows = best[better]
+        found = {
+            "images": images[rows],
+            "costs": (penalties[rows] + weight * terms[rows, cells[better]]).astype(np.float32),
+            "scores": scores[rows],
+        }
+        kept: dict[str, Any] = {name: getattr(state, name).copy() for name in found}
+        for name, array in found.items():
+            kept[name][better, 0] = array
+        aux = {name: state.aux[name].copy() for name in (GENOME, VALUE)}
+        aux[GENOME][better], aux[VALUE][better] = genomes[rows], values[rows, cells[better]]
+        confidence = kept["scores"][cells, 0, self.classes]
+        lineage = Lineage(state.aux).offspring(better, parents[rows], state.aux[GENOME]).at(state.generation + 1, confidence)
+        changed = np.full(len(cells), len(images))
+        return State(state.generation + 1, state.runs, **kept, changed=changed, aux={**aux, **lineage.arrays})
+
+    def penalties(self, costs: Floats, scores: Floats) -> tuple[Doubles, Doubles]:
+        """The cost of each image without the target, [N], and the target term of each image for each cell's class, [N, R]."""
+        objective = self.objective
+        term = self.kernels.target_term(scores, objective.digit, objective.free)
+        own = scores[:, self.classes].astype(np.float64)
+        distance = scores.sum(axis=1, dtype=np.float64)[:, None] - own + np.abs(own - 1)  # L1, from the one-hot target
+        terms = np.maximum(distance - objective.free, 0)
+        return costs.astype(np.float64) - objective.weights["target"] * term, terms
+
+    def save_extras(self, record: Record, classifier: Classifier) -> None:
+        """Writes genomes.npz, from which images are drawn at any size, and archive.npz: where they come from."""
+        p, saved = self.params, record.load_checkpoint() or {}
+        about = {"genome": np.array(p.genome), "detail": np.array(p.detail), "shape": np.array(p.shape)}
+        record.save_arrays(GENOMES, {"genomes": saved["track_genomes"], **about})
+        labels = [str(classifier.labels[k]) for k in self.classes]
+        save_archive(record, saved, self.classes, labels, p.first, p.population)
+
+
+class NumbaElites(ReferenceElites):
+    """engine=numba: penalties by the compiled kernels."""
+
+    kernels = numba

@@ -1,0 +1,32 @@
+"""Notes on the size of a job, for the user before it starts."""
+
+from fooling.errors import counted, duration
+from fooling.search import Search, part_of
+from fooling.search.job import Job
+from fooling.settings.schema import RunSettings
+
+LONG_SECONDS = 10.0  # a search that takes longer says so before it starts
+MANY_JOBS = 50  # of one command: one search for all classes takes fewer evaluations
+
+
+def duration_notes(job: Job, search: Search) -> list[str]:
+    """How long a search takes that shows whole images, if it is long, by the time that the checks took; no part of a record."""
+    criteria, together = job.criteria, part_of(search, "shown_together")
+    number = 1 if criteria.joint else criteria.runs
+    rate = job.report.rate(together * number) if together else None
+    each = criteria.first + criteria.last * criteria.population
+    seconds = number * each / rate if rate else 0.0
+    if not rate or seconds < LONG_SECONDS:
+        return []
+    most = "" if criteria.stop == "end" else "at most "
+    about = f"{most}about {duration(seconds)} at about {rate:,.0f} images/s, as in the checks"
+    limit = "" if criteria.seconds is None or criteria.seconds > seconds else f"; seconds={criteria.seconds:g} ends it before"
+    what = f"all {job.target}" if criteria.joint else counted(criteria.runs, "run")
+    return [f"this takes {about}, for {what} of {counted(each, 'image')}{limit}"]
+
+
+def number_notes(settings: RunSettings, jobs: int) -> list[str]:
+    """A note on a job for each of very many classes."""
+    if settings.digit != "all" or jobs <= MANY_JOBS:
+        return []
+    return [f"digit=all: {jobs:,} jobs, one after the other; search=map_elites searches for all classes at once"]

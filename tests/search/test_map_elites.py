@@ -1,0 +1,323 @@
+"""search=map_elites: the archive by hand, lineages, engines alike, and whole jobs."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import random_network, random_statistics
+from objectives import WEIGHTS, objective_of
+
+import fooling
+from fooling.commands import dispatch
+from fooling.data.npz import read_arrays
+from fooling.errors import UserError, guarded
+from fooling.kernels.reference.penalties import confidence
+from fooling.records.ownership import class_image_names, is_image_name
+from fooling.records.record import read_image, read_run
+from fooling.search.archive import ANCESTORS, ARCHIVE, CURVE, LONGEST, MARKS, PATH, SWITCHES, VALUE, Lineage, first_lineage
+from fooling.search.genomes import make_genome
+from fooling.search.map_elites import MapElitesParams, NumbaElites, ReferenceElites
+from fooling.search.objective import Objective, logarithmic_losses
+from fooling.search.state import GENOME, GENOMES, State
+
+SHAPE = (9, 13, 1)
+CLASSES = (2, 0, 3)
+PARAMS = MapElitesParams(SHAPE, "dct", 4, population=10, first=15, mutation_sd=0.5, crossovers=0.5, line_sd=0.5, seed=3)
+QUICK = ["search=map_elites", "detail=4", "generations=6", "population=10", "first=12", "stop=end", "quiet=true"]
+
+
+def make(weights: Any = None, shape: tuple[int, int, int] = SHAPE, **varied: Any) -> tuple[Objective, MapElitesParams]:
+    network, statistics = random_network(shape), random_statistics(shape)
+    given = {} if weights is None else {"weights": weights, "prior_digit": 1}
+    objective = objective_of(network, statistics, digit="any", **{"weights": {"target": 1.0}, **given})
+    return replace(objective, classes=CLASSES), replace(PARAMS, shape=shape, **varied)
+
+
+def runs() -> np.ndarray:
+    return np.arange(len(CLASSES), dtype=np.uint32)
+
+
+def walk(search: ReferenceElites, generations: int = 5) -> list[State]:
+    states = [search.init(runs())]
+    for _ in range(generations):
+        states.append(search.step(states[-1]))
+    return states
+
+
+def offered(search: ReferenceElites, monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What is offered to the archive from now on: genomes and parents of each generation."""
+    found, offer = [], search.offer
+
+    def noting(state: State, genomes: np.ndarray, parents: np.ndarray) -> State:
+        found.append((genomes, parents))
+        return offer(state, genomes, parents)
+
+    monkeypatch.setattr(search, "offer", noting)
+    return found
+
+
+def test_each_cell_has_the_best_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, params = make()
+    search = ReferenceElites(objective, params)
+    found = offered(search, monkeypatch)
+    last = walk(search)[-1]
+    genomes = np.concatenate([genomes for genomes, _ in found])
+    images = make_genome("dct", SHAPE, 4).decode(genomes)
+    losses = logarithmic_losses(objective.classifier(images))[:, list(CLASSES)]
+    best = losses.argmin(axis=0)
+    assert len(images) == 15 + 5 * 10
+    assert np.array_equal(last.images[:, 0], images[best])
+    assert np.array_equal(last.aux[GENOME], genomes[best])
+    assert last.aux[VALUE] == pytest.approx(losses.min(axis=0))
+    assert last.scores[:, 0] == pytest.approx(objective.classifier(images[best]))
+    assert last.costs[:, 0] == pytest.approx(objective.value(images[best], runs())[0], abs=1e-6)
+
+
+def test_children_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, params = make(mutation_sd=0.0)
+    search = ReferenceElites(objective, params)
+    found = offered(search, monkeypatch)
+    state = search.init(runs())
+    search.step(state)
+    (_, none), (children, parents) = found
+    assert (none == -1).all()
+    elites = state.aux[GENOME]
+    for row, (child, parent) in enumerate(zip(children, parents, strict=True)):
+        if row < 5:  # each number of the parent or of one other
+            own = np.isclose(child, elites[parent])
+            assert any(np.isclose(child, np.where(own, elites[parent], other)).all() for other in elites)
+            continue
+        lines, step = elites - elites[parent], child - elites[parent]
+        shares = [step @ line / (line @ line) if line.any() else 0 for line in lines]
+        assert any(np.allclose(step, share * line, atol=1e-5) for share, line in zip(shares, lines, strict=True))
+
+
+def test_lineages_are_those_of_the_switches(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, params = make(mutation_sd=1.5, line_sd=2.0)
+    search = ReferenceElites(objective, params)
+    found = offered(search, monkeypatch)
+    states = walk(search, 12)
+    paths: list[list[tuple[int, bytes]]] = [[] for _ in CLASSES]
+    switches = [0] * len(CLASSES)
+    for (before, after), (genomes, parents) in zip(itertools.pairwise(states), found[1:], strict=True):
+        old = [list(path) for path in paths]
+        for cell in range(len(CLASSES)):
+            if np.array_equal(before.aux[GENOME][cell], after.aux[GENOME][cell]):
+                continue
+            (row,) = np.flatnonzero((genomes == after.aux[GENOME][cell]).all(axis=1))
+            parent = int(parents[row])
+            if parent != cell:
+                paths[cell] = [*old[parent], (parent, before.aux[GENOME][parent].tobytes())]
+                switches[cell] += 1
+    last = states[-1].aux
+    assert last[SWITCHES].tolist() == switches
+    assert sum(switches) > 0
+    for cell, path in enumerate(paths):
+        kept = path[-LONGEST:]
+        assert last[PATH][cell].tolist() == [-1] * (LONGEST - len(kept)) + [parent for parent, _ in kept]
+        for place, (_, genome) in enumerate(reversed(kept), 1):
+            assert last[ANCESTORS][cell, -place].tobytes() == genome
+
+
+def test_long_genomes_have_no_ancestors() -> None:
+    assert first_lineage(3, 5000)[ANCESTORS].shape == (3, 0, 0)
+    lineage = Lineage(first_lineage(3, 5000)).offspring(np.array([True, False, False]), np.array([2]), np.zeros((3, 5000)))
+    assert lineage.arrays[PATH][0].tolist() == [-1] * (LONGEST - 1) + [2]
+
+
+def test_confidences_are_kept_at_the_marks() -> None:
+    objective, params = make()
+    states = walk(ReferenceElites(objective, params), 21)
+    curve = states[-1].aux[CURVE]
+    reached = MARKS[MARKS <= 22]
+    assert (curve[:, len(reached) :] == -1).all()
+    for place, mark in enumerate(reached):
+        assert np.array_equal(curve[:, place], confidence(states[mark - 1].scores[:, 0], np.array(CLASSES)))
+
+
+@pytest.mark.parametrize(
+    "varied",
+    [
+        {},
+        {"genome": "grid", "population": 1},
+        {"genome": "pixels", "first": 1},
+        {"shape": (8, 8, 3), "weights": WEIGHTS},
+        {"line_sd": 0.0, "crossovers": 0.0},
+        {"weights": {"target": 0.0, "histogram": 1.0, "variogram": 1.0}},
+    ],
+    ids=str,
+)
+def test_engines_step_alike_and_no_cell_gets_worse(varied: dict) -> None:
+    objective, params = make(**varied)
+    slow, fast = walk(ReferenceElites(objective, params)), walk(NumbaElites(objective, params))
+    for one, other in zip(slow, fast, strict=True):
+        assert np.array_equal(one.images, other.images)
+        assert one.costs == pytest.approx(other.costs, abs=1e-5)
+    for before, after in itertools.pairwise(slow):
+        assert (after.aux[VALUE] <= before.aux[VALUE]).all()
+    assert slow[-1].costs[:, 0] == pytest.approx(objective.value(slow[-1].images[:, 0], runs())[0], abs=1e-5)
+
+
+# --- whole jobs ---------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def network(home: Path) -> Any:
+    found = random_network((12, 12, 3), classes=5)
+    found.save(Path("n.safetensors"))
+    return found
+
+
+ON = ["classifier=mnist_mlp", "classifier.path=n.safetensors"]
+
+
+def words_for(*words: str) -> list[str]:
+    """A small job; words replace its own."""
+    given = {word.partition("=")[0] for word in words}
+    return [*ON, *(word for word in QUICK if word.partition("=")[0] not in given), *words]
+
+
+def call(*words: str) -> int:
+    return guarded(dispatch, ["run", *words_for(*words)])
+
+
+def test_a_record_of_all_classes(network: Any) -> None:
+    assert call("out=r") == 0
+    run, archive = read_run(Path("r")), read_arrays(Path("r") / ARCHIVE)
+    assert (run["digit"], run["label"], run["runs"]) == ("all", "5 classes", 5)
+    assert run["evaluations"] == run["changed_evaluations"] == 12 + 6 * 10
+    assert [entry["digit"] for entry in run["images"]] == [0, 1, 2, 3, 4]
+    assert [entry["file"] for entry in run["images"]] == [f"images/class_{k}.png" for k in range(5)]
+    assert all(map(is_image_name, (entry["file"] for entry in run["images"])))
+    images = np.stack([read_image(Path("r") / entry["file"]) for entry in run["images"]])
+    scores = network(images)
+    assert [entry["confidence"] for entry in run["images"]] == pytest.approx(scores[np.arange(5), np.arange(5)].tolist())
+    assert run["qd_score"] == pytest.approx(scores[np.arange(5), np.arange(5)].sum())
+    assert run["coverage"] == (scores.argmax(axis=1) == np.arange(5)).sum()
+    assert run["goal_switches"] == archive["goal_switches"].sum()
+    assert archive["evaluations"].tolist() == [12, 22, 32, 42, 52, 62][: archive["confidence"].shape[1]]
+    assert archive["labels"].tolist() == list(network.labels)
+    genomes = read_arrays(Path("r") / GENOMES)["genomes"]
+    assert np.array_equal(make_genome("dct", (12, 12, 3), 4).decode(genomes), images)
+    assert {"mosaic.png", "family.png", "curves.png", "images/class_0.png"} <= set(run["files"])
+    assert all((Path("r") / name).exists() for name in ("mosaic.png", "family.png", "curves.png", "contact_sheet.png"))
+    assert guarded(dispatch, ["render", "r", "size=60", "quiet=true"]) == 0
+    assert read_image(Path("r/rendered/class_3.png")).shape == (60, 60, 3)
+
+
+def test_every_image_is_counted_once(network: Any) -> None:
+    shown = []
+
+    class Counting:
+        input_shape, num_classes, labels, fingerprint = network.input_shape, 5, network.labels, "counting"
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            shown.append(len(images))
+            return np.asarray(network(images))
+
+    result = fooling.evolve(*QUICK, classifier=Counting(), out="r")
+    run = read_run(Path("r"))
+    assert sum(shown) == run["evaluations"] + run["examination_evaluations"] + run["valuation_evaluations"]
+    assert result.total_evaluations == 72
+    assert run["valuation_evaluations"] == 5
+    assert result.classes.tolist() == [0, 1, 2, 3, 4]
+    assert repr(result).startswith("Result(5 classes: 5 images 12×12×3, ")
+
+
+def test_some_classes_a_control_and_judges(network: Any) -> None:
+    random_network((12, 12, 3), classes=5, seed=9).save(Path("m.safetensors"))
+    assert call("digit=class 3,1", "judges=[{name: mnist_mlp, path: m.safetensors, title: other}]", "out=r") == 0
+    run = read_run(Path("r"))
+    assert [entry["digit"] for entry in run["images"]] == [3, 1]
+    assert run["judges"]["other"] == np.mean(
+        [entry["judges"]["other"]["predicted"] == entry["digit"] for entry in run["images"]]
+    )
+    assert call("control=true", "out=c") == 0
+    assert read_run(Path("c"))["control"] is True
+
+
+def test_it_stops_once_every_class_is_reached() -> None:
+    result = fooling.evolve(search="map_elites", digit=[2, 5], population=40, threshold=0.9, generations=500, quiet=True)
+    assert (result.converged.all(), result.generations < 500) == (True, True)
+    reached = result.evaluations_to[:, 0]
+    assert result.total_evaluations == reached.max() > reached.min() >= 400
+
+
+def test_an_interrupted_job_goes_on_as_if_nothing_had_been(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fooling.evolve(*ON, *QUICK, out="whole")
+    step, steps = NumbaElites.step, []
+
+    def fails(search: NumbaElites, state: State) -> State:
+        steps.append(state.generation)
+        if len(steps) == 4:
+            raise UserError("stop here")
+        return step(search, state)
+
+    monkeypatch.setattr(NumbaElites, "step", fails)
+    assert call("out=r") == 2
+    assert read_run(Path("r"))["status"] == "failed"
+    monkeypatch.setattr(NumbaElites, "step", step)
+    assert call("out=r", "resume=true") == 0
+    one, other = read_run(Path("whole")), read_run(Path("r"))
+    assert one["images"] == other["images"]
+    assert one["goal_switches"] == other["goal_switches"]
+    for name in (ARCHIVE, GENOMES):
+        first, second = read_arrays(Path("whole") / name), read_arrays(Path("r") / name)
+        assert all(np.array_equal(first[key], second[key]) for key in first), name
+    files = [entry["file"] for entry in other["images"]]
+    assert np.array_equal(np.stack([read_image(Path("r") / file) for file in files]), whole.images)
+
+
+def test_an_archive_of_another_model_is_refused(network: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("out=r") == 0
+    random_network((12, 12, 3), classes=5, seed=9).save(Path("n.safetensors"))
+    assert call("out=r", "resume=true", "generations=9") == 2
+    assert "another classifier" in capsys.readouterr().err
+
+
+def test_the_images_of_an_archive_go_when_it_is_overwritten(network: Any) -> None:
+    assert call("out=r") == 0
+    Path("r/images/holiday.png").write_bytes(b"mine")
+    assert call("out=r", "overwrite=true", "digit=0,4") == 0
+    assert sorted(path.name for path in Path("r/images").iterdir()) == ["class_0.png", "class_4.png", "holiday.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["digit=any"], "digit: expected all or several classes with search=map_elites, got any"),
+        (["runs=5"], "runs: expected 1 with search=map_elites, got 5; it has one archive"),
+        (["budget=11"], "budget: expected at least 12, got 11"),
+        (["detail=13"], "search.detail: expected at most the 12 pixels of the shorter side, got 13"),
+        (["digit=clas 3"], "did you mean"),
+        (["digit=0,7"], "expected an index from 0 to 4|expected a class from 0 to 4"),
+        (["prior=histogram"], "prior.digit: expected the class of the statistics for search=map_elites with prior=histogram"),
+        (["engine=jax"], "engine=jax has no search=map_elites"),
+        (["search.sigma=1"], "search.sigma: expected search=es, got search=map_elites"),
+        (["genome=trees"], "search.genome: expected"),
+    ],
+    ids=lambda part: part[0] if isinstance(part, list) else "",
+)
+def test_bad_input_is_one_line(network: Any, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert call(*words, "out=r") == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1
+    assert any(part in said for part in message.split("|")), said
+    assert not Path("r").exists()
+
+
+def test_many_jobs_are_pointed_to_it() -> None:
+    network = random_network((8, 8, 1), classes=51)
+    result = fooling.evolve(digit="all", classifier=network, runs=1, generations=1, population=4, search="es", detail=4)
+    assert "search=map_elites searches for all classes at once" in json.dumps(result[0].notes)
+
+
+def test_images_are_named_by_their_classes() -> None:
+    labels = ["tench, Tinca", "Tench/tinca", "鯉", "tench, tinca", "x" * 99, "..", "3"]
+    names = class_image_names(range(7), labels)
+    assert names[:4] == [f"images/{name}.png" for name in ("tench_Tinca", "Tench_tinca_1", "class_2", "tench_tinca_3")]
+    assert names[5:] == ["images/class_5.png", "images/3.png"]
+    assert len({name.lower() for name in names}) == 7
+    assert all(map(is_image_name, names))
