@@ -35,6 +35,7 @@ from fooling.errors import guarded
 
 JOB = ["digit=2", "runs=2", "generations=60", "population=20", "quiet=true"]
 SWEEP = ["digit=2,3", "runs=2", "generations=40", "population=20", "quiet=true"]
+ARCHIVE = ["search=map_elites", "generations=60", "population=20", "first=40", "stop=end", "quiet=true"]
 LIMIT = 30  # seconds for an input
 RANDOM_WORDS = ("digit", "runs", "seed", "population", "prior", "search", "engine", "threshold", "budget", "classifier", "stop")
 VALUES = (
@@ -95,7 +96,7 @@ def measure_kills(number: int, seed: int) -> dict[str, int]:
     randomness, counts = random.Random(seed), Counter({"kills": 0, "identical": 0})
     with tempfile.TemporaryDirectory() as name:
         jobs = []
-        for i, job in enumerate((JOB, SWEEP)):
+        for i, job in enumerate((JOB, SWEEP, ARCHIVE)):
             (whole := Path(name) / f"whole{i}").mkdir()
             start([*job, "out=r"], whole).wait()
             began = time.perf_counter()
@@ -104,7 +105,7 @@ def measure_kills(number: int, seed: int) -> dict[str, int]:
         for i in range(number):
             (folder := Path(name) / f"killed{i}").mkdir()
             counts["kills"] += 1
-            counts["identical"] += survives(*jobs[i % 2], randomness, folder)
+            counts["identical"] += survives(*jobs[i % 3], randomness, folder)
             shutil.rmtree(folder)
     return dict(counts)
 

@@ -20,6 +20,7 @@ from fooling.search.archive import ARCHIVE, VALUE, Lineage, first_lineage, save_
 from fooling.search.genomes import decode_all, make_genome
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
+from fooling.search.offspring import OffspringParams, breed
 from fooling.search.state import GENOME, GENOMES, Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
@@ -34,11 +35,8 @@ class MapElitesParams:
     shape: tuple[int, int, int]  # H, W, C
     genome: str
     detail: int  # structures along the shorter side
-    population: int  # images per generation, all classes together
     first: int  # images of the first generation
-    mutation_sd: float  # of each number
-    crossovers: float  # share of the children
-    line_sd: float  # of the step towards another elite, in its distance
+    offspring: OffspringParams
     seed: int
 
     @staticmethod
@@ -46,8 +44,8 @@ class MapElitesParams:
         """The parameters in the settings."""
         search: Any = settings.search
         height, width, channels = objective.classifier.input_shape
-        names = ("genome", "detail", "population", "first", "mutation_sd", "crossovers", "line_sd")
-        return MapElitesParams((height, width, channels), **{name: getattr(search, name) for name in names}, seed=settings.seed)
+        offspring = OffspringParams.from_settings(settings)
+        return MapElitesParams((height, width, channels), search.genome, search.detail, search.first, offspring, settings.seed)
 
 
 class ReferenceElites:
@@ -58,7 +56,7 @@ class ReferenceElites:
     kernels: Any = reference
 
     def __init__(self, objective: Objective, params: MapElitesParams) -> None:
-        self.objective, self.params, self.shown_together = objective, params, params.population
+        self.objective, self.params, self.shown_together = objective, params, params.offspring.population
         self.genome = make_genome(params.genome, params.shape, params.detail)
         self.classes = np.array(objective.classes, dtype=np.int64)
 
@@ -103,16 +101,9 @@ class ReferenceElites:
 
     def step(self, state: State) -> State:
         """Children of elites that are drawn at random, offered to every class."""
-        p, elites = self.params, state.aux[GENOME]
-        random = generator(p.seed, 0, state.generation + 1, CHILDREN)
-        parents, others = random.integers(len(state.runs), size=(2, p.population))
-        shape = p.population, self.genome.size
-        crossed = np.arange(p.population)[:, None] < p.crossovers * p.population
-        from_other = random.random(shape, dtype=np.float32) < random.random((p.population, 1), dtype=np.float32)
-        shares = np.where(crossed, from_other, p.line_sd * random.standard_normal((p.population, 1), dtype=np.float32))
-        steps = p.mutation_sd * random.standard_normal(shape, dtype=np.float32)
-        children = elites[parents] + shares * (elites[others] - elites[parents]) + steps
-        return self.offer(state, children.astype(np.float32), parents)
+        generation = state.generation + 1
+        random = generator(self.params.seed, 0, generation, CHILDREN)
+        return self.offer(state, *breed(state.aux[GENOME], random, self.params.offspring, generation))
 
     def offer(self, state: State, genomes: Floats, parents: Ints) -> State:
         """The archive after genomes [N, D], whose parents were the elites of the cells `parents` [N]; −1: none."""
@@ -155,7 +146,7 @@ class ReferenceElites:
         about = {"genome": np.array(p.genome), "detail": np.array(p.detail), "shape": np.array(p.shape)}
         record.save_arrays(GENOMES, {"genomes": saved["track_genomes"], **about})
         labels = [str(classifier.labels[k]) for k in self.classes]
-        save_archive(record, saved, self.classes, labels, p.first, p.population)
+        save_archive(record, saved, self.classes, labels, p.first, p.offspring.population)
 
 
 class NumbaElites(ReferenceElites):

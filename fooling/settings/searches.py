@@ -168,10 +168,11 @@ class FeedbackSettings(GradientSettings):
 class GenomeSettings(SearchSettings):
     """Searches that vary genomes."""
 
-    genome: Literal["dct", "grid", "pixels"] = Field(
-        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, pixels = each pixel"
+    genome: Literal["dct", "grid", "pixels", "levels"] = Field(
+        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, pixels = each pixel, "
+        "levels = each pixel, all grey levels equally likely at the start"
     )
-    detail: Int = Field(ge=1, le=256, description="frequencies or cells along the shorter side; no effect on genome=pixels")
+    detail: Int = Field(ge=1, le=256, description="frequencies or cells along the shorter side; no effect on single pixels")
 
 
 class EsSettings(GenomeSettings):
@@ -191,7 +192,6 @@ class MapElitesSettings(GenomeSettings):
     name: Literal["map_elites"] = Field(description=NAME)
     population: Int = Field(ge=1, le=1_000_000, description="images per generation, all classes together")
     first: Int = Field(ge=1, le=1_000_000, description="random images of the first generation")
-    mutation_sd: Float = Field(ge=0, le=100, description="standard deviation of what is added to each number of a child")
     crossovers: Float = Field(
         ge=0,
         le=1,
@@ -199,6 +199,15 @@ class MapElitesSettings(GenomeSettings):
     )
     line_sd: Float = Field(
         ge=0, le=10, description="standard deviation of a child's step along the line to another parent, in its length"
+    )
+    mutation: Literal["gaussian", "polynomial"] = Field(
+        description="normally distributed steps, or polynomial mutation of each number as a share of the normal distribution"
+    )
+    mutation_rate: Float = Field(ge=0, le=1, description="share of a child's numbers that are mutated")
+    mutation_halved: Int = Field(ge=0, le=100_000_000, description="generations after which that share halves; 0 = never")
+    mutation_sd: Float = Field(ge=0, le=100, description="standard deviation of gaussian mutation")
+    mutation_eta: Int = Field(
+        ge=0, le=1000, description="distribution index of polynomial mutation: larger means smaller changes"
     )
 
     @property

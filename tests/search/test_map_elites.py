@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders import random_network, random_statistics
 from objectives import WEIGHTS, objective_of
+from scipy.special import ndtr
 
 import fooling
 from fooling.commands import dispatch
@@ -22,11 +23,13 @@ from fooling.search.archive import ANCESTORS, ARCHIVE, CURVE, LONGEST, MARKS, PA
 from fooling.search.genomes import make_genome
 from fooling.search.map_elites import MapElitesParams, NumbaElites, ReferenceElites
 from fooling.search.objective import Objective, logarithmic_losses
+from fooling.search.offspring import OffspringParams, breed, polynomial
 from fooling.search.state import GENOME, GENOMES, State
 
 SHAPE = (9, 13, 1)
 CLASSES = (2, 0, 3)
-PARAMS = MapElitesParams(SHAPE, "dct", 4, population=10, first=15, mutation_sd=0.5, crossovers=0.5, line_sd=0.5, seed=3)
+OFFSPRING = OffspringParams(10, 0.5, 0.5, "gaussian", mutation_rate=1.0, mutation_halved=0, mutation_sd=0.5, mutation_eta=15)
+PARAMS = MapElitesParams(SHAPE, "dct", 4, first=15, offspring=OFFSPRING, seed=3)
 QUICK = ["search=map_elites", "detail=4", "generations=6", "population=10", "first=12", "stop=end", "quiet=true"]
 
 
@@ -34,7 +37,8 @@ def make(weights: Any = None, shape: tuple[int, int, int] = SHAPE, **varied: Any
     network, statistics = random_network(shape), random_statistics(shape)
     given = {} if weights is None else {"weights": weights, "prior_digit": 1}
     objective = objective_of(network, statistics, digit="any", **{"weights": {"target": 1.0}, **given})
-    return replace(objective, classes=CLASSES), replace(PARAMS, shape=shape, **varied)
+    bred = {name: varied.pop(name) for name in list(varied) if hasattr(OFFSPRING, name)}
+    return replace(objective, classes=CLASSES), replace(PARAMS, shape=shape, offspring=replace(OFFSPRING, **bred), **varied)
 
 
 def runs() -> np.ndarray:
@@ -96,6 +100,27 @@ def test_children_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         assert any(np.allclose(step, share * line, atol=1e-5) for share, line in zip(shares, lines, strict=True))
 
 
+def test_mutation_by_hand() -> None:
+    elites = np.random.default_rng(0).normal(size=(3, 2000)).astype(np.float32)
+    plain = replace(OFFSPRING, crossovers=0.0, line_sd=0.0, mutation_rate=0.1, mutation_halved=100)
+    for generation, share in ((1, 0.1), (99, 0.1), (100, 0.05), (250, 0.025)):
+        children, parents = breed(elites, np.random.default_rng(1), plain, generation)
+        changed = children != elites[parents]
+        assert changed.mean() == pytest.approx(share, rel=0.1)
+        assert (children - elites[parents])[changed].std() == pytest.approx(0.5, rel=0.05)
+
+
+def test_polynomial_mutation_is_of_shares() -> None:
+    numbers = np.zeros((1, 100_000), dtype=np.float32)  # the share below each is a half
+    shares = ndtr(polynomial(numbers, np.random.default_rng(0), 15).astype(np.float64))[0] - 0.5
+    draws = np.random.default_rng(0).random(100_000)
+    assert np.abs(shares).mean() == pytest.approx(1 / 17, rel=0.02)  # of 1 − v^(1/16), v uniform
+    assert shares[draws < 0.5].max() <= 1e-6
+    assert (np.argsort(shares[:50]) == np.argsort(draws[:50])).all()
+    edge = polynomial(np.full((1, 1000), 9, np.float32), np.random.default_rng(0), 15)
+    assert np.isfinite(edge).all()
+
+
 def test_lineages_are_those_of_the_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     objective, params = make(mutation_sd=1.5, line_sd=2.0)
     search = ReferenceElites(objective, params)
@@ -147,6 +172,7 @@ def test_confidences_are_kept_at_the_marks() -> None:
         {"genome": "pixels", "first": 1},
         {"shape": (8, 8, 3), "weights": WEIGHTS},
         {"line_sd": 0.0, "crossovers": 0.0},
+        {"genome": "levels", "mutation": "polynomial", "mutation_rate": 0.1},
         {"weights": {"target": 0.0, "histogram": 1.0, "variogram": 1.0}},
     ],
     ids=str,

@@ -117,7 +117,7 @@ def words_for(name: str, root: str) -> list[str]:
         return ["1", "all", *(["any"] if root == "run" else [])]
     if name == PRESET or name.endswith(".name"):
         is_by_class = issubclass(MODELS[root], ByClassSettings)
-        return [one for one in choices(name.removesuffix(".name")) if not (is_by_class and one == "map_elites")]
+        return [one for one in choices(name.removesuffix(".name")) if not (is_by_class and one in ("map_elites", "nguyen2015"))]
     if (root, name) == ("damage", "prior"):
         return choices("prior")
     if name in LISTS:

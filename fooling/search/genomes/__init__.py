@@ -28,6 +28,7 @@ class Genome(Protocol):
 GENOMES = {  # genome → module:class, imported when a job needs it
     "dct": "fooling.search.genomes.dct:CosineGenome",
     "grid": "fooling.search.genomes.grid:GridGenome",
+    "levels": "fooling.search.genomes.levels:LevelGenome",
     "pixels": "fooling.search.genomes.pixels:PixelGenome",
 }
 

@@ -1,0 +1,69 @@
+"""How search=map_elites makes children from elites: uniform crossover, steps along a line, mutation."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from fooling.kernels.tables import Floats, Ints
+from fooling.settings.schema import RunSettings
+
+EDGE = 1e-6  # distance of a share from 0 and 1: its number is at most 4.8
+
+
+@dataclass(frozen=True)
+class OffspringParams:
+    """Shares and sizes of what makes a child differ from its parent."""
+
+    population: int
+    crossovers: float  # share of the children
+    line_sd: float  # of the step towards another elite, in its distance
+    mutation: Literal["gaussian", "polynomial"]
+    mutation_rate: float  # share of the numbers that are mutated …
+    mutation_halved: int  # … and the generations after which it halves, 0: never
+    mutation_sd: float  # of gaussian mutation
+    mutation_eta: int  # distribution index of polynomial mutation
+
+    @staticmethod
+    def from_settings(settings: RunSettings) -> "OffspringParams":
+        """The parameters in the settings."""
+        search: Any = settings.search
+        return OffspringParams(**{name: getattr(search, name) for name in OffspringParams.__dataclass_fields__})
+
+    def rate(self, generation: int) -> float:
+        """The share of the numbers that are mutated in a generation."""
+        return self.mutation_rate * 0.5 ** (generation // self.mutation_halved if self.mutation_halved else 0)
+
+
+def breed(elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int) -> tuple[Floats, Ints]:
+    """Children [N, D] of elites [R, D] that are drawn uniformly, and the number of each one's parent, [N].
+
+    A part has each number from the parent or from another elite, the share of the other drawn anew for each child. The rest
+    makes a normally distributed step along the line to the other elite. Both are mutated.
+    """
+    number, size = params.population, elites.shape[1]
+    parents, others = random.integers(len(elites), size=(2, number))
+    crossed = np.arange(number)[:, None] < params.crossovers * number
+    from_other = random.random((number, size), dtype=np.float32) < random.random((number, 1), dtype=np.float32)
+    along = params.line_sd * random.standard_normal((number, 1), dtype=np.float32)
+    shares = np.where(crossed, from_other, along)
+    children = elites[parents] + shares * (elites[others] - elites[parents])
+    mutated = random.random((number, size), dtype=np.float32) < params.rate(generation)
+    if params.mutation == "polynomial":
+        changed = polynomial(children, random, params.mutation_eta)
+    else:
+        changed = children + params.mutation_sd * random.standard_normal((number, size), dtype=np.float32)
+    return np.where(mutated, changed, children).astype(np.float32), parents
+
+
+def polynomial(numbers: Floats, random: np.random.Generator, eta: int) -> Floats:
+    """Polynomial mutation of normally distributed numbers, as shares of the normal distribution in [0, 1].
+
+    share + δ, δ = (2r)^(1/(η+1)) − 1 for r < ½, else 1 − (2 − 2r)^(1/(η+1)), r uniform (Deb 2001, "Multi-objective optimization
+    using evolutionary algorithms", section 4.3.4).
+    """
+    draws = random.random(numbers.shape)
+    power = 1 / (eta + 1)
+    steps = np.where(draws < 0.5, (2 * draws) ** power - 1, 1 - (2 - 2 * draws) ** power)
+    return np.asarray(ndtri(np.clip(ndtr(numbers.astype(np.float64)) + steps, EDGE, 1 - EDGE)).astype(np.float32))
