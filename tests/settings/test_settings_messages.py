@@ -82,7 +82,10 @@ REFUSED: list[tuple[list[str], list[str]]] = [
     (["runs=0", "bins=0"], ["runs: expected 1 or more, got 0", "prior.bins: expected 1 or more, got 0"]),
     (["out=a\nb"], ["out: expected", "'a\\nb'"]),
     # settings of another search or classifier
-    (["search=anneal", "population=50"], ["search.population: expected search=ga, pareto, es or map_elites, got search=anneal"]),
+    (
+        ["search=anneal", "population=50"],
+        ["search.population: expected search=ga, pareto, es or map_elites, got search=anneal"],
+    ),
     (["search=feedback", "blur_sd=1"], ["search.blur_sd: expected search=ascent or dream, got search=feedback"]),
     (["search=pareto", "selected=2"], ["search.selected: expected search=ga, got search=pareto"]),
     (["temperature=1"], ["search.temperature: expected search=anneal, got search=ga"]),
