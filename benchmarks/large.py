@@ -3,8 +3,9 @@
 python benchmarks/large.py model=FILE.onnx scale=1 mean=127 std=128 shape= classes=20 draw=0 runs=1 seed=0 budget=10000 \
     variants=all digit= name=large json=false
 
-`classes` target classes are drawn with the seed `draw`; or digit=any. A variant is a name of VARIANTS, several separated by
-commas. A run that does not reach a confidence counts with its budget: medians are censored, with bootstrap intervals (95 %).
+`classes` target classes are drawn with the seed `draw`, 0 = all; or digit=any. A variant is a name of VARIANTS, several
+separated by commas. A run that does not reach a confidence counts with its budget: medians are censored, with bootstrap
+intervals (95 %). With search=map_elites one job searches for all classes; evaluations and budget are those of all together.
 """
 
 import time
@@ -23,16 +24,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "es-grid": {"search": "es", "genome": "grid"},
     "es-pixels": {"search": "es", "genome": "pixels"},
     "ga": {"search": "ga", "prior": "none", "stop": "threshold"},
+    "map_elites": {"search": "map_elites"},
+    "map_elites-crossover": {"search": "map_elites", "crossovers": 1.0},
+    "map_elites-line": {"search": "map_elites", "crossovers": 0.0},
+    "map_elites-mutation": {"search": "map_elites", "crossovers": 0.0, "line_sd": 0.0},
+    "map_elites-grid": {"search": "map_elites", "genome": "grid"},
+    "nguyen2015": {"preset": "nguyen2015"},
 }
+JOINT = ("map_elites", "nguyen2015")  # how variants begin that have one job for all classes
 SHOWN = (0.99, 0.9999)
 
 
-def measure(variant: dict[str, Any], digits: list[Any], classifier: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+def measure(name: str, digits: list[Any], classifier: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """Evaluations to each milestone for every class and run, −1 where it was not reached."""
-    start, found, confidence = time.perf_counter(), [], []
-    for digit in digits:
-        size = {"runs": chosen["runs"], "budget": chosen["budget"], "seed": chosen["seed"]}
-        result = fooling.evolve(classifier=classifier, digit=digit, **size, **variant)
+    start, found, confidence, joint = time.perf_counter(), [], [], name.startswith(JOINT)
+    runs, most = (1, 100_000_000) if joint else (chosen["runs"], None)
+    for digit in [digits] if joint else digits:
+        size = {"runs": runs, "budget": chosen["budget"], "seed": chosen["seed"], **({"generations": most} if most else {})}
+        result = fooling.evolve(classifier=classifier, digit=digit, **{**VARIANTS[name], **size})
         found += result.evaluations_to.tolist()
         confidence += result.confidence.tolist()
     return {"evaluations_to": found, "confidence": confidence, "seconds": time.perf_counter() - start}
@@ -81,13 +90,14 @@ def main() -> None:
     classifier: dict[str, Any] = {"name": "onnx", "path": chosen["model"]}
     classifier |= {name: chosen[name] for name in ("scale", "mean", "std", "shape") if chosen[name]}
     number = fooling.load_classifier(classifier).num_classes
-    drawn = np.random.default_rng(chosen["draw"]).choice(number, min(chosen["classes"], number), replace=False)
-    digits = [chosen["digit"]] if chosen["digit"] else drawn.tolist()
+    wanted = min(chosen["classes"] or number, number)
+    drawn = np.random.default_rng(chosen["draw"]).choice(number, wanted, replace=False).tolist()
+    digits = [chosen["digit"]] if chosen["digit"] else list(range(number)) if wanted == number else drawn
     names = list(VARIANTS) if chosen["variants"] == "all" else chosen["variants"].split(",")
     results = {}
     columns = ["variant", *(f"{what} {level:g}" for level in SHOWN for what in ("reached", "evaluations to"))]
     for name in names:
-        results[name] = measure(VARIANTS[name], digits, classifier, chosen)
+        results[name] = measure(name, digits, classifier, chosen)
         print(row(name, results[name], chosen["budget"]), flush=True)
     shown = [row(name, found, chosen["budget"]) for name, found in results.items()]
     print(table([*columns, "confidence", "seconds"], shown))

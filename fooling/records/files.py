@@ -19,6 +19,7 @@ from fooling.kernels.tables import Bytes
 from fooling.settings.files import parse_json, read_whole
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, or no more of it for this user
+LARGE = 1 << 16  # bytes of an image, from which on it is compressed fast
 PNG = b"\x89PNG\r\n\x1a\n"  # how pictures begin
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
@@ -29,7 +30,8 @@ def png(image: Bytes) -> bytes:
     if image.shape[2] not in (1, 3):
         raise UserError(f"pictures are written for 1 or 3 channels, got {image.shape[2]}")
     buffer = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, format="PNG")
+    level = 2 if image.size > LARGE else 6  # of 224×224 pixels in colour: 4 instead of 17 ms, a fifth more bytes
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, format="PNG", compress_level=level)
     return buffer.getvalue()
 
 
