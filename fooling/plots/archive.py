@@ -65,25 +65,26 @@ def family(folder: Path, entries: Sequence[Mapping[str, Any]], archive: Archive)
         known = np.flatnonzero(path >= 0) if len(ancestors) else np.zeros(0, dtype=np.int64)  # long genomes have none
         drawn = genome.decode(ancestors[known]) if len(known) else ()
         row = [(image, labels[k]) for image, k in zip(drawn, path[known].tolist(), strict=True)]
-        name = f"{entries[cell]['label']}: {percent(entries[cell]['confidence'])}"
-        rows.append([*row, (read_image(folder / entries[cell]["file"]), name)])
+        entry = entries[cell]
+        rows.append([*row, (read_image(folder / entry["file"]), f"{entry['label']}\n{percent(entry['confidence'])}")])
     return to_png(chains(rows, channels))
 
 
 def chains(rows: Sequence[Sequence[tuple[Bytes, str]]], channels: int) -> Any:
-    """Rows of images with names below, an arrow between two."""
+    """Rows of images with names below, the oldest on the left."""
     tiles = [[(fitted_tile(image, FAMILY_TILE), name) for image, name in row] for row in rows]
     height = max(tile.shape[0] for row in tiles for tile, _ in row)
     width = max(FAMILY_TILE, *(tile.shape[1] for row in tiles for tile, _ in row))
-    columns, across, down = max(map(len, tiles)), width + 4 * GAP, height + CAPTION + GAP
+    columns, across, down = max(map(len, tiles)), width + 4 * GAP, height + 2 * CAPTION + GAP
     sheet = Sheet(GAP + columns * across, GAP + len(tiles) * down, channels)
     for j, row in enumerate(tiles):
         for i, (tile, name) in enumerate(row):
             x, y = GAP + (columns - len(row) + i) * across, GAP + j * down
             sheet.paste(tile, x + (width - tile.shape[1]) // 2, y, 1)
-            sheet.write(x + width / 2, y + height + 2, shorten(name, width // 6), anchor="ma")
+            lines = "\n".join(shorten(line, width // 6) for line in name.split("\n"))
+            sheet.write(x + width / 2, y + height + 2, lines, anchor="ma")
             if i + 1 < len(row):
-                sheet.write(x + width + 2 * GAP, y + height / 2, "→", anchor="mm", size=14)
+                sheet.write(x + width + 2 * GAP, y + height / 2, ">", anchor="mm", size=14)
     return sheet.picture
 
 

@@ -1,15 +1,14 @@
 """The archive of search=map_elites beside its images: which class's image became which, and confidences over time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fooling.kernels.tables import Flags, Floats, Ints
+from fooling.kernels.tables import Floats, Ints
 from fooling.records.record import Record
-from fooling.search.state import CARRIED
+from fooling.search.state import CARRIED, GENOME
 
 ARCHIVE = "archive.npz"  # in the record
 VALUE = "value"  # what is minimised in each cell: float64 [R]
@@ -33,36 +32,26 @@ def first_lineage(number: int, size: int) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """Where the elites come from."""
+def take_over(arrays: Mapping[str, npt.NDArray[Any]], cells: Ints, parents: Ints) -> None:
+    """Notes that cells [n] take children of the elites of the cells `parents`, whose genomes `arrays` still holds.
 
-    arrays: Mapping[str, npt.NDArray[Any]]  # LINEAGE
+    A child of another cell's elite is a goal switch: it inherits the path of its parent, whose end the parent becomes.
+    """
+    switched = (parents >= 0) & (parents != cells)
+    cells, parents = cells[switched], parents[switched]
+    path, ancestors = arrays[PATH], arrays[ANCESTORS]
+    inherited, genomes = path[parents, 1:], ancestors[parents, 1:]  # copies: a parent's cell may be among those that change
+    path[cells] = np.concatenate([inherited, parents[:, None]], axis=1)
+    if ancestors.shape[1]:
+        ancestors[cells] = np.concatenate([genomes, arrays[GENOME][parents][:, None]], axis=1)
+    arrays[SWITCHES][cells] += 1
 
-    def offspring(self, better: Flags, parents: Ints, genomes: Floats) -> "Lineage":
-        """The same after the cells `better` [R] took children of the elites of the cells `parents`, whose genomes are [R, D].
 
-        A child of an elite of another cell is a goal switch: it inherits the path of its parent, which becomes its end.
-        """
-        found = {name: self.arrays[name].copy() for name in LINEAGE}
-        cells = np.flatnonzero(better)
-        for cell, parent in zip(cells.tolist(), parents.tolist(), strict=True):
-            if parent < 0 or parent == cell:
-                continue
-            found[PATH][cell] = [*self.arrays[PATH][parent][1:], parent]
-            if found[ANCESTORS].shape[1]:
-                found[ANCESTORS][cell, :-1], found[ANCESTORS][cell, -1] = self.arrays[ANCESTORS][parent, 1:], genomes[parent]
-            found[SWITCHES][cell] += 1
-        return Lineage(found)
-
-    def at(self, generation: int, confidence: Floats) -> "Lineage":
-        """The same with the confidences [R] after a generation, if it is one of MARKS."""
-        place = int(np.searchsorted(MARKS, generation + 1))
-        if place >= len(MARKS) or MARKS[place] != generation + 1:
-            return self
-        curve = self.arrays[CURVE].copy()
-        curve[:, place] = confidence
-        return Lineage({**self.arrays, CURVE: curve})
+def keep_confidence(arrays: Mapping[str, npt.NDArray[Any]], generation: int, confidence: Floats) -> None:
+    """Keeps the confidences [R] after a generation, if it is one of MARKS."""
+    place = int(np.searchsorted(MARKS, generation + 1))
+    if place < len(MARKS) and MARKS[place] == generation + 1:
+        arrays[CURVE][:, place] = confidence
 
 
 def save_archive(

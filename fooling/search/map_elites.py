@@ -16,7 +16,7 @@ from fooling.kernels import numba, reference
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records.record import Record
 from fooling.search import Schedule
-from fooling.search.archive import ARCHIVE, VALUE, Lineage, first_lineage, save_archive
+from fooling.search.archive import ARCHIVE, VALUE, first_lineage, keep_confidence, save_archive, take_over
 from fooling.search.genomes import decode_all, make_genome
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
@@ -56,7 +56,7 @@ class ReferenceElites:
     kernels: Any = reference
 
     def __init__(self, objective: Objective, params: MapElitesParams) -> None:
-        self.objective, self.params, self.shown_together = objective, params, params.offspring.population
+        self.objective, self.params, self.shown_together = objective, params, params.offspring.batch
         self.genome = make_genome(params.genome, params.shape, params.detail)
         self.classes = np.array(objective.classes, dtype=np.int64)
 
@@ -97,39 +97,35 @@ class ReferenceElites:
         empty = State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux)
         random = generator(self.params.seed, 0, 0, CHILDREN)
         genomes = random.standard_normal((self.params.first, size), dtype=np.float32)
-        return self.offer(empty, genomes, np.full(len(genomes), -1))
+        state = following(empty, self.params.first)
+        self.offer(state, genomes, np.full(len(genomes), -1))
+        return marked(state, self.classes)
 
     def step(self, state: State) -> State:
-        """Children of elites that are drawn at random, offered to every class."""
-        generation = state.generation + 1
+        """Children of elites that are drawn at random, a few at a time, which are offered to every class before the next."""
+        params, generation = self.params.offspring, state.generation + 1
         random = generator(self.params.seed, 0, generation, CHILDREN)
-        return self.offer(state, *breed(state.aux[GENOME], random, self.params.offspring, generation))
+        state = following(state, params.population)
+        for lo in range(0, params.population, params.batch):
+            number = min(params.batch, params.population - lo)
+            self.offer(state, *breed(state.aux[GENOME], random, params, generation, number))
+        return marked(state, self.classes)
 
-    def offer(self, state: State, genomes: Floats, parents: Ints) -> State:
-        """The archive after genomes [N, D], whose parents were the elites of the cells `parents` [N]; −1: none."""
+    def offer(self, state: State, genomes: Floats, parents: Ints) -> None:
+        """Offers genomes [N, D] to the archive in `state`, which takes them in; their parents are cells [N], −1: none."""
         images = decode_all(self.genome, genomes)
         which = np.zeros(len(images), dtype=np.int64)
         costs, scores = self.objective.cost(images, which, self.kernels)
         penalties, terms = self.penalties(costs, scores)
         weight = self.objective.weights["target"]
         values = penalties[:, None] + weight * logarithmic_losses(scores)[:, self.classes]
-        best, cells = values.argmin(axis=0), np.arange(len(self.classes))
-        better = values[best, cells] < state.aux[VALUE]
-        rows = best[better]
-        found = {
-            "images": images[rows],
-            "costs": (penalties[rows] + weight * terms[rows, cells[better]]).astype(np.float32),
-            "scores": scores[rows],
-        }
-        kept: dict[str, Any] = {name: getattr(state, name).copy() for name in found}
-        for name, array in found.items():
-            kept[name][better, 0] = array
-        aux = {name: state.aux[name].copy() for name in (GENOME, VALUE)}
-        aux[GENOME][better], aux[VALUE][better] = genomes[rows], values[rows, cells[better]]
-        confidence = kept["scores"][cells, 0, self.classes]
-        lineage = Lineage(state.aux).offspring(better, parents[rows], state.aux[GENOME]).at(state.generation + 1, confidence)
-        changed = np.full(len(cells), len(images))
-        return State(state.generation + 1, state.runs, **kept, changed=changed, aux={**aux, **lineage.arrays})
+        best = values.argmin(axis=0)
+        cells = np.flatnonzero(values[best, np.arange(len(best))] < state.aux[VALUE])
+        rows = best[cells]
+        take_over(state.aux, cells, parents[rows])
+        state.images[cells, 0], state.scores[cells, 0] = images[rows], scores[rows]
+        state.costs[cells, 0] = penalties[rows] + weight * terms[rows, cells]
+        state.aux[GENOME][cells], state.aux[VALUE][cells] = genomes[rows], values[rows, cells]
 
     def penalties(self, costs: Floats, scores: Floats) -> tuple[Doubles, Doubles]:
         """The cost of each image without the target, [N], and the target term of each image for each cell's class, [N, R]."""
@@ -153,3 +149,19 @@ class NumbaElites(ReferenceElites):
     """engine=numba: penalties by the compiled kernels."""
 
     kernels = numba
+
+
+def following(state: State, evaluations: int) -> State:
+    """A copy of a state for the next generation, of so many images, whose arrays may be changed.
+
+    Copying a thousand images of 224×224 pixels takes as long as scoring ten, so a generation has more than a few.
+    """
+    arrays: dict[str, Any] = {name: getattr(state, name).copy() for name in ("images", "costs", "scores")}
+    changed = np.full(len(state.runs), evaluations)
+    return State(state.generation + 1, state.runs, **arrays, changed=changed, aux={k: v.copy() for k, v in state.aux.items()})
+
+
+def marked(state: State, classes: Ints) -> State:
+    """The state, in which the confidences of its generation are kept, if it is one of those whose are."""
+    keep_confidence(state.aux, state.generation, state.scores[np.arange(len(classes)), 0, classes])
+    return state

@@ -17,6 +17,7 @@ class OffspringParams:
     """Shares and sizes of what makes a child differ from its parent."""
 
     population: int
+    batch: int  # children that are made of the same elites
     crossovers: float  # share of the children
     line_sd: float  # of the step towards another elite, in its distance
     mutation: Literal["gaussian", "polynomial"]
@@ -36,13 +37,15 @@ class OffspringParams:
         return self.mutation_rate * 0.5 ** (generation // self.mutation_halved if self.mutation_halved else 0)
 
 
-def breed(elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int) -> tuple[Floats, Ints]:
-    """Children [N, D] of elites [R, D] that are drawn uniformly, and the number of each one's parent, [N].
+def breed(
+    elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int, number: int
+) -> tuple[Floats, Ints]:
+    """So many children [N, D] of elites [R, D] that are drawn uniformly, and the number of each one's parent, [N].
 
     A part has each number from the parent or from another elite, the share of the other drawn anew for each child. The rest
     makes a normally distributed step along the line to the other elite. Both are mutated.
     """
-    number, size = params.population, elites.shape[1]
+    size = elites.shape[1]
     parents, others = random.integers(len(elites), size=(2, number))
     crossed = np.arange(number)[:, None] < params.crossovers * number
     from_other = random.random((number, size), dtype=np.float32) < random.random((number, 1), dtype=np.float32)

@@ -191,6 +191,9 @@ class MapElitesSettings(GenomeSettings):
 
     name: Literal["map_elites"] = Field(description=NAME)
     population: Int = Field(ge=1, le=1_000_000, description="images per generation, all classes together")
+    batch: Int = Field(
+        ge=1, le=1_000_000, description="images that are made from the same archive, in one call of the classifier"
+    )
     first: Int = Field(ge=1, le=1_000_000, description="random images of the first generation")
     crossovers: Float = Field(
         ge=0,

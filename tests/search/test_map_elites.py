@@ -19,7 +19,7 @@ from fooling.errors import UserError, guarded
 from fooling.kernels.reference.penalties import confidence
 from fooling.records.ownership import class_image_names, is_image_name
 from fooling.records.record import read_image, read_run
-from fooling.search.archive import ANCESTORS, ARCHIVE, CURVE, LONGEST, MARKS, PATH, SWITCHES, VALUE, Lineage, first_lineage
+from fooling.search.archive import ANCESTORS, ARCHIVE, CURVE, LONGEST, MARKS, PATH, SWITCHES, VALUE, first_lineage, take_over
 from fooling.search.genomes import make_genome
 from fooling.search.map_elites import MapElitesParams, NumbaElites, ReferenceElites
 from fooling.search.objective import Objective, logarithmic_losses
@@ -28,7 +28,9 @@ from fooling.search.state import GENOME, GENOMES, State
 
 SHAPE = (9, 13, 1)
 CLASSES = (2, 0, 3)
-OFFSPRING = OffspringParams(10, 0.5, 0.5, "gaussian", mutation_rate=1.0, mutation_halved=0, mutation_sd=0.5, mutation_eta=15)
+OFFSPRING = OffspringParams(
+    10, 10, 0.5, 0.5, "gaussian", mutation_rate=1.0, mutation_halved=0, mutation_sd=0.5, mutation_eta=15
+)
 PARAMS = MapElitesParams(SHAPE, "dct", 4, first=15, offspring=OFFSPRING, seed=3)
 QUICK = ["search=map_elites", "detail=4", "generations=6", "population=10", "first=12", "stop=end", "quiet=true"]
 
@@ -56,9 +58,9 @@ def offered(search: ReferenceElites, monkeypatch: pytest.MonkeyPatch) -> list[tu
     """What is offered to the archive from now on: genomes and parents of each generation."""
     found, offer = [], search.offer
 
-    def noting(state: State, genomes: np.ndarray, parents: np.ndarray) -> State:
+    def noting(state: State, genomes: np.ndarray, parents: np.ndarray) -> None:
         found.append((genomes, parents))
-        return offer(state, genomes, parents)
+        offer(state, genomes, parents)
 
     monkeypatch.setattr(search, "offer", noting)
     return found
@@ -104,7 +106,7 @@ def test_mutation_by_hand() -> None:
     elites = np.random.default_rng(0).normal(size=(3, 2000)).astype(np.float32)
     plain = replace(OFFSPRING, crossovers=0.0, line_sd=0.0, mutation_rate=0.1, mutation_halved=100)
     for generation, share in ((1, 0.1), (99, 0.1), (100, 0.05), (250, 0.025)):
-        children, parents = breed(elites, np.random.default_rng(1), plain, generation)
+        children, parents = breed(elites, np.random.default_rng(1), plain, generation, 10)
         changed = children != elites[parents]
         assert changed.mean() == pytest.approx(share, rel=0.1)
         assert (children - elites[parents])[changed].std() == pytest.approx(0.5, rel=0.05)
@@ -119,6 +121,20 @@ def test_polynomial_mutation_is_of_shares() -> None:
     assert (np.argsort(shares[:50]) == np.argsort(draws[:50])).all()
     edge = polynomial(np.full((1, 1000), 9, np.float32), np.random.default_rng(0), 15)
     assert np.isfinite(edge).all()
+
+
+def test_a_batch_is_made_of_what_the_one_before_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, params = make(batch=4)
+    search = ReferenceElites(objective, params)
+    found = offered(search, monkeypatch)
+    first = search.init(runs())
+    before = {name: array.copy() for name, array in first.arrays().items()}
+    last = search.step(first)
+    assert [len(genomes) for genomes, _ in found] == [15, 4, 4, 2]
+    assert all(np.array_equal(before[name], array) for name, array in first.arrays().items())  # a step changes no state
+    genomes = np.concatenate([genomes for genomes, _ in found])
+    losses = logarithmic_losses(objective.classifier(make_genome("dct", SHAPE, 4).decode(genomes)))[:, list(CLASSES)]
+    assert last.aux[VALUE] == pytest.approx(losses.min(axis=0))
 
 
 def test_lineages_are_those_of_the_switches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +166,9 @@ def test_lineages_are_those_of_the_switches(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_long_genomes_have_no_ancestors() -> None:
     assert first_lineage(3, 5000)[ANCESTORS].shape == (3, 0, 0)
-    lineage = Lineage(first_lineage(3, 5000)).offspring(np.array([True, False, False]), np.array([2]), np.zeros((3, 5000)))
-    assert lineage.arrays[PATH][0].tolist() == [-1] * (LONGEST - 1) + [2]
+    arrays = {**first_lineage(3, 5000), GENOME: np.zeros((3, 5000))}
+    take_over(arrays, np.array([0]), np.array([2]))
+    assert arrays[PATH][0].tolist() == [-1] * (LONGEST - 1) + [2]
 
 
 def test_confidences_are_kept_at_the_marks() -> None:
@@ -169,6 +186,7 @@ def test_confidences_are_kept_at_the_marks() -> None:
     [
         {},
         {"genome": "grid", "population": 1},
+        {"batch": 4},
         {"genome": "pixels", "first": 1},
         {"shape": (8, 8, 3), "weights": WEIGHTS},
         {"line_sd": 0.0, "crossovers": 0.0},
