@@ -121,7 +121,9 @@ def joint_errors(settings: Any) -> list[str]:
         problems.append(f"digit: expected all or several classes with {name}, got any; every class has a cell of its own")
     if settings.runs != 1:
         problems.append(f"runs: expected 1 with {name}, got {settings.runs}; it has one archive, for another give seed=…")
-    if (has_penalties(settings) or prior.exemplar) and prior.digit is None:
+    if prior.exemplar:
+        problems.append(f"prior.exemplar: expected false with {name}, got true; all cells have the same statistics")
+    if has_penalties(settings) and prior.digit is None:
         problems.append(
             f"prior.digit: expected the class of the statistics for {name} with prior={prior.name}, got null; or prior=none"
         )

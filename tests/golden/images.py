@@ -42,6 +42,8 @@ USUAL = {
     "feedback": "runs=2 seed=5 generations=60",
 }
 
+LONGEST = ("search=anneal", "search=pareto")  # whose kernels compile longest, first: tests beside find them compiled
+
 # Jobs whose images are the same on every machine and with all versions: of them whole numbers and a fixed order of
 # additions and multiplications decide. A line is a call of `fooling.evolve`.
 EXACT = """
@@ -299,13 +301,14 @@ classify four.png out=classify
 
 
 def lines(words: Sequence[str]) -> dict[str, tuple[str, bool]]:
-    """The lines that hold all words, each a command or a job, exact or not; first the commands whose files they need."""
+    """The lines that hold all words, each a command or a job, exact or not; first the commands whose files others need."""
     tables = (("command", False, COMMANDS), ("job", True, EXACT), ("job", False, FLOATS))
     every = {line: (kind, exact) for kind, exact, table in tables for line in table.splitlines() if line}
     only_exact, words = "exact" in words, [word for word in words if word != "exact"]
     chosen = [line for line, (_, exact) in every.items() if all(word in line for word in words) and (exact or not only_exact)]
     needed = [line for line in every if every[line][0] == "command" and any(named(line) in other for other in chosen)]
-    return {line: every[line] for line in every if line in chosen or line in needed}
+    order = sorted(every, key=lambda line: (every[line][0] != "command", not any(word in line for word in LONGEST)))
+    return {line: every[line] for line in order if line in chosen or line in needed}
 
 
 def named(line: str) -> str:

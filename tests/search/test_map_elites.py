@@ -338,6 +338,7 @@ def test_the_images_of_an_archive_go_when_it_is_overwritten(network: Any) -> Non
         (["digit=clas 3"], "did you mean"),
         (["digit=0,7"], "expected an index from 0 to 4|expected a class from 0 to 4"),
         (["prior=histogram"], "prior.digit: expected the class of the statistics for search=map_elites with prior=histogram"),
+        (["prior=exemplar", "prior.digit=1"], "prior.exemplar: expected false with search=map_elites"),
         (["engine=jax"], "engine=jax has no search=map_elites"),
         (["search.sigma=1"], "search.sigma: expected search=es, got search=map_elites"),
         (["genome=trees"], "search.genome: expected"),
