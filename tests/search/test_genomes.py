@@ -104,8 +104,11 @@ def levels_by_hand(numbers: list[float], x: float, y: float, detail: int, channe
         activation = ACTIVATIONS[int(np.searchsorted([-0.67449, 0, 0.67449], chosen))]
         own, rest = rest[: len(values)], rest[len(values) :]
         values = [*values, activation(GAIN * weighted(values, own))]
-    rows = np.array(rest).reshape(channels, len(values)).tolist()
-    return [float(255 * expit(OUTPUT_GAIN * weighted(values, row))) for row in rows]
+    out = [OUTPUT_GAIN * weighted(values, row) for row in np.array(rest).reshape(channels, len(values)).tolist()]
+    if channels == 3:
+        light, warm, green = out
+        out = [light + warm / 2 - green / 4, light + green / 2, light - warm / 2 - green / 4]
+    return [float(255 * expit(z)) for z in out]
 
 
 @pytest.mark.parametrize(("shape", "detail"), [((6, 9, 1), 1), ((9, 6, 3), 3), ((5, 5, 3), 5)])
@@ -132,17 +135,17 @@ def test_activations(activation: int) -> None:
 
 
 def test_a_connection_exists_where_its_number_exceeds_the_threshold() -> None:
-    genome, numbers = draw("cppn", (12, 16, 3), 1, 4)
+    genome, numbers = draw("cppn", (12, 16, 1), 1, 8)
     weights, _ = genome.network(numbers)
-    existing = np.abs(numbers[0, 4:]) > THRESHOLD
+    existing = np.abs(numbers[0, 8:]) > THRESHOLD
     assert 0.4 < existing.mean() < 0.8
     assert np.array_equal(weights[0, genome.node, genome.source] != 0, existing)
-    assert (genome.source[genome.node < 4] < INPUTS + genome.node[genome.node < 4]).all()  # from nodes before it alone
+    assert (genome.source[genome.node < 8] < INPUTS + genome.node[genome.node < 8]).all()  # from nodes before it alone
     below = np.where(np.abs(numbers) > THRESHOLD, numbers, 0)
-    below[0, :4] = numbers[0, :4]
+    below[0, :8] = numbers[0, :8]
     assert np.array_equal(genome.decode(below), genome.decode(numbers))
     chosen = np.array([[-1, -0.5, 0.5, 1, *[0] * (genome.size - 4)]], dtype=np.float32)
-    assert genome.network(chosen)[1].tolist() == [[SINE, SIGMOID, GAUSSIAN, LINEAR]]
+    assert genome.network(chosen)[1].tolist() == [[SINE, SIGMOID, GAUSSIAN, LINEAR, *[GAUSSIAN] * 4]]
 
 
 def test_what_leads_to_no_output_has_no_effect() -> None:

@@ -2,7 +2,7 @@
 
 Additions and multiplications in a fixed order, so an image has the same bits beside any other and on every machine. Pixels lie
 side by side in memory, so that every step is a vector over them. Absent connections, and nodes that lead to no output, cost
-nothing: an image of 224×224×3 from 8 hidden nodes takes 0.6 ms.
+nothing: an image of 224×224×3 from 8 hidden nodes takes 0.7 ms.
 """
 
 import numpy as np
@@ -84,9 +84,15 @@ def place_inputs(values: Floats, down: Floats, across: Floats, first: int, size:
 
 @jit_part
 def add_inputs(z: Floats, values: Floats, weights: Floats, number: int) -> None:
-    """z = the weighted sum of the first `number` rows of `values`, at most ±LIMIT."""
+    """z = the weighted sum of the first `number` rows of `values`, at most ±LIMIT; four rows for each load of z."""
     z[:] = ZERO
-    for source in range(number):
+    for source in range(0, number - 3, 4):
+        a, b, c, d = weights[source], weights[source + 1], weights[source + 2], weights[source + 3]
+        if a != ZERO or b != ZERO or c != ZERO or d != ZERO:
+            one, two, three, four = values[source], values[source + 1], values[source + 2], values[source + 3]
+            for lane in range(len(z)):
+                z[lane] = (((z[lane] + a * one[lane]) + b * two[lane]) + c * three[lane]) + d * four[lane]
+    for source in range(number // 4 * 4, number):
         weight = weights[source]
         if weight != ZERO:
             row = values[source]

@@ -3,7 +3,8 @@
 Stanley 2007, "Compositional pattern producing networks: a novel abstraction of development"; the activations are those of
 Nguyen, Yosinski & Clune 2015. Each hidden node may have connections from the inputs (x, y, distance from the centre, 1) and
 from the nodes before it, each output from all of them. A connection exists where its number exceeds a threshold, so the
-topology evolves with the numbers, in a genome of fixed length.
+topology evolves with the numbers, in a genome of fixed length. In colour the three outputs are brightness and two
+differences.
 """
 
 import numpy as np
@@ -15,6 +16,8 @@ from fooling.search.genomes import Shape
 THRESHOLD = 0.5  # of a number's absolute value: 62 % of the connections of random genomes exist
 GAIN, OUTPUT_GAIN = 3.0, 1.5  # weight ÷ what exceeds the threshold: curves turn several times, few levels are black or white
 LARGEST = 1000.0  # of what exceeds the threshold, so that nothing overflows
+# RGB of the outputs: brightness, red against blue, green against both. Brightness varies most, as in photographs.
+COLOURS = np.array([[1, 0.5, -0.25], [1, 0, 0.5], [1, -0.5, -0.25]], dtype=np.float32)
 QUARTILES = (-0.67449, 0, 0.67449)  # of a normal number: where the next activation begins
 
 
@@ -45,7 +48,10 @@ class NetworkGenome:
         excess = np.clip(np.abs(numbers) - np.float32(THRESHOLD), 0, LARGEST)
         weights[:, self.node, self.source] = np.copysign(excess, numbers)
         weights[:, : self.detail] *= np.float32(GAIN)
-        weights[:, self.detail :] *= np.float32(OUTPUT_GAIN)
+        outputs = weights[:, self.detail :]
+        outputs *= np.float32(OUTPUT_GAIN)
+        if self.shape[2] == len(COLOURS):
+            outputs[:] = sum(COLOURS[:, k, None] * outputs[:, k, None] for k in range(len(COLOURS)))
         return weights, np.searchsorted(QUARTILES, chosen, side="right")
 
 
