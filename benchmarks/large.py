@@ -22,6 +22,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "es": {"search": "es"},
     "es-unpaired": {"search": "es", "antithetic": False},
     "es-grid": {"search": "es", "genome": "grid"},
+    "es-cppn": {"search": "es", "genome": "cppn"},
     "es-pixels": {"search": "es", "genome": "pixels"},
     "ga": {"search": "ga", "prior": "none", "stop": "threshold"},
     "map_elites": {"search": "map_elites"},

@@ -168,11 +168,15 @@ class FeedbackSettings(GradientSettings):
 class GenomeSettings(SearchSettings):
     """Searches that vary genomes."""
 
-    genome: Literal["dct", "grid", "pixels", "levels"] = Field(
-        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, pixels = each pixel, "
-        "levels = each pixel, all grey levels equally likely at the start"
+    genome: Literal["cppn", "dct", "grid", "pixels", "levels"] = Field(
+        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, cppn = a network that "
+        "draws patterns, pixels = each pixel, levels = each pixel, all grey levels equally likely at the start"
     )
-    detail: Int = Field(ge=1, le=256, description="frequencies or cells along the shorter side; no effect on single pixels")
+    detail: Int = Field(
+        ge=1,
+        le=256,
+        description="frequencies or cells along the shorter side, hidden nodes of genome=cppn; no effect on single pixels",
+    )
 
 
 class EsSettings(GenomeSettings):

@@ -87,6 +87,7 @@ def test_a_step_by_hand() -> None:
     [
         {},
         {"genome": "grid"},
+        {"genome": "cppn"},
         {"genome": "pixels", "antithetic": False, "population": 7},
         {"population": 7},
         {"shape": (8, 8, 3), "weights": WEIGHTS},
@@ -137,7 +138,7 @@ def test_with_any_class_each_image_is_ranked_by_its_largest_score() -> None:
 # --- whole jobs -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("genome", ["dct", "grid", "pixels"])
+@pytest.mark.parametrize("genome", ["cppn", "dct", "grid", "pixels"])
 def test_a_job_succeeds_and_keeps_its_genomes(tmp_path: Path, genome: str) -> None:
     network = random_network((16, 16, 3), classes=5)
     result = fooling.evolve(digit=4, search="es", genome=genome, detail=6, classifier=network, runs=3, out=str(tmp_path / "r"))

@@ -187,6 +187,7 @@ def test_confidences_are_kept_at_the_marks() -> None:
         {},
         {"genome": "grid", "population": 1},
         {"batch": 4},
+        {"genome": "cppn", "shape": (8, 8, 3)},
         {"genome": "pixels", "first": 1},
         {"shape": (8, 8, 3), "weights": WEIGHTS},
         {"line_sd": 0.0, "crossovers": 0.0},

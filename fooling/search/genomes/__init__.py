@@ -26,6 +26,7 @@ class Genome(Protocol):
 
 
 GENOMES = {  # genome → module:class, imported when a job needs it
+    "cppn": "fooling.search.genomes.cppn:NetworkGenome",
     "dct": "fooling.search.genomes.dct:CosineGenome",
     "grid": "fooling.search.genomes.grid:GridGenome",
     "levels": "fooling.search.genomes.levels:LevelGenome",
@@ -34,7 +35,7 @@ GENOMES = {  # genome → module:class, imported when a job needs it
 
 
 def make_genome(name: str, shape: Shape, detail: int) -> Genome:
-    """The genome of images of a shape (H, W, C), with structures of up to `detail` along the shorter side.
+    """The genome of images of a shape (H, W, C), with structures of up to `detail` along the shorter side, or as many nodes.
 
     Raises UserError for more detail than pixels.
     """
