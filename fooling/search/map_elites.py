@@ -25,6 +25,7 @@ from fooling.search.state import GENOME, GENOMES, Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
+MANY_CLASSES = 20  # from which on patterns are found sooner than waves: see docs/figures.md, "Large images"
 CHILDREN = 3  # what random numbers are for; 0 … 2 are those of other searches
 
 
@@ -44,8 +45,10 @@ class MapElitesParams:
         """The parameters in the settings."""
         search: Any = settings.search
         height, width, channels = objective.classifier.input_shape
+        suited = "cppn" if len(objective.classes) > MANY_CLASSES else "dct"
+        genome = suited if search.genome == "auto" else search.genome
         offspring = OffspringParams.from_settings(settings)
-        return MapElitesParams((height, width, channels), search.genome, search.detail, search.first, offspring, settings.seed)
+        return MapElitesParams((height, width, channels), genome, search.detail, search.first, offspring, settings.seed)
 
 
 class ReferenceElites:

@@ -168,10 +168,6 @@ class FeedbackSettings(GradientSettings):
 class GenomeSettings(SearchSettings):
     """Searches that vary genomes."""
 
-    genome: Literal["cppn", "dct", "grid", "pixels", "levels"] = Field(
-        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, cppn = a network that "
-        "draws patterns, pixels = each pixel, levels = each pixel, all grey levels equally likely at the start"
-    )
     detail: Int = Field(
         ge=1,
         le=256,
@@ -183,6 +179,10 @@ class EsSettings(GenomeSettings):
     """Evolution strategy on genomes, for large images and many classes."""
 
     name: Literal["es"] = Field(description=NAME)
+    genome: Literal["cppn", "dct", "grid", "pixels", "levels"] = Field(
+        description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, cppn = a network that "
+        "draws patterns, pixels = each pixel, levels = each pixel, all grey levels equally likely at the start"
+    )
     population: Int = Field(ge=4, le=1_000_000, description="images per run and generation (λ), in pairs")
     sigma: Float = Field(gt=0, le=100, description="standard deviation of each number at the start")
     mean_rate: Float = Field(gt=0, le=10, description="learning rate of the mean, 1 = the weighted mean of the better half")
@@ -194,6 +194,9 @@ class MapElitesSettings(GenomeSettings):
     """MAP-Elites: an archive with an image for each class; every image is offered to all of them."""
 
     name: Literal["map_elites"] = Field(description=NAME)
+    genome: Literal["auto", "cppn", "dct", "grid", "pixels", "levels"] = Field(
+        description="as of search=es; auto = cppn for more than 20 classes, else dct"
+    )
     population: Int = Field(ge=1, le=1_000_000, description="images per generation, all classes together")
     batch: Int = Field(
         ge=1, le=1_000_000, description="images that are made from the same archive, in one call of the classifier"

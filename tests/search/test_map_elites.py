@@ -252,6 +252,13 @@ def test_a_record_of_all_classes(network: Any) -> None:
     assert read_image(Path("r/rendered/class_3.png")).shape == (60, 60, 3)
 
 
+@pytest.mark.parametrize(("classes", "genome"), [(20, "dct"), (21, "cppn")])
+def test_the_genome_suits_the_number_of_classes(home: Path, classes: int, genome: str) -> None:
+    few = ["population=4", "batch=4", "first=4", "generations=1", "detail=4", "quiet=true", "out=r"]
+    fooling.evolve("search=map_elites", *few, classifier=random_network((8, 8, 1), classes=classes))
+    assert read_arrays(Path("r") / GENOMES)["genome"] == genome
+
+
 def test_every_image_is_counted_once(network: Any) -> None:
     shown = []
 
