@@ -13,7 +13,7 @@ from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
 from fooling.settings import for_large
 from fooling.settings.fields import user_path
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import RunSettings, data_options
 from fooling.statistics import BUNDLED, Statistics, fit_present
 
 LARGE_SIDE, MANY_CLASSES = 64, 20  # above which search=es is the default: see benchmarks/large.py
@@ -28,7 +28,7 @@ def get_statistics(settings: RunSettings, classifier: Classifier | None) -> Stat
     if not data.given:
         found = Statistics.load(user_path(path) if path else BUNDLED)
         return found.of_classes(classifier.labels) if classifier else found
-    stream = stream_data(data.path, data.kind, **data.options, **(seen_by(classifier) if classifier else {}))
+    stream = stream_data(data.path, data.kind, **data_options(settings), **(seen_by(classifier) if classifier else {}))
     return fit_present(stream, bins=settings.prior.bins, lags=settings.prior.lags)
 
 
