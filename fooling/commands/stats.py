@@ -15,7 +15,6 @@ from fooling.records.files import new_file
 from fooling.settings.commands import StatsSettings
 from fooling.settings.fields import user_path
 from fooling.statistics import Statistics
-from fooling.statistics.pca import sample_size
 
 
 def fit(settings: StatsSettings) -> None:
@@ -58,15 +57,17 @@ def show(statistics: Statistics) -> None:
         for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
     ]
     print_table(["class", "images", "first bin", "last bin", *names], rows)
+    if statistics.shape[2] > 1:
+        print("means over the channels red, green and blue, each of which has its own histogram and variograms")
 
 
 def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
     """What is less than the settings say, and why."""
     pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
-    most, found = sample_size(pixels, classes), []
+    sample, found = statistics.sample, []
     size = f"{pixels:,} pixels an image, {classes} classes"
-    if most and count.max() > most:
-        found.append(f"principal components: of at most {most:,} images a class, evenly spaced ({size})")
+    if sample is not None and (sample < count).any():
+        found.append(f"principal components: of at most {sample.max():,} images a class, evenly spaced ({size})")
     few = [k for k in range(classes) if statistics.leaves_no_residual(k)]
     if few:
         names = ", ".join(str(statistics.labels[k]) for k in few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
