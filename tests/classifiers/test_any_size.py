@@ -15,6 +15,10 @@ from servers import Server
 from fooling.classifiers import load_classifier
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
+from fooling.records.resume import identity
+from fooling.search.inputs import get_classifier, get_statistics
+from fooling.settings import dump, load
+from fooling.settings.schema import RunSettings
 
 SHAPE = (12, 20, 3)
 SCORER = "def make():\n    return lambda images: images.mean(axis=(1, 2)) * [[4, 1, 1]]\n"
@@ -30,7 +34,7 @@ def photos(home: Path) -> Path:
     """Wide red and green pictures on white, so that what is cut off or padded shows in their mean colour."""
     for channel, name in enumerate(("red", "green")):
         (home / "photos" / name).mkdir(parents=True)
-        for i in range(6):
+        for i in range(20):
             picture = np.full((20 + i, 90, 3), 255, np.uint8)
             picture[:, 30:60] = np.eye(3)[channel] * 200
             Image.fromarray(picture).save(home / "photos" / name / f"{i}.png")
@@ -94,21 +98,20 @@ def test_a_server_gets_it_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_rule_is_said_and_kept_by_a_run(photos: Path, rule: str, note: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["classifier=onnx", f"classifier.path={write_means(Path('means.onnx'))}", "classifier.labels=[red,green,blue]"]
     words += ["classifier.shape=12,12,3", "search=ga", "prior=histogram", "generations=2", "population=6", "selected=2"]
-    done = ["run", *words, *WORDS, f"resize={rule}", "runs=1", "digit=0", "out=r"]
+    done = ["run", *words, *WORDS, f"resize={rule}", "runs=10", "digit=0", "out=r"]
     assert guarded(dispatch, done) == 0
-    said = f"data: {note} 12×12, 12 images"
+    said = f"data: {note} 12×12, 40 images"
     assert said in capsys.readouterr().out
     run = json.loads(Path("r/run.json").read_text())
     assert said in run["notes"]
     assert f"resize: {rule}" in Path("r/config.yaml").read_text()
-    assert guarded(dispatch, ["plausibility", "r", "split=all", "quiet=true"]) in (0, 2)  # few images
+    assert guarded(dispatch, ["plausibility", "r", "split=all"]) == 0
+    assert said in capsys.readouterr().out
+    assert guarded(dispatch, ["plausibility", "r", "split=all", *WORDS, "data.resize=fit", "overwrite=true"]) == 0
+    assert "data: scaled to fit and padded with black to 12×12, 40 images" in capsys.readouterr().out
 
 
 def test_statistics_follow_the_rule_and_those_of_the_data_come_first(photos: Path) -> None:
-    from fooling.search.inputs import get_classifier, get_statistics
-    from fooling.settings import load
-    from fooling.settings.schema import RunSettings
-
     model = ["classifier=onnx", f"classifier.path={write_means(Path('means.onnx'))}", "classifier.shape=12,12,3"]
     levels = {}
     for words in (["crop"], ["fit"], ["stretch"], ["fit", "data.resize=crop"]):
@@ -120,13 +123,21 @@ def test_statistics_follow_the_rule_and_those_of_the_data_come_first(photos: Pat
     assert np.array_equal(levels["fit data.resize=crop"], levels["crop"])
 
 
+def test_a_job_that_was_begun_before_there_were_rules_goes_on() -> None:
+    config = dump(load(["data.kind=sklearn"]))
+    older = "".join(line for line in config.splitlines(keepends=True) if "resize:" not in line)
+    assert len(older.splitlines()) == len(config.splitlines()) - 2
+    assert identity(older, {}) == identity(config, {})
+    assert identity(older, {}) != identity(dump(load(["data.kind=sklearn", "classifier.resize=fit"])), {})
+
+
 def test_classify_and_examine_follow_the_rule(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = ["classifier=onnx", f"classifier.path={write_means(Path('means.onnx'))}", "classifier.shape=12,12,3"]
     model += ["classifier.labels=[red,green,blue]", "classifier.resize=fit"]
     assert guarded(dispatch, ["classify", "photos/red/0.png", *model, "ink=false", "out=c"]) == 0
     assert "scaled to fit and padded with black to 12×12" in capsys.readouterr().out
     assert guarded(dispatch, ["examine", *model, *WORDS]) == 0
-    assert "data: scaled to fit and padded with black to 12×12, 12 images" in capsys.readouterr().out
+    assert "data: scaled to fit and padded with black to 12×12, 40 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
