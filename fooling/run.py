@@ -38,6 +38,7 @@ from fooling.search.inputs import (
     get_statistics,
     needs_statistics,
     refuse_other_classes,
+    statistics_notes,
     suited,
 )
 from fooling.search.job import (
@@ -98,8 +99,7 @@ def prepare(
     notes += [note for note in (start.note, suits) if note]
     if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
         statistics = get_fitted()
-        if settings.digit == "all" and statistics.numbers:
-            notes.append(f"digit=all: the {len(statistics.numbers)} classes that have statistics")
+        notes += statistics_notes(settings, statistics)
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")

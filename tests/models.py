@@ -56,6 +56,27 @@ def write_onnx(path: Path, *, batch: int | str = "N", extra: str = "", logits: b
     return path
 
 
+def write_means(path: Path) -> Path:
+    """An ONNX model of three classes that takes images of any size: its logits are ten times the means of the channels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    number = TensorProto.FLOAT
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["means"]),
+        helper.make_node("Mul", ["means", "ten"], ["logits"]),
+    ]
+    images = helper.make_tensor_value_info("images", number, ["N", 3, "H", "W"])
+    logits = helper.make_tensor_value_info("logits", number, ["N", 3])
+    ten = numpy_helper.from_array(np.array([10], np.float32), "ten")
+    model = helper.make_model(
+        helper.make_graph(nodes, "means", [images], [logits], [ten]), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 def write_sklearn(path: Path, estimator: Any, scale: float = 16 / 255) -> Path:
     """An estimator fitted to scikit-learn's digits, saved by skops; it expects grey levels 0…255 times `scale`."""
     import skops.io

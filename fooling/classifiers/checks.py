@@ -30,7 +30,7 @@ from fooling.errors import Doubt, UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings.fields import foreign_code
 from fooling.settings.files import check_size
-from fooling.settings.schema import DataSettings, RunSettings
+from fooling.settings.schema import DataSettings, RunSettings, data_options
 
 SIZES = (1, 10, 100, 1000)  # of the batches whose speed is measured
 SECONDS = 0.5  # per measurement, about
@@ -283,7 +283,7 @@ def measure_accuracies(settings: RunSettings, classifier: Classifier) -> tuple[S
     """Accuracy on the data's test images where data are given, and notes about the data."""
     if not settings.data.given:
         return [], ()
-    given, options = settings.data, settings.data.options | seen_by(classifier)
+    given, options = settings.data, data_options(settings) | seen_by(classifier)
     try:
         data = load_data(given.path, given.kind, "test", **options)
     except EmptySplitError:

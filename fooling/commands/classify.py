@@ -50,7 +50,7 @@ def plan(settings: ClassifySettings, _words: Sequence[str]) -> Plan:
     shape, paths = classifier.input_shape, [user_path(name) for name in settings.files]
     if has_ink(settings, classifier):
         return Plan(inputs=(classifier, [read_drawing(path, shape[:2]) for path in paths]))
-    return Plan(inputs=(classifier, [read_photo(path, shape) for path in paths]))
+    return Plan(inputs=(classifier, [read_photo(path, shape, settings.classifier.resize) for path in paths]))
 
 
 def has_ink(settings: ClassifySettings, classifier: Classifier) -> bool:

@@ -19,6 +19,7 @@ from fooling.records.files import has_keys, new_file
 from fooling.settings import without_secrets
 from fooling.settings.commands import ExamineSettings
 from fooling.settings.fields import user_path
+from fooling.settings.schema import data_options
 
 MAX_IMAGES = 10_000  # labelled images whose accuracy is measured …
 PATIENCE, SECONDS = 30, 6  # … if that takes no longer than so many seconds; else as many as the second number is enough for
@@ -32,7 +33,8 @@ def examine(settings: ExamineSettings) -> None:
     say, given = silent if settings.quiet else partial(print, flush=True), settings.data
     with working("reading data and model", settings.quiet):
         classifier = open_for(settings.classifier, given)
-        data = load_data(given.path, given.kind, "test", **given.options, **seen_by(classifier)) if given.given else None
+        options = data_options(settings) | seen_by(classifier)
+        data = load_data(given.path, given.kind, "test", **options) if given.given else None
     about = describe(classifier)
     show_classifier(settings, about, len(classifier.labels), getattr(classifier, "inputs", ""), say)
     with working("scoring test images", settings.quiet):

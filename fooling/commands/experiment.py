@@ -12,7 +12,7 @@ from rich.console import Console
 from fooling.commands.compilation import announce_jax, compilation_note
 from fooling.commands.console import InterruptHandler, print_line, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
-from fooling.commands.progress import ProgressCallback, progress
+from fooling.commands.progress import FIRST_SECONDS, ProgressCallback, progress, working
 from fooling.errors import Interrupted, masked, say
 from fooling.kernels.numba.compile import working_time
 from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
@@ -82,7 +82,7 @@ class Experiment:
 
     def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
         """Plans, computes and draws → exit code."""
-        with same_folder():
+        with same_folder(), working("reading data and model, scoring test images", settings.quiet, FIRST_SECONDS):
             alone, plan = self.alone(settings), self.plan(settings, words)
         settings = plan.settings or settings
         options = {"resume": settings.resume, "overwrite": settings.overwrite}

@@ -35,7 +35,7 @@ from fooling.settings import dump, load, without_secrets
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import DamageSettings, MeanSettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import DataSettings, RunSettings
+from fooling.settings.schema import DataSettings, RunSettings, data_options
 from fooling.statistics import BUNDLED, Statistics, fit_present
 from fooling.statistics.intervals import accuracy
 from fooling.statistics.pca import mean_image
@@ -175,7 +175,7 @@ def real_images(settings: Any, command: str, *splits: Split, classifier: Classif
     if not data.given:
         advice = "give data.path=FOLDER (fooling data get mnist mnist, then data.path=mnist) or data.kind=sklearn"
         raise UserError(f"{command} needs real images: {advice}")
-    options = data.options | (seen_by(classifier) if classifier else {})
+    options = data_options(settings) | (seen_by(classifier) if classifier else {})
     found = [load_data(data.path, data.kind, split, **options) for split in splits]
     for images in found:
         if classifier:

@@ -24,7 +24,7 @@ from fooling.settings import load, without_secrets
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.commands import PlausibilitySettings
 from fooling.settings.fields import user_path
-from fooling.settings.schema import DataSettings, RunSettings
+from fooling.settings.schema import DataSettings, RunSettings, data_options
 from fooling.statistics import Statistics
 
 OF_SERVER = ("timeout", "retries", "auth_env")  # no score depends on them
@@ -167,11 +167,12 @@ def is_comparison(path: Path) -> bool:
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     """The real images: of the data that are named, else of those that the record's statistics were fitted to."""
     given = settings.data if settings.data.given else record.settings.data
+    options = data_options(record.settings.model_copy(update={"data": given}))
     if not given.given:
         raise UserError("data.path is not set: expected the data set of the real images (fooling data get mnist mnist)")
     shape = tuple(int(side) for side in record.statistics.shape)
     labels = record.classifier.labels if record.classifier else record.statistics.labels.tolist()
-    data = load_data(given.path, given.kind, settings.split, **given.options, shape=shape, labels=labels)
+    data = load_data(given.path, given.kind, settings.split, **options, shape=shape, labels=labels)
     say_notes(settings.quiet, data)
     return data
 

@@ -24,6 +24,7 @@ REFRESH_SECONDS = 0.2
 PLAIN_SECONDS = 5.0  # between lines where there is no terminal …
 PLACE_SECONDS = 30.0  # … and of one job among many
 LONG_SECONDS = 10.0  # a job that takes longer says when it ends
+FIRST_SECONDS = 1.5  # before the first line of a command whose model or data take long
 WAIT_SECONDS = 1.0  # before a bar appears: what is done sooner needs none
 
 
@@ -127,8 +128,8 @@ class ProgressDisplay:
 
 
 @contextmanager
-def working(what: str, quiet: bool) -> Iterator[None]:
-    """A line while something of unknown length is done: it moves on a terminal, elsewhere it is printed after a few seconds."""
+def working(what: str, quiet: bool, wait: float = PLAIN_SECONDS) -> Iterator[None]:
+    """A line while something of unknown length is done: moving on a terminal, elsewhere printed after `wait` seconds."""
     console = Console(highlight=False)
     if quiet:
         yield
@@ -136,7 +137,7 @@ def working(what: str, quiet: bool) -> Iterator[None]:
         with console.status(Text(f"{what} …", style="dim")):
             yield
     else:
-        late = threading.Timer(PLAIN_SECONDS, print, [f"{what} …"], {"flush": True})
+        late = threading.Timer(wait, print, [f"{what} …"], {"flush": True})
         late.daemon = True
         late.start()
         try:

@@ -1,5 +1,6 @@
 """`fooling stats`: fits a data set's statistics, in one pass over its images."""
 
+from math import prod
 from pathlib import Path
 
 from rich.console import Console
@@ -8,14 +9,17 @@ from fooling.commands.console import print_table
 from fooling.commands.experiment import Tool
 from fooling.commands.jobs import say_notes
 from fooling.commands.progress import progress
-from fooling.data import stream_data, with_images
+from fooling.data import ImageStream, class_counts, stream_data, with_images
 from fooling.data.npz import array_names
 from fooling.errors import UserError
 from fooling.records.files import new_file
 from fooling.settings.commands import StatsSettings
 from fooling.settings.fields import user_path
+from fooling.settings.files import RAISE, ceiling
 from fooling.statistics import Statistics
-from fooling.statistics.pca import sample_size
+from fooling.statistics.pca import max_components
+
+MEAN_BYTES, COMPONENT_BYTES = 4, 2  # a pixel in the file: nearly all of it for large images
 
 
 def fit(settings: StatsSettings) -> None:
@@ -23,6 +27,7 @@ def fit(settings: StatsSettings) -> None:
     with new_file(user_path(settings.out), settings.overwrite, is_statistics) as part:
         stream = stream_data(settings.data.path, settings.data.kind, **settings.data.options)
         data = with_images(stream)
+        check_room(data, settings)
         sizes = settings.model_dump(include={"bins", "lags", "components", "grid", "reach", "exemplars"})
         with progress(Console(), settings.quiet) as watch:
             statistics = Statistics.fit(data, **sizes, watch=watch)
@@ -37,6 +42,20 @@ def fit(settings: StatsSettings) -> None:
         for note in notes(statistics, settings):
             print(note)
         print(f"→ {settings.out}: use it with prior.statistics={settings.out}")
+
+
+def check_room(data: ImageStream, settings: StatsSettings) -> None:
+    """Raises UserError where the file would be larger than what is read, before it is fitted."""
+    count, limit = class_counts(data), ceiling("arrays")
+    classes, pixels = len(count), prod(data.shape)
+    components = min(settings.components, *(max_components(int(number), pixels, classes) for number in count))
+    size = classes * pixels * (MEAN_BYTES + COMPONENT_BYTES * components)
+    if size <= limit:
+        return
+    most = (limit // (classes * pixels) - MEAN_BYTES) // COMPONENT_BYTES
+    what = f"{classes:,} classes of {pixels:,} pixels take {size:,} bytes, at most {limit:,} are read"
+    advice = f"give components={most}" if most >= 0 else "give smaller images, as data.size=64"
+    raise UserError(f"components={components}: {what}; {advice}, or raise {RAISE}")
 
 
 def is_statistics(path: Path) -> bool:
@@ -58,15 +77,17 @@ def show(statistics: Statistics) -> None:
         for k, (label, count) in enumerate(zip(statistics.labels, statistics.count, strict=True))
     ]
     print_table(["class", "images", "first bin", "last bin", *names], rows)
+    if statistics.shape[2] > 1:
+        print("means over the channels red, green and blue, each of which has its own histogram and variograms")
 
 
 def notes(statistics: Statistics, settings: StatsSettings) -> list[str]:
     """What is less than the settings say, and why."""
     pixels, classes, count = int(statistics.shape.prod()), len(statistics.count), statistics.count
-    most, found = sample_size(pixels, classes), []
+    sample, found = statistics.sample, []
     size = f"{pixels:,} pixels an image, {classes} classes"
-    if most and count.max() > most:
-        found.append(f"principal components: of at most {most:,} images a class, evenly spaced ({size})")
+    if sample is not None and (sample < count).any():
+        found.append(f"principal components: of at most {sample.max():,} images a class, evenly spaced ({size})")
     few = [k for k in range(classes) if statistics.leaves_no_residual(k)]
     if few:
         names = ", ".join(str(statistics.labels[k]) for k in few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data.images import ENDINGS, Shape
-from fooling.data.matching import Array, LevelScale, Options, covered, has_numbers, make_options, match_classes
+from fooling.data.matching import Array, LevelScale, Options, all_in_shape, has_numbers, make_options, match_classes
 from fooling.data.readers import KINDS, DataSource, Labels, SplitReader, class_folders, piece_size
 from fooling.errors import UserError, counted
 from fooling.kernels.tables import Bytes
@@ -82,8 +82,8 @@ def load_data(path: str | None, kind: str = "auto", split: Split = "train", **op
 
     `kind` is one of KINDS, or auto: a .npz file, a folder of IDX files, or a folder with a folder of images per class. Without
     a test part, every sixth image of each class, in order, is a test image. `options` are fields of `matching.Options`:
-    `scale`, `size`, `classes` and `first_label` as the settings of these names; `shape` and `labels` of a classifier, for which
-    pictures are scaled and cropped, and whose numbers of the classes are the labels (`seen_by`).
+    `scale`, `size`, `resize`, `classes` and `first_label` as the settings of these names; `shape` and `labels` of a classifier,
+    to whose size pictures are brought, and whose numbers of the classes are the labels (`seen_by`).
     """
     stream = stream_data(path, kind, split, **options)
     check_size(path or stream.source, "images", len(stream.labels) * math.prod(stream.shape))
@@ -167,7 +167,7 @@ def with_size(part: SplitReader, options: Options) -> SplitReader:
     def pieces() -> Iterator[Array]:
         part.conversions.clear()
         for images in part.pieces():
-            sized, notes = covered(images, shape)
+            sized, notes = all_in_shape(images, shape, options.resize)
             part.conversions.update(notes)
             yield sized
 

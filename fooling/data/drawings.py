@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from fooling.data.images import Shape, as_bytes, open_image, place, resize
-from fooling.data.matching import cover
+from fooling.data.matching import in_shape
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
 
@@ -59,11 +59,11 @@ def read_drawing(path: Path, shape: tuple[int, int]) -> Drawing:
     return Drawing(as_bytes(grey), plain, fitted, (*steps, inversion), (*stretched, *steps_fitted), steps_plain)
 
 
-def read_photo(path: Path, shape: Shape) -> Drawing:
+def read_photo(path: Path, shape: Shape, rule: str = "crop") -> Drawing:
     """An image file as it is, in a shape (H, W, C), as the pictures of a data set. Raises UserError if it cannot be read."""
     check_there(path)
     image = open_image(path)
-    pixels, steps = cover(image, shape)
+    pixels, steps = in_shape(image, shape, rule)
     taken = tuple(step for step in steps if step not in image.notes) or ("size and levels kept",)
     return Drawing(image.pixels, pixels, pixels, (image.description, *image.notes), (), taken)
 

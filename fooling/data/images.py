@@ -207,15 +207,19 @@ def place(image: npt.NDArray[Any], shape: tuple[int, ...], corner: tuple[int, in
     return result
 
 
+def sides_within(sides: tuple[int, ...], limit: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of an image that is scaled until it just fits into others, at least 1 pixel each."""
+    factor = min(limit[0] / sides[0], limit[1] / sides[1])
+    return max(1, round(sides[0] * factor)), max(1, round(sides[1] * factor))
+
+
 def letterbox(path: Path, shape: Shape) -> tuple[Bytes, str]:
     """An image file fitted into a shape, uint8 [H, W, C], with black bars where the sides differ in ratio; and a note."""
     pixels, conversions = in_channels(open_start(path), shape[2])
-    height, width = pixels.shape[:2]
-    factor = min(shape[0] / height, shape[1] / width)
-    sides = max(1, round(height * factor)), max(1, round(width * factor))
+    sides = sides_within(pixels.shape[:2], shape[:2])
     corner = (shape[0] - sides[0]) // 2, (shape[1] - sides[1]) // 2
     image = place(resize(pixels, sides), shape, corner)
-    return np.asarray(image, dtype=np.uint8), describe_start(path, (height, width), shape[:2], conversions)
+    return np.asarray(image, dtype=np.uint8), describe_start(path, pixels.shape[:2], shape[:2], conversions)
 
 
 def rescale_around(path: Path, window: Shape, longer: int | None) -> tuple[Bytes, str]:

@@ -1,7 +1,7 @@
 """A set made to fit: one factor for its grey levels, one size of its images, its classes among those of a classifier."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from itertools import chain
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fooling.data.images import ImageFile, Shape, in_channels, resize
+from fooling.data.images import ImageFile, Shape, in_channels, place, resize, sides_within
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes
 from fooling.settings.fields import labels_to_list, parse_size
@@ -23,10 +23,11 @@ MAX_NAMED = 5  # classes in a message
 
 @dataclass(frozen=True)
 class Options:
-    """How a set is read; the first four are settings of the group `data`."""
+    """How a set is read; the first five are settings of the group `data`."""
 
     scale: float | None = None  # factor of the grey levels; None: by the levels of the whole set
     size: tuple[int, ...] | None = None  # height, width and perhaps channels of its images
+    resize: str = "crop"  # how images of other sizes get it: a name in RESIZED
     classes: tuple[str, ...] = ()  # names or numbers of its classes
     first_label: int = 0  # the label of class 0
     shape: Shape | None = None  # (H, W, C) of the classifier's images
@@ -52,11 +53,14 @@ def make_options(options: dict[str, Any]) -> Options:
             raise UserError(f"load_data: expected options {', '.join(known)}, got {name}={options[name]!r}")
     if scale is not None and not (is_number(scale) and 0 < scale < np.inf):
         raise UserError(f"data.scale: expected a number above 0, such as 255 / 16, or None; got {scale!r}")
+    rule = options.get("resize") or "crop"
+    if not isinstance(rule, str) or rule not in RESIZED:
+        raise UserError(f"data.resize: expected one of {', '.join(RESIZED)}, got {rule!r}")
     first = options.get("first_label", 0)
     if not (isinstance(first, int | np.integer) and first >= 0):
         raise UserError(f"data.first_label: expected a whole number from 0 on, got {first!r}")
     try:
-        return Options(**{**options, "size": parse_size(size), "classes": tuple(labels_to_list(classes))})
+        return Options(**{**options, "size": parse_size(size), "resize": rule, "classes": tuple(labels_to_list(classes))})
     except ValueError as error:
         raise UserError(f"data.size: expected {error}, got {size}") from error
 
@@ -146,26 +150,45 @@ def scale_advice(low: Any, high: Any) -> str:
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
-def cover(image: ImageFile, shape: Shape) -> tuple[Bytes, tuple[str, ...]]:
-    """The pixels of an image in a shape (H, W, C), and the conversions.
+RESIZED = {  # each rule, and the beginning of its note
+    "crop": "scaled and cropped in the centre to",
+    "fit": "scaled to fit and padded with black to",
+    "stretch": "stretched to",
+}
 
-    The image is scaled until it covers the shape, with anti-aliasing, and what is beyond is cut off on both sides alike.
+
+def in_shape(image: ImageFile, shape: Shape, rule: str = "crop") -> tuple[Bytes, tuple[str, ...]]:
+    """The pixels of an image in a shape (H, W, C), and the conversions. All scaling is with anti-aliasing.
+
+    crop: scaled until it covers the shape, and what is beyond is cut off on both sides alike. fit: scaled until it fits into
+    the shape, in the centre, with black around. stretch: height and width are scaled apart.
     """
     pixels, notes = in_channels(image, shape[2])
     if pixels.shape[:2] == shape[:2]:
         return pixels, notes
     height, width = pixels.shape[:2]
-    factor = max(shape[0] / height, shape[1] / width)
-    sides = max(shape[0], round(height * factor)), max(shape[1], round(width * factor))
-    top, left = (sides[0] - shape[0]) // 2, (sides[1] - shape[1]) // 2
-    scaled = np.asarray(resize(pixels, sides), dtype=np.uint8)[top : top + shape[0], left : left + shape[1]]
-    return np.ascontiguousarray(scaled), (*notes, f"scaled and cropped in the centre to {shape[0]}×{shape[1]}")
+    sides = (shape[0], shape[1])
+    if rule == "crop":
+        factor = max(shape[0] / height, shape[1] / width)
+        sides = max(shape[0], round(height * factor)), max(shape[1], round(width * factor))
+    elif rule == "fit":
+        sides = sides_within((height, width), sides)
+    scaled = np.asarray(resize(pixels, sides), dtype=np.uint8)
+    top, left = (abs(side - whole) // 2 for side, whole in zip(sides, shape[:2], strict=True))
+    scaled = place(scaled, shape, (top, left)) if rule == "fit" else scaled[top : top + shape[0], left : left + shape[1]]
+    return np.ascontiguousarray(scaled), (*notes, f"{RESIZED[rule]} {shape[0]}×{shape[1]}")
 
 
-def covered(images: Bytes, shape: Shape) -> tuple[Bytes, list[str]]:
+def all_in_shape(images: Bytes, shape: Shape, rule: str) -> tuple[Bytes, list[str]]:
     """The same for images [N, h, w, c] → [N, H, W, C]; a note for each conversion of each image."""
-    found = [cover(ImageFile(image, "", ()), shape) for image in images]
+    found = [in_shape(ImageFile(image, "", ()), shape, rule) for image in images]
     return np.stack([pixels for pixels, _ in found]), [note for _, notes in found for note in notes]
+
+
+def rule_in(notes: Iterable[str]) -> str:
+    """The rule by which images were resized, by the notes on a set; '' where none was."""
+    said = [note.removeprefix("data: ") for note in notes]
+    return next((rule for rule, text in RESIZED.items() if any(note.startswith(text) for note in said)), "")
 
 
 # --- classes ----------------------------------------------------------------------------------------------------------

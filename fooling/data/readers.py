@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fooling.data.idx import idx_pieces, idx_shape, read_idx
 from fooling.data.images import ENDINGS, ImageFile, Shape, is_colour, open_image
-from fooling.data.matching import Array, Options, cover
+from fooling.data.matching import Array, Options, in_shape
 from fooling.data.npz import ArrayHeader, array_names, array_pieces, check_shapes, describe_array, read_array
 from fooling.errors import UserError, first_line, printable
 from fooling.kernels.tables import Bytes, Ints
@@ -94,11 +94,12 @@ def image_shape(listing: ImageFolder, options: Options) -> Shape:
 
 
 def image_pieces(
-    listing: ImageFolder, shape: Shape, number: int, conversions: Counter[str], is_chosen: bool
+    listing: ImageFolder, shape: Shape, number: int, conversions: Counter[str], rule: str | None
 ) -> Iterator[Bytes]:
     """The images in pieces [number, H, W, C], the last may be shorter; grey ones get C equal channels.
 
-    `conversions` counts what was done to how many images so far. `is_chosen`: images of other sizes are scaled and cropped.
+    `conversions` counts what was done to how many images so far. `rule`: how images of other sizes are resized; None: they are
+    refused.
     """
     conversions.clear()
     paths, total = listing.paths(), sum(map(len, listing.names))
@@ -107,8 +108,8 @@ def image_pieces(
         for place in range(len(images)):
             path = next(paths)
             image = open_image(path)
-            check_member(path, image, None if is_chosen else shape)
-            images[place], notes = cover(image, shape)
+            check_member(path, image, None if rule else shape)
+            images[place], notes = in_shape(image, shape, rule or "")
             conversions.update([*notes, *["grey made colour"] * (image.pixels.shape[2] < shape[2])])
         yield images
 
@@ -273,8 +274,8 @@ def read_folder(path: Path, options: Options) -> DataSource:
 def image_folder_split(listing: ImageFolder, options: Options) -> SplitReader:
     """The images of a listed folder."""
     shape, conversions = image_shape(listing, options), Counter[str]()
-    is_chosen = bool(options.sides or options.shape)
-    pieces = lambda: image_pieces(listing, shape, piece_size(shape), conversions, is_chosen)  # noqa: E731
+    rule = options.resize if options.sides or options.shape else None
+    pieces = lambda: image_pieces(listing, shape, piece_size(shape), conversions, rule)  # noqa: E731
     return SplitReader(shape, listing.labels(), pieces, conversions, name=str(listing.folders[0].parent))
 
 

@@ -28,6 +28,7 @@ RUNS = Path("runs")  # where folders go that nobody named
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
 FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
 LIMITS = ("search.generations", "budget", "seconds")  # may be raised on resuming, where a search does not depend on them
+LATER = {"classifier.resize": "crop", "data.resize": None}  # settings without which jobs were begun, with what they were
 MISSING = "missing"  # a setting that one of two commands does not have
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
 
@@ -147,6 +148,7 @@ def identity(config: str, fingerprints: Mapping[str, Any], fixed: Mapping[str, s
     """
     left_out = {*FREE, *LIMITS} - fixed.keys()
     settings = {name: value for name, value in flat(read_yaml(config)) if name not in left_out}
+    settings = {name: value for name, value in settings.items() if (name, value) not in LATER.items()}
     return hashlib.sha256(json.dumps([settings, dict(fingerprints)], sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -8,12 +8,13 @@ from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import seen_by, stream_data
+from fooling.data.matching import RESIZED
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
 from fooling.settings import for_large
 from fooling.settings.fields import user_path
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import RunSettings, data_options
 from fooling.statistics import BUNDLED, Statistics, fit_present
 
 LARGE_SIDE, MANY_CLASSES = 64, 20  # above which search=es is the default: see benchmarks/large.py
@@ -28,7 +29,7 @@ def get_statistics(settings: RunSettings, classifier: Classifier | None) -> Stat
     if not data.given:
         found = Statistics.load(user_path(path) if path else BUNDLED)
         return found.of_classes(classifier.labels) if classifier else found
-    stream = stream_data(data.path, data.kind, **data.options, **(seen_by(classifier) if classifier else {}))
+    stream = stream_data(data.path, data.kind, **data_options(settings), **(seen_by(classifier) if classifier else {}))
     return fit_present(stream, bins=settings.prior.bins, lags=settings.prior.lags)
 
 
@@ -113,6 +114,17 @@ def fits(classifier: Classifier, statistics: Statistics) -> bool:
     """Whether statistics are of images of the classifier's size, and of as many classes."""
     same = tuple(classifier.input_shape) == tuple(int(side) for side in statistics.shape)
     return same and (bool(statistics.numbers) or classifier.num_classes == len(statistics.count))
+
+
+def statistics_notes(settings: RunSettings, statistics: Statistics) -> list[str]:
+    """Notes on what statistics are of; those that are fitted to data have the notes of the data."""
+    found = []
+    if statistics.resize and not settings.data.given:
+        height, width, _ = (int(side) for side in statistics.shape)
+        found.append(f"statistics: their pictures were {RESIZED[statistics.resize]} {height}×{width}")
+    if settings.digit == "all" and statistics.numbers:
+        found.append(f"digit=all: the {len(statistics.numbers)} classes that have statistics")
+    return found
 
 
 def refuse_other_classes(settings: RunSettings, classifier: Classifier, statistics: Statistics) -> None:

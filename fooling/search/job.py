@@ -27,7 +27,7 @@ from fooling.search.result import Result, make_result, target_of
 from fooling.search.state import History, State
 from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import RunSettings, data_options
 from fooling.statistics import Statistics
 
 Pair = tuple[int | None, int | Literal["any", "all"]]  # the prior's class and the target class
@@ -286,8 +286,8 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
     classifier = job.objective.classifier
     try:
         digit = job.prior_digit
-        shape, labels = tuple(int(side) for side in job.fitted.shape), job.objective.classifier.labels
-        real = of_class(load_data(data.path, data.kind, "test", **data.options, shape=shape, labels=labels), digit)
+        options = data_options(job.settings) | {"shape": tuple(map(int, job.fitted.shape)), "labels": classifier.labels}
+        real = of_class(load_data(data.path, data.kind, "test", **options), digit)
         rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
     except UserError as error:  # of the data: the job is done
         return {"plausibility": None}, f"run.json has no plausibility: {str(error).removeprefix('plausibility: ')}"

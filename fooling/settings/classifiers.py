@@ -13,6 +13,7 @@ from fooling.settings.fields import (
     Fraction,
     Int,
     Positive,
+    Resize,
     SettingsModel,
     Side,
     Text,
@@ -30,6 +31,10 @@ class ClassifierSettings(SettingsModel):
     path: Text | None = Field(description="where the classifier is")
     labels: Annotated[tuple[Text, ...], BeforeValidator(labels_to_list)] = Field(
         description="class names, [a,b], or one file of them: a name a line, or JSON; [] = those of the model"
+    )
+    resize: Resize = Field(
+        description="how pictures of other sizes become images of the classifier's: crop = scaled until they cover it, then "
+        "cropped in the centre; fit = the whole picture, padded with black; stretch = height and width scaled apart"
     )
     effect: ClassVar[str] = ""  # what opening it does besides reading files: a record alone is no reason to do that
 

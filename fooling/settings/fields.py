@@ -113,6 +113,7 @@ Fraction = Annotated[float, BeforeValidator(refuse_boolean), BeforeValidator(par
 Positive = Annotated[Fraction, Field(gt=0)]
 Side = Annotated[Int, Field(ge=2, le=4096)]
 Channels = Literal[1, 3]
+Resize = Literal["crop", "fit", "stretch"]
 BatchSize = Annotated[str, BeforeValidator(parse_batch_size)]
 Seed = Annotated[Int, Field(ge=0, lt=2**64)]
 

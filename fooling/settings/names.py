@@ -21,7 +21,8 @@ from fooling.settings.files import BROKEN, Loader, Tree, nearest
 
 HELP = "--help lists all settings"
 ALIASES = {"target": "digit"}
-IN_FULL = ("data.scale", "data.size")  # where their last part is also that of older settings, it stands for those
+# Where their last part is also that of another setting, it stands for that one.
+IN_FULL = ("data.scale", "data.size", "data.resize")
 
 
 def members(annotation: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from fooling.settings.fields import (
     Int,
     Judges,
     Positive,
+    Resize,
     Seed,
     SettingsModel,
     Text,
@@ -88,8 +89,11 @@ class DataSettings(SettingsModel):
         description="factor to grey levels 0…255, such as 255/16; null = 255 for booleans and fractions, 1 for whole numbers"
     )
     size: Annotated[tuple[int, ...] | None, BeforeValidator(parse_size)] = Field(
-        description="size of the images, as 224, 28,20 (height,width) or 28,28,1 (and channels): scaled until they cover it, "
-        "then cropped in the centre; null = the classifier's size for folders of pictures, otherwise as they are"
+        description="size of the images, as 224, 28,20 (height,width) or 28,28,1 (and channels), see data.resize; "
+        "null = the classifier's size for folders of pictures, otherwise as they are"
+    )
+    resize: Resize | None = Field(
+        description="how pictures of other sizes get it, see classifier.resize; null = as for the classifier, or crop"
     )
     classes: Annotated[tuple[Text, ...], BeforeValidator(labels_to_list)] = Field(
         description="the model's class of each class of the set, by number or label, 285,967; or names of some; [] = by label"
@@ -104,7 +108,7 @@ class DataSettings(SettingsModel):
     @property
     def options(self) -> dict[str, Any]:
         """How the set is read, as arguments of `fooling.load_data`."""
-        return self.model_dump(include={"scale", "size", "classes", "first_label"})
+        return self.model_dump(include={"scale", "size", "resize", "classes", "first_label"})
 
     @model_validator(mode="after")
     def check_given(self) -> Self:
@@ -113,6 +117,12 @@ class DataSettings(SettingsModel):
             if value and not self.given:
                 raise ValueError(f"data.{name}: expected data.path=FOLDER or data.kind=sklearn with it, got neither")
         return self
+
+
+def data_options(settings: Any) -> dict[str, Any]:
+    """How a command's set is read: pictures become images as for its classifier, unless `data.resize` says otherwise."""
+    options: dict[str, Any] = settings.data.options
+    return options | {"resize": options["resize"] or settings.classifier.resize}
 
 
 class RunSettings(SettingsModel):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fooling.commands import dispatch
 from fooling.errors import guarded
+from fooling.statistics import Statistics
 
 SHAPE, KNOWN = (16, 16, 3), ["classifier=mlp", "classifier.path=n.safetensors"]
 SIZED = "data: scaled and cropped in the centre to 16×16, 60 images"
@@ -93,6 +94,23 @@ def test_statistics_of_some_classes_are_known_by_their_labels(photos: Path, caps
     capsys.readouterr()
     assert done("run", *words, "digit=2", "out=c") == 2
     assert "digit=2: expected a class of the statistics, which are 1 (class 1), 3 (class 3), got 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rule", "note"), [("crop", "scaled and cropped in the centre to"), rare("fit", "scaled to fit and")])
+def test_statistics_keep_the_rule_by_which_pictures_were_resized(
+    photos: Path, rule: str, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert done("stats", f"data.path={photos}", "size=16", f"resize={rule}", "out=s.npz") == 0
+    said = capsys.readouterr().out
+    assert "means over the channels red, green and blue" in said
+    assert f"data: {note}" in said
+    statistics = Statistics.load("s.npz")
+    assert statistics.resize == rule
+    assert statistics.sample is not None
+    assert statistics.sample.tolist() == statistics.count.tolist()
+    assert done("run", *KNOWN, *QUICK, "prior.statistics=s.npz", "digit=3", "out=a") == 0
+    assert f"statistics: their pictures were {note}" in capsys.readouterr().out
+    assert any(line.startswith("statistics: their pictures") for line in json.loads(Path("a/run.json").read_text())["notes"])
 
 
 def test_folders_named_by_numbers_are_these_classes(photos: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -216,3 +216,43 @@ def test_a_time_limit_of_a_command(home: Path, name: str, folder: str, capsys: p
     assert name == "ladder" or "stopped by seconds=1 after generation" in capsys.readouterr().out
     assert "seconds: 1.0" in Path("r", folder, "config.yaml").read_text()
     assert json.loads((Path("r") / folder / "metrics.jsonl").read_text().splitlines()[-1])["running"] == 0
+
+
+# --- before a job -------------------------------------------------------------------------------------------------------
+
+
+class Timer:
+    """A timer that a test lets expire."""
+
+    made: ClassVar[list["Timer"]] = []
+
+    def __init__(self, wait: float, function: Callable[..., None], args: list[str], kwargs: dict[str, Any]) -> None:
+        self.wait, self.expire, self.state = wait, lambda: function(*args, **kwargs), "made"
+        Timer.made.append(self)
+
+    def start(self) -> None:
+        self.state = "running"
+
+    def cancel(self) -> None:
+        self.state = "cancelled"
+
+
+def test_a_line_comes_within_three_seconds_where_model_or_data_take_longer(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Timer, "made", [])
+    monkeypatch.setattr(progress.threading, "Timer", Timer)
+    slow = progress.working("reading", quiet=False, wait=1.5)
+    with slow:
+        (timer,) = Timer.made
+        assert (timer.wait, timer.state) == (1.5, "running")
+        timer.expire()
+        assert capsys.readouterr().out == "reading …\n"
+    assert timer.state == "cancelled"
+    with progress.working("reading", quiet=True):
+        assert len(Timer.made) == 1
+    words = ["run", "digit=2", "prior=none", "runs=1", "population=6", "selected=2", "generations=1", "out=r"]
+    assert guarded(dispatch, words) == 0
+    assert [timer.wait for timer in Timer.made[1:]] == [progress.FIRST_SECONDS]
+    assert Timer.made[1].wait < 2  # the imports take less than a second
+    assert {timer.state for timer in Timer.made} == {"cancelled"}

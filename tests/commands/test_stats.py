@@ -20,6 +20,7 @@ from fooling.commands.progress import progress
 from fooling.data import readers
 from fooling.data.images import ImageFile, open_image, read_image
 from fooling.errors import guarded
+from fooling.settings import files
 from fooling.statistics import Statistics, fit
 from fooling.statistics import pca as eigen
 
@@ -145,6 +146,20 @@ def test_it_says_what_is_less_than_was_asked_for(
     assert "exemplars=5, not 300: 64 pixels an image, 4 classes" in said
     found = Statistics.load(home / "stats.npz")
     assert (found.eigen.shape[1], found.exemplars) == (3, 5)
+
+
+def test_a_file_too_large_to_be_read_is_refused_before_it_is_fitted(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_npz(home / "set", *mixed((16, 16, 3)))
+    monkeypatch.setitem(files.CEILINGS, "arrays", 4 * 768 * 9)
+    assert call("stats", f"data.path={path}", "quiet=true") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "components=6: 4 classes of 768 pixels take 49,152 bytes, at most 27,648 are read; give components=2" in line
+    assert not (home / "stats.npz").exists()
+    monkeypatch.setitem(files.CEILINGS, "arrays", 4 * 768 * 3)
+    assert call("stats", f"data.path={path}", "components=0") == 2
+    assert "give smaller images, as data.size=64" in capsys.readouterr().err
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool, seconds: float) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from fooling.data import ImageSet, load_data, readers, stream_data, with_images
 from fooling.data.drawings import read_photo
 from fooling.data.images import ImageFile, letterbox, open_image, rescale_around
-from fooling.data.matching import cover
+from fooling.data.matching import in_shape
 from fooling.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -134,10 +134,10 @@ def test_photographs_of_unequal_sizes(tmp_path: Path) -> None:
 def test_the_shorter_side_is_scaled_and_the_centre_kept() -> None:
     wide = np.zeros((10, 40, 1), np.uint8)
     wide[:, 10:30] = 255
-    pixels, notes = cover(ImageFile(wide, "", ()), (5, 5, 1))
+    pixels, notes = in_shape(ImageFile(wide, "", ()), (5, 5, 1))
     assert (pixels[:, 1:-1] > 240).all()
     assert notes == ("scaled and cropped in the centre to 5×5",)
-    assert np.array_equal(cover(ImageFile(wide, "", ()), (10, 40, 1))[0], wide)
+    assert np.array_equal(in_shape(ImageFile(wide, "", ()), (10, 40, 1))[0], wide)
 
 
 def test_arrays_get_a_size_only_where_it_is_given(tmp_path: Path) -> None:

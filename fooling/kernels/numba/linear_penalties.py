@@ -1,16 +1,19 @@
 """The eigen and regional terms, linear in the pixels, compiled by numba: equal to the reference, and their delta evaluation."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from fooling.kernels.numba.compile import jit, jit_inline, jit_part
 from fooling.kernels.numba.delta_penalties import Changes
-from fooling.kernels.numba.penalties import weighted_l1
+from fooling.kernels.numba.penalties import distance_of, weighted_l1
 from fooling.kernels.numba.philox import U, Whole
 from fooling.kernels.reference.penalties import ENERGY_UNIT, PROJECTION_UNIT, Weights, region_count, regional_counts, regions
 from fooling.kernels.tables import EIGEN_LANES as LANES
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, TermTarget
+
+BLOCK = 1024  # pixels whose weights stay in the second-level cache
 
 
 # --- eigen ------------------------------------------------------------------------------------------------------------
@@ -31,22 +34,42 @@ def eigen_term(
 
 @jit
 def eigen_parts(images: Bytes, weights: Weights, centre: Ints, mean: Weights) -> Ints:
-    """Projections and energy: [N, H, W, C] → [N, M + 1]; weights are padded to a multiple of LANES components."""
+    """Projections and energy: [N, H, W, C] → [N, M + 1]; weights are padded to a multiple of LANES components.
+
+    The weights of large images exceed every cache: they are read once for all images, a block of pixels at a time.
+    """
     n, pixels, components = len(images), len(mean), len(centre)
-    flat, parts = images.reshape(n, pixels), np.empty((n, components + 1), dtype=np.int64)
-    sums = np.empty(weights.shape[1], dtype=np.int32)
+    flat, parts = images.reshape(n, pixels), np.zeros((n, components + 1), dtype=np.int64)
+    sums = np.zeros((n, weights.shape[1]), dtype=np.int32)
+    for first in range(0, pixels, BLOCK):
+        last = min(first + BLOCK, pixels)
+        for q in range(n):
+            parts[q, components] += energy_about(flat[q, first:last], mean[first:last])
+            for pixel in range(first, last):
+                level = np.int32(flat[q, pixel])
+                if level:
+                    add_row(sums[q], weights[pixel], level)
     for q in range(n):
-        sums[:] = 0
-        energy = np.int64(0)
-        for pixel in range(pixels):
-            level = np.int32(flat[q, pixel])
-            energy += (256 * np.int64(level) - mean[pixel]) ** 2
-            if level:
-                add_eigen(sums, weights, U(pixel), level)
         for k in range(components):
-            parts[q, k] = 256 * np.int64(sums[k]) - centre[k]
-        parts[q, components] = energy
+            parts[q, k] = 256 * np.int64(sums[q, k]) - centre[k]
     return parts
+
+
+@jit_inline
+def add_row(sums: Weights, row: Weights, level: np.int32) -> None:
+    """Adds level·row; 2.7 → 0.9 ms an image of 224×224×3 and 40 components, but a few pixels are faster by `add_eigen`."""
+    for k in range(len(sums)):
+        sums[k] = np.int32(sums[k] + np.int32(level * row[k]))
+
+
+@jit_inline
+def energy_about(levels: Bytes, mean: Weights) -> np.int64:
+    """Σ (256·level − mean)²; products of 32-bit numbers become vectors."""
+    energy = np.int64(0)
+    for i in range(len(levels)):
+        distance = np.int64(np.int32(256 * np.int32(levels[i]) - mean[i]))
+        energy += distance * distance
+    return energy
 
 
 @jit_inline
@@ -106,6 +129,10 @@ def eigen_distance_into(values: Floats, parts: Ints, variance: Doubles, residual
 
 
 # --- regional ---------------------------------------------------------------------------------------------------------
+# Of images of 224×224 they take 2 ms, ten times as long as the sums of one image.
+known_regions, known_counts = lru_cache(maxsize=8)(regions), lru_cache(maxsize=8)(regional_counts)
+
+
 def regional_term(images: Bytes, target_index: Ints, grid: int, target: TermTarget) -> Floats:
     """Mean over regions of |mean − target mean| + (1/L)·Σ|g − ĝ|, mean over channels. → [N]; see the reference."""
     shape = images.shape[1:]
@@ -114,17 +141,19 @@ def regional_term(images: Bytes, target_index: Ints, grid: int, target: TermTarg
 
 def regional_parts(images: Bytes, grid: int, reach: int) -> Ints:
     """Sums of each region, see `reference.penalties.regional_parts`."""
-    return count_regional_parts(images, regions(images.shape[1], images.shape[2], grid), reach)
+    return count_regional_parts(images, known_regions(images.shape[1], images.shape[2], grid), reach)
 
 
 def regional_update(parts: Ints, changes: Changes, shape: tuple[int, ...], grid: int, target: TermTarget) -> Ints:
     """Sums [Q, C, regions·(1 + 2·L)] of the parents → of the children."""
-    return update_regional_parts(parts, changes, regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, target))
+    return update_regional_parts(
+        parts, changes, known_regions(shape[0], shape[1], grid), shape[1], reach_of(shape, grid, target)
+    )
 
 
 def regional_distance(parts: Ints, shape: tuple[int, ...], target_index: Ints, grid: int, target: TermTarget) -> Floats:
     """The term of sums [N, C, regions·(1 + 2·L)] of images of this shape (H, W, C)."""
-    denominators = regional_counts(shape, grid, reach_of(shape, grid, target))
+    denominators = known_counts(shape, grid, reach_of(shape, grid, target))
     return weighted_l1(parts, denominators, target_index, target, region_count(shape, grid))
 
 
@@ -135,22 +164,45 @@ def reach_of(shape: tuple[int, ...], grid: int, target: TermTarget) -> int:
 
 @jit
 def count_regional_parts(images: Bytes, region: Ints, reach: int) -> Ints:
-    """Fills in the sums of images [N, H, W, C], `region` [H·W]."""
+    """The sums of images [N, H, W, C], `region` [H·W]: of each column down a row of regions, then of the columns of each."""
     n, height, width, channels = images.shape
-    size = 1 + 2 * reach
+    size, places = 1 + 2 * reach, height * width
     parts = np.zeros((n, channels, (region[-1] + 1) * size), dtype=np.int64)
+    flat = images.reshape(n, places * channels)
+    plane, down = np.empty(places, dtype=np.uint8), np.empty((size, width), dtype=np.int32)
     for q in range(n):
-        for y in range(height):
-            for x in range(width):
-                at = region[y * width + x] * size
-                for channel in range(channels):
-                    level, sums = np.int64(images[q, y, x, channel]), parts[q, channel]
-                    sums[at] += level
-                    for k in range(1, min(reach, width - 1 - x) + 1):
-                        sums[at + k] += abs(np.int64(images[q, y, x + k, channel]) - level)
-                    for k in range(1, min(reach, height - 1 - y) + 1):
-                        sums[at + reach + k] += abs(np.int64(images[q, y + k, x, channel]) - level)
+        for channel in range(channels):
+            for place in range(places):
+                plane[place] = flat[q, U(place * channels + channel)]
+            down[:] = 0
+            for y in range(height):
+                add_line(down, plane, y, height, reach)
+                if y == height - 1 or region[(y + 1) * width] != region[y * width]:
+                    for k in range(size):
+                        for x in range(width):
+                            parts[q, channel, region[y * width + x] * size + k] += down[k, x]
+                    down[:] = 0
     return parts
+
+
+@jit_part
+def add_line(down: Weights, plane: Bytes, y: int, height: int, reach: int) -> None:
+    """Adds the levels of a line to down[0], its differences along the line to those of lags 1…L, then those to lines below."""
+    width = down.shape[1]
+    line = plane[y * width : (y + 1) * width]
+    for x in range(width):
+        down[0, x] = np.int32(down[0, x] + np.int32(line[x]))
+    for k in range(1, min(reach, width - 1) + 1):
+        add_differences(down[k, : width - k], line[: width - k], line[k:])
+    for k in range(1, min(reach, height - 1 - y) + 1):
+        add_differences(down[reach + k], line, plane[(y + k) * width : (y + k + 1) * width])
+
+
+@jit_inline
+def add_differences(sums: Weights, a: Bytes, b: Bytes) -> None:
+    """sums += |a − b|."""
+    for i in range(len(sums)):
+        sums[i] = np.int32(sums[i] + distance_of(a[i], b[i]))
 
 
 @jit
