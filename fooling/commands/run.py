@@ -189,7 +189,7 @@ def best(job: Job, result: Result) -> str:
     if job.criteria.tol is not None:
         return f"cost {result.cost.min():.4g}"
     at = int(result.confidence.argmax())
-    is_other = result.digit != "any" and result.predicted[at] != result.digit
+    is_other = result.predicted[at] != result.classes[at]
     other = ", but another class has a larger score" if is_other else ""
     return f"confidence {on_log_scale(float(result.confidence[at]))}{other}"
 
@@ -246,7 +246,7 @@ def advice(job: Job, result: Result) -> str:
         tried.append("gradients (search=ascent)")
     if has_penalties(settings) and not is_pareto:
         tried.append("a weaker prior (prior=none)")
-    elif not is_pareto and settings.digit != "any" and not settings.prior.exemplar:
+    elif not (is_pareto or settings.search.joint or settings.digit == "any" or settings.prior.exemplar):
         tried.append("whichever class is easiest (digit=any)")
     if not tried:
         tried.append(longer(job, result))

@@ -90,7 +90,9 @@ def chains(rows: Sequence[Sequence[tuple[Bytes, str]]], channels: int) -> Any:
 
 def curves(archive: Archive, run: Mapping[str, Any]) -> bytes:
     """Median and quartiles of the confidences of all classes over the evaluations."""
-    confidence, evaluations = archive["confidence"], archive["evaluations"]
+    last = [entry["confidence"] for entry in run["images"]]
+    confidence = np.column_stack([archive["confidence"], last])
+    evaluations = [*archive["evaluations"].tolist(), run["evaluations"]]
     figure = new_figure(7.0, 4.0)
     axes = figure.add_subplot()
     log_axis(axes)

