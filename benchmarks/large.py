@@ -1,7 +1,7 @@
 """Large images and many classes: genome × search × classes on any model.
 
 python benchmarks/large.py model=FILE.onnx scale=1 mean=127 std=128 shape= classes=20 draw=0 runs=1 seed=0 budget=10000 \
-    variants=all digit= name=large json=false
+    variants=all levels=0.99,0.9999 digit= name=large json=false
 
 `classes` target classes are drawn with the seed `draw`, 0 = all; or digit=any. A variant is a name of VARIANTS, several
 separated by commas. A run that does not reach a confidence counts with its budget: medians are censored, with bootstrap
@@ -29,11 +29,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "map_elites-crossover": {"search": "map_elites", "crossovers": 1.0},
     "map_elites-line": {"search": "map_elites", "crossovers": 0.0},
     "map_elites-mutation": {"search": "map_elites", "crossovers": 0.0, "line_sd": 0.0},
+    "map_elites-dct": {"search": "map_elites", "genome": "dct"},
     "map_elites-grid": {"search": "map_elites", "genome": "grid"},
     "nguyen2015": {"preset": "nguyen2015"},
 }
+MANY = 50  # classes of which each is kept
 JOINT = ("map_elites", "nguyen2015")  # how variants begin that have one job for all classes
-SHOWN = (0.99, 0.9999)
 
 
 def measure(name: str, digits: list[Any], classifier: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
@@ -56,16 +57,27 @@ def censored_median(reached: list[int], budget: int) -> tuple[float, float, floa
     return float(np.median(values)), float(low), float(high)
 
 
-def row(name: str, found: dict[str, Any], budget: int) -> list[str]:
-    """A line of the table."""
+def row(name: str, found: dict[str, Any], budget: int, levels: list[float]) -> list[str]:
+    """A line of the table: classes and evaluations to each of some milestones."""
     cells = [name]
-    for level in SHOWN:
+    for level in levels:
         reached = [one[MILESTONES.index(level)] for one in found["evaluations_to"]]
         middle, low, high = censored_median(reached, budget)
         there = sum(number > 0 for number in reached)
         most = ">" if there < len(reached) / 2 else ""
         cells += [f"{there} of {len(reached)}", f"{most}{middle:,.0f} ({low:,.0f}–{high:,.0f})"]
     return [*cells, f"{np.median(found['confidence']):.4f}", f"{found['seconds']:,.0f}"]
+
+
+def brief(found: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of very many classes: quartiles of the confidences, and how many classes reached each milestone."""
+    reached = (np.array(found["evaluations_to"]) >= 0).sum(axis=0).tolist()
+    quartiles = np.quantile(found["confidence"], (0.25, 0.5, 0.75)).tolist()
+    return {
+        "quartiles": quartiles,
+        "reached": dict(zip(map(str, MILESTONES), reached, strict=True)),
+        "seconds": found["seconds"],
+    }
 
 
 def main() -> None:
@@ -83,6 +95,7 @@ def main() -> None:
         budget=10_000,
         variants="all",
         digit="",
+        levels="0.99,0.9999",
         name="large",
         json=False,
     )
@@ -96,15 +109,17 @@ def main() -> None:
     digits = [chosen["digit"]] if chosen["digit"] else list(range(number)) if wanted == number else drawn
     names = list(VARIANTS) if chosen["variants"] == "all" else chosen["variants"].split(",")
     results = {}
-    columns = ["variant", *(f"{what} {level:g}" for level in SHOWN for what in ("reached", "evaluations to"))]
+    levels = [float(level) for level in chosen["levels"].split(",")]
+    columns = ["variant", *(f"{what} {level:g}" for level in levels for what in ("reached", "evaluations to"))]
     for name in names:
         results[name] = measure(name, digits, classifier, chosen)
-        print(row(name, results[name], chosen["budget"]), flush=True)
-    shown = [row(name, found, chosen["budget"]) for name, found in results.items()]
+        print(row(name, results[name], chosen["budget"], levels), flush=True)
+    shown = [row(name, found, chosen["budget"], levels) for name, found in results.items()]
     print(table([*columns, "confidence", "seconds"], shown))
     about = {name: chosen[name] for name in ("draw", "runs", "seed", "budget")}
     about |= {"model": Path(chosen["model"]).stem, "digits": digits, "columns": columns, "rows": shown}
-    finish(chosen["name"], {**about, "variants": results}, chosen)
+    kept = results if len(digits) <= MANY else {name: brief(found) for name, found in results.items()}
+    finish(chosen["name"], {**about, "variants": kept}, chosen)
 
 
 if __name__ == "__main__":
