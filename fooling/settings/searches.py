@@ -195,7 +195,7 @@ class MapElitesSettings(GenomeSettings):
 
     name: Literal["map_elites"] = Field(description=NAME)
     genome: Literal["auto", "cppn", "dct", "grid", "pixels", "levels"] = Field(
-        description="as of search=es; auto = cppn for more than 20 classes, else dct"
+        description="what is varied: auto = cppn for more than 20 classes, else dct; the others: search=es --help"
     )
     population: Int = Field(ge=1, le=1_000_000, description="images per generation, all classes together")
     batch: Int = Field(
