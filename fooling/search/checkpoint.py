@@ -57,12 +57,13 @@ ARRAYS = {
 
 
 def restore(
-    saved: Saved, runs: int, last: int, shape: tuple[int, ...] | None = None, classes: int | None = None
+    saved: Saved, criteria: StoppingCriteria, shape: tuple[int, ...] | None = None, classes: int | None = None
 ) -> tuple[History, State]:
-    """History and state in a checkpoint of a job of so many runs, up to generation `last`. Raises UserError for any other.
+    """History and state in a checkpoint of a job of these runs and generations. Raises UserError for any other.
 
     `shape`: of its images, H, W, C, and `classes` of its classifier, where they are known.
     """
+    runs, last = criteria.runs, criteria.last
     sizes = NAMED | {"R": runs} | ({} if classes is None else {"K": classes})
     sizes |= dict(zip("HWC", shape, strict=True)) if shape else {}
     for name, expected in ARRAYS.items():
@@ -78,7 +79,8 @@ def restore(
             check_size(name, saved[name].shape[:1], (sizes["L"],))
     history, state = History.restore(saved), State.restore(saved)
     generations = [*history.frame_generations.tolist(), *history.history[:, 0].tolist(), state.generation]
-    if not np.array_equal(np.flatnonzero(~history.ended), state.runs):
+    going_on = np.arange(runs) if criteria.joint else np.flatnonzero(~history.ended)
+    if not np.array_equal(going_on, state.runs):
         raise UserError(f"the checkpoint is not one of this job: other runs go on than have not ended; {ANEW}")
     if max(generations) > last or not len(history.history):
         raise UserError(f"the checkpoint is damaged: expected generations from 0 to {last}, got {max(generations):g}; {ANEW}")
@@ -129,7 +131,7 @@ def read_checkpoint(
     saved = load_checkpoint(folder, owner)
     if saved is None:
         return None
-    history, state = restore(saved, criteria.runs, criteria.last, shape, classes)
+    history, state = restore(saved, criteria, shape, classes)
     if not is_proven(folder):
         compare_with_record(folder, criteria, history, state)
     return history, state

@@ -96,7 +96,7 @@ def stages(
         return remaining
 
     if saved:
-        history, state = restore(saved, criteria.runs, criteria.last)
+        history, state = restore(saved, criteria)
         clock.resume(history, saved)
     else:
         state = search.init(np.arange(criteria.runs, dtype=np.uint32))
@@ -187,7 +187,7 @@ def settle(history: History, criteria: StoppingCriteria, state: State) -> State:
     history.observe(state, 0, evaluations, criteria.targets(state.runs))
     ends = ended_runs(criteria, state)
     history.end(state, ends)
-    return state.select_runs(~ends)
+    return state if criteria.joint else state.select_runs(~ends)  # joint runs end together, and are written together
 
 
 def reopen(history: History, criteria: StoppingCriteria, state: State) -> State:

@@ -26,6 +26,7 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 MANY_CLASSES = 20  # from which on patterns are found sooner than waves: see docs/figures.md, "Large images"
+FIRST = 100  # random images that are scored together
 CHILDREN = 3  # what random numbers are for; 0 … 2 are those of other searches
 
 
@@ -98,10 +99,11 @@ class ReferenceElites:
         images = np.zeros((number, 1, *self.params.shape), dtype=np.uint8)
         costs, scores = np.zeros((number, 1), dtype=np.float32), np.zeros((number, 1, classes), dtype=np.float32)
         empty = State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux)
-        random = generator(self.params.seed, 0, 0, CHILDREN)
-        genomes = random.standard_normal((self.params.first, size), dtype=np.float32)
-        state = following(empty, self.params.first)
-        self.offer(state, genomes, np.full(len(genomes), -1))
+        random, first = generator(self.params.seed, 0, 0, CHILDREN), self.params.first
+        state = following(empty, first)
+        for lo in range(0, first, FIRST):
+            genomes = random.standard_normal((min(FIRST, first - lo), size), dtype=np.float32)
+            self.offer(state, genomes, np.full(len(genomes), -1))
         return marked(state, self.classes)
 
     def step(self, state: State) -> State:
@@ -110,8 +112,8 @@ class ReferenceElites:
         random = generator(self.params.seed, 0, generation, CHILDREN)
         state = following(state, params.population)
         for lo in range(0, params.population, params.batch):
-            number = min(params.batch, params.population - lo)
-            self.offer(state, *breed(state.aux[GENOME], random, params, generation, number))
+            children = range(lo, min(lo + params.batch, params.population))
+            self.offer(state, *breed(state.aux[GENOME], random, params, generation, children))
         return marked(state, self.classes)
 
     def offer(self, state: State, genomes: Floats, parents: Ints) -> None:
@@ -121,7 +123,7 @@ class ReferenceElites:
         costs, scores = self.objective.cost(images, which, self.kernels)
         penalties, terms = self.penalties(costs, scores)
         weight = self.objective.weights["target"]
-        values = penalties[:, None] + weight * logarithmic_losses(scores)[:, self.classes]
+        values = penalties[:, None] + weight * np.where(terms > 0, logarithmic_losses(scores)[:, self.classes], 0)
         best = values.argmin(axis=0)
         cells = np.flatnonzero(values[best, np.arange(len(best))] < state.aux[VALUE])
         rows = best[cells]

@@ -38,26 +38,27 @@ class OffspringParams:
 
 
 def breed(
-    elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int, number: int
+    elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int, children: range
 ) -> tuple[Floats, Ints]:
-    """So many children [N, D] of elites [R, D] that are drawn uniformly, and the number of each one's parent, [N].
+    """Children [N, D], by their numbers in the generation, of elites [R, D] that are drawn uniformly; and their parents, [N].
 
     A part has each number from the parent or from another elite, the share of the other drawn anew for each child. The rest
     makes a normally distributed step along the line to the other elite. Both are mutated.
     """
-    size = elites.shape[1]
+    number, size = len(children), elites.shape[1]
     parents, others = random.integers(len(elites), size=(2, number))
-    crossed = np.arange(number)[:, None] < params.crossovers * number
+    shares = np.floor(np.arange(children.start, children.stop + 1) * params.crossovers)
+    crossed = np.diff(shares)[:, None] > 0  # evenly spread, whatever the size of a batch
     from_other = random.random((number, size), dtype=np.float32) < random.random((number, 1), dtype=np.float32)
     along = params.line_sd * random.standard_normal((number, 1), dtype=np.float32)
-    shares = np.where(crossed, from_other, along)
-    children = elites[parents] + shares * (elites[others] - elites[parents])
+    steps = np.where(crossed, from_other, along)
+    bred = elites[parents] + steps * (elites[others] - elites[parents])
     mutated = random.random((number, size), dtype=np.float32) < params.rate(generation)
     if params.mutation == "polynomial":
-        changed = polynomial(children, random, params.mutation_eta)
+        changed = polynomial(bred, random, params.mutation_eta)
     else:
-        changed = children + params.mutation_sd * random.standard_normal((number, size), dtype=np.float32)
-    return np.where(mutated, changed, children).astype(np.float32), parents
+        changed = bred + params.mutation_sd * random.standard_normal((number, size), dtype=np.float32)
+    return np.where(mutated, changed, bred).astype(np.float32), parents
 
 
 def polynomial(numbers: Floats, random: np.random.Generator, eta: int) -> Floats:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from builders import random_network, random_statistics
 from jobs import Stop
+from objectives import PLAN
 
 from fooling.commands import dispatch
 from fooling.errors import Interrupted, UserError, guarded
@@ -154,7 +156,7 @@ def arrays_of(records: Path) -> dict[str, Any]:
 
 
 def read(arrays: dict[str, Any]) -> None:
-    restore({name: np.asarray(array) for name, array in arrays.items()}, 3, 12, SHAPE, CLASSES)
+    restore({name: np.asarray(array) for name, array in arrays.items()}, replace(PLAN, runs=3, last=12), SHAPE, CLASSES)
 
 
 def test_each_array_is_in_the_table(records: Path) -> None:

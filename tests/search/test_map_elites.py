@@ -93,7 +93,7 @@ def test_children_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (none == -1).all()
     elites = state.aux[GENOME]
     for row, (child, parent) in enumerate(zip(children, parents, strict=True)):
-        if row < 5:  # each number of the parent or of one other
+        if row % 2:  # each number of the parent or of one other
             own = np.isclose(child, elites[parent])
             assert any(np.isclose(child, np.where(own, elites[parent], other)).all() for other in elites)
             continue
@@ -102,11 +102,38 @@ def test_children_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         assert any(np.allclose(step, share * line, atol=1e-5) for share, line in zip(shares, lines, strict=True))
 
 
+@pytest.mark.parametrize("batch", [1, 3, 7, 20])
+def test_the_share_of_crossovers_does_not_depend_on_the_batch(batch: int) -> None:
+    elites = np.eye(3, 40, dtype=np.float32)
+    plain = replace(OFFSPRING, crossovers=0.4, mutation_rate=0.0)
+    crossed = 0
+    for lo in range(0, 300, batch):
+        children, parents = breed(elites, np.random.default_rng(lo), plain, 1, range(lo, min(300, lo + batch)))
+        is_whole = np.isin(children, (0, 1)).all(axis=1)
+        crossed += int((is_whole & (parents >= 0)).sum())
+    alike = 0.6 * 300 / 3  # steps along no line: both parents are the same
+    assert crossed == pytest.approx(0.4 * 300 + alike, abs=25)
+
+
+def test_what_is_free_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective, params = make(weights={"target": 1.0, "histogram": 1.0})
+    objective = replace(objective, free=2.25)
+    search = ReferenceElites(objective, params)
+    found = offered(search, monkeypatch)
+    last = walk(search)[-1]
+    images = make_genome("dct", SHAPE, 4).decode(np.concatenate([genomes for genomes, _ in found]))
+    for cell, k in enumerate(CLASSES):
+        costs, terms, scores = replace(objective, digit=k, classes=()).value(images)
+        losses = np.where(terms["target"] > 0, logarithmic_losses(scores)[:, k], 0)
+        assert last.aux[VALUE][cell] == pytest.approx((costs - terms["target"] + losses).min(), abs=1e-5)
+    assert (terms["target"] == 0).any()
+
+
 def test_mutation_by_hand() -> None:
     elites = np.random.default_rng(0).normal(size=(3, 2000)).astype(np.float32)
     plain = replace(OFFSPRING, crossovers=0.0, line_sd=0.0, mutation_rate=0.1, mutation_halved=100)
     for generation, share in ((1, 0.1), (99, 0.1), (100, 0.05), (250, 0.025)):
-        children, parents = breed(elites, np.random.default_rng(1), plain, generation, 10)
+        children, parents = breed(elites, np.random.default_rng(1), plain, generation, range(10))
         changed = children != elites[parents]
         assert changed.mean() == pytest.approx(share, rel=0.1)
         assert (children - elites[parents])[changed].std() == pytest.approx(0.5, rel=0.05)
@@ -290,11 +317,19 @@ def test_some_classes_a_control_and_judges(network: Any) -> None:
     assert read_run(Path("c"))["control"] is True
 
 
-def test_it_stops_once_every_class_is_reached() -> None:
-    result = fooling.evolve(search="map_elites", digit=[2, 5], population=40, threshold=0.9, generations=500, quiet=True)
+def test_it_stops_once_every_class_is_reached(home: Path) -> None:
+    words: dict[str, Any] = {"search": "map_elites", "digit": [2, 5], "population": 40, "threshold": 0.9, "quiet": True}
+    result = fooling.evolve(generations=500, out="r", **words)
     assert (result.converged.all(), result.generations < 500) == (True, True)
     reached = result.evaluations_to[:, 0]
     assert result.total_evaluations == reached.max() > reached.min() >= 400
+    run, archive = read_run(Path("r")), read_arrays(Path("r") / ARCHIVE)
+    assert (run["status"], run["stopped_by"], archive["path"].shape) == ("done", "threshold", (2, LONGEST))
+    assert run["goal_switches"] == archive["goal_switches"].sum()
+    again = ["run", "search=map_elites", "digit=2,5", "population=40", "threshold=0.9", "quiet=true", "out=r", "resume=true"]
+    assert guarded(dispatch, [*again, "generations=500"]) == 0
+    assert guarded(dispatch, [*again, "generations=600"]) == 0
+    assert read_run(Path("r"))["images"] == run["images"]
 
 
 def test_an_interrupted_job_goes_on_as_if_nothing_had_been(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
