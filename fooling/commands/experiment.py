@@ -48,6 +48,7 @@ class Summary:
     files: Mapping[str, bytes] = field(default_factory=dict)  # more files, by their names in the folder
     left: int = 1  # columns that are aligned to the left
     last: Sequence[str] = ()  # lines below all others: what the jobs did not reach
+    closing: str = ""  # what the last line names, if it is not the usual
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Experiment:
         for line in summary.lines:
             print_line(console, line)
         more = ", …" if summary.files else ""
-        closing = closing or f"{self.name}.png, {self.name}.json{more}"
+        closing = summary.closing or closing or f"{self.name}.png, {self.name}.json{more}"
         print_line(console, f"→ {folder}: {closing}")
         for line in summary.last:
             print_line(console, line)

@@ -21,7 +21,7 @@ from fooling.classifiers.labels import class_indices, refuse_two_meanings
 from fooling.commands.console import InterruptHandler
 from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
-from fooling.errors import UserError, duration
+from fooling.errors import UserError, counted, duration
 from fooling.kernels.numba.compile import working_time
 from fooling.kernels.tables import Floats, Ints
 from fooling.records.ownership import kind_of
@@ -128,7 +128,7 @@ def title_of(job: Job, folder: Path) -> str:
     settings = job.settings
     classifier = f"{settings.classifier.name}{' (its weight 0: control)' if settings.control else ''}"
     prior = settings.prior.name + (f" of {settings.prior.digit}" if settings.prior.digit is not None else "")
-    runs = f"{job.criteria.runs} run{'' if job.criteria.runs == 1 else 's'}"
+    runs = "one archive" if job.criteria.joint else counted(job.criteria.runs, "run")
     return f"{job.target}: {runs}, prior {prior}, classifier {classifier} → {folder}"
 
 

@@ -167,6 +167,9 @@ def is_comparison(path: Path) -> bool:
 def real_images(settings: PlausibilitySettings, record: SavedRun) -> ImageSet:
     """The real images: of the data that are named, else of those that the record's statistics were fitted to."""
     given = settings.data if settings.data.given else record.settings.data
+    if given.resize is None:  # as the images were resized that the record is compared with
+        rule = record.statistics.resize or record.settings.data.resize
+        given = given.model_copy(update={"resize": rule or None})
     options = data_options(record.settings.model_copy(update={"data": given}))
     if not given.given:
         raise UserError("data.path is not set: expected the data set of the real images (fooling data get mnist mnist)")

@@ -25,7 +25,7 @@ from fooling.settings.files import check_size
 
 FOLDER = "rendered"
 LETTERS = 40  # of a class name, at most
-LARGEST = 4096  # pixels of a side, and detail
+LARGEST, MOST_DETAIL = 4096, 256  # pixels of a side; see search.detail
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,18 @@ def read_genomes(folder: Path) -> SavedGenomes:
     """The genomes of a record. Raises UserError where it has none, and for a damaged file."""
     path = folder / FILE
     if not path.exists():
-        raise UserError(f"{folder}: has no {FILE}; expected a record of search=es, whose images can be drawn at any size")
+        raise UserError(f"{folder}: has no {FILE}; expected a record of search=es or map_elites, whose images have any size")
     found = read_arrays(path)
     name, shape, numbers = str(found.get("genome")), np.asarray(found.get("shape")), np.asarray(found.get("genomes"))
     detail = np.asarray(found.get("detail"))
     is_shape = shape.shape == (3,) and shape.dtype.kind == "i" and shape.min() >= 1 and shape.max() <= LARGEST
-    is_detail = detail.shape == () and detail.dtype.kind == "i" and 1 <= detail <= LARGEST
+    is_detail = detail.shape == () and detail.dtype.kind == "i" and 1 <= detail <= MOST_DETAIL
     if name in GENOMES and is_shape and is_detail and shape[2] in (1, 3) and numbers.dtype == np.float32:
         sides = (int(shape[0]), int(shape[1]), int(shape[2]))
         genome = make_genome(name, sides, int(detail))
         if numbers.ndim == 2 and numbers.shape[1] == genome.size and np.isfinite(numbers).all():
             return SavedGenomes(genome, sides, numbers)
-    raise UserError(f"{path}: a damaged file; expected genomes as `fooling run search=es` writes them")
+    raise UserError(f"{path}: a damaged file; expected genomes as `fooling run` writes them")
 
 
 def scaled(shape: tuple[int, int, int], size: int) -> tuple[int, int]:

@@ -82,7 +82,8 @@ def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: Pr
         lines.append(ABOUT_FRONT)
     rows = [cells(result, weighted, named=named) for result in results]
     figure, last = [entry.folder for entry in plan.entries], verdicts(plan, results)
-    return Summary({}, columns, rows, lines, figure=figure, left=0, last=last)
+    closing = "mosaic.png, family.png, curves.png, images/, run.json, …" if settings.search.joint else ""
+    return Summary({}, columns, rows, lines, figure=figure, left=0, last=last, closing=closing)
 
 
 def cells(result: Result, weighted: Sequence[str], *, named: bool) -> list[str]:

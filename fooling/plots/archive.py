@@ -100,10 +100,11 @@ def curves(archive: Archive, run: Mapping[str, Any]) -> bytes:
     axes.fill_between(evaluations, lower, upper, color=SKY, alpha=0.35, linewidth=0, label="between the quartiles")
     axes.plot(evaluations, middle, color=BLUE, label="median")
     axes.plot(
-        evaluations, (confidence >= run["threshold"]).mean(axis=0), "--", color=BLUE, label=f"share ≥ {run['threshold']:g}"
+        evaluations, (confidence >= run["threshold"]).mean(axis=0), "--", color=BLUE, label=f"classes ≥ {run['threshold']:g}"
     )
     percent_axis(axes)
     title = f"{run['classifier']}, {run['label']}: {run['evaluations']:,} evaluations, {run['goal_switches']:,} goal switches"
-    label_axes(axes, title, "evaluations, all classes together", "confidence")
+    axes.xaxis.set_minor_formatter(lambda x, _: "")
+    label_axes(axes, title, "evaluations, all classes together", "confidence, share of the classes")
     legend(axes, "upper left")
     return to_png(figure)

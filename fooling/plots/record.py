@@ -156,14 +156,8 @@ def chart(runs: Sequence[Run], curves: Sequence[Curve], title: str, names: str) 
     # Within one decade the main ticks alone would be a single number.
     axes.xaxis.set_minor_formatter((lambda x, _: "") if last >= 10 * first else (lambda x, _: f"{x:,g}"))
     end = "budget" if budget else "longest run"
-    whose = "all classes together" if runs[0]["digit"] == "all" else "of a run"
-    across = f"evaluations {whose} (first generation: {first:,}, {end}: {last:,})"
-    label_axes(
-        axes,
-        title,
-        across,
-        "classes that have reached the confidence" if runs[0]["digit"] == "all" else "runs that have reached the confidence",
-    )
+    across = f"evaluations of a run (first generation: {first:,}, {end}: {last:,})"
+    label_axes(axes, title, across, "runs that have reached the confidence")
     axes.title.set_fontsize(LABEL)
     legend(axes, "right", title=names, title_fontsize=SMALL, alignment="left")
     figure.supxlabel(footnote(runs[0], curves), fontsize=SMALL, color=INK)
@@ -195,7 +189,8 @@ def draw_pictures(folder: Path, *, success: bool) -> None:
     images = read_images(folder, [entry["file"] for entry in entries])
     converged = np.array([entry["converged"] for entry in entries])
     write_atomically(folder / "mean.png", png(mean(images)))
-    unit = read_run(folder).get("unit")
+    run = read_run(folder)
+    unit = run.get("unit")
     if converged.any() and not unit:
         write_atomically(folder / "mean_converged.png", png(mean(images[converged])))
     draw_contact_sheet(folder)
@@ -209,7 +204,7 @@ def draw_pictures(folder: Path, *, success: bool) -> None:
         draw_front(folder)
     if (folder / FEEDBACK).exists():
         draw_feedback(folder)
-    if success and not unit:
+    if success and not unit and not is_archive(run):
         draw_success(folder)
 
 
@@ -219,7 +214,8 @@ def draw_contact_sheet(folder: Path) -> None:
     entries = run["images"]
     number = fitting_number(min(len(entries), MAX_IMAGES), read_image(folder / entries[0]["file"]).shape)
     images = read_images(folder, [entry["file"] for entry in entries[:number]])
-    captions = [" · ".join([Path(entry["file"]).stem, *caption_of(run, entry)]) for entry in entries[:number]]
+    stems = [[] if is_archive(run) else [Path(entry["file"]).stem] for entry in entries[:number]]
+    captions = [" · ".join([*stem, *caption_of(run, entry)]) for stem, entry in zip(stems, entries, strict=False)]
     note = f"the first {number} of {run['runs']:,} images" if number < run["runs"] else ""
     write_atomically(folder / "contact_sheet.png", to_png(contact_sheet(images, captions, note, title=title_of(run))))
 
@@ -228,6 +224,11 @@ def title_of(run: Run) -> str:
     """What the images of a record are: classifier, target and the settings in brief; of a job that goes on, how far it is."""
     unfinished = f": unfinished, after generation {run[AFTER_GENERATION]:,}" if AFTER_GENERATION in run else ""
     return f"{run['classifier']}, {run.get('unit') or f'target {name_of(run)}'}, {settings_in_brief(run)}{unfinished}"
+
+
+def is_archive(run: Run) -> bool:
+    """Whether a record has an image for each of several classes."""
+    return bool(run["digit"] == "all")
 
 
 def caption_of(run: Run, entry: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from fooling.kernels.tables import Bytes
@@ -37,12 +38,19 @@ class Sheet:
 
     def write(self, x: float, y: float, text: str, tone: int = TEXT, size: int = SMALL, anchor: str = "la") -> None:
         """Text of one or several lines; `anchor` as in Pillow: l, m, r by a, m, d."""
-        font, middle = ImageFont.load_default(size), anchor[0] == "m"
+        font, middle = font_of(text, size), anchor[0] == "m"
         self.pen.text((x, y), text, shade(tone, self.channels), font, anchor, align="center" if middle else "left")
 
     def rule(self, x: float, end: float, y: float) -> None:
         """A horizontal line."""
         self.pen.line((x, y, end, y), shade(DIM // 2, self.channels))
+
+
+def font_of(text: str, size: int) -> Any:
+    """Pillow's font, or for letters that it lacks (ö, ж, λ) that of matplotlib."""
+    if text.isascii():
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
 def shade(tone: int, channels: int) -> Any:

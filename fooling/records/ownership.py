@@ -6,6 +6,7 @@ somebody's work and stays.
 
 import contextlib
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -27,6 +28,7 @@ SPARE = f"{TEMPORARY}spare"  # holds room for the status on a full disk
 PART = re.compile(rf"{re.escape(TEMPORARY)}(?:\d+-)?(.+)")  # a file that is being written, of a process
 IMAGE = re.compile(r"\d{4,}\.png")
 NAMED_IMAGE = re.compile(r"[\w-]{1,100}\.png", re.ASCII)  # also by the name of its class
+DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)\d", re.IGNORECASE)  # names that are no files on Windows
 LONGEST = 60  # letters of a class in the name of its image
 NAMED = re.compile(  # what status files name: files of our kinds, those that commands number, and folders of early records
     r"(?:[a-z]+/)?[\w-]+\.(?:png|webp|json|csv|npz|safetensors)"
@@ -194,11 +196,13 @@ def image_names(number: int) -> list[str]:
 
 
 def class_image_names(classes: Sequence[int], labels: Sequence[str]) -> list[str]:
-    """The names of images of one class each: black_widow.png, of equal names or other letters with the index behind it."""
+    """The names of images of one class each: black_widow.png; where a name is not unique or has no letters, with the index."""
     found: dict[str, str] = {}
     for k in classes:
-        plain = re.sub(r"[^A-Za-z0-9-]+", "_", labels[k]).strip("_")[:LONGEST]
-        name = plain if plain and plain.lower() not in found else f"{plain or 'class'}_{k}"
+        letters = unicodedata.normalize("NFKD", labels[k]).encode("ascii", "ignore").decode()
+        plain = re.sub(r"[^A-Za-z0-9-]+", "_", letters).strip("_")[:LONGEST]
+        is_free = plain and plain.lower() not in found and not DEVICE.fullmatch(plain)
+        name = plain if is_free else f"{plain or 'class'}_{k}"
         while name.lower() in found:
             name += "_"
         found[name.lower()] = f"{IMAGES}/{name}.png"

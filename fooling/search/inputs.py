@@ -62,6 +62,10 @@ def suited(settings: RunSettings, classifier: Classifier, words: Sequence[str]) 
     if not is_large and classifier.num_classes <= MANY_CLASSES:
         return settings, ""
     found = for_large(settings, words)
+    if found.search.name != settings.search.name:  # its default detail is for larger images
+        small: Any = found.search
+        detail = min(small.detail, height, width)
+        found = found.model_copy(update={"search": small.model_copy(update={"detail": detail})})
     why = f"images of {height}×{width} pixels" if is_large else f"{classifier.num_classes} classes"
     usual, chosen = settings.search.name, found.search.name
     return found, "" if chosen == usual else f"search={chosen} for {why}; search={usual} varies single pixels"

@@ -206,6 +206,9 @@ def counting(job: Job) -> tuple[Job, CountingClassifier]:
 def prior_class(settings: RunSettings) -> int:
     """The class of the term targets, where `digit` is one class."""
     digit = settings.digit if settings.prior.digit is None else settings.prior.digit
+    if settings.search.joint and settings.prior.digit is None:
+        name = f"search={settings.search.name}"
+        raise UserError(f"{name}: its images are of several classes; only those of a job with prior.digit=… are of one")
     if not isinstance(digit, int):
         raise UserError(f"digit={digit}: expected one class whose statistics the prior takes, or prior.digit=…")
     return digit

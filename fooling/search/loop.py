@@ -160,7 +160,10 @@ def closing_notes(criteria: StoppingCriteria, stage: Stage) -> list[str]:
             f"stopped by seconds={criteria.seconds:g} after generation {stage.generation:,} of {criteria.last:,}; how many "
             "there are differs from machine to machine; resume=true with more seconds continues"
         )
-    if unchanged(criteria, scores).all():
+    constant = unchanged(criteria, scores)
+    if criteria.joint and constant.any():
+        notes.append(Doubt(f"of {int(constant.sum()):,} of {len(constant):,} classes the score never changed"))
+    elif constant.all():
         notes.append(Doubt(f"the target's score never changed: it is {confidence(scores, targets)[0]:g} for every image"))
     return notes
 

@@ -26,6 +26,7 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 MANY_CLASSES = 20  # from which on patterns are found sooner than waves: see docs/figures.md, "Large images"
+SAME = "the classifier has no weight: all classes have the same image, and goal switches say nothing"
 FIRST = 100  # random images that are scored together
 CHILDREN = 3  # what random numbers are for; 0 … 2 are those of other searches
 
@@ -55,7 +56,6 @@ class MapElitesParams:
 class ReferenceElites:
     """engine=reference: penalties by the reference kernels. Run r is the cell of the r-th class."""
 
-    notes: tuple[str, ...] = ()
     files = (GENOMES, ARCHIVE)
     kernels: Any = reference
 
@@ -63,6 +63,7 @@ class ReferenceElites:
         self.objective, self.params, self.shown_together = objective, params, params.offspring.batch
         self.genome = make_genome(params.genome, params.shape, params.detail)
         self.classes = np.array(objective.classes, dtype=np.int64)
+        self.notes: tuple[str, ...] = () if objective.weights["target"] else (SAME,)
 
     @classmethod
     def from_settings(

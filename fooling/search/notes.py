@@ -21,8 +21,13 @@ def duration_notes(job: Job, search: Search) -> list[str]:
     most = "" if criteria.stop == "end" else "at most "
     about = f"{most}about {duration(seconds)} at about {rate:,.0f} images/s, as in the checks"
     limit = "" if criteria.seconds is None or criteria.seconds > seconds else f"; seconds={criteria.seconds:g} ends it before"
-    what = f"all {job.target}" if criteria.joint else counted(criteria.runs, "run")
-    return [f"this takes {about}, for {what} of {counted(each, 'image')}{limit}"]
+    what = f"{each:,} images of all {job.target} together" if criteria.joint else runs_of(criteria.runs, each)
+    return [f"this takes {about}, for {what}{limit}"]
+
+
+def runs_of(runs: int, images: int) -> str:
+    """So many runs of so many images in words."""
+    return f"{counted(runs, 'run')} of {counted(images, 'image')}"
 
 
 def number_notes(settings: RunSettings, jobs: int) -> list[str]:

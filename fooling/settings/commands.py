@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.fields import Bool, Float, Int, NamedDigits, Names, SettingsModel, Text
+from fooling.settings.rules import run_errors
 from fooling.settings.schema import DataSettings, RunSettings
 
 DIGIT = "target classes, indices or names: one, a list such as 0,1,2, or all"
@@ -17,13 +18,15 @@ class ByClassSettings(RunSettings):
     """Settings of `fooling run` for a job for each of several classes."""
 
     @model_validator(mode="after")
-    def check_joint(self) -> Self:
-        """A search for all classes at once is one job."""
+    def check(self) -> Self:
+        """The rules of `fooling run`; a search for all classes at once is one job."""
         if self.search.joint:
             name = f"search={self.search.name}"
-            raise ValueError(
-                f"search: expected a search for one class at a time, got {name}; fooling run {name} is one job for all"
-            )
+            advice = f"`fooling run {name}` is one job for all classes"
+            raise ValueError(f"search: expected a search for one class at a time, got {name}; {advice}")
+        problems = run_errors(self)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

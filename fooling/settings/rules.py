@@ -117,8 +117,9 @@ def any_errors(settings: Any) -> list[str]:
 def joint_errors(settings: Any) -> list[str]:
     """One job for several classes has one archive, and no class whose statistics could be used, unless prior.digit names it."""
     name, prior, problems = f"search={settings.search.name}", settings.prior, []
-    if settings.digit == "any":
-        problems.append(f"digit: expected all or several classes with {name}, got any; every class has a cell of its own")
+    if settings.digit != "all" and (not isinstance(settings.digit, tuple) or len(settings.digit) < 2):
+        advice = "search=es is for one class, or whichever is reached"
+        problems.append(f"digit: expected all or several classes with {name}, got {settings.digit}; {advice}")
     if settings.runs != 1:
         problems.append(f"runs: expected 1 with {name}, got {settings.runs}; it has one archive, for another give seed=…")
     if prior.exemplar:
