@@ -111,11 +111,12 @@ def main() -> None:
     results = {}
     levels = [float(level) for level in chosen["levels"].split(",")]
     columns = ["variant", *(f"{what} {level:g}" for level in levels for what in ("reached", "evaluations to"))]
+    columns += ["confidence", "seconds"]
     for name in names:
         results[name] = measure(name, digits, classifier, chosen)
         print(row(name, results[name], chosen["budget"], levels), flush=True)
     shown = [row(name, found, chosen["budget"], levels) for name, found in results.items()]
-    print(table([*columns, "confidence", "seconds"], shown))
+    print(table(columns, shown))
     about = {name: chosen[name] for name in ("draw", "runs", "seed", "budget")}
     about |= {"model": Path(chosen["model"]).stem, "digits": digits, "columns": columns, "rows": shown}
     kept = results if len(digits) <= MANY else {name: brief(found) for name, found in results.items()}

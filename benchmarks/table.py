@@ -76,10 +76,13 @@ def chains() -> str:
 def large(name: str) -> str:
     """Evaluations to a confidence by genome and search."""
     result = read(name)
-    jobs = "in one job" if name == "large_archive" else f"{result['runs']} runs each"
+    archive = name == "large_archive"
+    jobs = "in one job" if archive else f"{result['runs']} runs each"
     head = f"{len(result['digits']):,} classes of `{result['model']}`, {jobs}, budget {result['budget']:,}.\n"
-    rows = [row[:-1] for row in result["rows"]]  # without the seconds, which depend on what else runs
-    return "\n".join([head, table(result["columns"][:-1], rows), "", origin("large", result)])
+    # without the seconds, which depend on what else runs; of an archive, which reaches little so soon, without the evaluations
+    shown = [i for i, name in enumerate(result["columns"]) if name != "seconds" and not (archive and "evaluations" in name)]
+    columns, *rows = [[row[i] for i in shown] for row in (result["columns"], *result["rows"])]
+    return "\n".join([head, table(columns, rows), "", origin("large", result)])
 
 
 def kernels() -> str:
