@@ -111,7 +111,7 @@ def test_compiled_chains_equal_the_reference(shape: tuple[int, int, int], varied
 
 @pytest.mark.parametrize(
     ("of_shape", "hidden", "activation", "classes", "temperature", "weights"),
-    pairwise(SHAPES, HIDDEN, ("relu", "sigmoid"), (2, 4, 10, 17), (1.0, 33.3), (ALL, LIGHT)),
+    pairwise([SHAPES[0], SHAPES[1], SHAPES[3]], HIDDEN, ("relu", "sigmoid"), (2, 4, 10, 17), (1.0, 33.3), (ALL, LIGHT)),
 )
 def test_compiled_chains_take_every_dense_network(
     of_shape: tuple[int, int, int],
