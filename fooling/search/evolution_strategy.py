@@ -16,7 +16,7 @@ from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
 from fooling.records.record import Record
 from fooling.search import Schedule
-from fooling.search.genomes import decode_all, make_genome
+from fooling.search.genomes import decode_all, make_genome, save_genomes
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.state import GENOME, GENOMES, Runs, State
@@ -97,9 +97,7 @@ class ReferenceStrategy:
             GENOME: np.zeros((number, size), dtype=np.float32),
             "value": np.full(number, np.inf),
         }
-        images = np.zeros((number, 1, *self.params.shape), dtype=np.uint8)
-        costs, scores = np.zeros((number, 1), dtype=np.float32), np.zeros((number, 1, classes), dtype=np.float32)
-        return self.step(State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux))
+        return self.step(State.empty(runs, self.params.shape, classes, aux))
 
     def step(self, state: State) -> State:
         """The next population of each run; its best image so far stays."""
@@ -160,8 +158,7 @@ class ReferenceStrategy:
         """Writes genomes.npz: the genome of each image, and how it is decoded."""
         del classifier
         p, saved = self.params, record.load_checkpoint() or {}
-        about = {"genome": np.array(p.genome), "detail": np.array(p.detail), "shape": np.array(p.shape)}
-        record.save_arrays(GENOMES, {"genomes": saved["track_genomes"], **about})
+        save_genomes(record, p.genome, p.detail, p.shape, saved["track_genomes"])
 
 
 class NumbaStrategy(ReferenceStrategy):

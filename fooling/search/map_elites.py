@@ -17,7 +17,8 @@ from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records.record import Record
 from fooling.search import Schedule
 from fooling.search.archive import ARCHIVE, VALUE, first_lineage, keep_confidence, save_archive, take_over
-from fooling.search.genomes import decode_all, make_genome
+from fooling.search.genomes import decode_all, make_genome, save_genomes
+from fooling.search.inputs import MANY_CLASSES
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.offspring import OffspringParams, breed
@@ -25,7 +26,6 @@ from fooling.search.state import GENOME, GENOMES, Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
-MANY_CLASSES = 20  # from which on patterns are found sooner than waves: see docs/figures.md, "Large images"
 SAME = "the classifier has no weight: all classes have the same image, and goal switches say nothing"
 FIRST = 100  # random images that are scored together
 CHILDREN = 3  # what random numbers are for; 0 … 2 are those of other searches
@@ -47,6 +47,7 @@ class MapElitesParams:
         """The parameters in the settings."""
         search: Any = settings.search
         height, width, channels = objective.classifier.input_shape
+        # with more classes patterns are found sooner than waves: docs/figures.md, "Large images"
         suited = "cppn" if len(objective.classes) > MANY_CLASSES else "dct"
         genome = suited if search.genome == "auto" else search.genome
         offspring = OffspringParams.from_settings(settings)
@@ -97,11 +98,8 @@ class ReferenceElites:
             VALUE: np.full(number, np.inf),
             **first_lineage(number, size),
         }
-        images = np.zeros((number, 1, *self.params.shape), dtype=np.uint8)
-        costs, scores = np.zeros((number, 1), dtype=np.float32), np.zeros((number, 1, classes), dtype=np.float32)
-        empty = State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux)
         random, first = generator(self.params.seed, 0, 0, CHILDREN), self.params.first
-        state = following(empty, first)
+        state = following(State.empty(runs, self.params.shape, classes, aux), first)
         for lo in range(0, first, FIRST):
             genomes = random.standard_normal((min(FIRST, first - lo), size), dtype=np.float32)
             self.offer(state, genomes, np.full(len(genomes), -1))
@@ -145,8 +143,7 @@ class ReferenceElites:
     def save_extras(self, record: Record, classifier: Classifier) -> None:
         """Writes genomes.npz, from which images are drawn at any size, and archive.npz: where they come from."""
         p, saved = self.params, record.load_checkpoint() or {}
-        about = {"genome": np.array(p.genome), "detail": np.array(p.detail), "shape": np.array(p.shape)}
-        record.save_arrays(GENOMES, {"genomes": saved["track_genomes"], **about})
+        save_genomes(record, p.genome, p.detail, p.shape, saved["track_genomes"])
         labels = [str(classifier.labels[k]) for k in self.classes]
         save_archive(record, saved, self.classes, labels, p.first, p.offspring.population)
 

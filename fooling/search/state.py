@@ -30,6 +30,14 @@ class State:
     statistics: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, S, …] each, can be computed anew
     aux: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # [R, …] each, cannot be computed anew
 
+    @staticmethod
+    def empty(runs: Runs, shape: tuple[int, int, int], classes: int, aux: Mapping[str, npt.NDArray[Any]]) -> "State":
+        """Before generation 0: black images [H, W, C], one a run, and no scores."""
+        number = len(runs)
+        images = np.zeros((number, 1, *shape), dtype=np.uint8)
+        costs, scores = np.zeros((number, 1), dtype=np.float32), np.zeros((number, 1, classes), dtype=np.float32)
+        return State(-1, runs, images, costs, scores, np.zeros(number, dtype=np.int64), aux=aux)
+
     def select_runs(self, mask: npt.NDArray[np.bool_]) -> "State":
         """The state of the runs where the mask [R] is true."""
         if mask.all():

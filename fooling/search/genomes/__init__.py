@@ -7,6 +7,8 @@ import numpy as np
 
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
+from fooling.records.record import Record
+from fooling.search.state import GENOMES as FILE
 
 Shape = tuple[int, int, int]
 
@@ -51,6 +53,12 @@ def make_genome(name: str, shape: Shape, detail: int) -> Genome:
 def decode_all(genome: Genome, genomes: Floats) -> Bytes:
     """Images uint8 [N, H, W, C] of genomes float32 [N, D], a few at a time: their real-valued pixels take much more memory."""
     return np.concatenate([genome.decode(genomes[lo : lo + AT_ONCE]) for lo in range(0, len(genomes), AT_ONCE)])
+
+
+def save_genomes(record: Record, name: str, detail: int, shape: Shape, numbers: Floats) -> None:
+    """Writes genomes.npz: the genome of each image, [R, D], and how it is decoded."""
+    about = {"genome": np.array(name), "detail": np.array(detail), "shape": np.array(shape)}
+    record.save_arrays(FILE, {"genomes": numbers, **about})
 
 
 def sides(shape: Shape, detail: int) -> tuple[int, int]:

@@ -24,9 +24,14 @@ class GridGenome:
     def render(self, genomes: Floats, height: int, width: int) -> Bytes:
         """The same pictures at another size, uint8 [N, height, width, C]."""
         cells = genomes.astype(np.float32).reshape(len(genomes), self.shape[2], self.rows, self.columns)
-        lines = np.matmul(cells * np.float32(CONTRAST), enlargement(self.columns, width))
-        values = np.matmul(enlargement(self.rows, height).T, lines)
+        values = enlarged(cells * np.float32(CONTRAST), height, width)
         return np.ascontiguousarray(np.moveaxis(squash(values), 1, 3))
+
+
+def enlarged(cells: Floats, height: int, width: int) -> Floats:
+    """Pictures [N, C, h, w] at another size, [N, C, height, width]."""
+    lines = np.matmul(cells, enlargement(cells.shape[3], width))
+    return np.asarray(np.matmul(enlargement(cells.shape[2], height).T, lines))
 
 
 def enlargement(number: int, side: int) -> Floats:

@@ -5,7 +5,7 @@ from scipy.special import ndtr
 
 from fooling.kernels.tables import Bytes, Floats
 from fooling.search.genomes import Shape
-from fooling.search.genomes.grid import enlargement
+from fooling.search.genomes.grid import enlarged
 
 
 class LevelGenome:
@@ -25,6 +25,5 @@ class LevelGenome:
         if (height, width) == self.shape[:2]:
             return self.decode(genomes)
         levels = np.moveaxis(self.decode(genomes).astype(np.float32), 3, 1)
-        lines = np.matmul(levels, enlargement(self.shape[1], width))
-        values = np.matmul(enlargement(self.shape[0], height).T, lines)
+        values = enlarged(levels, height, width)
         return np.ascontiguousarray(np.moveaxis(np.clip(np.rint(values), 0, 255), 1, 3)).astype(np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 
 from fooling.kernels.tables import Bytes, Floats
 from fooling.search.genomes import Shape, squash
-from fooling.search.genomes.grid import enlargement
+from fooling.search.genomes.grid import enlarged
 
 
 class PixelGenome:
@@ -21,5 +21,4 @@ class PixelGenome:
     def render(self, genomes: Floats, height: int, width: int) -> Bytes:
         """The same pictures enlarged, uint8 [N, height, width, C]."""
         values = np.moveaxis(genomes.astype(np.float32).reshape(-1, *self.shape), 3, 1)
-        lines = np.matmul(values, enlargement(self.shape[1], width))
-        return np.ascontiguousarray(np.moveaxis(squash(np.matmul(enlargement(self.shape[0], height).T, lines)), 1, 3))
+        return np.ascontiguousarray(np.moveaxis(squash(enlarged(values, height, width)), 1, 3))
