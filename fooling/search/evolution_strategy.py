@@ -2,9 +2,10 @@
 
 Each run is a normal distribution of genomes. A generation draws pairs of opposite steps, ranks their images, and moves the mean
 and the deviations along the natural gradient of the expected rank. The rank has a slope from the first generation on: it is of
-the logarithm of the target's score instead of the score.
+the logarithm of the target's score instead of the score. Before that a run may explore: see `exploration`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
@@ -15,8 +16,9 @@ from fooling.kernels import numba, reference
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
 from fooling.records.record import Record
-from fooling.search import Schedule
-from fooling.search.genomes import decode_all, make_genome, save_genomes
+from fooling.search import Schedule, exploration
+from fooling.search.exploration import Arrays
+from fooling.search.genomes import PATTERNS, decode_all, make_genome, save_genomes, suited
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.state import GENOME, GENOMES, Runs, State
@@ -24,7 +26,11 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 BLOCK = 400  # images that are decoded and scored together, about
-STEPS = 2  # what random numbers are for; 0 and 1 are those of the gradient searches
+STEPS, EXPLORATION = 2, 3  # what random numbers are for; 0 and 1 are those of the gradient searches
+EXPLORE, RESTART = 500, 15  # the defaults for patterns: benchmarks/large.py
+FROM_GREY, FROM_BEST = 1.0, 0.3  # the first deviations by default
+NARROWER = 0.5  # those after a restart, of the first ones
+STILL = "still"  # generations without a better image, int64 [R]
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class StrategyParams:
     genome: str
     detail: int  # structures along the shorter side
     population: int
+    explore: int  # generations before the strategy begins
+    restart: int  # generations without a better image until the deviations widen again, 0: never
     sigma: float  # first deviation of each number
     mean_rate: float  # of the mean, in deviations
     sigma_rate: float  # of the deviations, as a multiple of the usual one
@@ -46,8 +54,15 @@ class StrategyParams:
         """The parameters in the settings."""
         search: Any = settings.search
         height, width, channels = objective.classifier.input_shape
-        names = ("genome", "detail", "population", "sigma", "mean_rate", "sigma_rate", "antithetic")
-        return StrategyParams((height, width, channels), **{name: getattr(search, name) for name in names}, seed=settings.seed)
+        shape = (height, width, channels)
+        genome, detail = suited(search, "mixed", objective.classifier.num_classes, shape)
+        patterns = genome in PATTERNS
+        images = search.explore if search.explore is not None else EXPLORE * patterns
+        restart = search.restart if search.restart is not None else RESTART * patterns
+        sigma = search.sigma or (FROM_BEST if images else FROM_GREY)
+        given = {name: getattr(search, name) for name in ("population", "mean_rate", "sigma_rate", "antithetic")}
+        explore = -(-images // search.population)
+        return StrategyParams(shape, genome, detail, explore=explore, restart=restart, sigma=sigma, **given, seed=settings.seed)
 
 
 class ReferenceStrategy:
@@ -60,7 +75,7 @@ class ReferenceStrategy:
     def __init__(self, objective: Objective, params: StrategyParams) -> None:
         self.objective, self.params, self.shown_together = objective, params, params.population
         self.genome = make_genome(params.genome, params.shape, params.detail)
-        self.utilities = utilities(params.population)
+        self.utilities, self.offspring = utilities(params.population), exploration.offspring_params(params.population)
         # Schaul et al., section 3.3: (3 + ln D) ÷ 5√D
         self.sigma_rate = params.sigma_rate * (3 + np.log(self.genome.size)) / (5 * self.genome.size**0.5)
 
@@ -89,14 +104,17 @@ class ReferenceStrategy:
         return "none"
 
     def init(self, runs: Runs) -> State:
-        """The first populations, around mid-grey."""
+        """The first populations: around mid-grey, or random ones that explore."""
         number, size, classes = len(runs), self.genome.size, self.objective.classifier.num_classes
         aux = {
             "mean": np.zeros((number, size)),
             "sigma": np.full((number, size), self.params.sigma),
             GENOME: np.zeros((number, size), dtype=np.float32),
             "value": np.full(number, np.inf),
+            STILL: np.zeros(number, dtype=np.int64),
         }
+        if self.params.explore:
+            aux |= exploration.no_finds(number, classes, size)
         return self.step(State.empty(runs, self.params.shape, classes, aux))
 
     def step(self, state: State) -> State:
@@ -109,22 +127,29 @@ class ReferenceStrategy:
     def step_some(self, state: State) -> State:
         """The same for as many runs as are scored together."""
         p, generation, number = self.params, state.generation + 1, len(state.runs)
-        mean, sigma = state.aux["mean"], state.aux["sigma"]
-        steps = np.stack([self.draw(int(run), generation) for run in state.runs])
-        genomes = (mean[:, None] + sigma[:, None] * steps).astype(np.float32)
+        exploring = generation < p.explore
+        if exploring:
+            genomes = np.stack([self.explore(state, row) for row in range(number)])
+        else:
+            steps = np.stack([self.draw(int(run), generation) for run in state.runs])
+            genomes = (state.aux["mean"][:, None] + state.aux["sigma"][:, None] * steps).astype(np.float32)
         images = decode_all(self.genome, genomes.reshape(number * p.population, -1))
         which = np.repeat(self.objective.which(state.runs), p.population)
         costs, scores = self.objective.cost(images, which, self.kernels)
         values = self.values(costs, scores).reshape(number, -1)
-        mean, sigma = self.moved(mean, sigma, steps, values)
         best, rows = values.argmin(axis=1), np.arange(number)
         better = values[rows, best] < state.aux["value"]
         aux = {
-            "mean": mean,
-            "sigma": sigma,
+            **state.aux,
             GENOME: chosen(better, genomes[rows, best], state.aux[GENOME]),
             "value": chosen(better, values[rows, best], state.aux["value"]),
+            STILL: np.where(better, 0, state.aux.get(STILL, 0) + 1),
         }
+        if exploring:
+            losses = self.objective.weights["target"] * logarithmic_losses(scores).reshape(number, p.population, -1)
+            aux = self.explored(aux, generation, exploration.offer(state.aux, genomes, losses, values))
+        else:
+            aux = self.restarted({**aux, **self.moved(state.aux, steps, values)})
         shape = (number, p.population)
         found: dict[str, Any] = {"images": images, "costs": costs, "scores": scores}
         winners = {name: array.reshape(*shape, *array.shape[1:])[rows, best][:, None] for name, array in found.items()}
@@ -137,6 +162,31 @@ class ReferenceStrategy:
         steps = generator(self.params.seed, run, generation, STEPS).standard_normal((number, self.genome.size))
         return np.concatenate([steps, -steps])[: self.params.population]
 
+    def explore(self, state: State, row: int) -> Floats:
+        """The genomes of a run that explores, [λ, D]: random ones, then children of what it has found."""
+        p, generation = self.params, state.generation + 1
+        random = generator(p.seed, int(state.runs[row]), generation, EXPLORATION)
+        if generation < max(1, exploration.RANDOM * p.explore):
+            genomes = random.standard_normal((p.population, self.genome.size), dtype=np.float32)
+        else:
+            genomes = exploration.children(state.aux, row, random, self.offspring)
+        genomes[:, self.genome.explored :] = 0
+        return genomes
+
+    def explored(self, aux: Arrays, generation: int, finds: Arrays) -> Arrays:
+        """The arrays beside a state with what was found; after the last such generation the strategy begins at the best."""
+        if generation + 1 < self.params.explore:
+            return {**aux, **finds}
+        kept = {name: array for name, array in aux.items() if name not in finds}
+        return {**kept, "mean": aux[GENOME].astype(np.float64), STILL: np.zeros_like(aux[STILL])}
+
+    def restarted(self, aux: Arrays) -> Arrays:
+        """The same, where runs without a better image for long begin again at their best, with wide deviations."""
+        over = (aux[STILL] >= self.params.restart) & (self.params.restart > 0)
+        wide = np.full_like(aux["sigma"], NARROWER * self.params.sigma)
+        found = {"mean": chosen(over, aux[GENOME], aux["mean"]), "sigma": chosen(over, wide, aux["sigma"])}
+        return {**aux, **found, STILL: np.where(over, 0, aux[STILL])}
+
     def values(self, costs: Floats, scores: Floats) -> Doubles:
         """What is ranked, of costs [N] and scores [N, K]: the cost with the logarithmic loss in place of the target term."""
         objective = self.objective
@@ -146,13 +196,14 @@ class ReferenceStrategy:
         loss = np.where(term > 0, logarithmic_losses(scores)[own], 0)
         return np.asarray(costs.astype(np.float64) + weight * (loss - term))
 
-    def moved(self, mean: Doubles, sigma: Doubles, steps: Doubles, values: Doubles) -> tuple[Doubles, Doubles]:
+    def moved(self, aux: Mapping[str, Any], steps: Doubles, values: Doubles) -> Arrays:
         """Means and deviations [R, D] after steps [R, λ, D] of values [R, λ]."""
+        mean, sigma = aux["mean"], aux["sigma"]
         ranks = np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1)
         weights = self.utilities[ranks][:, None]
         uphill = np.matmul(weights, steps)[:, 0]
         wider = np.matmul(weights, steps**2 - 1)[:, 0]
-        return mean + self.params.mean_rate * sigma * uphill, sigma * np.exp(self.sigma_rate / 2 * wider)
+        return {"mean": mean + self.params.mean_rate * sigma * uphill, "sigma": sigma * np.exp(self.sigma_rate / 2 * wider)}
 
     def save_extras(self, record: Record, classifier: Classifier) -> None:
         """Writes genomes.npz: the genome of each image, and how it is decoded."""

@@ -12,12 +12,13 @@ from fooling.data.matching import RESIZED
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
+from fooling.search.genomes import MANY_CLASSES
 from fooling.settings import for_large
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings, data_options
 from fooling.statistics import BUNDLED, Statistics, fit_present
 
-LARGE_SIDE, MANY_CLASSES = 64, 20  # above which search=es is the default: see benchmarks/large.py
+LARGE_SIDE = 64  # above this, or MANY_CLASSES, search=es is the default: see benchmarks/large.py
 
 
 def get_statistics(settings: RunSettings, classifier: Classifier | None) -> Statistics:
@@ -62,10 +63,6 @@ def suited(settings: RunSettings, classifier: Classifier, words: Sequence[str]) 
     if not is_large and classifier.num_classes <= MANY_CLASSES:
         return settings, ""
     found = for_large(settings, words)
-    if found.search.name != settings.search.name:  # its default detail is for larger images
-        small: Any = found.search
-        detail = min(small.detail, height, width)
-        found = found.model_copy(update={"search": small.model_copy(update={"detail": detail})})
     why = f"images of {height}×{width} pixels" if is_large else f"{classifier.num_classes} classes"
     usual, chosen = settings.search.name, found.search.name
     return found, "" if chosen == usual else f"search={chosen} for {why}; search={usual} varies single pixels"

@@ -17,8 +17,7 @@ from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records.record import Record
 from fooling.search import Schedule
 from fooling.search.archive import ARCHIVE, VALUE, first_lineage, keep_confidence, save_archive, take_over
-from fooling.search.genomes import decode_all, make_genome, save_genomes
-from fooling.search.inputs import MANY_CLASSES
+from fooling.search.genomes import decode_all, make_genome, save_genomes, suited
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.offspring import OffspringParams, breed
@@ -47,11 +46,9 @@ class MapElitesParams:
         """The parameters in the settings."""
         search: Any = settings.search
         height, width, channels = objective.classifier.input_shape
-        # with more classes patterns are found sooner than waves: docs/figures.md, "Large images"
-        suited = "cppn" if len(objective.classes) > MANY_CLASSES else "dct"
-        genome = suited if search.genome == "auto" else search.genome
-        offspring = OffspringParams.from_settings(settings)
-        return MapElitesParams((height, width, channels), genome, search.detail, search.first, offspring, settings.seed)
+        shape = (height, width, channels)
+        genome, detail = suited(search, "cppn", len(objective.classes), shape)
+        return MapElitesParams(shape, genome, detail, search.first, OffspringParams.from_settings(settings), settings.seed)
 
 
 class ReferenceElites:

@@ -40,25 +40,32 @@ class OffspringParams:
 def breed(
     elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int, children: range
 ) -> tuple[Floats, Ints]:
-    """Children [N, D], by their numbers in the generation, of elites [R, D] that are drawn uniformly; and their parents, [N].
+    """Children [N, D], by their numbers in the generation, of uniformly drawn elites [R, D]; and their parents, [N]."""
+    parents, others = random.integers(len(elites), size=(2, len(children)))
+    return combine(elites[parents], elites[others], random, params, params.rate(generation), children), parents
 
-    A part has each number from the parent or from another elite, the share of the other drawn anew for each child. The rest
-    makes a normally distributed step along the line to the other elite. Both are mutated.
+
+def combine(
+    parents: Floats, others: Floats, random: np.random.Generator, params: OffspringParams, rate: float, children: range
+) -> Floats:
+    """Children [N, D] of parents and others [N, D], by their numbers; `rate` is the share of the numbers that are mutated.
+
+    A part has each number from the parent or from the other, the share of the other drawn anew for each child. The rest makes
+    a normally distributed step along the line to the other. Both are mutated.
     """
-    number, size = len(children), elites.shape[1]
-    parents, others = random.integers(len(elites), size=(2, number))
+    number, size = parents.shape
     shares = np.floor(np.arange(children.start, children.stop + 1) * params.crossovers)
     crossed = np.diff(shares)[:, None] > 0  # evenly spread, whatever the size of a batch
     from_other = random.random((number, size), dtype=np.float32) < random.random((number, 1), dtype=np.float32)
     along = params.line_sd * random.standard_normal((number, 1), dtype=np.float32)
     steps = np.where(crossed, from_other, along)
-    bred = elites[parents] + steps * (elites[others] - elites[parents])
-    mutated = random.random((number, size), dtype=np.float32) < params.rate(generation)
+    bred = parents + steps * (others - parents)
+    mutated = random.random((number, size), dtype=np.float32) < rate
     if params.mutation == "polynomial":
         changed = polynomial(bred, random, params.mutation_eta)
     else:
         changed = bred + params.mutation_sd * random.standard_normal((number, size), dtype=np.float32)
-    return np.where(mutated, changed, bred).astype(np.float32), parents
+    return np.where(mutated, changed, bred).astype(np.float32)
 
 
 def polynomial(numbers: Floats, random: np.random.Generator, eta: int) -> Floats:

@@ -168,10 +168,11 @@ class FeedbackSettings(GradientSettings):
 class GenomeSettings(SearchSettings):
     """Searches that vary genomes."""
 
-    detail: Int = Field(
+    detail: Int | None = Field(
         ge=1,
         le=256,
-        description="frequencies or cells along the shorter side, hidden nodes of genome=cppn; no effect on single pixels",
+        description="frequencies or cells along the shorter side, hidden nodes of genome=cppn and mixed; no effect on single "
+        "pixels; null = 8, hidden nodes 16",
     )
 
 
@@ -179,12 +180,27 @@ class EsSettings(GenomeSettings):
     """Evolution strategy on genomes, for large images and many classes."""
 
     name: Literal["es"] = Field(description=NAME)
-    genome: Literal["cppn", "dct", "grid", "pixels", "levels"] = Field(
+    genome: Literal["auto", "cppn", "dct", "grid", "mixed", "pixels", "levels"] = Field(
         description="what is varied: dct = low frequencies, grid = a coarse picture that is enlarged, cppn = a network that "
-        "draws patterns, pixels = each pixel, levels = each pixel, all grey levels equally likely at the start"
+        "draws patterns, mixed = such patterns and low frequencies, pixels = each pixel, levels = each pixel, all grey levels "
+        "equally likely at the start; auto = mixed for more than 20 classes, else dct"
     )
     population: Int = Field(ge=4, le=1_000_000, description="images per run and generation (λ), in pairs")
-    sigma: Float = Field(gt=0, le=100, description="standard deviation of each number at the start")
+    explore: Int | None = Field(
+        ge=0,
+        le=100_000_000,
+        description="images per run that look for a place to start from: random ones, then children of an archive of all "
+        "classes; 0 = start at mid-grey, null = 500 with genome=cppn and mixed, else 0",
+    )
+    restart: Int | None = Field(
+        ge=0,
+        le=100_000_000,
+        description="generations without a better image after which the deviations of the best one widen again, to sigma / 2; "
+        "0 = never, null = 15 with genome=cppn and mixed, else 0",
+    )
+    sigma: Float | None = Field(
+        gt=0, le=100, description="standard deviation of each number at the start; null = 1, after exploring 0.3"
+    )
     mean_rate: Float = Field(gt=0, le=10, description="learning rate of the mean, 1 = the weighted mean of the better half")
     sigma_rate: Float = Field(ge=0, le=10, description="learning rate of the deviations, as a multiple of the usual one")
     antithetic: Bool = Field(description="draw pairs of opposite steps, instead of each by itself")
@@ -194,7 +210,7 @@ class MapElitesSettings(GenomeSettings):
     """MAP-Elites: an archive with an image for each class; every image is offered to all of them."""
 
     name: Literal["map_elites"] = Field(description=NAME)
-    genome: Literal["auto", "cppn", "dct", "grid", "pixels", "levels"] = Field(
+    genome: Literal["auto", "cppn", "dct", "grid", "mixed", "pixels", "levels"] = Field(
         description="what is varied: auto = cppn for more than 20 classes, else dct; the others: search=es --help"
     )
     population: Int = Field(ge=1, le=1_000_000, description="images per generation, all classes together")

@@ -28,7 +28,8 @@ from fooling.settings import load
 
 RUNS = np.array([0, 5, 2], dtype=np.uint32)
 SHAPE = (9, 13, 1)
-PARAMS = StrategyParams(SHAPE, "dct", 4, population=12, sigma=1.0, mean_rate=1.0, sigma_rate=1.0, antithetic=True, seed=3)
+RATES: dict[str, Any] = {"sigma": 1.0, "mean_rate": 1.0, "sigma_rate": 1.0}
+PARAMS = StrategyParams(SHAPE, "dct", 4, population=12, explore=0, restart=0, **RATES, antithetic=True, seed=3)
 
 
 def make(shape: tuple[int, int, int] = SHAPE, weights: Any = None, digit: Any = 1, **varied: Any) -> tuple:
@@ -90,6 +91,9 @@ def test_a_step_by_hand() -> None:
         {"genome": "cppn"},
         {"genome": "pixels", "antithetic": False, "population": 7},
         {"population": 7},
+        {"genome": "cppn", "explore": 4, "restart": 1},
+        {"genome": "cppn", "explore": 3, "weights": {"target": 0.0, "histogram": 1.0, "variogram": 1.0}},
+        {"explore": 2, "digit": "any"},
         {"shape": (8, 8, 3), "weights": WEIGHTS},
         {"digit": "any", "sigma": 3.0},
         {"weights": {"target": 0.0, "histogram": 1.0, "variogram": 1.0}},
@@ -108,6 +112,7 @@ def test_engines_step_alike_and_runs_depend_on_no_others(monkeypatch: pytest.Mon
     alone = fast.init(RUNS[1:2])
     for _ in range(3):
         alone = fast.step(alone)
+    assert set(alone.aux) == set(one.aux) == set(other.aux)
     for name, array in alone.aux.items():
         assert np.array_equal(array[0], other.aux[name][1]), name
     assert np.array_equal(make_genome(params.genome, params.shape, 4).decode(other.aux[GENOME]), other.images[:, 0])

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from fooling.errors import UserError
 from fooling.kernels.numba.patterns import GAUSSIAN, INPUTS, LANES, LINEAR, SIGMOID, SINE, pattern_levels
 from fooling.search.genomes import AT_ONCE, GENOMES, decode_all, make_genome, sides, squash
-from fooling.search.genomes.cppn import GAIN, OUTPUT_GAIN, THRESHOLD, NetworkGenome, centres
+from fooling.search.genomes.cppn import GAIN, NOTHING, OUTPUT_GAIN, THRESHOLD, NetworkGenome, centres
 from fooling.search.genomes.dct import cosines
 from fooling.search.genomes.grid import enlargement
+from fooling.search.genomes.mixed import GAIN as WAVES_GAIN
+from fooling.search.genomes.mixed import MixedGenome
 
 SHAPES = [(28, 28, 1), (9, 13, 1), (48, 192, 3), (33, 20, 3)]
 
@@ -124,12 +126,29 @@ def test_networks_by_hand(shape: tuple[int, int, int], detail: int) -> None:
             assert np.abs(images[:, i, j] - np.array(levels)).max() <= 0.52
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_waves_lie_on_the_pattern(shape: tuple[int, int, int]) -> None:
+    genome, numbers = draw("mixed", shape, 6, 5)
+    assert isinstance(genome, MixedGenome)
+    pattern, waves = numbers[:, : genome.explored], numbers[:, genome.explored :] * 0.3
+    assert genome.size == genome.explored + shape[2] * np.prod(sides(shape, 8))
+    quiet = np.concatenate([pattern, np.zeros_like(waves)], axis=1)
+    assert np.array_equal(genome.decode(quiet), network_genome(shape, 5).decode(pattern))
+    levels = network_genome(shape, 5).decode(pattern).astype(float)
+    added = np.moveaxis(make_genome("dct", shape, 8).waves(waves * np.float32(WAVES_GAIN), *shape[:2]), 1, 3)  # type: ignore[attr-defined]
+    expected = 255 * expit(logit(levels / 255) + added)
+    between = (levels > 20) & (levels < 235)  # where a level says what the output was
+    assert np.abs(genome.decode(np.concatenate([pattern, waves], axis=1)) - expected)[between].max() < 4
+    mixture = np.concatenate([quiet[:3], np.concatenate([pattern, waves], axis=1)[:3]])
+    assert np.array_equal(genome.decode(mixture)[:3], genome.decode(quiet[:3])), "an image depends on its own genome alone"
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations(activation: int) -> None:
     places = np.linspace(-20, 20, 3 * LANES + 7).astype(np.float32)
     weights = np.zeros((1, 2, INPUTS + 1), dtype=np.float32)
     weights[0, 0, [0, 3]], weights[0, 1, INPUTS] = (1.5, -0.25), 3.0
-    levels = pattern_levels(np.zeros(1, dtype=np.float32), places, weights, np.array([[activation]]))
+    levels = pattern_levels(np.zeros(1, dtype=np.float32), places, weights, np.array([[activation]]), NOTHING)
     expected = 255 * expit(3 * ACTIVATIONS[activation](1.5 * places.astype(float) - 0.25))
     assert np.abs(levels[0, 0, :, 0] - expected).max() <= 0.51
 

@@ -24,11 +24,12 @@ SIN3, SIN5, SIN7, SIN9 = (np.float32(c) for c in (-1 / 6, 1 / 120, -1 / 5040, 1 
 
 
 @jit
-def pattern_levels(down: Floats, across: Floats, weights: Floats, activations: Ints) -> Bytes:
+def pattern_levels(down: Floats, across: Floats, weights: Floats, activations: Ints, added: Floats) -> Bytes:
     """Images uint8 [N, H, W, C] at the coordinates `down` [H] and `across` [W] of the pixels' centres.
 
     `weights` [N, M + C, INPUTS + M] are those of M hidden nodes, then of C outputs, from the inputs and the nodes before;
-    0: no connection. `activations` [N, M]: SINE … LINEAR. An output becomes a level by the logistic function.
+    0: no connection. `activations` [N, M]: SINE … LINEAR. `added` [N, C, H·W] is added to the outputs; without images to none.
+    An output becomes a level by the logistic function.
     """
     number, hidden = activations.shape
     channels, width = weights.shape[1] - hidden, len(across)
@@ -52,6 +53,9 @@ def pattern_levels(down: Floats, across: Floats, weights: Floats, activations: I
             for channel in range(channels):
                 z = values[INPUTS + hidden]
                 add_inputs(z, values, weights[image, hidden + channel], INPUTS + hidden)
+                if len(added):
+                    for lane in range(size):
+                        z[lane] += added[image, channel, first + lane]
                 sigmoid_into(z, bits, power)
                 for lane in range(size):
                     levels[image, first + lane, channel] = np.uint8(z[lane] * WHITE + HALF)

@@ -12,6 +12,9 @@ from fooling.search.state import GENOMES as FILE
 
 Shape = tuple[int, int, int]
 
+MANY_CLASSES = 20  # above which patterns are found sooner than waves: docs/figures.md, "Large images"
+NODES, STRUCTURES = 16, 8  # detail of patterns, and of other genomes
+PATTERNS = ("cppn", "mixed")  # genomes whose detail is hidden nodes
 DETAILED = ("dct", "grid")  # genomes whose detail is structures along the shorter side
 AT_ONCE = 32  # images that are decoded at a time
 
@@ -20,6 +23,7 @@ class Genome(Protocol):
     """How vectors of D numbers, of which each is about 1 at the start, become images of one shape."""
 
     size: int  # D
+    explored: int  # numbers, the first, that say where a hill is; the others are 0 until it is climbed
 
     def decode(self, genomes: Floats) -> Bytes:
         """Images uint8 [N, H, W, C] of genomes float32 [N, D]; each depends on its own genome alone."""
@@ -33,6 +37,7 @@ GENOMES = {  # genome → module:class, imported when a job needs it
     "dct": "fooling.search.genomes.dct:CosineGenome",
     "grid": "fooling.search.genomes.grid:GridGenome",
     "levels": "fooling.search.genomes.levels:LevelGenome",
+    "mixed": "fooling.search.genomes.mixed:MixedGenome",
     "pixels": "fooling.search.genomes.pixels:PixelGenome",
 }
 
@@ -48,6 +53,17 @@ def make_genome(name: str, shape: Shape, detail: int) -> Genome:
     module, _, cls = GENOMES[name].partition(":")
     genome: Genome = getattr(import_module(module), cls)(shape, detail)
     return genome
+
+
+def suited(search: Any, patterns: str, classes: int, shape: Shape) -> tuple[str, int]:
+    """The genome and its detail in the settings of a search; where they leave it open what suits so many classes.
+
+    `patterns` is the genome for many.
+    """
+    few_or_many = patterns if classes > MANY_CLASSES else "dct"
+    name: str = few_or_many if search.genome == "auto" else search.genome
+    usual = NODES if name in PATTERNS else min(STRUCTURES, *shape[:2])
+    return name, usual if search.detail is None else search.detail
 
 
 def decode_all(genome: Genome, genomes: Floats) -> Bytes:

@@ -18,6 +18,7 @@ GAIN, OUTPUT_GAIN = 3.0, 1.5  # weight ÷ what exceeds the threshold: curves tur
 LARGEST = 1000.0  # of what exceeds the threshold, so that nothing overflows
 # RGB of the outputs: brightness, red against blue, green against both. Brightness varies most, as in photographs.
 COLOURS = np.array([[1, 0.5, -0.25], [1, 0, 0.5], [1, -0.5, -0.25]], dtype=np.float32)
+NOTHING = np.zeros((0, 0, 0), dtype=np.float32)  # is added to the outputs
 QUARTILES = (-0.67449, 0, 0.67449)  # of a normal number: where the next activation begins
 
 
@@ -28,18 +29,18 @@ class NetworkGenome:
         self.shape, self.detail = shape, detail
         nodes, hidden = np.arange(detail + shape[2]), np.arange(INPUTS + detail) - INPUTS
         self.node, self.source = np.nonzero(hidden < np.minimum(nodes, detail)[:, None])
-        self.size = detail + len(self.node)
+        self.size = self.explored = detail + len(self.node)
 
     def decode(self, genomes: Floats) -> Bytes:
         """Images uint8 [N, H, W, C] of genomes float32 [N, D]."""
         return self.render(genomes, *self.shape[:2])
 
-    def render(self, genomes: Floats, height: int, width: int) -> Bytes:
-        """The same pictures at another size, uint8 [N, height, width, C]."""
+    def render(self, genomes: Floats, height: int, width: int, added: Floats = NOTHING) -> Bytes:
+        """The same pictures at another size, uint8 [N, height, width, C]; `added` [N, C, height·width] to the outputs."""
         weights, activations = self.network(genomes)
         shorter = min(self.shape[:2])
         down, across = centres(height, self.shape[0] / shorter), centres(width, self.shape[1] / shorter)
-        return pattern_levels(down, across, weights, activations)
+        return pattern_levels(down, across, weights, activations, added)
 
     def network(self, genomes: Floats) -> tuple[Floats, Ints]:
         """Weights [N, detail + C, INPUTS + detail] and activations [N, detail], as `pattern_levels` takes them."""

@@ -20,7 +20,7 @@ class CosineGenome:
         down, across = np.arange(rows) * (detail / rows), np.arange(columns) * (detail / columns)
         frequency = np.hypot(down[:, None], across)
         self.amplitude = (1 / (1 + frequency)).astype(np.float32)
-        self.size = shape[2] * rows * columns
+        self.size = self.explored = shape[2] * rows * columns
 
     def decode(self, genomes: Floats) -> Bytes:
         """Images uint8 [N, H, W, C] of genomes float32 [N, D]."""
@@ -28,12 +28,15 @@ class CosineGenome:
 
     def render(self, genomes: Floats, height: int, width: int) -> Bytes:
         """The same pictures at another size, uint8 [N, height, width, C]."""
+        return np.ascontiguousarray(np.moveaxis(squash(self.waves(genomes, height, width)), 1, 3))
+
+    def waves(self, genomes: Floats, height: int, width: int) -> Floats:
+        """What becomes grey levels, float32 [N, C, height, width]: 0 is mid-grey."""
         number, channels = len(genomes), self.shape[2]
-        waves = genomes.astype(np.float32).reshape(number, channels, self.rows, self.columns) * self.amplitude
+        amplitudes = genomes.astype(np.float32).reshape(number, channels, self.rows, self.columns) * self.amplitude
         # A product for each image: those of one image do not depend on the others, whatever the library does with a larger one.
-        lines = np.matmul(waves, cosines(self.columns, width))
-        values = np.matmul(cosines(self.rows, height).T, lines)
-        return np.ascontiguousarray(np.moveaxis(squash(values), 1, 3))
+        lines = np.matmul(amplitudes, cosines(self.columns, width))
+        return np.asarray(np.matmul(cosines(self.rows, height).T, lines))
 
 
 def cosines(number: int, side: int) -> Floats:

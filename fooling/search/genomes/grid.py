@@ -15,7 +15,7 @@ class GridGenome:
     def __init__(self, shape: Shape, detail: int) -> None:
         self.shape = shape
         self.rows, self.columns = sides(shape, detail)
-        self.size = shape[2] * self.rows * self.columns
+        self.size = self.explored = shape[2] * self.rows * self.columns
 
     def decode(self, genomes: Floats) -> Bytes:
         """Images uint8 [N, H, W, C] of genomes float32 [N, D]."""

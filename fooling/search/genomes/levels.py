@@ -13,7 +13,8 @@ class LevelGenome:
 
     def __init__(self, shape: Shape, detail: int) -> None:
         del detail
-        self.shape, self.size = shape, shape[0] * shape[1] * shape[2]
+        self.shape = shape
+        self.size = self.explored = shape[0] * shape[1] * shape[2]
 
     def decode(self, genomes: Floats) -> Bytes:
         """Images uint8 [N, H, W, C] of genomes float32 [N, D]."""
