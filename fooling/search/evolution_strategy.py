@@ -13,6 +13,7 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier
 from fooling.kernels import numba, reference
+from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
 from fooling.records.record import Record
@@ -72,7 +73,8 @@ class ReferenceStrategy:
     files = (GENOMES,)
     kernels: Any = reference
 
-    def __init__(self, objective: Objective, params: StrategyParams) -> None:
+    def __init__(self, objective: Objective, params: StrategyParams, threads: int | None = None) -> None:
+        self.slices = ThreadSlices(threads)
         self.objective, self.params, self.shown_together = objective, params, params.population
         self.genome = make_genome(params.genome, params.shape, params.detail)
         self.utilities, self.offspring = utilities(params.population), exploration.offspring_params(params.population)
@@ -89,7 +91,7 @@ class ReferenceStrategy:
     ) -> Self:
         """The strategy with the parameters in the settings."""
         del statistics, start_image
-        return cls(objective, StrategyParams.from_settings(settings, objective))
+        return cls(objective, StrategyParams.from_settings(settings, objective), settings.engine.threads)
 
     @staticmethod
     def schedule(settings: RunSettings) -> Schedule:
@@ -133,7 +135,7 @@ class ReferenceStrategy:
         else:
             steps = np.stack([self.draw(int(run), generation) for run in state.runs])
             genomes = (state.aux["mean"][:, None] + state.aux["sigma"][:, None] * steps).astype(np.float32)
-        images = decode_all(self.genome, genomes.reshape(number * p.population, -1))
+        images = decode_all(self.genome, genomes.reshape(number * p.population, -1), self.slices)
         which = np.repeat(self.objective.which(state.runs), p.population)
         costs, scores = self.objective.cost(images, which, self.kernels)
         values = self.values(costs, scores).reshape(number, -1)

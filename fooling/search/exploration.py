@@ -17,7 +17,7 @@ from fooling.search.offspring import OffspringParams, combine
 RANDOM = 0.4  # share of the images that explore, at least a population
 BEST = 8  # genomes for the target that are kept …
 OWN, SAME = 0.8, 0.5  # … share of the children with one of them as parent, and with another as the other
-CHILDREN = {"crossovers": 0.4, "line_sd": 0.8, "mutation": "gaussian", "mutation_rate": 0.05, "mutation_sd": 0.8}
+CHILDREN = {"mates": 0.0, "crossovers": 0.4, "line_sd": 0.8, "mutation": "gaussian", "mutation_rate": 0.05, "mutation_sd": 0.8}
 
 # Names of a state's arrays while it explores, a row for each run: the best genome for each class and what it is minimised by,
 # [K, D] and [K]; the same of the best for the target, [BEST, D] and [BEST].

@@ -13,6 +13,7 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier
 from fooling.kernels import numba, reference
+from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records.record import Record
 from fooling.search import Schedule
@@ -57,7 +58,8 @@ class ReferenceElites:
     files = (GENOMES, ARCHIVE)
     kernels: Any = reference
 
-    def __init__(self, objective: Objective, params: MapElitesParams) -> None:
+    def __init__(self, objective: Objective, params: MapElitesParams, threads: int | None = None) -> None:
+        self.slices = ThreadSlices(threads)
         self.objective, self.params, self.shown_together = objective, params, params.offspring.batch
         self.genome = make_genome(params.genome, params.shape, params.detail)
         self.classes = np.array(objective.classes, dtype=np.int64)
@@ -73,7 +75,7 @@ class ReferenceElites:
     ) -> Self:
         """The search with the parameters in the settings."""
         del statistics, start_image
-        return cls(objective, MapElitesParams.from_settings(settings, objective))
+        return cls(objective, MapElitesParams.from_settings(settings, objective), settings.engine.threads)
 
     @staticmethod
     def schedule(settings: RunSettings) -> Schedule:
@@ -109,12 +111,12 @@ class ReferenceElites:
         state = following(state, params.population)
         for lo in range(0, params.population, params.batch):
             children = range(lo, min(lo + params.batch, params.population))
-            self.offer(state, *breed(state.aux[GENOME], random, params, generation, children))
+            self.offer(state, *breed(state.aux[GENOME], state.scores[:, 0, self.classes], random, params, generation, children))
         return marked(state, self.classes)
 
     def offer(self, state: State, genomes: Floats, parents: Ints) -> None:
         """Offers genomes [N, D] to the archive in `state`, which takes them in; their parents are cells [N], −1: none."""
-        images = decode_all(self.genome, genomes)
+        images = decode_all(self.genome, genomes, self.slices)
         which = np.zeros(len(images), dtype=np.int64)
         costs, scores = self.objective.cost(images, which, self.kernels)
         penalties, terms = self.penalties(costs, scores)

@@ -9,6 +9,7 @@ from scipy.special import ndtr, ndtri
 from fooling.kernels.tables import Floats, Ints
 from fooling.settings.schema import RunSettings
 
+MATES = 16  # elites among which a mate is
 EDGE = 1e-6  # distance of a share from 0 and 1: its number is at most 4.8
 
 
@@ -18,6 +19,7 @@ class OffspringParams:
 
     population: int
     batch: int  # children that are made of the same elites
+    mates: float  # share of the children whose other parent is one of the best for the first one's class
     crossovers: float  # share of the children
     line_sd: float  # of the step towards another elite, in its distance
     mutation: Literal["gaussian", "polynomial"]
@@ -38,10 +40,22 @@ class OffspringParams:
 
 
 def breed(
-    elites: Floats, random: np.random.Generator, params: OffspringParams, generation: int, children: range
+    elites: Floats,
+    scores: Floats,
+    random: np.random.Generator,
+    params: OffspringParams,
+    generation: int,
+    children: range,
 ) -> tuple[Floats, Ints]:
-    """Children [N, D], by their numbers in the generation, of uniformly drawn elites [R, D]; and their parents, [N]."""
+    """Children [N, D], by their numbers in the generation, of elites [R, D]; and their parents, [N].
+
+    Parents are drawn uniformly. The other one of a part is drawn from the MATES elites with the highest score for the class of
+    the first, which are similar to it in the classifier's eyes; `scores` [R, R] are those of elites (rows) for cells (columns).
+    """
     parents, others = random.integers(len(elites), size=(2, len(children)))
+    mated, ranks = random.random(len(children)) < params.mates, random.integers(min(MATES, len(elites)), size=len(children))
+    best = np.argsort(-scores[:, parents[mated]], axis=0, kind="stable")
+    others[mated] = best[ranks[mated], np.arange(mated.sum())]
     return combine(elites[parents], elites[others], random, params, params.rate(generation), children), parents
 
 

@@ -218,6 +218,12 @@ class MapElitesSettings(GenomeSettings):
         ge=1, le=1_000_000, description="images that are made from the same archive, in one call of the classifier"
     )
     first: Int = Field(ge=1, le=1_000_000, description="random images of the first generation")
+    mates: Float = Field(
+        ge=0,
+        le=1,
+        description="share of the children whose other parent is one of the 16 images with the highest score for the class of "
+        "the first; that of the others is drawn from all",
+    )
     crossovers: Float = Field(
         ge=0,
         le=1,

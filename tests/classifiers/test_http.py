@@ -233,7 +233,9 @@ def too_slow(url: str, timeout: float = 0.3) -> str:
     start = time.monotonic()
     with pytest.raises(UserError) as told:
         load_classifier("http", url, shape=(28, 28, 1), retries=0, timeout=timeout)
-    assert time.monotonic() - start < timeout + 2
+    assert (
+        time.monotonic() - start < timeout + 10
+    )  # without a limit of the whole call 20 and more; a busy machine takes seconds
     return str(told.value)
 
 

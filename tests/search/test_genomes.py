@@ -5,8 +5,9 @@ import pytest
 from scipy.special import expit, logit
 
 from fooling.errors import UserError
+from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.numba.patterns import GAUSSIAN, INPUTS, LANES, LINEAR, SIGMOID, SINE, pattern_levels
-from fooling.search.genomes import AT_ONCE, GENOMES, decode_all, make_genome, sides, squash
+from fooling.search.genomes import GENOMES, decode_all, make_genome, sides, squash
 from fooling.search.genomes.cppn import GAIN, NOTHING, OUTPUT_GAIN, THRESHOLD, NetworkGenome, centres
 from fooling.search.genomes.dct import cosines
 from fooling.search.genomes.grid import enlargement
@@ -24,10 +25,10 @@ def draw(name: str, shape: tuple[int, int, int], number: int = 5, detail: int = 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", GENOMES)
 def test_an_image_depends_on_its_genome_alone(name: str, shape: tuple[int, int, int]) -> None:
-    genome, numbers = draw(name, shape, AT_ONCE + 3)
-    images = decode_all(genome, numbers)
+    genome, numbers = draw(name, shape, 35)
+    images = decode_all(genome, numbers, ThreadSlices(3))
     assert images.dtype == np.uint8
-    assert images.shape == (AT_ONCE + 3, *shape)
+    assert images.shape == (35, *shape)
     assert np.array_equal(np.concatenate([genome.decode(one[None]) for one in numbers]), images)
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
     assert (genome.decode(np.zeros((1, genome.size), np.float32)) == 128).all()

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fooling.errors import UserError
+from fooling.kernels.numba.compile import SMALLEST_SLICE, ThreadSlices
 from fooling.kernels.tables import Bytes, Floats
 from fooling.records.record import Record
 from fooling.search.state import GENOMES as FILE
@@ -16,7 +17,6 @@ MANY_CLASSES = 20  # above which patterns are found sooner than waves: docs/figu
 NODES, STRUCTURES = 16, 8  # detail of patterns, and of other genomes
 PATTERNS = ("cppn", "mixed")  # genomes whose detail is hidden nodes
 DETAILED = ("dct", "grid")  # genomes whose detail is structures along the shorter side
-AT_ONCE = 32  # images that are decoded at a time
 
 
 class Genome(Protocol):
@@ -66,9 +66,10 @@ def suited(search: Any, patterns: str, classes: int, shape: Shape) -> tuple[str,
     return name, usual if search.detail is None else search.detail
 
 
-def decode_all(genome: Genome, genomes: Floats) -> Bytes:
+def decode_all(genome: Genome, genomes: Floats, slices: ThreadSlices) -> Bytes:
     """Images uint8 [N, H, W, C] of genomes float32 [N, D], a few at a time: their real-valued pixels take much more memory."""
-    return np.concatenate([genome.decode(genomes[lo : lo + AT_ONCE]) for lo in range(0, len(genomes), AT_ONCE)])
+    images = slices.map(lambda lo, hi: genome.decode(genomes[lo:hi]), 0, len(genomes), size=SMALLEST_SLICE)
+    return np.concatenate(images)
 
 
 def save_genomes(record: Record, name: str, detail: int, shape: Shape, numbers: Floats) -> None:
