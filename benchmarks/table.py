@@ -77,7 +77,7 @@ def large(name: str) -> str:
     """Evaluations to a confidence by genome and search."""
     result = read(name)
     archive = name == "large_archive"
-    jobs = "in one job" if archive else f"{result['runs']} runs each"
+    jobs = "in one job" if archive else f"{result['runs']} run{'s' if result['runs'] > 1 else ''} each"
     head = f"{len(result['digits']):,} classes of `{result['model']}`, {jobs}, budget {result['budget']:,}.\n"
     # without the seconds, which depend on what else runs; of an archive, which reaches little so soon, without the evaluations
     shown = [i for i, name in enumerate(result["columns"]) if name != "seconds" and not (archive and "evaluations" in name)]
@@ -360,6 +360,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "throughput": throughput,
     "chains": chains,
     "text line": lambda: large("large_textline"),
+    "single classes": lambda: large("large_single"),
     "archive": lambda: large("large_archive"),
     "scaling": scaling,
     "kernels": kernels,
