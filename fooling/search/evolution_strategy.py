@@ -129,7 +129,7 @@ class ReferenceStrategy:
     def step_some(self, state: State) -> State:
         """The same for as many runs as are scored together."""
         p, generation, number = self.params, state.generation + 1, len(state.runs)
-        exploring = generation < p.explore
+        exploring = exploration.TOP in state.aux
         if exploring:
             genomes = np.stack([self.explore(state, row) for row in range(number)])
         else:
@@ -145,7 +145,7 @@ class ReferenceStrategy:
             **state.aux,
             GENOME: chosen(better, genomes[rows, best], state.aux[GENOME]),
             "value": chosen(better, values[rows, best], state.aux["value"]),
-            STILL: np.where(better, 0, state.aux.get(STILL, 0) + 1),
+            STILL: np.where(better, 0, state.aux.get(STILL, 0) + 1),  # a record of an earlier version has none
         }
         if exploring:
             losses = self.objective.weights["target"] * logarithmic_losses(scores).reshape(number, p.population, -1)

@@ -17,7 +17,6 @@ from fooling.search.offspring import OffspringParams, combine
 RANDOM = 0.4  # share of the images that explore, at least a population
 BEST = 8  # genomes for the target that are kept …
 OWN, SAME = 0.8, 0.5  # … share of the children with one of them as parent, and with another as the other
-CHILDREN = {"mates": 0.0, "crossovers": 0.4, "line_sd": 0.8, "mutation": "gaussian", "mutation_rate": 0.05, "mutation_sd": 0.8}
 
 # Names of a state's arrays while it explores, a row for each run: the best genome for each class and what it is minimised by,
 # [K, D] and [K]; the same of the best for the target, [BEST, D] and [BEST].
@@ -38,7 +37,18 @@ def no_finds(runs: int, classes: int, size: int) -> Arrays:
 
 def offspring_params(population: int) -> OffspringParams:
     """How children differ from their parents."""
-    return OffspringParams(population, population, mutation_halved=0, mutation_eta=0, **CHILDREN)  # type: ignore[arg-type]
+    return OffspringParams(
+        population=population,
+        batch=population,
+        mates=0,
+        crossovers=0.4,
+        line_sd=0.8,
+        mutation="gaussian",
+        mutation_rate=0.05,
+        mutation_halved=0,
+        mutation_sd=0.8,
+        mutation_eta=0,
+    )
 
 
 def children(finds: Mapping[str, npt.NDArray[Any]], run: int, random: np.random.Generator, params: OffspringParams) -> Floats:

@@ -111,7 +111,8 @@ class ReferenceElites:
         state = following(state, params.population)
         for lo in range(0, params.population, params.batch):
             children = range(lo, min(lo + params.batch, params.population))
-            self.offer(state, *breed(state.aux[GENOME], state.scores[:, 0, self.classes], random, params, generation, children))
+            elites, scores = state.aux[GENOME], state.scores[:, 0]
+            self.offer(state, *breed(elites, scores, self.classes, random, params, generation, children))
         return marked(state, self.classes)
 
     def offer(self, state: State, genomes: Floats, parents: Ints) -> None:

@@ -42,6 +42,7 @@ class OffspringParams:
 def breed(
     elites: Floats,
     scores: Floats,
+    classes: Ints,
     random: np.random.Generator,
     params: OffspringParams,
     generation: int,
@@ -50,11 +51,11 @@ def breed(
     """Children [N, D], by their numbers in the generation, of elites [R, D]; and their parents, [N].
 
     Parents are drawn uniformly. The other one of a part is drawn from the MATES elites with the highest score for the class of
-    the first, which are similar to it in the classifier's eyes; `scores` [R, R] are those of elites (rows) for cells (columns).
+    the first, which are similar to it in the classifier's eyes: `scores` [R, K] of the elites, `classes` [R] of their cells.
     """
     parents, others = random.integers(len(elites), size=(2, len(children)))
     mated, ranks = random.random(len(children)) < params.mates, random.integers(min(MATES, len(elites)), size=len(children))
-    best = np.argsort(-scores[:, parents[mated]], axis=0, kind="stable")
+    best = np.argsort(-scores[:, classes[parents[mated]]], axis=0, kind="stable")
     others[mated] = best[ranks[mated], np.arange(mated.sum())]
     return combine(elites[parents], elites[others], random, params, params.rate(generation), children), parents
 

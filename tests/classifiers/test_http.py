@@ -233,9 +233,7 @@ def too_slow(url: str, timeout: float = 0.3) -> str:
     start = time.monotonic()
     with pytest.raises(UserError) as told:
         load_classifier("http", url, shape=(28, 28, 1), retries=0, timeout=timeout)
-    assert (
-        time.monotonic() - start < timeout + 10
-    )  # without a limit of the whole call 20 and more; a busy machine takes seconds
+    assert time.monotonic() - start < timeout + 10  # a call without a limit takes 20, a busy machine seconds
     return str(told.value)
 
 

@@ -108,7 +108,9 @@ def test_the_share_of_crossovers_does_not_depend_on_the_batch(batch: int) -> Non
     plain = replace(OFFSPRING, crossovers=0.4, mutation_rate=0.0)
     crossed = 0
     for lo in range(0, 300, batch):
-        children, parents = breed(elites, np.eye(3), np.random.default_rng(lo), plain, 1, range(lo, min(300, lo + batch)))
+        children, parents = breed(
+            elites, np.eye(3), np.arange(3), np.random.default_rng(lo), plain, 1, range(lo, min(300, lo + batch))
+        )
         is_whole = np.isin(children, (0, 1)).all(axis=1)
         crossed += int((is_whole & (parents >= 0)).sum())
     alike = 0.6 * 300 / 3  # steps along no line: both parents are the same
@@ -117,12 +119,12 @@ def test_the_share_of_crossovers_does_not_depend_on_the_batch(batch: int) -> Non
 
 def test_mates_are_the_best_for_the_class_of_the_parent() -> None:
     elites = np.arange(40, dtype=np.float32)[:, None].repeat(2, axis=1) * [[1, 1000]]
-    scores = np.random.default_rng(2).random((40, 40))
+    scores, classes = np.random.default_rng(2).random((40, 50)), np.random.default_rng(3).permutation(50)[:40]
     plain = replace(OFFSPRING, mates=0.7, crossovers=1.0, mutation_rate=0.0)
-    children, parents = breed(elites, scores, np.random.default_rng(1), plain, 1, range(4000))
+    children, parents = breed(elites, scores, classes, np.random.default_rng(1), plain, 1, range(4000))
     others = np.where(children[:, 0] == parents, children[:, 1] / 1000, children[:, 0]).astype(int)
     crossed = (children[:, 0] == parents) != (children[:, 1] == parents * 1000)
-    best = np.argsort(-scores, axis=0)[:MATES]
+    best = np.argsort(-scores[:, classes], axis=0)[:MATES]
     among = np.array([other in best[:, parent] for other, parent in zip(others, parents, strict=True)])[crossed]
     assert among.mean() == pytest.approx(0.7 + 0.3 * MATES / 40, abs=0.03)
     assert len(np.unique(others[crossed])) == 40
@@ -146,7 +148,7 @@ def test_mutation_by_hand() -> None:
     elites = np.random.default_rng(0).normal(size=(3, 2000)).astype(np.float32)
     plain = replace(OFFSPRING, crossovers=0.0, line_sd=0.0, mutation_rate=0.1, mutation_halved=100)
     for generation, share in ((1, 0.1), (99, 0.1), (100, 0.05), (250, 0.025)):
-        children, parents = breed(elites, np.eye(3), np.random.default_rng(1), plain, generation, range(10))
+        children, parents = breed(elites, np.eye(3), np.arange(3), np.random.default_rng(1), plain, generation, range(10))
         changed = children != elites[parents]
         assert changed.mean() == pytest.approx(share, rel=0.1)
         assert (children - elites[parents])[changed].std() == pytest.approx(0.5, rel=0.05)

@@ -62,7 +62,7 @@ def suited(search: Any, patterns: str, classes: int, shape: Shape) -> tuple[str,
     """
     few_or_many = patterns if classes > MANY_CLASSES else "dct"
     name: str = few_or_many if search.genome == "auto" else search.genome
-    usual = NODES if name in PATTERNS else min(STRUCTURES, *shape[:2])
+    usual = NODES if name in PATTERNS else structures(shape)
     return name, usual if search.detail is None else search.detail
 
 
@@ -76,6 +76,11 @@ def save_genomes(record: Record, name: str, detail: int, shape: Shape, numbers: 
     """Writes genomes.npz: the genome of each image, [R, D], and how it is decoded."""
     about = {"genome": np.array(name), "detail": np.array(detail), "shape": np.array(shape)}
     record.save_arrays(FILE, {"genomes": numbers, **about})
+
+
+def structures(shape: Shape) -> int:
+    """The usual detail of waves and coarse pictures: no more than pixels."""
+    return min(STRUCTURES, *shape[:2])
 
 
 def sides(shape: Shape, detail: int) -> tuple[int, int]:

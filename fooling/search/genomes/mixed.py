@@ -7,7 +7,7 @@ confidence that is high already.
 import numpy as np
 
 from fooling.kernels.tables import Bytes, Floats
-from fooling.search.genomes import STRUCTURES, Shape
+from fooling.search.genomes import Shape, structures
 from fooling.search.genomes.cppn import NetworkGenome
 from fooling.search.genomes.dct import CosineGenome
 
@@ -19,7 +19,7 @@ class MixedGenome:
 
     def __init__(self, shape: Shape, detail: int) -> None:
         self.shape = shape
-        self.network, self.waves = NetworkGenome(shape, detail), CosineGenome(shape, min(STRUCTURES, *shape[:2]))
+        self.network, self.waves = NetworkGenome(shape, detail), CosineGenome(shape, structures(shape))
         self.explored, self.size = self.network.size, self.network.size + self.waves.size
 
     def decode(self, genomes: Floats) -> Bytes:
