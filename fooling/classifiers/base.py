@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fooling.errors import UserError, printable
-from fooling.kernels.tables import Bytes, Flags, Floats
+from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
 from fooling.settings.fields import foreign_code
 
 BATCH = 1024  # images a call, wherever a batch has no size of its own
@@ -157,6 +157,22 @@ def predict_batch(classifier: Classifier, images: Bytes) -> Floats:
         low, high = float(scores.min()), float(scores.max())
         raise UserError(f"classifier: expected scores in [0, 1], got {low:.4g} … {high:.4g}; {advice_on(scores)}")
     return np.ascontiguousarray(scores, dtype=np.float32)
+
+
+def predict_logits(classifier: Any, images: Bytes) -> Doubles | None:
+    """The finite logits [N, K] of any number of images uint8 [N, H, W, C]; None of a classifier that has none.
+
+    Raises UserError where they are of another shape or not finite.
+    """
+    if not hasattr(classifier, "logits"):
+        return None
+    with foreign_code("classifier: its logits raised "):
+        parts = [classifier.logits(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
+        logits = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+    expected = [len(images), classifier.num_classes]
+    if list(logits.shape) != expected or not np.isfinite(logits).all():
+        raise UserError(f"classifier: expected finite logits {expected}, got {list(logits.shape)} or NaN")
+    return logits
 
 
 def raw_scores(classifier: Classifier, images: Bytes) -> Floats:

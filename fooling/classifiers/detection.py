@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import BATCH, Classifier, predict
+from fooling.classifiers.base import BATCH, Classifier, predict, predict_logits
 from fooling.data import ImageSet
 from fooling.errors import UserError, counted
 from fooling.kernels import numba
 from fooling.kernels.numba.linear_penalties import eigen_parts
 from fooling.kernels.reference.penalties import eigen_distances, pair_counts
 from fooling.kernels.tables import Bytes, Doubles
-from fooling.settings.fields import foreign_code
 from fooling.statistics import Statistics
 from fooling.statistics.intervals import auroc, auroc_ci
 from fooling.statistics.pca import PrincipalComponents, kernel_arguments
@@ -23,6 +23,7 @@ DIAGONALS = (1, 2, 4, 8)  # pixels down, and as many across
 LIGHT = 127  # pixels above this level form the connected components
 DIRECTIONS = (0, 45, 90, 135)  # of edges, degrees: horizontal, rising to the right, vertical, falling to the right
 MIN_IMAGES = 10  # on either side; with fewer, an AUROC says nothing
+PIXELS = 1 << 22  # of the images whose features are computed at once; bounds the memory
 MAX_IMAGES = 1000  # on either side, for run.json
 FOLDS = 5
 TRUE_POSITIVE_RATE = 95  # per cent of the evolved images, at which `fpr95` is measured
@@ -34,11 +35,16 @@ Features = dict[str, Doubles]  # [N] by name
 
 
 # --- features ---------------------------------------------------------------------------------------------------------
-def features(images: Bytes, components: PrincipalComponents) -> dict[str, Features]:
-    """Every feature of images uint8 [N, H, W, C], N > 0, by group and name; `components` are those of the class."""
-    parts = [images[lo : lo + BATCH] for lo in range(0, len(images), BATCH)]  # bounds the memory
+def features(images: Bytes, components: PrincipalComponents | None) -> dict[str, Features]:
+    """Every feature of images uint8 [N, H, W, C], N > 0, by group and name; `components` are those of the class.
+
+    Without components, as of images of several classes, those that need them are left out.
+    """
+    size = max(1, min(BATCH, PIXELS // prod(images.shape[1:])))
+    parts = [images[lo : lo + size] for lo in range(0, len(images), size)]
     groups: dict[str, Features] = {}
-    for group, functions in FEATURES.items():
+    for group, all_functions in FEATURES.items():
+        functions = [function for function in all_functions if components or function is not pca_residual]
         chunks = [{name: x for function in functions for name, x in function(part, components).items()} for part in parts]
         groups[group] = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     return groups
@@ -100,7 +106,7 @@ def edges(images: Bytes, _components: PrincipalComponents) -> Features:
 
 
 # Groups: a term of the cost pulls the features of `term` towards the class's; no term uses those of `none`.
-FEATURES: dict[str, tuple[Callable[[Bytes, PrincipalComponents], Features], ...]] = {
+FEATURES: dict[str, tuple[Callable[[Bytes, Any], Features], ...]] = {
     "term": (greys, lags, pca_residual),
     "none": (diagonals, connected_components, edges),
 }
@@ -188,12 +194,19 @@ def compare(evolved: Doubles, real: Doubles, group: str, flagged: str = "far") -
     )
 
 
-def fpr_at_95_tpr(evolved: Doubles, real: Doubles) -> float:
-    """False positive rate at 95 % true positives: the share of the real images that score at least as high as the lowest of the
-    highest 95 % (rounded up) of the evolved ones.
+def fpr_at_95_tpr(positives: Doubles, negatives: Doubles) -> float:
+    """False positive rate at 95 % true positives: the share of the negatives [M] that a threshold on scores [N], [M] accepts."""
+    return false_positives(positives, negatives) / len(negatives)
+
+
+def false_positives(positives: Doubles, negatives: Doubles) -> int:
+    """How many of the negatives [M] score at least as high as the lowest of the highest 95 % (rounded up) of the positives [N].
+
+    Which images are the positives is the caller's choice: the evolved ones here, so that the false positives are real images
+    that are flagged; in `detectors` the real ones, as the literature on out-of-distribution detection has it.
     """
-    true_positives = -(-TRUE_POSITIVE_RATE * len(evolved) // 100)
-    return float((real >= np.sort(evolved)[len(evolved) - true_positives]).mean())
+    true_positives = -(-TRUE_POSITIVE_RATE * len(positives) // 100)
+    return int((negatives >= np.sort(positives)[len(positives) - true_positives]).sum())
 
 
 def cross_validated_scores(evolved: Doubles, real: Doubles) -> tuple[Doubles, Doubles]:
@@ -212,18 +225,16 @@ def cross_validated_scores(evolved: Doubles, real: Doubles) -> tuple[Doubles, Do
 
 def ood_scores(classifier: Classifier, images: Bytes) -> Features:
     """Largest score and, of a classifier with `logits`, energy: [N] each."""
+    values = {"largest_score": predict(classifier, images).max(axis=1).astype(np.float64)}
+    logits = predict_logits(classifier, images)
+    return values if logits is None else {**values, "energy": energy(logits)}
+
+
+def energy(logits: Doubles) -> Doubles:
+    """−log Σ exp(logit) of logits [N, K] (Liu et al. 2020, eq. 4 at T = 1): [N], high for what is unlike the training data."""
     from scipy.special import logsumexp  # start-up of every run would pay for it
 
-    scores = predict(classifier, images)
-    values = {"largest_score": scores.max(axis=1).astype(np.float64)}
-    if hasattr(classifier, "logits"):
-        with foreign_code("classifier: its logits raised "):
-            parts = [classifier.logits(images[first : first + BATCH]) for first in range(0, len(images), BATCH)]
-            logits = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
-        if logits.shape != scores.shape or not np.isfinite(logits).all():
-            raise UserError(f"classifier: expected finite logits {list(scores.shape)}, got {list(logits.shape)} or NaN")
-        values["energy"] = -logsumexp(logits, axis=1)
-    return values
+    return np.asarray(-logsumexp(logits, axis=1))
 
 
 # --- real images and records ------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def survival_curve(evaluations: npt.ArrayLike, reached: npt.ArrayLike) -> Surviv
     arrived = np.array([(times[flags] == t).sum() for t in steps], dtype=np.float64)
     left = searching - arrived
     terms = np.divide(arrived, searching * left, out=np.full(len(steps), np.inf), where=left > 0)
-    return SurvivalCurve(steps, np.cumprod(left / searching), np.cumsum(terms), float(times.max()))
+    return SurvivalCurve(steps, np.asarray(np.cumprod(left / searching)), np.asarray(np.cumsum(terms)), float(times.max()))
 
 
 def check(times: Doubles, flags: Flags) -> None:

@@ -1,0 +1,48 @@
+"""How often a classifier is certain of images that show nothing, and what it takes them for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fooling.classifiers.base import Classifier, common_sum, predict
+from fooling.data.nothing import Nothing
+from fooling.kernels.tables import Floats
+from fooling.statistics.intervals import proportion_with_ci
+
+LEVELS = {"at_90": 0.9, "at_99": 0.99}  # of the largest score
+ANSWERS = 3
+
+
+def certainty_of_nothing(classifier: Classifier, kinds: Mapping[str, Nothing]) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row for each kind of images, and why rows are left out."""
+    rows, reasons = [], []
+    for kind, (images, note) in kinds.items():
+        row, reason = certainty(kind, predict(classifier, images), note)
+        if row is None:
+            reasons.append(reason)
+        else:
+            rows.append(row)
+    return rows, list(dict.fromkeys(reasons))
+
+
+def certainty(kind: str, scores: Floats, note: str = "") -> tuple[dict[str, Any] | None, str]:
+    """The shares of images with scores [N, K] whose largest score is at least .9 and .99, with Wilson intervals, and the answers.
+
+    The answers are the most frequent classes of the largest score, whatever it is, and their shares of all N images. None, and
+    why, where the scores are no confidences.
+    """
+    if not len(scores):
+        return None, f"{kind}: no images"
+    if np.isin(scores, (0, 1)).all() and (scores.max(axis=1) == 1).all():
+        return None, "the scores are 0 and 1 alone, so that every answer would count as certain"
+    largest, counts = scores.max(axis=1), np.bincount(scores.argmax(axis=1), minlength=scores.shape[1])
+    shares = {name: proportion_with_ci(int((largest >= level).sum()), len(scores)) for name, level in LEVELS.items()}
+    most = np.argsort(-counts, kind="stable")[:ANSWERS]
+    answers = [{"class": int(k), "share": float(counts[k] / len(scores))} for k in most if counts[k]]
+    notes = [note] if note else []
+    if common_sum(scores) != 1:
+        notes.append("the largest of scores that do not sum to 1")
+    if len(scores) > 1 and not np.ptp(scores, axis=0).any():
+        notes.append("the scores are the same for all of them")
+    return {"kind": kind, "images": len(scores), **shares, "answers": answers, "note": "; ".join(notes)}, ""
