@@ -146,8 +146,8 @@ def calibration_error(scores: Floats | Doubles, labels: Ints, seed: int = 0) -> 
     The error adds up magnitudes, so that chance only raises it, and once more in each resample. The upper limit is therefore
     the 97.5 % quantile of the resamples, the lower one that quantile reflected at the value. The lower limit is 0 where
     classifiers of the same confidences that are calibrated reach the value in 5 % of samples (Bröcker & Smith 2007).
-    Of 1,000 images with a true error of .00, .05, .10 and .22 this covers it in 97, 97, 96 and 97 % of samples, the quantiles of
-    the resamples alone in 0, 81, 95 and 97 %.
+    Of 1,000 images with a true error of .00, .05, .10 and .22 this covers it in 93, 97, 98 and 97 % of samples, the quantiles
+    of the resamples alone in 0, 81, 95 and 97 %; of 100 images in 93, 86, 91 and 93 %.
     """
     confidence, is_right, places = outcomes(scores, labels)
     gaps, number = is_right - confidence, len(labels)
@@ -179,9 +179,9 @@ def scalable(scores: Floats, logits: Doubles | None, sums_to_one: bool) -> tuple
 
 
 def fit_temperature(logits: Doubles, labels: Ints) -> tuple[float | None, str]:
-    """The temperature T with the least negative log-likelihood of softmax(logits / T) (Guo et al. 2017, § 4.2); or None, and why.
+    """The temperature T with the least negative log-likelihood of softmax(logits / T); or None, and why.
 
-    The likelihood has one maximum, as it is concave in 1/T.
+    Guo et al. 2017, § 4.2. The likelihood has one maximum, as it is concave in 1/T.
     """
     rows = np.arange(len(labels))
 

@@ -27,7 +27,7 @@ def certainty_of_nothing(classifier: Classifier, kinds: Mapping[str, Nothing]) -
 
 
 def certainty(kind: str, scores: Floats, note: str = "") -> tuple[dict[str, Any] | None, str]:
-    """The shares of images with scores [N, K] whose largest score is at least .9 and .99, with Wilson intervals, and the answers.
+    """The row of images with scores [N, K]: shares whose largest is at least .9 and .99, with Wilson intervals, and answers.
 
     The answers are the most frequent classes of the largest score, whatever it is, and their shares of all N images. None, and
     why, where the scores are no confidences.

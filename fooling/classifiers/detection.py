@@ -195,7 +195,7 @@ def compare(evolved: Doubles, real: Doubles, group: str, flagged: str = "far") -
 
 
 def fpr_at_95_tpr(positives: Doubles, negatives: Doubles) -> float:
-    """False positive rate at 95 % true positives: the share of the negatives [M] that a threshold on scores [N], [M] accepts."""
+    """False positive rate at 95 % true positives: the share of `false_positives` among the negatives [M]."""
     return false_positives(positives, negatives) / len(negatives)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.datasets import load_digits, load_sample_images
 
-from fooling.data.images import Shape, in_channels
+from fooling.data.images import Shape
 from fooling.data.matching import all_in_shape, has_numbers, plain
 from fooling.errors import UserError
 from fooling.kernels.tables import LEVELS, Bytes

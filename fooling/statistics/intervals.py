@@ -51,3 +51,22 @@ def auroc_ci(area: float, evolved: int, real: int) -> tuple[float, float]:
     variance = area * (1 - area) + (evolved - 1) * (both_above - area**2) + (real - 1) * (both_below - area**2)
     half = Z * (max(0.0, variance) / (evolved * real)) ** 0.5
     return max(0.0, area - half), min(1.0, area + half)
+
+
+def auroc_score_interval(area: float, evolved: int, real: int) -> tuple[float, float]:
+    """95 % interval of an AUROC that has a width at 0 and 1, too (Newcombe 2006, method 5).
+
+    It holds every area θ with |area − θ| ≤ z·√V(θ), with the variance of Hanley & McNeil (1982) at θ instead of at the area:
+    V(θ) = θ(1 − θ) (1 + n ((1 − θ)/(2 − θ) + θ/(1 + θ))) / (evolved · real), n = (evolved + real)/2 − 1.
+    """
+    from scipy.optimize import brentq
+
+    more = (evolved + real) / 2 - 1
+
+    def beyond(theta: float) -> float:
+        variance = theta * (1 - theta) * (1 + more * ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (evolved * real)
+        return float((area - theta) ** 2 - Z**2 * variance)
+
+    inside = min(max(area, 1e-9), 1 - 1e-9)  # where the variance is not 0
+    low, high = (0.0 if area <= 0 else brentq(beyond, 0, inside)), (1.0 if area >= 1 else brentq(beyond, inside, 1))
+    return float(low), float(high)

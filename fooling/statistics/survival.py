@@ -110,7 +110,7 @@ def median_over(values: Sequence[float | None]) -> Median:
     """
     if not values:
         raise ValueError("expected at least one value, got none")
-    order: list[Any] = sorted((value for value in values if value is not None))
+    order: list[Any] = sorted(value for value in values if value is not None)
     order += [None] * (len(values) - len(order))
     middle = order[(len(order) - 1) // 2]
     if len(order) < FEWEST:

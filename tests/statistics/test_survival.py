@@ -10,8 +10,30 @@ from fooling.statistics.survival import Median, interval_rank, median_over, surv
 
 # Weeks in remission of 21 patients with 6-MP, + where they end without a relapse, and of 21 without (Freireich et al. 1963), as
 # in Klein & Moeschberger 2003, table 1.1.
-DRUG = "6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+".split()
-PLACEBO = "1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23".split()
+DRUG = [
+    "6",
+    "6",
+    "6",
+    "6+",
+    "7",
+    "9+",
+    "10",
+    "10+",
+    "11+",
+    "13",
+    "16",
+    "17+",
+    "19+",
+    "20+",
+    "22",
+    "23",
+    "25+",
+    "32+",
+    "32+",
+    "34+",
+    "35+",
+]
+PLACEBO = ["1", "1", "2", "2", "3", "4", "4", "5", "5", "8", "8", "8", "8", "11", "11", "12", "12", "15", "17", "22", "23"]
 
 
 def of(words: list[str]) -> tuple[list[float], list[bool]]:
