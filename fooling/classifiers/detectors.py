@@ -1,10 +1,13 @@
 """Out-of-distribution detectors: do known ones tell evolved images from real ones?
 
-Positives are the real images, as in the literature (Hendrycks & Gimpel 2017; Liu et al. 2020): at the threshold that accepts 95 %
-of the real images, `fpr95` is the share of the evolved images that are accepted, too. 0 is best, and .95 is what a detector
-that knows nothing has. (`detection`, of `fooling plausibility`, has it the other way round: the share of the real images that are
-flagged where 95 % of the evolved ones are.) The AUROC does not depend on which are the positives: it is the share of pairs in
-which the evolved image looks less real, ties half.
+Positives are the real images, as in the literature (Hendrycks & Gimpel 2017; Liu et al. 2020): `fpr95` is the share of the evolved
+images that are accepted at the threshold that accepts 95 % of the real ones. 0 is best, and .95 is what a detector that knows
+nothing has. (`detection`, of `fooling plausibility`, has it the other way round: the share of the real images that are flagged
+where 95 % of the evolved ones are.) The AUROC does not depend on which are the positives: it is the share of pairs in which the
+evolved image looks less real, ties half.
+
+Detectors by scores depend on where the search stopped: images that were evolved until the target's score is .9999 and no further
+have scores of about .9999.
 """
 
 from collections.abc import Callable
@@ -101,7 +104,7 @@ def seen(needs: Needs, one: Evidence) -> Any:
 # --- values: high for what looks unlike real images ---------------------------------------------------------------------
 def largest(numbers: Floats | Doubles) -> Doubles:
     """−max of scores or logits [N, K]."""
-    return -numbers.max(axis=1).astype(np.float64)
+    return np.asarray(-numbers.max(axis=1).astype(np.float64))
 
 
 def entropy(scores: Floats) -> Doubles:
@@ -115,9 +118,8 @@ def simple_statistics(evolved: Bytes, real: Bytes) -> tuple[Doubles, Doubles]:
     Grey levels, variogram, diagonals, connected components and directions of edges, as of `detection`, without the components
     of a single class. It has seen evolved images, unlike the other detectors: what it tells apart is there to be seen.
     """
-    x, y = (
-        np.stack([v for group in features(images, None).values() for v in group.values()], axis=1) for images in (evolved, real)
-    )
+    tables = [features(images, None).values() for images in (evolved, real)]
+    x, y = (np.stack([values for group in table for values in group.values()], axis=1) for table in tables)
     return cross_validated_scores(x, y)
 
 

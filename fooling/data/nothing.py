@@ -1,4 +1,4 @@
-"""Images that show none of a classifier's classes: blank, noise, and real images without their arrangement or of other things."""
+"""Images that show none of a classifier's classes: blank, noise, real images without their arrangement or of other things."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,8 +30,8 @@ def images_of_nothing(
 ) -> dict[str, Nothing]:
     """Images of each kind, at most `number` each, for a classifier of images (H, W, C) with these labels; always the same.
 
-    Without `real` images, uint8 [M, H, W, C] of the classifier's own data, those made of them are left out. Raises UserError for
-    real images of another size or none.
+    Without `real` images, uint8 [M, H, W, C] of the classifier's own data, those made of them are left out. Raises UserError
+    for real images of another size or none.
     """
     check(shape, real, number)
     found = {"blank": blank(shape, number, seed), "even_noise": even_noise(shape, number, seed)}
@@ -95,8 +95,8 @@ def shuffled(real: Bytes, seed: int = 0) -> Nothing:
 def phase_scrambled(real: Bytes, seed: int = 0) -> Nothing:
     """Real images [N, H, W, C] with their Fourier amplitudes and random phases, rounded and clipped to 0 … 255.
 
-    The phases of noise, which are antisymmetric, as those of a real image must be, are added to those of the image; all channels
-    get the same ones, which keeps the relations of its colours. Amplitudes keep brightness, contrast and texture, phases place
+    The phases of noise, which are antisymmetric, as those of a real image must be, are added to those of the image; all
+    channels get the same ones, which keeps the relations of its colours. Amplitudes keep brightness, contrast and texture, phases place
     edges (Oppenheim & Lim 1981). Clipping changes the amplitudes: of dark images with a few light pixels a lot.
     """
     random, images, clipped = stream("phase_scrambled", seed), np.empty_like(real), 0
@@ -136,7 +136,7 @@ def photographs(shape: Shape, number: int, random: np.random.Generator) -> Bytes
 
 
 def reads_digits(labels: Sequence[str]) -> bool:
-    """Whether the ten digits, in numbers or in English words, are among the classes; more than ten numbers are unnamed classes."""
+    """Whether the ten digits, as numbers or English words, are among the classes; more than ten numbers are unnamed classes."""
     names = {plain(label) for label in labels}
     numbered = names >= {str(k) for k in range(10)} and not (len(labels) > len(TEN) and has_numbers(labels))
     return numbered or names >= set(TEN)
