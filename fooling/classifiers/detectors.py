@@ -1,13 +1,13 @@
 """Out-of-distribution detectors: do known ones tell evolved images from real ones?
 
-Positives are the real images, as in the literature (Hendrycks & Gimpel 2017; Liu et al. 2020): `fpr95` is the share of the evolved
-images that are accepted at the threshold that accepts 95 % of the real ones. 0 is best, and .95 is what a detector that knows
-nothing has. (`detection`, of `fooling plausibility`, has it the other way round: the share of the real images that are flagged
-where 95 % of the evolved ones are.) The AUROC does not depend on which are the positives: it is the share of pairs in which the
-evolved image looks less real, ties half.
+Positives are the real images, as in the literature (Hendrycks & Gimpel 2017; Liu et al. 2020): `fpr95` is the share of the
+evolved images that are accepted at the threshold that accepts 95 % of the real ones. 0 is best, and .95 is what a detector
+that knows nothing has. (`detection`, of `fooling plausibility`, has it the other way round: the share of the real images that
+are flagged where 95 % of the evolved ones are.) The AUROC does not depend on which are the positives: it is the share of pairs
+in which the evolved image looks less real, ties half.
 
-Detectors by scores depend on where the search stopped: images that were evolved until the target's score is .9999 and no further
-have scores of about .9999.
+Detectors by scores depend on where the search stopped: images that were evolved until the target's score is .9999, and no
+further, have scores of about .9999.
 """
 
 from collections.abc import Callable

@@ -96,8 +96,8 @@ def phase_scrambled(real: Bytes, seed: int = 0) -> Nothing:
     """Real images [N, H, W, C] with their Fourier amplitudes and random phases, rounded and clipped to 0 … 255.
 
     The phases of noise, which are antisymmetric, as those of a real image must be, are added to those of the image; all
-    channels get the same ones, which keeps the relations of its colours. Amplitudes keep brightness, contrast and texture, phases place
-    edges (Oppenheim & Lim 1981). Clipping changes the amplitudes: of dark images with a few light pixels a lot.
+    channels get the same ones, which keeps the relations of its colours. Amplitudes keep brightness, contrast and texture,
+    phases place edges (Oppenheim & Lim 1981). Clipping changes the amplitudes: of dark images with a few light pixels a lot.
     """
     random, images, clipped = stream("phase_scrambled", seed), np.empty_like(real), 0
     height, width = real.shape[1:3]
