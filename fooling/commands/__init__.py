@@ -70,6 +70,14 @@ COMMANDS = {
         "fooling.commands.gallery",
         "search=ascent [digit=0,1,2] key=value …",
     ),
+    "compare": Command(
+        "Compare",
+        "finished records side by side: which figures differ beyond chance, the worst first",
+        f"{SETTINGS}:CompareSettings",
+        "fooling.commands.compare",
+        "FOLDERS… [baseline=runs/main fail_if=worse] key=value …   (audits, ladders, matrices, runs, sweeps)",
+        positional="folders",
+    ),
     "examine": Command(
         "Inspect",
         "check a classifier: outputs, batches, speed, accuracy",
