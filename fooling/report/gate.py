@@ -7,6 +7,7 @@ from fooling.errors import printable
 from fooling.settings.gate import AUROC, EVALUATIONS, RATE, SHARE, Figure, Rule, known_figures
 
 Status = Literal["passed", "failed", "unknown"]
+MOST_DIGITS = 8  # of a percentage behind the point
 WORDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
 
 
@@ -76,8 +77,9 @@ def number(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
     if unit == SHARE:
-        text = f"{100 * value:.1f}"
-        return f"{100 * value:.3g} %" if value and float(text) in (0, 100) else f"{text.removesuffix('.0')} %"
+        texts = [f"{100 * value:.{digits}f}" for digits in range(1, MOST_DIGITS)]
+        text = next((text for text in texts if float(text) not in (0, 100)), texts[0])  # 99.99 % is not 100 %
+        return f"{text.removesuffix('.0')} %"
     if unit == AUROC:
         return f"{value:.3f}"
     return f"{value:,.0f}" if unit in (EVALUATIONS, RATE) and value >= 10 else f"{value:.4g}"
