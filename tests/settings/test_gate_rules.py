@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from builders import ROOT
 from pydantic import TypeAdapter, ValidationError
 
 from fooling.classifiers.detectors import DETECTORS as DETECTORS_OF_AUDITS
@@ -85,6 +86,13 @@ def test_every_figure_says_what_it_is() -> None:
         assert figure.text, name
         assert "{" not in figure.text, name
         assert figure.better in ("higher", "lower"), name
+
+
+def test_the_guide_names_every_figure() -> None:
+    text = (ROOT / "docs/guides/ci.md").read_text(encoding="utf-8")
+    shown = [name.replace("99", "90") if about.part == "nothing" else name for name, about in FIGURES.items()]
+    assert [name for name in (*shown, *DETECTORS) if f"`{name}`" not in text] == []
+    assert [name for name in SERIES if f"`{name}_" not in text] == []
 
 
 def test_rules_are_read_without_numpy() -> None:
