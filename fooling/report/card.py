@@ -9,7 +9,7 @@ from fooling.report.gate import number
 from fooling.settings.gate import known_figures
 
 LABEL = "fooling Q"
-LETTER, MARGIN, HEIGHT = 6.6, 6, 20  # width of a letter of 11 pixels, distance from the edge, height; pixels
+LETTER, MARGIN, HEIGHT = 7.0, 6, 20  # width of a digit of 11 pixels, distance from the edge, height; pixels
 GREY, GROUND, LIGHT = "#555", "#0b6e99", "#fff"
 SHOWN = 12  # letters of a fingerprint
 OTHERS = ("accuracy", "ece", "noise99", "mismatch")  # in the paragraph, besides Q

@@ -19,7 +19,7 @@ MODEL = "classifier."  # how settings begin that say what is measured, not how
 NO_PROTOCOL = ("minutes", "fail_under", "junit")  # settings that change no figure
 RESOLVED = ("digit", "sample", "runs", "budget", "seed")  # of an audit: its protocol says what they came to
 PROTOCOL = "protocol."
-LETTERS = 60  # of a setting
+LETTERS, MOST = 60, 8  # of a setting; settings in a line
 Figure = Mapping[str, Any]
 
 
@@ -97,7 +97,9 @@ def protocol_changes(here: Measured, there: Measured, settings: Mapping[str, Any
 
 def in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
     """What differs, in a line: budget 2500 → 5000."""
-    return ", ".join(f"{printable(name)} {shown(a)} → {shown(b)}" for name, (a, b) in found.items())
+    parts = [f"{printable(name)} {shown(a)} → {shown(b)}" for name, (a, b) in found.items()]
+    more = [f"{len(parts) - MOST} more"] if len(parts) > MOST else []
+    return ", ".join([*parts[:MOST], *more])
 
 
 def shown(value: Any) -> str:

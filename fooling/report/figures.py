@@ -1,6 +1,7 @@
 """What records measured, as figures that can be compared: each with its interval, and which direction is better."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from fooling.records.files import read_json
 from fooling.records.ownership import CONFIG, RUN, SWEEP, job_folders, kind_of, read_status
 from fooling.records.record import read_run
 from fooling.records.resume import FREE, LATER
+from fooling.settings import PLACES
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
 from fooling.settings.gate import EVALUATIONS, SHARE, Better
+from fooling.settings.names import without_former
+from fooling.settings.overrides import collect
+from fooling.settings.schema import RunSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.survival import survival_curve
 
@@ -171,7 +176,7 @@ def finished(name: str, folder: Path) -> dict[str, Any]:
 
 def describe(name: str, folder: Path, kind: str, content: Content, about: Content, figures: Figures) -> Measured:
     """A record with what was measured, and how."""
-    settings = dict(flat(read_yaml(folder / CONFIG)))
+    settings = settings_of(folder, kind)
     first = about if "classifier_fingerprint" in about else first_job(folder, about)
     model = content.get("model") or {}
     return Measured(
@@ -186,6 +191,17 @@ def describe(name: str, folder: Path, kind: str, content: Content, about: Conten
         printable(about.get("versions", first.get("versions", {})).get("fooling", "?")),
         tuple(entry for entry in content.get("left_out") or () if isinstance(entry, dict)),
     )
+
+
+def settings_of(folder: Path, kind: str) -> dict[str, Any]:
+    """The settings of a record; of `fooling run` with today's defaults of those that came after it."""
+    own = dict(flat(without_former(read_yaml(folder / CONFIG), RunSettings)))
+    if kind != "fooling run":
+        return own
+    with suppress(UserError):  # by a setting that is no longer there
+        later = flat(collect([str(folder / CONFIG)], RunSettings, "run"))
+        own = {name: value for name, value in later if name not in PLACES} | own
+    return own
 
 
 def first_job(folder: Path, about: Content) -> Content:

@@ -38,6 +38,8 @@ def verdict(rule: Rule, figure: Mapping[str, Any] | None, left_out: Sequence[Map
     if value is None:
         return censored(rule, float(above or 0), expected)
     found = f"got {number(value, known.unit)}{interval(figure)}"
+    partly = next((entry.get("why") for entry in left_out if entry.get("part") == known.part), "")
+    found += f"; measured in part: {printable(partly)}" if partly else ""
     return Verdict(rule.typed, "passed" if holds(rule, float(value)) else "failed", f"{expected}, {found}")
 
 

@@ -26,6 +26,7 @@ class Figure(NamedTuple):
 
 
 DATA, JUDGES = "labelled images, data.path=PATH", "held-out classifiers, judges=[…]"
+IMAGES = "real images (data.path=PATH) and, of some detectors, logits or scores that sum to 1"
 FIGURES = {
     "q99": Figure("evaluations to a confidence of .99, median", EVALUATIONS, "higher", "q"),
     "q9999": Figure("evaluations to a confidence of .9999, median", EVALUATIONS, "higher", "q"),
@@ -51,8 +52,8 @@ DETECTORS = ("largest_score", "entropy", "energy", "largest_logit", "simple_stat
 SERIES = {
     "success": Figure("images of prior={} that succeed", SHARE, "lower", "priors"),
     "read": Figure("images of prior={} that held-out classifiers read as their class", SHARE, "higher", "priors", JUDGES),
-    "auroc": Figure("AUROC of {}: evolved against real images", AUROC, "higher", "detectors", DATA),
-    "fpr95": Figure("evolved images that pass {} where 95 % of the real ones do", SHARE, "lower", "detectors", DATA),
+    "auroc": Figure("AUROC of {}: evolved against real images", AUROC, "higher", "detectors", IMAGES),
+    "fpr95": Figure("evolved images that pass {} where 95 % of the real ones do", SHARE, "lower", "detectors", IMAGES),
 }
 
 

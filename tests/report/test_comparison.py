@@ -1,6 +1,7 @@
 """Records side by side: what counts as worse, what is not comparable, and the figures of every kind of record."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -140,8 +141,13 @@ def test_figures_of_runs_and_sweeps(home: Path) -> None:
     assert alone.figures.keys() < found.figures.keys()
     assert (alone.fingerprint, alone.classifier) == (found.fingerprint, "mnist_mlp")
     assert len(alone.fingerprint) == 64
-    shared = compare(found, alone)
-    assert "digit" in shared.protocol
+    assert "digit" in compare(found, alone).protocol
+    earlier = home / "earlier"  # a record of before one of the settings, and with one of another search
+    shutil.copytree(one.parent, earlier)
+    config = (earlier / "config.yaml").read_text()
+    (earlier / "config.yaml").write_text(config.replace("tol: null\n", "").replace("search:\n", "search:\n  cooling: 2.0\n"))
+    assert (earlier / "config.yaml").read_text().count("\n") == config.count("\n")
+    assert compare(alone, read_measured("earlier")).protocol == {}
 
 
 def test_figures_of_ladders_and_matrices(tmp_path: Path) -> None:

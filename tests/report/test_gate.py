@@ -87,6 +87,13 @@ def test_a_figure_that_was_left_out_closes_the_gate_and_says_why(rule: str, said
     assert len(failures([found], "fail_under")) == 1
 
 
+def test_a_part_that_was_cut_short_is_named() -> None:
+    left_out = [{"part": "mismatch", "why": "58 of 90 jobs: minutes=10 was over"}]
+    found = verdicts(parse_rules("mismatch=.5,ece<.1"), FIGURES, left_out)
+    assert [one.status for one in found] == ["passed", "passed"]
+    assert ["58 of 90 jobs" in one.line for one in found] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
