@@ -53,17 +53,19 @@ def share(proportion: Content, text: str, better: Better = "lower") -> dict[str,
 
 
 def audit_figures(_folder: Path, content: Content) -> Figures:
-    """The figures of audit.json, which has them as they are. Raises ValueError for others."""
-    return {str(name): checked(name, figure) for name, figure in content["figures"].items()}
+    """The figures of audit.json, which has them as they are."""
+    return dict(content["figures"])
 
 
 def checked(name: str, figure: Content) -> dict[str, Any]:
-    """A figure whose numbers are numbers."""
+    """A figure whose numbers are numbers. Raises ValueError, and others of DAMAGES, for another."""
     keys = ("value", "low", "high", *(("above",) if "above" in figure else ()))
     found: dict[str, Any] = {key: figure[key] for key in keys}
     wrong = [value for value in found.values() if isinstance(value, bool) or not isinstance(value, int | float | None)]
     if wrong or figure["better"] not in ("higher", "lower"):
         raise ValueError(f"the figure {name}: expected numbers and better=higher or lower, got {figure}")
+    for value in found.values():
+        float(value or 0)  # an OverflowError for a whole number that is too large
     return {**found, "better": figure["better"], "unit": str(figure["unit"])[:UNITS], "text": printable(figure["text"])}
 
 
@@ -150,7 +152,7 @@ def read_measured(name: str) -> Measured:
     kind, figures = KINDS[file]
     content = read_json(folder / file)
     try:
-        found = figures(folder, content)
+        found = {name: checked(name, figure) for name, figure in figures(folder, content).items()}
         if not found:
             raise UserError("has no figures to compare; make the record anew")
         return describe(name, folder, kind, content, about, found)

@@ -175,6 +175,17 @@ def test_figures_of_ladders_and_matrices(tmp_path: Path) -> None:
         assert {(one["value"], one["low"], one["high"]) for one in found.figures.values()} == {(0.25, 0.05, 0.7)}
 
 
+def test_numbers_of_others_are_checked_in_every_kind_of_record(tmp_path: Path) -> None:
+    folder = write_audit(tmp_path / "a", {"q99": figure("q99", 10**400)})
+    with pytest.raises(UserError, match=r"audit\.json: a damaged file"):
+        read_measured(str(folder))
+    share = {"share": "half", "low": 0, "high": 1}
+    found = {"images_fooled": share, "pairs_fooled": share, "images_transferred": None}
+    (folder / "audit.json").rename(folder / "matrix.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match=r"matrix\.json: a damaged file"):
+        read_measured(str(folder))
+
+
 @pytest.mark.parametrize(
     "text", ["[]", "{", '{"figures": 3}', '{"figures": {"q99": 3}}', '{"figures": {"q99": {}}}', '{"rows": []}', "{}", "\xff"]
 )
