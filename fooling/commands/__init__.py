@@ -70,6 +70,13 @@ COMMANDS = {
         "fooling.commands.gallery",
         "search=ascent [digit=0,1,2] key=value …",
     ),
+    "audit": Command(
+        "Inspect",
+        "one page, one number, an exit code: what a classifier is sure of, and how soon it is fooled",
+        "fooling.settings.audit:AuditSettings",
+        "fooling.commands.audit",
+        "classifier=onnx classifier.path=model.onnx [data.path=PATH] key=value …",
+    ),
     "examine": Command(
         "Inspect",
         "check a classifier: outputs, batches, speed, accuracy",
