@@ -6,6 +6,7 @@ from pathlib import Path
 from fooling.settings.choices import GROUPS, PRESET, choices, summary
 from fooling.settings.classifiers import ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
 from fooling.settings.commands import (
+    CompareSettings,
     ExamineSettings,
     LadderSettings,
     PlausibilitySettings,
@@ -72,6 +73,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
     "render": RenderSettings,
+    "compare": CompareSettings,
     "examine": ExamineSettings,
     "classify": ClassifySettings,
     "border": BorderSettings,

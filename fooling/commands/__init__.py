@@ -42,6 +42,21 @@ COMMANDS = {
         "fooling.commands.run",
         "[SETTINGS.yaml] key=value …   (or: python -m fooling.run …)",
     ),
+    "audit": Command(
+        "Audit",
+        "one number, one page, an exit code: what a classifier is sure of, and how soon it is fooled",
+        "fooling.settings.audit:AuditSettings",
+        "fooling.commands.audit",
+        "classifier=onnx classifier.path=model.onnx [data.path=PATH] [fail_under=…] key=value …",
+    ),
+    "compare": Command(
+        "Audit",
+        "finished records side by side: which figures differ beyond chance, the worst first",
+        f"{SETTINGS}:CompareSettings",
+        "fooling.commands.compare",
+        "FOLDERS… [baseline=runs/main fail_if=worse] key=value …   (audits, ladders, matrices, runs, sweeps)",
+        positional="folders",
+    ),
     "ladder": Command(
         "Compare",
         "priors under three conditions: attack, control, prior of another class",
@@ -69,13 +84,6 @@ COMMANDS = {
         f"{SETTINGS}:GallerySettings",
         "fooling.commands.gallery",
         "search=ascent [digit=0,1,2] key=value …",
-    ),
-    "audit": Command(
-        "Inspect",
-        "one page, one number, an exit code: what a classifier is sure of, and how soon it is fooled",
-        "fooling.settings.audit:AuditSettings",
-        "fooling.commands.audit",
-        "classifier=onnx classifier.path=model.onnx [data.path=PATH] key=value …",
     ),
     "examine": Command(
         "Inspect",

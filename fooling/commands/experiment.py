@@ -203,10 +203,12 @@ class Experiment:
 class Tool:
     """A command that writes single files, or only to the terminal."""
 
-    work: Callable[[Any], None]  # settings → files and a table
+    work: Callable[[Any], Sequence[str] | None]  # settings → files and a table; → rules that do not hold, a line each
 
     def run(self, settings: Any, words: Sequence[str]) -> int:
-        """Runs the command → exit code 0."""
+        """Runs the command → exit code 0, or 1 if rules do not hold."""
         del words
-        self.work(settings)
-        return 0
+        failures = self.work(settings) or ()
+        for line in failures:
+            say(f"fooling: {line}")
+        return 1 if failures else 0

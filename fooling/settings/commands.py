@@ -1,4 +1,4 @@
-"""Settings of the other commands: ladder, matrix, gallery, plausibility, examine, train, stats."""
+"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, examine, train, stats."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -87,6 +87,30 @@ class RenderSettings(SettingsModel):
     out: Text | None = Field(description="folder to write to; null = the record folder itself")
     overwrite: Bool = Field(description="replace the images")
     quiet: Bool = Field(description=QUIET)
+
+
+class CompareSettings(SettingsModel):
+    """Settings of `fooling compare`."""
+
+    folders: Names = Field(description="record folders to compare; they can also be written without folders=")
+    baseline: Text | None = Field(description="record folder that the others are compared with; null = the first of folders")
+    fail_if: Literal["worse"] | None = Field(
+        description="worse: exit code 1, with a line for each figure that is worse than in the baseline beyond chance"
+    )
+    figures: Names = Field(description="only these figures, q9999,mismatch; all unless given")
+    junit: Text | None = Field(description="file to write the verdicts of fail_if to, as JUnit XML; null = none")
+    out: Text | None = Field(description="folder to write compare.json to; null = none")
+    overwrite: Bool = Field(description="replace the comparison in out")
+    quiet: Bool = Field(description=QUIET)
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """A gate has a baseline, and only a gate has verdicts."""
+        if self.fail_if and not self.baseline:
+            raise ValueError("fail_if: expected a baseline to compare with, baseline=runs/NAME, got none")
+        if self.junit and not self.fail_if:
+            raise ValueError("junit: holds the verdicts of a gate; give baseline=runs/NAME fail_if=worse too")
+        return self
 
 
 class ExamineSettings(SettingsModel):

@@ -1,5 +1,7 @@
 """Proportions and areas under ROC curves with their 95 % confidence intervals, and the spread of a set of images."""
 
+from collections.abc import Sequence
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,16 @@ def proportion_with_ci(part: int, whole: int) -> dict[str, Any]:
     """A proportion with its Wilson interval, as JSON has it."""
     low, high = wilson_interval(part, whole)
     return {"part": part, "of": whole, "share": part / whole, "low": low, "high": high}
+
+
+def difference_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of `other` − `one`, each a value with its interval: (value, low, high).
+
+    Of two independent proportions with Wilson intervals it is method 10 of Newcombe 1998 (Statist. Med. 17, 873); of other
+    measures Zou & Donner 2008.
+    """
+    (p, low, high), (q, other_low, other_high) = one, other
+    return q - p - hypot(q - other_low, high - p), q - p + hypot(other_high - q, p - low)
 
 
 def accuracy(scores: Floats | Doubles, labels: Ints) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from fooling.kernels.reference import penalties as reference
 from fooling.kernels.reference.penalties import eigen_distances, eigen_parts, regional_counts, regional_parts, regional_target
 from fooling.run import evolve
 from fooling.statistics import BUNDLED, Statistics, pca
+from fooling.statistics.intervals import difference_interval, wilson_interval
 from fooling.statistics.pca import FLOOR, kernel_arguments
 
 LATER = {"sample"}  # the bundled file is older
@@ -337,3 +338,19 @@ def test_a_file_says_the_sample_of_the_components_and_how_pictures_were_resized(
 def test_what_is_said_of_the_images_is_checked(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Statistics.load(write(tmp_path / "s.npz", **changed))
+
+
+# --- intervals ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(  # Newcombe 1998 (Statist. Med. 17, 873), table II, method 10
+    ("one", "other", "low", "high"),
+    [
+        ((48, 80), (56, 70), 0.0524, 0.3339),
+        ((3, 10), (9, 10), 0.1705, 0.8090),
+        ((0, 29), (5, 56), -0.0381, 0.1926),
+        ((0, 20), (10, 10), 0.6791, 1.0),
+    ],
+)
+def test_the_difference_of_proportions(one: tuple[int, int], other: tuple[int, int], low: float, high: float) -> None:
+    sides = [(part / whole, *wilson_interval(part, whole)) for part, whole in (one, other)]
+    assert difference_interval(*sides) == pytest.approx((low, high), abs=1e-4)
+    assert difference_interval(*sides[::-1]) == pytest.approx((-high, -low), abs=1e-4)
