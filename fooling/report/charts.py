@@ -1,0 +1,116 @@
+"""Charts of pages as SVG that takes the colour of the text around it: curves with bands, and values with intervals."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fooling.plots import shorten, whole_percent
+from fooling.plots.style import BLUE, GREEN, INK, ORANGE, PALE, PINK, RED, SKY, band, label_axes, log_axis, percent_axis
+from fooling.report.content import Chart
+
+COLOURS = (BLUE, RED, GREEN, PINK, ORANGE, SKY, INK)
+DASHES = ("-", "--", ":")
+WIDTH, HEIGHT, ROW = 5.4, 3.1, 0.24  # inches; of a chart, and of a row of intervals
+NAME, MOST = 26, 20  # letters of a name; curves with a name
+TEXT = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": False}
+
+
+class Series(NamedTuple):
+    """A curve, with a band if it has one."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    step: bool = False
+
+
+class Interval(NamedTuple):
+    """A value with its interval, in a row with a name; rows of one group have one colour."""
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    group: int = 0
+
+
+@contextmanager
+def drawing(title: str, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """An empty chart, drawn with text that stays text and marks that no other chart has."""
+    with mpl.rc_context({**TEXT, "svg.hashsalt": title}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        yield figure, figure.add_subplot()
+
+
+def curves(
+    title: str,
+    series: Sequence[Series],
+    across: str,
+    up: str,
+    alt: str,
+    *,
+    log: bool = False,
+    shares: bool = True,
+    diagonal: bool = False,
+) -> Chart:
+    """A chart of curves. `log`: across; `shares`: upwards from 0 to 1; `diagonal`: a line where both are equal."""
+    with drawing(title, HEIGHT) as (figure, axes):
+        if log:
+            log_axis(axes)
+        for number, one in enumerate(series):
+            look: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "linewidth": 1.6}
+            look |= {"linestyle": DASHES[number // len(COLOURS) % len(DASHES)]}
+            look |= {"drawstyle": "steps-post"} if one.step else {"marker": "o", "markersize": 3}
+            if one.low:
+                band(axes, one.x, one.low, one.high, look["color"])
+            axes.plot(one.x, one.y, label=shorten(one.label, NAME).lstrip("_"), **look)
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color=PALE, linewidth=1, zorder=0)
+        if shares:
+            percent_axis(axes)
+        label_axes(axes, "", across, up)
+        if 1 < len(series) <= MOST or (series and series[0].label and len(series) == 1):
+            figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False, labelcolor=INK)
+        return Chart(title, alt, to_svg(figure))
+
+
+def intervals(title: str, rows: Sequence[Interval], across: str, alt: str, *, marks: Mapping[str, float] | None = None) -> Chart:
+    """A chart of values from 0 to 1, a row each, with their 95 % intervals. `marks`: vertical lines."""
+    with drawing(title, 0.75 + ROW * len(rows)) as (figure, axes):
+        for place, row in enumerate(rows):
+            colour = COLOURS[row.group % len(COLOURS)]
+            if row.low is not None and row.high is not None:
+                axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, alpha=0.45, solid_capstyle="butt")
+            axes.plot(row.value, place, "o", color=colour, markersize=4.5)
+        for x in (marks or {}).values():
+            axes.axvline(x, color=PALE, linewidth=1.2, zorder=0)
+        axes.set_yticks(range(len(rows)), [shorten(row.label, NAME) for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(-0.02, 1.02)
+        axes.xaxis.set_major_formatter(lambda x, _: whole_percent(x) if not marks else f"{x:g}")
+        label_axes(axes, "", across, "")
+        return Chart(title, alt, to_svg(figure))
+
+
+def to_svg(figure: Figure) -> str:
+    """A chart as an element of a page: no prolog, no addresses, no size of its own, ink in the colour of the text."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"|(<svg[^>]*?) width="[^"]*"', r"\1\2", text)
+    text = re.sub(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1)
+    text = re.sub(r'<g id="[^"]*"', "<g", text).replace("xlink:href", "href")
+    text = text.replace(INK, "currentColor").replace(PALE, "var(--line)").replace("#000000", "currentColor")
+    return re.sub(r"\n\s*", "\n", text).strip()
