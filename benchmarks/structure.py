@@ -23,7 +23,7 @@ PLACES = {  # as CONTRIBUTING.md says; tests add a toy with exactly these
 BEFORE_AND_LIMIT = {
     "files": (162, 160),  # 125 when the house was rebuilt; what it can do since then has files of its own
     "top-level entries": (58, 14),
-    "import layers": (23, 12),
+    "import layers": (23, 13),
     "import circles": (8, 0),
     "function-local imports": (278, 50),
     "longest file": (336, 300),

@@ -101,6 +101,14 @@ COMMANDS = {
         "FOLDER size=1024 key=value …",
         positional="folder",
     ),
+    "report": Command(
+        "Inspect",
+        "draw the page of a record: report.html, with report.json and report.csv",
+        f"{SETTINGS}:ReportSettings",
+        "fooling.commands.report",
+        "FOLDER key=value …   (FOLDER: what any command has left)",
+        positional="folder",
+    ),
     "border": Command(
         "Experiments",
         "translation and scale robustness: accuracy of shifted and resized digits",

@@ -166,7 +166,7 @@ def reopen(folder: Path, about: dict[str, Any], extension: Sequence[str]) -> dic
     about = {**about, "status": "running", "notes": list(dict.fromkeys([*strings(about.get("notes")), note]))}
     write_json(folder / RUN, about)
     for path in matching(folder, strings(about.get("files"))):
-        if path.is_file() and path.suffix in (".png", ".webp", ".json"):
+        if path.is_file() and path.suffix in (".png", ".webp", ".json", ".html"):
             path.unlink()
     return about
 

@@ -48,6 +48,7 @@ class Report(NamedTuple):
     html: str
     json: str
     csv: str
+    verdict: str
     left_out: tuple[str, ...] = ()  # pictures that were too large for one page
 
     @property

@@ -206,7 +206,7 @@ def shown(figure: Figure) -> str:
     if value is None:
         return "not reached" if figure.low is None else f"more than {figure.low:,.0f}"
     texts = {
-        "share": f"{100 * value:.3g} %",
+        "share": percent(value) if 0.999 < value < 1 else f"{100 * value:.3g} %",
         "evaluations": f"{value:,.0f}",
         "images": f"{value:,.0f}",
         "images/s": f"{value:,.0f}",

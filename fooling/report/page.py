@@ -98,7 +98,7 @@ def render(source: Source, content: Content) -> Report:
     html = environment().get_template("page.html.j2").render(about)
     if len(html.encode()) > MAX_PAGE:
         raise UserError(f"{source.folder}: its page would have more than {MAX_PAGE:,} bytes of text and charts")
-    return Report(html, to_json(source, content, figures), to_csv(figures), tuple(room.left_out))
+    return Report(html, to_json(source, content, figures), to_csv(figures), content.verdict, tuple(room.left_out))
 
 
 def environment() -> jinja2.Environment:

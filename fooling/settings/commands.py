@@ -1,4 +1,4 @@
-"""Settings of the other commands: ladder, matrix, gallery, plausibility, examine, train, stats."""
+"""Settings of the other commands: ladder, matrix, gallery, plausibility, report, examine, train, stats."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -86,6 +86,15 @@ class RenderSettings(SettingsModel):
     size: Int = Field(ge=1, le=16384, description="longer side of the images, pixels")
     out: Text | None = Field(description="folder to write to; null = the record folder itself")
     overwrite: Bool = Field(description="replace the images")
+    quiet: Bool = Field(description=QUIET)
+
+
+class ReportSettings(SettingsModel):
+    """Settings of `fooling report`."""
+
+    folder: Text | None = Field(description="record folder whose page is drawn; also as a word without folder=")
+    out: Text | None = Field(description="folder to write to; null = the record folder itself")
+    overwrite: Bool = Field(description="replace files of the same names that are no report")
     quiet: Bool = Field(description=QUIET)
 
 
