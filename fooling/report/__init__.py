@@ -28,7 +28,7 @@ class Kind(NamedTuple):
 KINDS = {
     "run": Kind("fooling.report.runs:job"),
     "archive": Kind("fooling.report.runs:archive"),
-    "sweep": Kind("fooling.report.runs:sweep"),
+    "sweep": Kind("fooling.report.sweep:sweep"),
     "ladder": Kind("fooling.report.comparisons:ladder", "ladder.json"),
     "matrix": Kind("fooling.report.comparisons:matrix", "matrix.json"),
     "gallery": Kind("fooling.report.comparisons:gallery", "gallery.json"),

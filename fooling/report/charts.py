@@ -20,7 +20,7 @@ COLOURS = (BLUE, RED, GREEN, PINK, ORANGE, SKY, INK)
 DASHES = ("-", "--", ":")
 WIDTH, HEIGHT, ROW, LINE, LETTER = 4.6, 2.6, 0.22, 0.18, 0.068  # inches; of a chart, of a row, a line of names, a letter
 NAME, MOST, COLUMNS = 30, 18, 3  # letters of a name; curves with a name; names beside each other
-TEXT = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": False}
+TEXT: dict[Any, Any] = {"svg.fonttype": "none", "text.parse_math": False, "axes.unicode_minus": False}
 
 
 class Series(NamedTuple):
@@ -66,7 +66,8 @@ def curves(
 ) -> Chart:
     """A chart of curves. `log`: across; `shares`: upwards from 0 to 1; `diagonal`: a line where both are equal."""
     is_named = 1 < len(series) <= MOST
-    lines = -(-len(series) // COLUMNS) if is_named else 0
+    columns = COLUMNS if max((len(one.label) for one in series), default=0) <= NAME // 2 else COLUMNS - 1
+    lines = -(-len(series) // columns) if is_named else 0
     with drawing(title, HEIGHT + LINE * lines) as (figure, axes):
         margins(figure, 0.68, 0.5 + LINE * lines)
         if log:
@@ -85,11 +86,13 @@ def curves(
             percent_axis(axes)
         label_axes(axes, "", across, up)
         if is_named:
-            figure.legend(loc="lower center", ncols=COLUMNS, fontsize=SMALL, frameon=False, labelcolor=INK, borderaxespad=0)
+            figure.legend(loc="lower center", ncols=columns, fontsize=SMALL, frameon=False, labelcolor=INK, borderaxespad=0)
         return Chart(title, alt, to_svg(figure))
 
 
-def intervals(title: str, rows: Sequence[Interval], across: str, alt: str, *, marks: Mapping[str, float] | None = None) -> Chart:
+def intervals(
+    title: str, rows: Sequence[Interval], across: str, alt: str, *, marks: Mapping[str, float] | None = None
+) -> Chart:
     """A chart of values from 0 to 1, a row each, with their 95 % intervals. `marks`: vertical lines."""
     names = [shorten(row.label, NAME) for row in rows]
     with drawing(title, 0.65 + ROW * len(rows)) as (figure, axes):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import UserError
+from fooling.plots import whole_percent
 from fooling.report.charts import Interval, Series, curves, intervals
 from fooling.report.content import (
     Cell,
@@ -47,12 +48,14 @@ def ladder(source: Source) -> Content:
     of_arm = {arm: [row for row in rows if row["arm"] == arm] for arm in arms}
     converged = {arm: pooled([row["converged"] for row in of_arm[arm]]) for arm in arms}
     read = {arm: pooled([row["read"] for row in of_arm[arm]]) for arm in arms}
-    texts = {"with": "the attack", "control": "controls", "mismatched": "priors of another class"}
+    texts = {"with": "the attack’s images", "control": "the controls", "mismatched": "those with the prior of another class"}
     said = [f"{in_percent(one)} of {texts.get(arm, arm)}" for arm, one in converged.items() if one]
     agreed = [f"{in_percent(one)} of {texts.get(arm, arm)}" for arm, one in read.items() if one]
     verdict = f"{source.classifier} is sure of {', '.join(said)}"
-    verdict += f"; held-out classifiers read as the prior’s class {', '.join(agreed)}." if agreed else "."
-    figures = [share_of(f"converged_{arm}", one, f"images that converged, {arms[arm]}") for arm, one in converged.items() if one]
+    verdict += f"; held-out classifiers read {', '.join(agreed)} as the prior’s class." if agreed else "."
+    figures = [
+        share_of(f"converged_{arm}", one, f"images that converged, {arms[arm]}") for arm, one in converged.items() if one
+    ]
     figures += [
         share_of(f"read_{row['rung']}_{row['arm']}", row["read"], f"read as the class, prior {row['rung']}, {arms[row['arm']]}")
         for row in rows
@@ -80,7 +83,11 @@ def ladder(source: Source) -> Content:
         number=figures[0],
         figures=figures,
         pictures=source.pictures(
-            ("ladder.png", "An image of each prior and condition with its confidence and who reads it", "An image of each prior"),
+            (
+                "ladder.png",
+                "An image of each prior and condition with its confidence and who reads it",
+                "An image of each prior",
+            ),
             ("means.png", "The mean images of each prior and condition beside the mean of real images", "Means of the images"),
         ),
         charts=reading_chart(rows, list(arms)),
@@ -98,11 +105,17 @@ def ladder(source: Source) -> Content:
 def reading_chart(rows: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[Chart]:
     """How many images held-out classifiers read as the class."""
     shown = [
-        Interval(f"{row['rung']}, {row['arm']}", row["read"]["share"], row["read"]["low"], row["read"]["high"], arms.index(row["arm"]))
+        Interval(
+            f"{row['rung']}, {row['arm']}",
+            row["read"]["share"],
+            row["read"]["low"],
+            row["read"]["high"],
+            arms.index(row["arm"]),
+        )
         for row in rows
         if row["read"]
     ]
-    alt = "; ".join(f"{row.label}: {row.value:.0%}" for row in shown)
+    alt = "; ".join(f"{row.label}: {whole_percent(row.value)}" for row in shown)
     title = "Read as the prior's class by held-out classifiers"
     return [intervals(title, shown, "share of the images (bars: 95 %)", f"{alt}.")] if shown else []
 
@@ -132,15 +145,22 @@ def matrix(source: Source) -> Content:
     return Content(
         title=f"{source.classifier}: read as one class, believed to be another",
         verdict=f"{control}{images['part']} of {images['of']} images are read as one class by {judges} while "
-        f"{source.classifier} is sure of another; there is such an image for {pairs['part']} of {pairs['of']} pairs of classes.",
+        f"{source.classifier} is sure of another; {pairs['part']} of {pairs['of']} pairs of classes have such an image.",
         number=figures[0],
         figures=figures,
         pictures=source.pictures(
-            ("matrix.png", "The best image of each pair: rows are the prior's class, columns the target", "The best image of each pair")
+            (
+                "matrix.png",
+                "The best image of each pair: rows are the prior's class, columns the target",
+                "The best image of each pair",
+            )
         ),
         tables=[Table("Pairs of classes", ["prior of", "sure of", "images that fool", "of these transferred"], rows)],
         limits=[JUDGED, ONE_SEED, "“Sure” means a confidence of at least " + f"{found['sure']:g} and the largest score."],
-        steps=["Compare with control=true: how often does the prior alone do it?", "Open the folder of a pair for all of its images."],
+        steps=[
+            "Compare with control=true: how often does the prior alone do it?",
+            "Open the folder of a pair for all of its images.",
+        ],
     )
 
 
@@ -152,7 +172,9 @@ def gallery(source: Source) -> Content:
     if together is None:
         raise UserError(f"{source.folder}: gallery.json has no images; expected a finished gallery")
     slowest = max((cell for cell in cells if cell["steps"] is not None), key=lambda cell: cell["steps"], default=None)
-    tail = f"; {named(slowest['digit'], labels[slowest['digit']])} took longest ({slowest['steps']:,.0f} steps)" if slowest else ""
+    tail = (
+        f"; {named(slowest['digit'], labels[slowest['digit']])} took longest ({slowest['steps']:,.0f} steps)" if slowest else ""
+    )
     rows: list[Sequence[Cell]] = [
         [
             cell["row"],
@@ -172,7 +194,11 @@ def gallery(source: Source) -> Content:
         number=figures[0],
         figures=figures,
         pictures=source.pictures(
-            ("gallery.png", "The image of each class, a row for each blur; blue speaks against ink, red for it", "An image of each class")
+            (
+                "gallery.png",
+                "The image of each class, a row for each blur; blue speaks against ink, red for it",
+                "An image of each class",
+            )
         ),
         tables=[Table("Classes", ["blur", "class", "converged", "confidence", *found["judges"], "steps to .99"], rows)],
         limits=["The images show where evidence for a class lies, not what the classifier uses on real images.", ONE_SEED],
@@ -191,7 +217,12 @@ def mean(source: Source) -> Content:
     if not middle:
         raise UserError(f"{source.folder}: mean.json has no priors; expected a finished command")
     figures = [
-        Figure(f"correlation_{name}", values[-1], unit="correlation", text=f"with the mean real image, mean of {numbers[-1]}, prior {name}")
+        Figure(
+            f"correlation_{name}",
+            values[-1],
+            unit="correlation",
+            text=f"with the mean real image, mean of {numbers[-1]}, prior {name}",
+        )
         for name, values in middle.items()
     ]
     rows: list[Sequence[Cell]] = [
@@ -204,7 +235,15 @@ def mean(source: Source) -> Content:
         real = [sum(values) / len(values) for values in zip(*found["real"], strict=True)]
         series.append(Series("real images", numbers, real))
     alt = "; ".join(f"{one.label}: {one.y[-1]:.2f} of {numbers[-1]} images" for one in series)
-    chart = curves("Correlation with the mean of real images", series, "images in the mean", "correlation", f"{alt}.", log=True, shares=False)
+    chart = curves(
+        "Correlation with the mean of real images",
+        series,
+        "images in the mean",
+        "correlation",
+        f"{alt}.",
+        log=True,
+        shares=False,
+    )
     name, values = next(iter(middle.items()))
     return Content(
         title=f"{source.classifier}: means of evolved images",
@@ -212,7 +251,9 @@ def mean(source: Source) -> Content:
         f"images of the class (mean over {len(found['labels'])} classes).",
         number=figures[0],
         figures=figures,
-        pictures=source.pictures(("mean.png", "Means of 1, 2, 5 … evolved images of each class, beside means of real ones", "Means")),
+        pictures=source.pictures(
+            ("mean.png", "Means of 1, 2, 5 … evolved images of each class, beside means of real ones", "Means")
+        ),
         charts=[chart],
         tables=[Table("Classes", ["prior", "class", "confidence", "converged", f"correlation, {numbers[-1]} images"], rows)],
         limits=[

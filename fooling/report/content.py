@@ -15,6 +15,7 @@ from fooling.errors import UserError
 from fooling.plots import percent
 from fooling.records.files import read_json
 from fooling.records.ownership import CONFIG, job_folders, read_status, strings
+from fooling.records.record import read_run
 from fooling.settings import MARK
 from fooling.settings.files import read_whole
 
@@ -117,12 +118,15 @@ class Source:
         words = first.removeprefix(MARK).removesuffix(CONFIG).strip()
         return f"{words} {shlex.quote(str(self.folder / CONFIG))}"
 
-    @property
+    @cached_property
     def classifier(self) -> str:
         """The name of the classifier."""
-        named = self.found.get("classifier", self.about.get("classifier", self.settings.get("classifier")))
-        name = named.get("name") if isinstance(named, dict) else named
-        return str(name) if name else "the classifier"
+        places = [self.found, self.found.get("settings") or {}, self.settings]
+        places += (
+            [read_run(self.folder / name) for name in self.jobs[:1]] if not any("classifier" in one for one in places) else []
+        )
+        named = next((one["classifier"] for one in places if "classifier" in one), None)
+        return str((named.get("name") if isinstance(named, dict) else named) or "the classifier")
 
     @property
     def notes(self) -> list[str]:
@@ -190,7 +194,9 @@ def interval(proportion: Mapping[str, Any] | None) -> Number:
     if proportion is None:
         return Number("–", None)
     low, high = proportion["low"], proportion["high"]
-    text = f"{100 * proportion['share']:.3g} % ({proportion['part']:,} of {proportion['of']:,}; {100 * low:.3g}–{100 * high:.3g})"
+    text = (
+        f"{100 * proportion['share']:.3g} % ({proportion['part']:,} of {proportion['of']:,}; {100 * low:.3g}–{100 * high:.3g})"
+    )
     return Number(text, proportion["share"])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import counted
+from fooling.plots import whole_percent
 from fooling.report.charts import Interval, Series, curves, intervals
 from fooling.report.content import (
     Cell,
@@ -33,7 +34,7 @@ def accuracies(label: str, x: Sequence[float], rows: Sequence[Row]) -> Series:
 
 def ends(series: Sequence[Series]) -> str:
     """The first and last values of curves in words."""
-    return "; ".join(f"{one.label}: from {one.y[0]:.0%} to {one.y[-1]:.0%}" for one in series) + "."
+    return "; ".join(f"{one.label}: from {whole_percent(one.y[0])} to {whole_percent(one.y[-1])}" for one in series) + "."
 
 
 # --- border -------------------------------------------------------------------------------------------------------------
@@ -51,7 +52,10 @@ def border(source: Source) -> Content:
     figures = [
         Figure("half_misread", half, unit="pixels", text="shift at which half of the images that it was sure of are misread"),
         share_of("accuracy", still, "accuracy of images that are not moved"),
-        *(share_of(f"misread_by_{distance}", one, f"misread within {distance} pixels") for distance, one in misread["by_distance"].items()),
+        *(
+            share_of(f"misread_by_{distance}", one, f"misread within {distance} pixels")
+            for distance, one in misread["by_distance"].items()
+        ),
     ]
     moved = f"moved by {half:g} pixels" if half is not None else "moved as far as was tried"
     share = "half" if half is not None else "fewer than half"
@@ -60,10 +64,15 @@ def border(source: Source) -> Content:
         verdict=f"When {moved}, {share} of the images that {source.classifier} was sure of are misread.",
         number=figures[0],
         figures=figures,
-        pictures=source.pictures(("border.png", "Accuracy over shifts and scales, and moved examples", "Moved and scaled images")),
+        pictures=source.pictures(
+            ("border.png", "Accuracy over shifts and scales, and moved examples", "Moved and scaled images")
+        ),
         charts=[curves("Accuracy of moved images", series, "shift, pixels", "accuracy (bands: 95 %)", ends(series))],
         tables=[Table("Accuracy by shift", ["pixels", *found["ways"]], rows)],
-        limits=[THESE_DATA, "At large shifts ink leaves the image: a part of the loss is lost ink, see ink_kept in border.json."],
+        limits=[
+            THESE_DATA,
+            "At large shifts ink leaves the image: a part of the loss is lost ink, see ink_kept in border.json.",
+        ],
         steps=["Train with shifted images (fooling train … shift=2) and measure again."],
     )
 
@@ -78,10 +87,12 @@ def scramble(source: Source) -> Content:
     first = next(iter(by_noise.values()))[0]
     figures = [share_of("accuracy", first["accuracy"], "accuracy of images as they are")]
     for name, row in last.items():
-        figures.append(share_of(f"accuracy_{name}", row["accuracy"], f"accuracy, {row['share']:g} % of the background: {noises[name]}"))
+        figures.append(
+            share_of(f"accuracy_{name}", row["accuracy"], f"accuracy, {row['share']:g} % of the background: {noises[name]}")
+        )
         text = f"median largest score there: {noises[name]}"
         figures.append(Figure(f"largest_score_{name}", row["largest_score"], unit="share", text=text))
-    series = [accuracies(f"{name}: {noises[name]}", [row["share"] for row in rows], rows) for name, rows in by_noise.items()]
+    series = [accuracies(name, [row["share"] for row in rows], rows) for name, rows in by_noise.items()]
     rows: list[Sequence[Cell]] = [
         [
             name,
@@ -89,7 +100,7 @@ def scramble(source: Source) -> Content:
             interval(row["accuracy"]),
             sure(row["quartiles"][1]),
             sure(row["largest_score"]),
-            f"{row['most_read']} ({row['most_read_share']['share']:.0%})",
+            f"{row['most_read']} ({whole_percent(row['most_read_share']['share'])})",
         ]
         for name, of_noise in by_noise.items()
         for row in of_noise
@@ -98,12 +109,22 @@ def scramble(source: Source) -> Content:
     low, there = last[worst]["accuracy"]["share"], last[worst]["share"]
     return Content(
         title=f"{source.classifier}: noisy backgrounds",
-        verdict=f"With {there:g} % of the background replaced ({noises[worst]}), {source.classifier} is right about {low:.0%} of the "
-        f"images instead of {first['accuracy']['share']:.0%}.",
+        verdict=f"With {there:g} % of the background replaced ({noises[worst]}), {source.classifier} is right about "
+        f"{whole_percent(low)} of the images instead of {whole_percent(first['accuracy']['share'])}.",
         number=next(figure for figure in figures if figure.name == f"accuracy_{worst}"),
         figures=figures,
-        pictures=source.pictures(("scramble.png", "Accuracy and confidence as the background is replaced, with examples", "Noise")),
-        charts=[curves("Accuracy with noisy backgrounds", series, "background pixels replaced, %", "accuracy (bands: 95 %)", ends(series))],
+        pictures=source.pictures(
+            ("scramble.png", "Accuracy and confidence as the background is replaced, with examples", "Noise")
+        ),
+        charts=[
+            curves(
+                "Accuracy with noisy backgrounds",
+                series,
+                "background pixels replaced, %",
+                "accuracy (bands: 95 %)",
+                ends(series),
+            )
+        ],
         tables=[Table("Noise by noise (confidences: medians)", columns, rows)],
         limits=[THESE_DATA, "The foreground stays untouched: noise on it is another question."],
         steps=["Look at the largest score: where it stays high while accuracy falls, a threshold does not help."],
@@ -128,23 +149,30 @@ def damage(source: Source) -> Content:
         spread = [dose[name]["accuracy"] for dose in doses]
         quartiles = [one["quartiles"] for one in spread]
         middle = [one["median"] for one in spread]
-        series.append(Series(name, [dose["dosage"] for dose in doses], middle, [q[0] for q in quartiles], [q[1] for q in quartiles]))
+        series.append(
+            Series(name, [dose["dosage"] for dose in doses], middle, [q[0] for q in quartiles], [q[1] for q in quartiles])
+        )
     last = doses[-1]
-    said = [f"{last[name]['accuracy']['median']:.0%} of {name} images (whole: {found['whole'][name]['accuracy']['median']:.0%})" for name in groups]
+    before, after = (
+        [f"{whole_percent(of[name]['accuracy']['median'])} of {name} images" for name in groups]
+        for of in (found["whole"], last)
+    )
     figures = [
-        Figure(f"accuracy_{name}_{dose['dosage']:g}", dose[name]["accuracy"]["median"], *dose[name]["accuracy"]["quartiles"], "share", text)
+        Figure(f"accuracy_{name}_{dose['dosage']:g}", dose[name]["accuracy"]["median"], text=text)
         for dose in doses
         for name in groups
-        for text in [f"median (quartiles) accuracy on {name} images, {dose['dosage']:g} % of the neurons damaged"]
+        for text in [f"median accuracy on {name} images, {dose['dosage']:g} % of the neurons damaged"]
     ]
     return Content(
         title=f"{source.classifier}: damaged neurons",
-        verdict=f"With {last['dosage']:g} % of its neurons damaged ({found['substance']}), {source.classifier} still classifies "
-        f"{' and '.join(said)} as before.",
+        verdict=f"With {last['dosage']:g} % of its neurons damaged ({found['substance']}), {source.classifier} is right about "
+        f"{' and '.join(after)}; when whole, about {' and '.join(before)}.",
         number=next(figure for figure in figures if figure.name == f"accuracy_{groups[0]}_{last['dosage']:g}"),
         figures=figures,
         pictures=source.pictures(("damage.png", "Accuracy over the dose, and what evolves against damaged networks", "Damage")),
-        charts=[curves("Accuracy of damaged networks", series, "damaged neurons, %", "accuracy (bands: quartiles)", ends(series))],
+        charts=[
+            curves("Accuracy of damaged networks", series, "damaged neurons, %", "accuracy (bands: quartiles)", ends(series))
+        ],
         tables=[Table("Doses (medians)", [*columns, *(["AUROC of the fall"] if found["data"] else [])], rows)],
         limits=[
             f"Medians over {counted(found['repeats'], 'damaged network')}: which neurons are damaged is chance.",
@@ -162,26 +190,37 @@ def eigen(source: Source) -> Content:
     entries = [*found["pca"], *found["networks"]]
     rows: list[Sequence[Cell]] = [[entry["name"], interval(entry["accuracy"])] for entry in entries]
     figures = [
-        share_of(f"accuracy_{entry.get('method', entry['name'])}", entry["accuracy"], f"accuracy of {entry['name']}") for entry in entries
+        share_of(f"accuracy_{entry.get('method', entry['name'])}", entry["accuracy"], f"accuracy of {entry['name']}")
+        for entry in entries
     ]
     best = max(found["pca"], key=lambda entry: entry["accuracy"]["share"])
     network = max(found["networks"], key=lambda entry: entry["accuracy"]["share"], default=None)
-    than = f"; the best network, {network['name']}, about {network['accuracy']['share']:.1%}" if network else ""
-    named = {f"class {name}": shares for name, shares in found["explained_of_class"].items()} | {"whole set": found["explained"]}
+    than = f"; the best network, {network['name']}, about {100 * network['accuracy']['share']:.1f} %" if network else ""
+    named = {f"class {name}": shares for name, shares in found["explained_of_class"].items()} | {
+        "whole set": found["explained"]
+    }
     series = [Series(name, range(1, len(shares) + 1), shares) for name, shares in named.items()]
     shown = [
-        Interval(entry["name"], entry["accuracy"]["share"], entry["accuracy"]["low"], entry["accuracy"]["high"], int("method" not in entry))
+        Interval(
+            entry["name"],
+            entry["accuracy"]["share"],
+            entry["accuracy"]["low"],
+            entry["accuracy"]["high"],
+            int("method" not in entry),
+        )
         for entry in entries
     ]
-    alt = "; ".join(f"{one.label}: {one.value:.1%}" for one in shown)
+    alt = "; ".join(f"{one.label}: {100 * one.value:.1f} %" for one in shown)
     tests = f"{found['test_images']:,} test images"
     return Content(
         title=f"Principal components of {found['data']}",
-        verdict=f"{best['components']} principal components of each class alone are right about {best['accuracy']['share']:.1%} of "
-        f"{tests}{than}.",
+        verdict=f"{best['components']} principal components of each class alone are right about "
+        f"{100 * best['accuracy']['share']:.1f} % of {tests}{than}.",
         number=next(figure for figure in figures if figure.name == f"accuracy_{best['method']}"),
         figures=figures,
-        pictures=source.pictures(("eigen.png", "Means, principal components, reconstructions and accuracies", "Principal components")),
+        pictures=source.pictures(
+            ("eigen.png", "Means, principal components, reconstructions and accuracies", "Principal components")
+        ),
         charts=[
             intervals(f"Accuracy on {tests}", shown, "accuracy (bars: 95 %)", f"{alt}."),
             curves("Explained variance", series, "number of components", "share of the variance", ends(series), log=True),
@@ -209,19 +248,25 @@ def classify(source: Source) -> Content:
             answers.append(one)
             answer = f"{one['label']}{' (below the threshold)' if one['rejected'] else ''}"
             rows.append([str(entry["file"]), kind, answer, sure(one["score"]), ", ".join(map(str, one["done"]))])
-            caption = f"{kind}: {one['label']}, {one['score']:.0%}"
-            pictures.append(Picture(str(one["image"]), f"{entry['file']} as the classifier sees it, {kind}", caption, small=True))
+            caption = f"{kind}: {one['label']}, {whole_percent(one['score'])}"
+            pictures.append(
+                Picture(str(one["image"]), f"{entry['file']} as the classifier sees it, {kind}", caption, small=True)
+            )
     rejected = sum(bool(one["rejected"]) for one in answers)
     figures = [share_of("rejected", proportion_with_ci(rejected, len(answers)), "readings below the threshold")]
-    alike = sum(entry["plain"]["read"] == entry["fitted"]["read"] for entry in entries if entry.get("plain") and entry.get("fitted"))
+    alike = sum(
+        entry["plain"]["read"] == entry["fitted"]["read"] for entry in entries if entry.get("plain") and entry.get("fitted")
+    )
     return Content(
         title=f"{source.classifier}: your pictures",
-        verdict=f"{source.classifier} read {counted(len(entries), 'picture')}: plain and fitted to the training images it gives the same "
-        f"answer for {alike} of them, and {rejected} of {counted(len(answers), 'reading')} stay below the threshold {found['threshold']:g}.",
+        verdict=f"{source.classifier} gives {alike} of {counted(len(entries), 'picture')} the same answer plain and fitted to "
+        f"its training images; {rejected} of {counted(len(answers), 'reading')} stay below {found['threshold']:g}.",
         number=figures[0],
         figures=figures,
         pictures=[
-            *source.pictures(("classify.png", "Each picture as the classifier sees it, with its scores", "The pictures and their scores")),
+            *source.pictures(
+                ("classify.png", "Each picture as the classifier sees it, with its scores", "The pictures and their scores")
+            ),
             *[picture for picture in pictures if is_shown(picture.file) and source.has(picture.file)][:SHOWN],
         ],
         tables=[Table("Readings", ["picture", "way", "answer", "score", "what was done to it"], rows)],

@@ -64,7 +64,7 @@ class Film(NamedTuple):
 class Room:
     """How much a page can still hold."""
 
-    left: int = MAX_PAGE - ROOM
+    left: int
     left_out: list[str] = field(default_factory=list)
 
     def take(self, content: bytes, kind: str) -> str:
@@ -78,7 +78,7 @@ class Room:
 
 def render(source: Source, content: Content) -> Report:
     """The three files of a record's report."""
-    room = Room()
+    room = Room(MAX_PAGE - ROOM)
     film = film_of(source, room)  # the newest of all pictures that only the page has
     pictures = [picture for picture in (embedded(source, one, room) for one in content.pictures) if picture]
     figures = unique([content.number, *content.figures])
@@ -104,7 +104,9 @@ def render(source: Source, content: Content) -> Report:
 def environment() -> jinja2.Environment:
     """The templates, which escape every text."""
     loader = jinja2.PackageLoader("fooling.report", "templates")
-    found = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    found = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     found.filters["svg"] = Markup  # of our own charts, whose text matplotlib has escaped
     found.tests["numeric"] = lambda cell: isinstance(cell, Number)
     return found
@@ -121,11 +123,12 @@ def facts_of(source: Source, content: Content) -> dict[str, str]:
     made_by = about.get("versions")
     return {
         "record": source.folder.name,
-        "status": str(about.get("status", "")) + (f", after generation {after}" if (after := about.get("after_generation")) else ""),
+        "status": str(about.get("status", ""))
+        + (f", after generation {after}" if (after := about.get("after_generation")) else ""),
         "begun": str(about.get("begun", "")),
         "classifier": source.classifier,
         **content.facts,
-        "seed": str(about.get("seed", source.settings.get("seed", ""))),
+        "seed": "" if (seed := about.get("seed", source.settings.get("seed"))) is None else str(seed),
         "reproducible": str(about.get("reproducible", "")),
         "versions": ", ".join(f"{name} {text}" for name, text in made_by.items()) if isinstance(made_by, dict) else "",
     }
@@ -196,7 +199,9 @@ def to_json(source: Source, content: Content, figures: Sequence[Figure]) -> str:
         "title": content.title,
         "verdict": content.verdict,
         "number": content.number.name,
-        "figures": {figure.name: {key: value for key, value in figure._asdict().items() if key != "name"} for figure in figures},
+        "figures": {
+            figure.name: {key: value for key, value in figure._asdict().items() if key != "name"} for figure in figures
+        },
         "pictures": [{"file": one.file, "alt": one.alt, "caption": one.caption} for one in content.pictures],
         "charts": [{"title": chart.title, "alt": chart.alt} for chart in content.charts],
         "tables": [

@@ -1,13 +1,12 @@
-"""Pages of `fooling run`: a job, a sweep over classes, an archive of all classes."""
+"""Pages of one job of `fooling run`: images of one class, or an archive of all classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import UserError, counted
-from fooling.plots import percent, shorten
+from fooling.plots import percent, shorten, whole_percent
 from fooling.plots.record import make_curve, milestones, name_of, nearest_milestone, target_of, title_of
 from fooling.records.ownership import METRICS
-from fooling.records.record import read_run
 from fooling.report.charts import Series, curves
 from fooling.report.content import (
     LETTERS,
@@ -15,7 +14,6 @@ from fooling.report.content import (
     Chart,
     Content,
     Figure,
-    Number,
     Source,
     Table,
     censored_median,
@@ -116,7 +114,7 @@ def figures_of(run: Run) -> list[Figure]:
 def evaluations_to(level: str, passes: Sequence[float | None], most: int) -> Figure:
     """The median evaluations to a confidence; censored at those of the longest run."""
     reached, middle = sum(one is not None for one in passes), censored_median(passes)
-    text = f"median evaluations until the confidence is first {percent_of(float(level))} ({reached} of {len(passes)} runs got there)"
+    text = f"median evaluations until the confidence is first {percent_of(float(level))} ({reached} of {len(passes)} runs did)"
     return Figure(f"evaluations_to_{level}", middle, most if middle is None else None, None, "evaluations", text)
 
 
@@ -131,7 +129,7 @@ def success_chart(run: Run) -> Chart:
     for level in milestones(run):
         x, y = make_curve(run, level, level, {}).steps(first)
         series.append(Series(f"≥ {percent_of(float(level))}", x, y, step=True))
-    ends = "; ".join(f"{one.label}: {one.y[-1]:.0%} of the runs" for one in series)
+    ends = "; ".join(f"{one.label}: {whole_percent(one.y[-1])} of the runs" for one in series)
     up = "runs that have reached it"
     return curves("How soon the confidence is reached", series, "evaluations of a run", up, f"At the end, {ends}.", log=True)
 
@@ -145,7 +143,9 @@ def over_generations(source: Source) -> list[Chart]:
     kept = [*rows[:-1:step], rows[-1]]
     series = Series("", [row["generation"] + 1 for row in kept], [row["confidence"] for row in kept], step=True)
     alt = f"From {percent(rows[0]['confidence'])} in the first generation to {percent(rows[-1]['confidence'])} in the last."
-    return [curves("Median confidence of the best images", [series], "generation (the first is 1)", "confidence", alt, log=True)]
+    return [
+        curves("Median confidence of the best images", [series], "generation (the first is 1)", "confidence", alt, log=True)
+    ]
 
 
 def metrics(source: Source) -> list[dict[str, Any]]:
@@ -179,7 +179,9 @@ def table_of_images(run: Run) -> Table:
 def table_of_judges(run: Run) -> list[Table]:
     """How held-out classifiers read the images."""
     total = len(run["images"])
-    rows = [[name, interval(proportion_with_ci(round(share * total), total))] for name, share in run.get("judges", {}).items()]
+    rows: list[Sequence[Cell]] = [
+        [name, interval(proportion_with_ci(round(share * total), total))] for name, share in run.get("judges", {}).items()
+    ]
     return [Table("Held-out classifiers", ["classifier", "reads them as the target"], rows)] if rows else []
 
 
@@ -230,7 +232,9 @@ def archive(source: Source) -> Content:
         raise UserError(f"{source.folder}: holds no images yet (status: {run.get('status')}); let the job finish first")
     total, threshold = len(run["images"]), percent_of(run["threshold"])
     covered = share_of("coverage", proportion_with_ci(run["coverage"], total), "images that are read as their class")
-    reached = share_of("converged", proportion_with_ci(run["converged"], total), f"classes with an image of {threshold} confidence")
+    reached = share_of(
+        "converged", proportion_with_ci(run["converged"], total), f"classes with an image of {threshold} confidence"
+    )
     qd = Figure("qd_score", run["qd_score"], unit="sum", text="sum of the confidences over all classes")
     others = [figure for figure in figures_of(run) if figure.name not in ("converged",)]
     return Content(
@@ -247,66 +251,14 @@ def archive(source: Source) -> Content:
         charts=[success_chart(run), *over_generations(source)],
         tables=[table_of_images(run)],
         limits=[
-            "One image for each class, from one seed: an interval over classes says nothing of another search of the same class.",
+            "One image for each class, from one seed: an interval over classes says nothing of a second search.",
             *limits(run)[:1],
             NO_PERSON,
             NOT_ACCURACY,
         ],
-        steps=["Look closer at single classes: fooling run digit=… gives many runs of one class.", "Draw the images larger: fooling render."],
+        steps=[
+            "Look closer at single classes: fooling run digit=… gives many runs of one class.",
+            "Draw the images larger: fooling render.",
+        ],
         facts=facts(run),
     )
-
-
-# --- a sweep ------------------------------------------------------------------------------------------------------------
-def sweep(source: Source) -> Content:
-    """The page of jobs for several classes."""
-    runs = [run for run in map(read_run, (source.folder / name for name in source.jobs)) if run.get("images")]
-    if not runs:
-        raise UserError(f"{source.folder}: holds no finished job; let the sweep finish first (resume=true)")
-    first, unit = runs[0], runs[0].get("unit")
-    level, images = nearest_milestone(first), [image for run in runs for image in run["images"]]
-    together = {**first, "images": images, "converged": sum(run["converged"] for run in runs), "judges": {}}
-    together |= {key: sum(run[key] for run in runs) for key in ("evaluations", "seconds")}
-    figures = figures_of(together)
-    number = next(figure for figure in figures if figure.name in ("converged" if unit else f"evaluations_to_{level}",))
-    rows = [row_of(run, level) for run in runs]
-    curve = [Series(name_of(run), *make_curve(run, level, "", {}).steps(run["evaluations_a_generation"]), step=True) for run in runs]
-    reached = [(row[3].value, name_of(run)) for run, row in zip(runs, rows, strict=True) if isinstance(row[3], Number)]
-    ends = "; ".join(f"{one.label}: {one.y[-1]:.0%}" for one in curve)
-    title = f"Runs at {percent_of(float(level))} confidence, by target"
-    chart = curves(title, curve, "evaluations of a run", "runs that have reached it", f"At the end, {ends}.", log=True)
-    return Content(
-        title=f"{first['classifier']}: {len(runs)} targets",
-        verdict=sweep_verdict(together, len(runs), [pair for pair in reached if pair[0] is not None]),
-        number=number if number.value is not None or unit else figures[0],
-        figures=figures,
-        pictures=source.pictures(SHEET),
-        charts=[] if unit else [chart],
-        tables=[Table("Targets", ["target", "converged", "confidence", f"evaluations to {level}", "seconds"], rows)],
-        limits=limits(together),
-        steps=["Open the page of one target: fooling report " + str(source.folder / source.jobs[0]), *steps(together)[:1]],
-        facts=facts(first),
-    )
-
-
-def row_of(run: Run, level: str) -> list[Cell]:
-    """The row of a job in the table of a sweep."""
-    return [
-        name_of(run),
-        interval(proportion_with_ci(run["converged"], len(run["images"]))),
-        sure(median_of(run, "confidence")),
-        whole(censored_median([image["evaluations_to"][level] for image in run["images"]]), "not reached"),
-        Number(f"{run['seconds']:.1f}", run["seconds"]),
-    ]
-
-
-def sweep_verdict(run: Run, targets: int, reached: Sequence[tuple[Any, str]]) -> str:
-    """What a sweep found, in one sentence: how many images converged, the first and the last target."""
-    total, part = len(run["images"]), run["converged"]
-    aim = f"a cost below {run['tol']:g}" if run["tol"] is not None else f"{percent_of(run['threshold'])} confidence"
-    control = "Controls: " if run["control"] else ""
-    text = f"{control}{part} of {counted(total, 'image')} of {targets} targets reached {aim} of {run['classifier']}"
-    if len(reached) < 2 or run["control"]:
-        return f"{text}."
-    (few, easy), (many, hard) = min(reached), max(reached)
-    return f"{text}; {named(easy, easy)} is reached first (median {few:,.0f} evaluations), {named(hard, hard)} last ({many:,.0f})."
