@@ -57,6 +57,14 @@ COMMANDS = {
         "FOLDERS… [baseline=runs/main fail_if=worse] key=value …   (audits, ladders, matrices, runs, sweeps)",
         positional="folders",
     ),
+    "report": Command(
+        "Audit",
+        "draw the page of a record: report.html, with report.json and report.csv",
+        f"{SETTINGS}:ReportSettings",
+        "fooling.commands.report",
+        "FOLDER key=value …   (FOLDER: what any command has left)",
+        positional="folder",
+    ),
     "ladder": Command(
         "Compare",
         "priors under three conditions: attack, control, prior of another class",

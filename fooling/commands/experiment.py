@@ -13,12 +13,13 @@ from fooling.commands.compilation import announce_jax, compilation_note
 from fooling.commands.console import InterruptHandler, print_line, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.commands.progress import FIRST_SECONDS, ProgressCallback, progress, working
-from fooling.errors import Interrupted, masked, say
+from fooling.errors import Interrupted, UserError, masked, say
 from fooling.kernels.numba.compile import working_time
 from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
+from fooling.report import HTML, write_report
 from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
@@ -122,8 +123,9 @@ class Experiment:
             command = shlex.join([*map(masked, again), "resume=true"])
             say(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}")
             return signals.code
+        reported = draw_report(folder)
         if not settings.quiet:
-            self.show(console, summary, folder, self.closing_alone if alone else self.closing)
+            self.show(console, summary, folder, self.closing_alone if alone else self.closing, reported)
         return self.exit_code(summary.failures)
 
     def exit_code(self, failures: Sequence[str]) -> int:
@@ -187,16 +189,26 @@ class Experiment:
         if summary.content:
             write_json(folder / f"{self.name}.json", summary.content)
 
-    def show(self, console: Console, summary: Summary, folder: Path, closing: str) -> None:
+    def show(self, console: Console, summary: Summary, folder: Path, closing: str, reported: Sequence[str] = ()) -> None:
         """The table, what it means, and where the files are."""
         show_table(console, summary.columns, summary.rows, summary.left)
         for line in summary.lines:
             print_line(console, line)
         more = ", …" if summary.files else ""
         closing = summary.closing or closing or f"{self.name}.png, {self.name}.json{more}"
-        print_line(console, f"→ {folder}: {closing}")
+        print_line(console, f"→ {folder}: {', '.join([*reported, closing])}")
         for line in summary.last:
             print_line(console, line)
+
+
+def draw_report(folder: Path) -> list[str]:
+    """Draws the page of a finished record → its name; where it cannot, says why: the record is whole without it."""
+    try:
+        write_report(folder)
+    except UserError as error:
+        say(f"fooling: no {HTML}: {error}")
+        return []
+    return [HTML]
 
 
 @dataclass(frozen=True)
