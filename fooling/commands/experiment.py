@@ -13,12 +13,13 @@ from fooling.commands.compilation import announce_jax, compilation_note
 from fooling.commands.console import InterruptHandler, print_line, show_table
 from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
 from fooling.commands.progress import FIRST_SECONDS, ProgressCallback, progress, working
-from fooling.errors import Interrupted, masked, say
+from fooling.errors import Interrupted, UserError, masked, say
 from fooling.kernels.numba.compile import working_time
 from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
+from fooling.report import HTML, write_report
 from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
@@ -34,6 +35,7 @@ class Plan:
     name: str = ""  # of a fresh folder; '' = the command's
     settings: Any = None  # as the jobs have resolved them; None = as given
     written: Mapping[str, Any] | None = None  # full names and values of the settings in config.yaml; None = all
+    seconds: float | None = None  # of all jobs together: those that begin later are left out
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Summary:
     left: int = 1  # columns that are aligned to the left
     last: Sequence[str] = ()  # lines below all others: what the jobs did not reach
     closing: str = ""  # what the last line names, if it is not the usual
+    failures: Sequence[str] = ()  # rules that do not hold, a line each: the exit code is 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Experiment:
     closing_alone: str = ""  # the same where the folder is the record of its only job
     command: str = ""  # as it is typed; '' = fooling NAME
     alone: Callable[[Any], bool] = lambda settings: False  # settings → whether the folder is the record of its only job
+    # what comes before the jobs, with files of its own in the record's folder → the plan with what was found
+    begin: Callable[[Any, Plan, Path, Console], Plan] = lambda settings, plan, folder, console: plan
+    again: Callable[[Any, Path], Sequence[str]] = lambda settings, folder: ()  # rules that a finished record does not keep
 
     @property
     def typed(self) -> str:
@@ -95,7 +101,7 @@ class Experiment:
             extension = check_same(folder, config, plan.entries[0].job.fingerprints if alone else {}, fixed)
             if status_of(folder) == "done" and not extension:
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
-                return 0
+                return self.exit_code(self.again(settings, folder))
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         for entry in plan.entries:
@@ -117,9 +123,16 @@ class Experiment:
             command = shlex.join([*map(masked, again), "resume=true"])
             say(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}")
             return signals.code
+        reported = draw_report(folder)
         if not settings.quiet:
-            self.show(console, summary, folder, self.closing_alone if alone else self.closing)
-        return 0
+            self.show(console, summary, folder, self.closing_alone if alone else self.closing, reported)
+        return self.exit_code(summary.failures)
+
+    def exit_code(self, failures: Sequence[str]) -> int:
+        """1 if rules do not hold, after a line for each, else 0."""
+        for line in failures:
+            say(f"{self.typed}: {line}")
+        return 1 if failures else 0
 
     def run_alone(self, settings: Any, plan: Plan, folder: Path, console: Console, signals: InterruptHandler) -> Summary:
         """Runs the only job; the folder is its record."""
@@ -143,8 +156,9 @@ class Experiment:
         about, overwrite = self.describe(settings, names) | ({"notes": notes} if notes else {}), settings.overwrite
         with recording(folder, config, self.status_file, overwrite=overwrite, about=about) as record:
             try:
+                plan = self.begin(settings, plan, folder, console)
                 with signals:
-                    results = run_grid(plan.entries, folder, console, signals)
+                    results = run_grid(plan.entries, folder, console, signals, plan.seconds)
                 with progress(console, settings.quiet) as watch:
                     summary = self.compute(settings, plan, results, watch)
                 self.write(folder, summary)
@@ -175,16 +189,26 @@ class Experiment:
         if summary.content:
             write_json(folder / f"{self.name}.json", summary.content)
 
-    def show(self, console: Console, summary: Summary, folder: Path, closing: str) -> None:
+    def show(self, console: Console, summary: Summary, folder: Path, closing: str, reported: Sequence[str] = ()) -> None:
         """The table, what it means, and where the files are."""
         show_table(console, summary.columns, summary.rows, summary.left)
         for line in summary.lines:
             print_line(console, line)
         more = ", …" if summary.files else ""
         closing = summary.closing or closing or f"{self.name}.png, {self.name}.json{more}"
-        print_line(console, f"→ {folder}: {closing}")
+        print_line(console, f"→ {folder}: {', '.join([*reported, closing])}")
         for line in summary.last:
             print_line(console, line)
+
+
+def draw_report(folder: Path) -> list[str]:
+    """Draws the page of a finished record → its name; where it cannot, says why: the record is whole without it."""
+    try:
+        write_report(folder)
+    except UserError as error:
+        say(f"fooling: no {HTML}: {error}")
+        return []
+    return [HTML]
 
 
 @dataclass(frozen=True)

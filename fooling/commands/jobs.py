@@ -61,12 +61,22 @@ class GridEntry:
         return f"{self.row},{classes}" if self.axes else classes
 
 
-def run_grid(entries: Sequence[GridEntry], folder: Path, console: Console, signals: InterruptHandler) -> list[Result]:
-    """The results of all jobs, in this order. Raises Interrupted after a signal; the records hold what is done until then."""
+def run_grid(
+    entries: Sequence[GridEntry], folder: Path, console: Console, signals: InterruptHandler, seconds: float | None = None
+) -> list[Result]:
+    """The results of all jobs, in this order. Raises Interrupted after a signal; the records hold what is done until then.
+
+    `seconds`: time for all of them. The job that passes it ends, and the results are those of the jobs up to it.
+    """
     results, begun = [], working_time()
     shown, computed = time.perf_counter(), 0
     for number, entry in enumerate(entries):
         place, now = folder / entry.folder, time.perf_counter()
+        if seconds is not None:
+            time_left = seconds - (working_time() - begun)
+            if time_left <= 0:
+                break
+            entry = replace(entry, job=entry.job.within(time_left))
         result = read_result(entry.job, place)
         if result is None:
             left = rest(working_time() - begun, computed, len(entries) - number)
@@ -118,8 +128,8 @@ def titles(entry: GridEntry, entries: Sequence[GridEntry], folder: Path) -> tupl
     """The line above the progress of a job and, where there are rows, its place among all jobs; a row has one line."""
     if not entry.row:
         return title_of(entry.job, folder), ""
-    number = next(i for i, other in enumerate(entries, 1) if other is entry)
-    first = next(other for other in entries if other.row == entry.row) is entry
+    number = next(i for i, other in enumerate(entries, 1) if other.folder == entry.folder)
+    first = next(other for other in entries if other.row == entry.row).folder == entry.folder
     return entry.row if first else "", f"{number}/{len(entries)}  {entry.row}, {entry.job.target}"
 
 

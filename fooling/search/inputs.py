@@ -56,14 +56,18 @@ def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tupl
     return (height, width, channels), tuple(str(label) for label in statistics.labels)
 
 
+def is_large(classifier: Classifier) -> bool:
+    """Whether a classifier takes large images or has many classes."""
+    return max(classifier.input_shape[:2]) > LARGE_SIDE or classifier.num_classes > MANY_CLASSES
+
+
 def suited(settings: RunSettings, classifier: Classifier, words: Sequence[str]) -> tuple[RunSettings, str]:
     """The settings with the search that suits a classifier, unless the words that they are from choose one; and a note."""
-    height, width, _ = classifier.input_shape
-    is_large = height > LARGE_SIDE or width > LARGE_SIDE
-    if not is_large and classifier.num_classes <= MANY_CLASSES:
+    if not is_large(classifier):
         return settings, ""
-    found = for_large(settings, words)
-    why = f"images of {height}×{width} pixels" if is_large else f"{classifier.num_classes} classes"
+    height, width, _ = classifier.input_shape
+    found, many_pixels = for_large(settings, words), max(height, width) > LARGE_SIDE
+    why = f"images of {height}×{width} pixels" if many_pixels else f"{classifier.num_classes} classes"
     usual, chosen = settings.search.name, found.search.name
     return found, "" if chosen == usual else f"search={chosen} for {why}; search={usual} varies single pixels"
 

@@ -102,6 +102,11 @@ class Job:
         """Whether there are term targets: not without statistics, nor for digit=any without prior.digit."""
         return bool(self.objective.arguments)
 
+    def within(self, seconds: float) -> "Job":
+        """The job with a limit to its seconds that its settings do not have; a tighter one of theirs stays."""
+        known = self.criteria.seconds
+        return replace(self, criteria=replace(self.criteria, seconds=seconds if known is None else min(known, seconds)))
+
     @property
     def fixed_limits(self) -> dict[str, str]:
         """The limits that cannot be raised on resuming, each with the reason."""

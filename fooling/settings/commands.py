@@ -1,4 +1,4 @@
-"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, examine, train, stats."""
+"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, report, examine, train, stats."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -111,6 +111,15 @@ class CompareSettings(SettingsModel):
         if self.junit and not self.fail_if:
             raise ValueError("junit: holds the verdicts of a gate; give baseline=runs/NAME fail_if=worse too")
         return self
+
+
+class ReportSettings(SettingsModel):
+    """Settings of `fooling report`."""
+
+    folder: Text | None = Field(description="record folder whose page is drawn; also as a word without folder=")
+    out: Text | None = Field(description="folder to write to; null = the record folder itself")
+    overwrite: Bool = Field(description="replace files of the same names that are no report")
+    quiet: Bool = Field(description=QUIET)
 
 
 class ExamineSettings(SettingsModel):

@@ -1,0 +1,146 @@
+"""`fooling audit`: what a classifier is sure of, how few images it takes to fool it, and what would notice it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fooling.classifiers.base import Classifier
+from fooling.commands.audit.attacks import (
+    detector_content,
+    mismatch_content,
+    missing,
+    of_part,
+    priors_content,
+    protocol_note,
+    q_content,
+)
+from fooling.commands.audit.facts import facts_part, nothing_part, show_facts, show_nothing
+from fooling.commands.audit.figures import checks, figures, table, verdict
+from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Q, attacks
+from fooling.commands.console import print_line
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.jobs import describe_classifier, fit_statistics, open_checked, real_images, say_notes
+from fooling.commands.progress import ProgressCallback
+from fooling.data import EmptySplitError, ImageSet, load_data, seen_by
+from fooling.errors import duration
+from fooling.records.ownership import SWEEP
+from fooling.search.inputs import is_large
+from fooling.search.result import Result
+from fooling.settings.audit import AuditSettings
+from fooling.settings.schema import data_options
+
+MINUTE = 60.0
+PARTS = {GRADIENTS: "by gradients", PRIORS: "with priors, and their controls", MISMATCH: "on pairs of classes"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the parts of an audit are made from."""
+
+    classifier: Classifier
+    real: ImageSet | None  # labelled test images
+    attacks: Attacks
+    facts: Any = None  # of audit.json …
+    nothing: Any = None  # … known before the attacks
+
+
+def plan(settings: AuditSettings, _words: Sequence[str]) -> Plan:
+    """Opens the classifier, reads the data, and prepares every attack."""
+    classifier = open_checked(settings.classifier, settings.data)
+    real = test_images(settings, classifier) if settings.data.given else None
+    statistics = None
+    if settings.data.given and not is_large(classifier):
+        statistics = fit_statistics(real_images(settings, "fooling audit", "train", classifier=classifier)[0])
+    prepared = attacks(settings, classifier, statistics)
+    return Plan(prepared.entries, inputs=Inputs(classifier, real, prepared), seconds=settings.minutes * MINUTE)
+
+
+def test_images(settings: AuditSettings, classifier: Classifier) -> ImageSet:
+    """The test images of the data; of a set that is too small to have any, all."""
+    try:
+        return real_images(settings, "fooling audit", "test", classifier=classifier)[0]
+    except EmptySplitError:
+        found = load_data(settings.data.path, settings.data.kind, "all", **data_options(settings), **seen_by(classifier))
+        say_notes(settings.quiet, found)
+        return found
+
+
+def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console) -> Plan:
+    """The parts before the attacks, each shown when it is known, and how long the attacks may take."""
+    inputs: Inputs = plan.inputs
+    show = silent if settings.quiet else partial(print_line, console)
+    facts = facts_part(folder, settings, inputs.classifier, inputs.real)
+    show_facts(facts, show)
+    nothing = nothing_part(folder, settings, inputs.classifier, inputs.real, facts)
+    if not settings.quiet:
+        show_nothing(nothing, console, inputs.classifier.labels)
+    rate, protocol = facts["images_per_second"], inputs.attacks.protocol
+    longest = f"at most {protocol.most:,} images, {duration(protocol.most / max(rate, 1))} at {rate:,} images/s"
+    show(f"attacks without a prior: {protocol_note(protocol)}; {longest}")
+    for part, how in PARTS.items():
+        number, why = len(inputs.attacks.of_part(part)), inputs.attacks.left_out.get(part, "")
+        show(f"attacks {how}: {f'{number} jobs' if number else f'left out ({why})'}")
+    show(f"all attacks end after {settings.minutes:g} minutes at the latest")
+    return replace(plan, inputs=replace(inputs, facts=facts, nothing=nothing))
+
+
+def silent(_line: str) -> None:
+    """Shows nothing."""
+
+
+def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:
+    """audit.json and its table."""
+    inputs: Inputs = plan.inputs
+    q, by_gradients, with_priors, of_pairs = (
+        of_part(inputs.attacks, results, part) for part in (Q, GRADIENTS, PRIORS, MISMATCH)
+    )
+    left_out = missing(inputs.attacks, results, settings.minutes)
+    mismatch = mismatch_content(of_pairs) if of_pairs else None
+    detectors = detector_content(inputs.classifier, inputs.real, [*q, *with_priors], settings)
+    for part, found in ((MISMATCH, mismatch), ("detectors", detectors)):
+        left_out += [{"part": part, "why": found}] if isinstance(found, str) else []
+    content: dict[str, Any] = {
+        "model": {
+            **describe_classifier(inputs.classifier, settings.classifier),
+            "labels": [str(label) for label in inputs.classifier.labels],
+        },
+        "protocol": inputs.attacks.protocol.about(settings),
+        "facts": inputs.facts,
+        "nothing": inputs.nothing,
+        "q": q_content(q) if q else None,
+        "priors": priors_content(with_priors) if with_priors else None,
+        "mismatch": None if isinstance(mismatch, str) else mismatch,
+        "detectors": None if isinstance(detectors, str) else detectors,
+        "left_out": left_out,
+    }
+    content["checks"] = checks(content, [result for _, result in q], [result for _, result in by_gradients])
+    content["figures"] = figures(content)
+    content["verdict"] = verdict(content)
+    columns, rows = table(content["figures"])
+    left = [f"left out: {entry['part']}: {entry['why']}" for entry in left_out]
+    sanity = [f"check {check['name']}: {PASSED[check['passed']]}: {check['text']}" for check in content["checks"]]
+    return Summary(content, columns, rows, [*sanity, *left, content["verdict"]], left=1)
+
+
+PASSED = {True: "passed", False: "FAILED", None: "not made"}
+
+
+def draw(folder: Path, _summary: Summary) -> None:
+    """No pictures but those of the jobs."""
+    del folder
+
+
+COMMAND = Experiment(
+    "audit",
+    plan,
+    compute,
+    draw,
+    ("audit.json", "facts.json", "nothing.json"),
+    SWEEP,
+    closing="audit.json, a folder a job",
+    begin=begin,
+)

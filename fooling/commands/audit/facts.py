@@ -1,0 +1,133 @@
+"""What an audit says before it attacks: what the classifier is, how well it does, and what it says of images of nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from fooling.classifiers.accuracy import accuracies
+from fooling.classifiers.base import Classifier, predict, predict_logits
+from fooling.classifiers.calibration import calibration
+from fooling.classifiers.certainty import certainty_of_nothing
+from fooling.classifiers.checks import accuracy_notes, check_classifier, speeds
+from fooling.classifiers.labels import class_name
+from fooling.commands.console import print_line, show_table
+from fooling.commands.jobs import subsample
+from fooling.commands.progress import working
+from fooling.data import ImageSet
+from fooling.data.nothing import KINDS, images_of_nothing
+from fooling.plots import percent
+from fooling.records.files import read_json, write_json
+from fooling.settings.audit import AuditSettings
+from fooling.statistics.intervals import proportion_with_ci
+
+FACTS, NOTHING = "facts.json", "nothing.json"  # parts of an audit that are done: resume reads them
+SPEED_SECONDS = 4.0  # batches of larger sizes than those that take so long together are not measured
+NOTHINGS, FEWEST = 500, 20  # images of nothing of each kind, at most and at least …
+SECONDS = 10.0  # … of a slow classifier as many as take so long in all
+Part = dict[str, Any]
+
+
+def facts_part(folder: Path, settings: AuditSettings, classifier: Classifier, real: ImageSet | None) -> Part:
+    """The facts of an audit: from its folder if they are there."""
+    with working("speed, accuracy, calibration", settings.quiet):
+        return part(folder / FACTS, lambda: facts(settings, classifier, real))
+
+
+def nothing_part(folder: Path, settings: AuditSettings, classifier: Classifier, real: ImageSet | None, facts: Part) -> Part:
+    """What the classifier says of images of nothing: from the audit's folder if it is there."""
+    number = int(np.clip(SECONDS * facts["images_per_second"] / len(KINDS), FEWEST, NOTHINGS))
+    with working("images of nothing", settings.quiet):
+        return part(folder / NOTHING, lambda: nothing(classifier, real, number, settings.seed))
+
+
+def part(path: Path, compute: Callable[[], Part]) -> Part:
+    """A part of a record: read from its file if there is one, else computed and written."""
+    if not path.exists():
+        write_json(path, compute())
+    return read_json(path)
+
+
+def facts(settings: AuditSettings, classifier: Classifier, real: ImageSet | None) -> Part:
+    """Checks, speed, accuracy and calibration; `real` are labelled test images."""
+    checked = check_classifier(classifier)
+    rates = measure_rates(classifier)
+    found: Part = {
+        "images_per_second": round(max(rates.values())),
+        "output": checked.output,
+        "sums_to_one": checked.sums_to_one,
+        "exact": checked.exact,
+        "accuracy": None,
+        "readings": [],
+        "notes": [str(note) for note in (*getattr(classifier, "notes", ()), *checked.notes)],
+    }
+    if real is None:
+        return found
+    classes = sorted({int(k) for k in np.unique(real.labels)})
+    images = subsample(real, classes, settings.images, settings.seed)
+    rows = accuracies(classifier, images, len(images.labels))
+    own, scores = rows[0], predict(classifier, images.images)
+    found["accuracy"] = proportion_with_ci(int(own.is_correct.sum()), len(own.labels))
+    found["readings"] = [{"way": row.preprocessing, "settings": row.settings, "share": row.share} for row in rows]
+    found["notes"] += [*images.notes, *accuracy_notes(rows, checked.output)]
+    calibrated = calibration(scores, own.labels, predict_logits(classifier, images.images), settings.seed)
+    found["notes"] += calibrated.notes
+    return found | calibrated.to_dict()
+
+
+def measure_rates(classifier: Classifier) -> dict[int, float]:
+    """Images per second by the size of a batch, until a few seconds are over."""
+    rates: dict[int, float] = {}
+    spent = 0.0
+    for size, rate in speeds(classifier):
+        rates[size] = rate
+        spent += max(0.5, size / rate)
+        if spent > SPEED_SECONDS:
+            break
+    return rates
+
+
+def nothing(classifier: Classifier, real: ImageSet | None, number: int, seed: int) -> Part:
+    """Of each kind of images of nothing, how many the classifier is sure about, and what it takes them for."""
+    shown = images_of_nothing(classifier.input_shape, classifier.labels, None if real is None else real.images, number, seed)
+    rows, reasons = certainty_of_nothing(classifier, shown)
+    return {"rows": rows, "left_out": reasons}
+
+
+# --- on the terminal --------------------------------------------------------------------------------------------------
+def show_facts(facts: Mapping[str, Any], show: Callable[[str], None]) -> None:
+    """The facts, in lines."""
+    show(f"speed        {facts['images_per_second']:,} images/s")
+    if facts["accuracy"]:
+        accuracy = facts["accuracy"]
+        show(f"accuracy     {interval(accuracy)} of {accuracy['of']:,} test images")
+        others = [row for row in facts["readings"][1:] if row["share"] > accuracy["share"]]
+        for row in others:
+            show(f"             {percent(row['share'])} with {row['settings'] or row['way']}")
+    if facts.get("ece"):
+        show(f"calibration  error {interval(facts['ece'])}")
+        if facts["temperature"]:
+            scaled = f"{percent(facts['ece_scaled'])} at temperature {facts['temperature']:.2f}"
+            show(f"             {scaled}, {percent(facts['ece_unscaled'])} without, on the half that it was not fitted to")
+    for note in facts["notes"]:
+        show(note)
+
+
+def show_nothing(nothing: Mapping[str, Any], console: Console, labels: Sequence[str]) -> None:
+    """The images of nothing, a row each."""
+    rows = []
+    for row in nothing["rows"]:
+        answers = [f"{class_name(a['class'], labels[a['class']])} {percent(a['share'])}" for a in row["answers"]]
+        shares = [percent(row[level]["share"]) for level in ("at_90", "at_99")]
+        rows.append([row["kind"].replace("_", " "), f"{row['images']:,}", *shares, ", ".join(answers)])
+    show_table(console, ["images of nothing", "images", "at 90 %", "at 99 %", "read as"], rows, left=1)
+    for line in [*(f"{row['kind'].replace('_', ' ')}: {row['note']}" for row in nothing["rows"]), *nothing["left_out"]]:
+        print_line(console, line)
+
+
+def interval(proportion: Mapping[str, Any]) -> str:
+    """A proportion, or an error of calibration, with its interval."""
+    value = proportion.get("share", proportion.get("value"))
+    return f"{percent(value)} ({percent(proportion['low'])} to {percent(proportion['high'])})"
