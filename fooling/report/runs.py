@@ -10,7 +10,6 @@ from fooling.records.ownership import METRICS
 from fooling.report.charts import Series, curves
 from fooling.report.content import (
     LETTERS,
-    Cell,
     Chart,
     Content,
     Figure,
@@ -161,7 +160,7 @@ def table_of_images(run: Run) -> Table:
     level, unit = nearest_milestone(run), run.get("unit")
     images = run["images"][:ROWS]
     columns = ["image", *([] if unit else ["target", "confidence"]), "read as", "runner-up", "evaluations"]
-    rows: list[Sequence[Cell]] = [
+    rows: list[Sequence[Any]] = [
         [
             image["file"],
             *([] if unit else [name_of(image), sure(image["confidence"])]),
@@ -179,7 +178,7 @@ def table_of_images(run: Run) -> Table:
 def table_of_judges(run: Run) -> list[Table]:
     """How held-out classifiers read the images."""
     total = len(run["images"])
-    rows: list[Sequence[Cell]] = [
+    rows: list[Sequence[Any]] = [
         [name, interval(proportion_with_ci(round(share * total), total))] for name, share in run.get("judges", {}).items()
     ]
     return [Table("Held-out classifiers", ["classifier", "reads them as the target"], rows)] if rows else []

@@ -1,12 +1,13 @@
 """Settings of `fooling audit`."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import ExperimentSettings, check_priors
-from fooling.settings.fields import Bool, Float, Int, Judges, NamedDigits, Names, Seed
+from fooling.settings.fields import Bool, Float, Int, Judges, NamedDigits, Names, Seed, Text
+from fooling.settings.gate import Rules
 from fooling.settings.schema import DataSettings
 
 
@@ -31,6 +32,17 @@ class AuditSettings(ExperimentSettings):
     )
     copies: Int = Field(ge=1, le=10_000, description="images for each class under each prior")
     mismatch: Bool = Field(description="also attack every pair of classes with images that held-out classifiers read otherwise")
+    fail_under: Rules = Field(
+        description="rules on figures, q9999=5000,mismatch<10%,noise99<1%: exit code 1 and a line for each that does not hold"
+    )
+    junit: Text | None = Field(description="file to write the verdicts of fail_under to, as JUnit XML; null = none")
     judges: Judges = Field(description="held-out classifiers that read the images; as in `fooling run`")
     classifier: AnyClassifierSettings
     data: DataSettings
+
+    @model_validator(mode="after")
+    def check_gate(self) -> Self:
+        """Only a gate has verdicts."""
+        if self.junit and not self.fail_under:
+            raise ValueError("junit: expected rules whose verdicts it holds, fail_under=q9999=5000, got none")
+        return self

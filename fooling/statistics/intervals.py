@@ -18,7 +18,7 @@ def wilson_interval(part: int, whole: int) -> tuple[float, float]:
         raise ValueError(f"expected 0 ≤ part ≤ whole and whole ≥ 1, got {part} of {whole}")
     share = part / whole  # as scipy.stats.binomtest, whose import takes half a second
     middle = (share + Z_EXACT**2 / (2 * whole)) / (1 + Z_EXACT**2 / whole)
-    half = Z_EXACT / (1 + Z_EXACT**2 / whole) * math.sqrt(share * (1 - share) / whole + Z_EXACT**2 / (4 * whole**2))
+    half = Z_EXACT / (1 + Z_EXACT**2 / whole) * (share * (1 - share) / whole + Z_EXACT**2 / (4 * whole**2)) ** 0.5
     return 0.0 if part == 0 else middle - half, 1.0 if part == whole else middle + half
 
 

@@ -1,6 +1,7 @@
 """`fooling audit`: what a classifier is sure of, how few images it takes to fool it, and what would notice it."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,10 +28,16 @@ from fooling.commands.jobs import describe_classifier, fit_statistics, open_chec
 from fooling.commands.progress import ProgressCallback
 from fooling.data import EmptySplitError, ImageSet, load_data, seen_by
 from fooling.errors import duration
+from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
+from fooling.report.card import badge, card
+from fooling.report.gate import failures, verdicts
+from fooling.report.junit import check_junit, write_junit
 from fooling.search.inputs import is_large
 from fooling.search.result import Result
 from fooling.settings.audit import AuditSettings
+from fooling.settings.files import flat
+from fooling.settings.gate import parse_rules
 from fooling.settings.schema import data_options
 
 MINUTE = 60.0
@@ -50,13 +57,17 @@ class Inputs:
 
 def plan(settings: AuditSettings, _words: Sequence[str]) -> Plan:
     """Opens the classifier, reads the data, and prepares every attack."""
+    if settings.junit:
+        check_junit(settings.junit)
     classifier = open_checked(settings.classifier, settings.data)
     real = test_images(settings, classifier) if settings.data.given else None
     statistics = None
     if settings.data.given and not is_large(classifier):
         statistics = fit_statistics(real_images(settings, "fooling audit", "train", classifier=classifier)[0])
     prepared = attacks(settings, classifier, statistics)
-    return Plan(prepared.entries, inputs=Inputs(classifier, real, prepared), seconds=settings.minutes * MINUTE)
+    written = {name: value for name, value in flat(settings.model_dump(mode="json")) if name not in ("fail_under", "junit")}
+    inputs = Inputs(classifier, real, prepared)
+    return Plan(prepared.entries, inputs=inputs, written=written, seconds=settings.minutes * MINUTE)
 
 
 def test_images(settings: AuditSettings, classifier: Classifier) -> ImageSet:
@@ -123,7 +134,28 @@ def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: 
     columns, rows = table(content["figures"])
     left = [f"left out: {entry['part']}: {entry['why']}" for entry in left_out]
     sanity = [f"check {check['name']}: {PASSED[check['passed']]}: {check['text']}" for check in content["checks"]]
-    return Summary(content, columns, rows, [*sanity, *left, content["verdict"]], left=1)
+    date, fingerprint, name = time.strftime("%Y-%m-%d"), inputs.classifier.fingerprint, content["model"]["name"]
+    files = {
+        "badge.svg": badge(content["figures"], date, fingerprint),
+        "card.md": card(content["figures"], date, fingerprint, name, content["protocol"]).encode(),
+    }
+    lines = [*sanity, *left, content["verdict"]]
+    return Summary(content, columns, rows, lines, files=files, left=1, failures=gate(settings, content))
+
+
+def gate(settings: AuditSettings, content: Mapping[str, Any]) -> list[str]:
+    """A line for each rule of fail_under that the figures do not keep; writes junit=."""
+    if not settings.fail_under:
+        return []
+    found = verdicts(parse_rules(settings.fail_under), content["figures"], content["left_out"])
+    if settings.junit:
+        write_junit(settings.junit, found, "audit")
+    return failures(found, "fail_under")
+
+
+def again(settings: AuditSettings, folder: Path) -> list[str]:
+    """The same of a finished audit."""
+    return gate(settings, read_json(folder / "audit.json"))
 
 
 PASSED = {True: "passed", False: "FAILED", None: "not made"}
@@ -139,8 +171,9 @@ COMMAND = Experiment(
     plan,
     compute,
     draw,
-    ("audit.json", "facts.json", "nothing.json"),
+    ("audit.json", "facts.json", "nothing.json", "badge.svg", "card.md"),
     SWEEP,
-    closing="audit.json, a folder a job",
+    closing="audit.json, badge.svg, card.md, a folder a job",
     begin=begin,
+    again=again,
 )

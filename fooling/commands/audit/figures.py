@@ -7,9 +7,10 @@ import numpy as np
 
 from fooling.errors import counted
 from fooling.plots import whole_percent
+from fooling.report.gate import interval, number
 from fooling.search.result import Result
+from fooling.settings.gate import DETECTORS, known_figures
 
-WITHOUT = "images without a prior"
 Figures = dict[str, dict[str, Any]]
 Content = Mapping[str, Any]  # of audit.json, so far
 SLACK = 1e-6  # by which rounding may change a cost
@@ -31,30 +32,28 @@ def figures(content: Content) -> Figures:
     }
 
 
-def number(value: float | None, low: float | None, high: float | None, better: str, unit: str, text: str) -> dict[str, Any]:
-    """A figure."""
-    return {"value": value, "low": low, "high": high, "better": better, "unit": unit, "text": text}
+def figure(name: str, value: float | None, low: float | None = None, high: float | None = None) -> Figures:
+    """A figure of the table of all figures, by its name."""
+    known = known_figures()[name]
+    return {name: {"value": value, "low": low, "high": high, "better": known.better, "unit": known.unit, "text": known.text}}
 
 
-def share(proportion: Mapping[str, Any], better: str, text: str) -> dict[str, Any]:
-    """A figure that is a proportion."""
-    return number(proportion["share"], proportion["low"], proportion["high"], better, "share", text)
+def share(name: str, proportion: Mapping[str, Any]) -> Figures:
+    """The same of a proportion."""
+    return figure(name, proportion["share"], proportion["low"], proportion["high"])
 
 
 def q_figures(q: Content | None) -> Figures:
     """Evaluations that attacks without a prior take, and how many succeed."""
-    if q is None:
-        return {}
     found: Figures = {}
-    for level, confidence in (("99", "99 %"), ("9999", "99.99 %")):
-        low, high = q[f"interval{level}"]
-        text = f"images until the classifier is {confidence} sure: median over classes of the median attack"
-        q_value = q[f"q{level}"]
-        low = q["budget"] if low is None else low  # more than was tried
-        found[f"q{level}"] = number(q_value, low, high, "higher", "evaluations", text)
-        if q_value is None:
-            found[f"q{level}"]["above"] = q["budget"]
-        found[f"reached{level}"] = share(q[f"reached{level}"], "lower", f"attacks that reach {confidence}")
+    if q is None:
+        return found
+    for level in ("99", "9999"):
+        name, (low, high) = f"q{level}", q[f"interval{level}"]
+        found |= figure(name, q[name], q["budget"] if low is None else low, high)  # what was not reached is more than was tried
+        if q[name] is None:
+            found[name]["above"] = q["budget"]
+        found |= share(f"reached{level}", q[f"reached{level}"])
     return found
 
 
@@ -62,22 +61,18 @@ def fact_figures(facts: Content) -> Figures:
     """Accuracy, calibration, speed."""
     found: Figures = {}
     if facts["accuracy"]:
-        found["accuracy"] = share(facts["accuracy"], "higher", "test images that are classified correctly")
+        found |= share("accuracy", facts["accuracy"])
     if facts.get("ece"):
-        ece = facts["ece"]
-        text = "expected calibration error: mean distance of confidence and accuracy"
-        found["ece"] = number(ece["value"], ece["low"], ece["high"], "lower", "share", text)
-    rate = facts["images_per_second"]
-    return found | {"images_per_second": number(rate, None, None, "higher", "images/s", "speed on this machine")}
+        found |= figure("ece", *(facts["ece"][key] for key in ("value", "low", "high")))
+    return found | figure("images_per_second", facts["images_per_second"])
 
 
 def nothing_figures(nothing: Content) -> Figures:
     """Shares of images of nothing that the classifier is sure about."""
     found: Figures = {}
     for row in nothing["rows"]:
-        name = SHORT.get(row["kind"], row["kind"])
         for level in ("90", "99"):
-            found[f"{name}{level}"] = share(row[f"at_{level}"], "lower", f"{CERTAINTIES[row['kind']]} at {level} % or more")
+            found |= share(f"{SHORT.get(row['kind'], row['kind'])}{level}", row[f"at_{level}"])
     return found
 
 
@@ -86,35 +81,25 @@ def prior_figures(priors: Content | None) -> Figures:
     found: Figures = {}
     for row in priors["rows"] if priors else ():
         if row["arm"] == "with":
-            text = f"images of prior={row['rung']} that succeed"
-            found[f"success_{row['rung']}"] = share(row["converged"], "lower", text)
+            found |= share(f"success_{row['rung']}", row["converged"])
         if row["read"]:
-            ending = "" if row["arm"] == "with" else "_control"
-            text = f"images of prior={row['rung']} that held-out classifiers read as their class"
-            found[f"read_{row['rung']}{ending}"] = share(row["read"], "higher", text + (ending and ", without the classifier"))
+            found |= share(f"read_{row['rung']}{'' if row['arm'] == 'with' else '_control'}", row["read"])
     return found
 
 
 def mismatch_figures(mismatch: Content | None) -> Figures:
     """Images that are one class to others and another to the classifier."""
-    if mismatch is None:
-        return {}
-    text = "of class pairs have an image that held-out classifiers read as one and the classifier believes to be the other"
-    return {"mismatch": share(mismatch["pairs"], "lower", f"share {text}")}
+    return share("mismatch", mismatch["pairs"]) if mismatch else {}
 
 
 def detector_figures(detectors: Content | None) -> Figures:
     """How well scores separate evolved images from real ones."""
     found: Figures = {}
     for row in detectors["rows"] if detectors else ():
-        name, rung = row["name"], row["against"]
-        ending = "" if rung == "none" else f"_{rung}"
-        images = WITHOUT if rung == "none" else f"images of prior={rung}"
-        text = f"AUROC of {name.replace('_', ' ')}: {images} from real ones"
-        found[f"auroc_{name}{ending}"] = number(row["auroc"], row["low"], row["high"], "higher", "auroc", text)
-        text = f"{images} that pass {name.replace('_', ' ')} where 95 % of the real ones do"
-        low, high = row["fpr95_low"], row["fpr95_high"]
-        found[f"fpr95_{name}{ending}"] = number(row["fpr95"], low, high, "lower", "share", text)
+        name = row["name"] if row["against"] == "none" else f"{row['name']}_{row['against']}"
+        found |= figure(f"auroc_{name}", row["auroc"], row["low"], row["high"])
+        if row["fpr95"] is not None:
+            found |= figure(f"fpr95_{name}", row["fpr95"], row["fpr95_low"], row["fpr95_high"])
     return found
 
 
@@ -190,24 +175,11 @@ def verdict(content: Content) -> str:
 # --- on the terminal --------------------------------------------------------------------------------------------------
 def table(found: Figures) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the figures; detectors are shown against images without a prior alone."""
-    names = [
-        name for name in found if not name.startswith(("auroc_", "fpr95_")) or "images without a prior" in found[name]["text"]
-    ]
-    rows = [[name, in_words(found[name]), interval(found[name]), found[name]["text"]] for name in names]
-    return ["figure", "value", "95 %", "what it is"], rows
+    names = [name for name in found if not name.startswith(("auroc_", "fpr95_")) or name.partition("_")[2] in DETECTORS]
+    rows = [[name, in_words(found[name]), interval(found[name]).strip(" ()"), found[name]["text"]] for name in names]
+    return ["figure", "value", "interval", "what it is"], rows
 
 
-def in_words(figure: Mapping[str, Any]) -> str:
+def in_words(found: Mapping[str, Any]) -> str:
     """The value of a figure in its unit."""
-    return f"> {figure['above']:,.0f}" if figure["value"] is None else with_unit(figure["value"], figure["unit"])
-
-
-def interval(figure: Mapping[str, Any]) -> str:
-    """The interval of a figure, '' where it has none."""
-    ends = [None if end is None else with_unit(end, figure["unit"]) for end in (figure["low"], figure["high"])]
-    return "" if ends == [None, None] else f"{ends[0] or ''} to {ends[1] or 'more'}"
-
-
-def with_unit(value: float, unit: str) -> str:
-    """A number of a unit."""
-    return f"{100 * value:.1f} %" if unit == "share" else f"{value:.3f}" if unit == "auroc" else f"{value:,.0f}"
+    return f"> {found['above']:,.0f}" if found["value"] is None else number(found["value"], found["unit"])
