@@ -93,7 +93,7 @@ def interval(figure: Mapping[str, Any]) -> str:
     if low is None:
         return ""
     if high is None:
-        return f" (95 %: {number(low, unit)} or more)" if unit == EVALUATIONS else ""
+        return f" (95 %: {number(low, unit)} or more)" if unit == EVALUATIONS and low > 0 else ""
     return f" (95 %: {number(low, unit)}–{number(high, unit)})"
 
 
