@@ -129,6 +129,7 @@ def test_a_running_sweep_is_left_alone(home: Path, capsys: pytest.CaptureFixture
     assert {path.name for path in Path("s").iterdir()} == {
         *("config.yaml", "contact_sheet.png", "success.png", "sweep.json"),
         *("digit=1", "digit=2"),
+        *REPORT_FILES,
     }
 
 
