@@ -22,6 +22,7 @@ from fooling.errors import UserError, guarded
 from fooling.kernels.numba import DELTA_PENALTIES
 from fooling.records.files import locked
 from fooling.records.record import read_image, read_run, status_of
+from fooling.report import REPORT_FILES
 from fooling.search.objective import TERMS
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
