@@ -19,7 +19,7 @@ from fooling.records.files import make_folder, refuse_link, write_atomically, wr
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
-from fooling.report import HTML, write_report
+from fooling.report import HTML, has_page, write_report
 from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
@@ -204,6 +204,8 @@ class Experiment:
 def draw_report(folder: Path) -> list[str]:
     """Draws the page of a finished record → its name; where it cannot, says why: the record is whole without it."""
     try:
+        if not has_page(folder):
+            return []
         write_report(folder)
     except UserError as error:
         say(f"fooling: no {HTML}: {error}")

@@ -1,10 +1,10 @@
 """Self-contained pages on records: report.html, report.json and report.csv, from what a record folder holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fooling.errors import UserError, first_line
 from fooling.records.files import existing, locked, os_errors, read_json, refuse_link, write_atomically
@@ -62,13 +62,24 @@ def kind_of_record(folder: Path) -> str:
     if kind_of(folder) in ("", "foreign"):
         raise UserError(f"{folder}: is no record of fooling; expected a folder that a command has written, such as runs/NAME")
     about = read_status(folder)
+    kind = kind_by(about)
+    if kind not in KINDS:
+        raise UserError(f"{folder}: its command {about['command']!r} has no page; expected one of {', '.join(KINDS)}")
+    return kind
+
+
+def kind_by(about: Mapping[str, Any]) -> str:
+    """The kind that a status file says; '' for a command that KINDS lacks."""
     if "command" not in about:
         return "archive" if about.get("digit") == "all" else "run"
     command = str(about["command"])
-    kind = "sweep" if command.startswith("python -m fooling") else command.removeprefix("fooling ")
-    if kind not in KINDS or kind == "archive":
-        raise UserError(f"{folder}: its command {command!r} has no page; expected one of {', '.join(KINDS)}")
-    return kind
+    name = "sweep" if command.startswith("python -m fooling") else command.removeprefix("fooling ")
+    return name if name in KINDS and name not in ("run", "archive") else ""
+
+
+def has_page(folder: Path) -> bool:
+    """Whether the records of the command that made one have a page."""
+    return bool(kind_by(read_status(folder)))
 
 
 def make_report(folder: Path) -> Report:

@@ -119,7 +119,7 @@ def margins(figure: Figure, left: float, below: float) -> None:
 
 
 def to_svg(figure: Figure) -> str:
-    """A chart as an element of a page: no prolog, no addresses, no size of its own, ink in the colour of the text."""
+    """A chart as an element of a page: no prolog, no addresses, no fixed size, ink in the colour of the text."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()

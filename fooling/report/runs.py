@@ -10,6 +10,7 @@ from fooling.records.ownership import METRICS
 from fooling.report.charts import Series, curves
 from fooling.report.content import (
     LETTERS,
+    Cell,
     Chart,
     Content,
     Figure,
@@ -160,17 +161,13 @@ def table_of_images(run: Run) -> Table:
     level, unit = nearest_milestone(run), run.get("unit")
     images = run["images"][:ROWS]
     columns = ["image", *([] if unit else ["target", "confidence"]), "read as", "runner-up", "evaluations"]
-    rows: list[Sequence[Any]] = [
-        [
-            image["file"],
-            *([] if unit else [name_of(image), sure(image["confidence"])]),
-            str(image.get("predicted_label", image["predicted"])),
-            str(image.get("runner_up_label", image["runner_up"])),
-            whole(image["evaluations"]),
-            *([] if unit else [whole(image["evaluations_to"][level], "never")]),
-        ]
-        for image in images
-    ]
+    rows: list[list[Cell]] = []
+    for image in images:
+        row: list[Cell] = [image["file"]]
+        row += [] if unit else [name_of(image), sure(image["confidence"])]
+        row += [str(image.get(f"{key}_label", image[key])) for key in ("predicted", "runner_up")]
+        row += [whole(image["evaluations"])]
+        rows.append([*row, *([] if unit else [whole(image["evaluations_to"][level], "never")])])
     note = f"The first {ROWS} of {len(run['images']):,} images; run.json has all." if len(images) < len(run["images"]) else ""
     return Table("Images", [*columns, *([] if unit else [f"evaluations to {level}"])], rows, note)
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import ExperimentSettings, check_priors
-from fooling.settings.fields import Bool, Float, Int, Judges, NamedDigits, Names, Seed, Text
+from fooling.settings.fields import Float, Int, Judges, NamedDigits, Names, Seed, Text
 from fooling.settings.gate import Rules
 from fooling.settings.schema import DataSettings
 
@@ -31,7 +31,12 @@ class AuditSettings(ExperimentSettings):
         description="priors of part 4, or all; left out where no statistics fit, and for large models unless given"
     )
     copies: Int = Field(ge=1, le=10_000, description="images for each class under each prior")
-    mismatch: Bool = Field(description="also attack every pair of classes with images that held-out classifiers read otherwise")
+    pairs: Int = Field(
+        ge=0,
+        le=1_000_000,
+        description="pairs of classes, drawn by the seed, at most: images that held-out classifiers read as the one and the "
+        "classifier believes to be the other; 0 = none",
+    )
     fail_under: Rules = Field(
         description="rules on figures, q9999=5000,mismatch<10%,noise99<1%: exit code 1 and a line for each that does not hold"
     )

@@ -50,7 +50,7 @@ def test_the_table_is_complete() -> None:
 def test_each_leaves_a_record_that_can_be_repeated(name: str, words: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(dispatch, words(name, "out=one")) == 0, capsys.readouterr().err
     said = capsys.readouterr().out
-    assert said.splitlines()[-1].startswith(f"→ one: {name}.png, {name}.json")
+    assert said.splitlines()[-1].startswith(f"→ one: report.html, {name}.png, {name}.json")
     about, found = (json.loads(Path("one", f"{file}.json").read_text()) for file in ("experiment", name))
     assert (about["status"], about["command"]) == ("done", f"fooling {name}")
     assert about["versions"]["fooling"]

@@ -49,7 +49,7 @@ def test_a_search_that_does_not_blur_is_one_row(home: Path, capsys: pytest.Captu
     assert dispatch(["gallery", "search=feedback", "digit=0,3", "runs=1", "out=g"]) == 0
     cells = json.loads(Path("g/gallery.json").read_text())["cells"]
     assert [(cell["row"], cell["folder"]) for cell in cells] == [("all", "digit=0"), ("all", "digit=3")]
-    assert "→ g: gallery.png, gallery.json, a folder a job" in capsys.readouterr().out
+    assert "→ g: report.html, gallery.png, gallery.json, a folder a job" in capsys.readouterr().out
 
 
 def test_any_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from fooling.errors import UserError, guarded
 from fooling.kernels.numba import DELTA_PENALTIES
 from fooling.records.files import locked
 from fooling.records.record import read_image, read_run, status_of
+from fooling.report import REPORT_FILES
 from fooling.search.objective import TERMS
 from fooling.settings import load
 from fooling.settings.schema import RunSettings
@@ -129,6 +130,7 @@ def test_a_running_sweep_is_left_alone(home: Path, capsys: pytest.CaptureFixture
     assert {path.name for path in Path("s").iterdir()} == {
         *("config.yaml", "contact_sheet.png", "success.png", "sweep.json"),
         *("digit=1", "digit=2"),
+        *REPORT_FILES,
     }
 
 

@@ -14,13 +14,16 @@ from fooling.commands.ladder import RUNGS
 from fooling.errors import UserError
 from fooling.run import prepare, with_objects
 from fooling.search.genomes import MANY_CLASSES
+from fooling.search.genomes import suited as suited_genome
 from fooling.search.inputs import fits, is_large
+from fooling.search.job import Pair
 from fooling.settings import load
 from fooling.settings.audit import AuditSettings
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
 
 SMALL, LARGE = (10, 40_200), (1, 2_500)  # attacks on each class, and images of each at most
+MISMATCHED = ("preset=mismatched", "runs=1", "generations=100")  # as many pairs as with 400 generations, which the preset has
 SURE = 0.9999  # an attack ends at this confidence
 Q, GRADIENTS, PRIORS, MISMATCH = (
     "q",
@@ -87,7 +90,6 @@ class Attacks:
 
     protocol: Protocol
     entries: tuple[GridEntry, ...]
-    judges: Mapping[str, Classifier]
     left_out: Mapping[str, str]  # by part
 
     def of_part(self, part: str) -> list[GridEntry]:
@@ -97,54 +99,60 @@ class Attacks:
 
 def attacks(settings: AuditSettings, classifier: Classifier, statistics: Statistics | None) -> Attacks:
     """Prepares every job. `statistics`: those of the data; None: the bundled ones, where they fit."""
+    protocol, found = by_scores(settings, classifier, statistics)
+    judges, left_out, classes = load_judges(settings.judges, classifier), {}, sorted(protocol.classes)
+
+    def entries(words: Sequence[str], axes: Mapping[str, str], pairs: Sequence[Pair] = ()) -> list[GridEntry]:
+        chosen = pairs or [(None, k) for k in classes]
+        return entries_of(settings, classifier, statistics, words, axes, chosen, judges if axes["part"] != GRADIENTS else {})
+
+    try:
+        found += entries(["search=ascent", "runs=1"], {"part": GRADIENTS})
+    except UserError as error:  # it has none, or they are zero
+        left_out[GRADIENTS] = str(error)
+    left_out |= dict.fromkeys((PRIORS, MISMATCH), unfitted(protocol, classifier, statistics))
+    left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges)
+    for rung in () if left_out[PRIORS] else RUNGS:
+        if rung in settings.rungs or "all" in settings.rungs:
+            for arm, control in ARMS.items():
+                words = [f"prior={rung}", f"runs={settings.copies}", f"budget={protocol.budget}"]
+                found += entries([*words, f"control={str(control).lower()}"], {"part": PRIORS, "rung": rung, "arm": arm})
+    if not left_out[MISMATCH]:
+        pairs: list[Pair] = [(a, b) for a in classes for b in classes if a != b]
+        drawn = np.sort(np.random.default_rng(settings.seed).permutation(len(pairs))[: settings.pairs])
+        found += entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn])
+    return Attacks(protocol, tuple(found), {part: why for part, why in left_out.items() if why})
+
+
+def by_scores(
+    settings: AuditSettings, classifier: Classifier, statistics: Statistics | None
+) -> tuple[Protocol, list[GridEntry]]:
+    """The attacks without a prior, of the search that suits the classifier, and the whole protocol."""
     protocol = protocol_of(settings, classifier)
     words = [f"runs={protocol.runs}", f"budget={protocol.budget}", f"threshold={SURE}", "stop=threshold", "prior=none"]
     found = entries_of(settings, classifier, statistics, words, {"part": Q}, [(None, k) for k in protocol.classes])
     search: Any = found[0].job.settings.search
-    genome = getattr(search, "genome", "pixels")
-    if genome == "auto":
-        genome = "mixed" if classifier.num_classes > MANY_CLASSES else "dct"
-    protocol = replace(protocol, search=search.name, genome=genome)
-    judges = load_judges(settings.judges, classifier)
-    left_out, classes = {}, sorted(protocol.classes)
-    try:
-        words = ["search=ascent", "runs=1"]
-        found += entries_of(settings, classifier, statistics, words, {"part": GRADIENTS}, [(None, k) for k in classes])
-    except UserError as error:  # it has none, or they are zero
-        left_out[GRADIENTS] = str(error).partition(":")[0]
-    fitting = statistics or (Statistics.load(BUNDLED) if fits(classifier, Statistics.load(BUNDLED)) else None)
-    if fitting is None:
-        why = "no statistics of the training images; give data.path=PATH"
-        left_out |= {PRIORS: why, MISMATCH: why}
-    elif protocol.is_large and settings.rungs == ("all",):
-        left_out |= {PRIORS: "a large model; rungs=none,variogram,… adds them"}
-    else:
-        rungs = [name for name in RUNGS if name in settings.rungs or settings.rungs == ("all",)]
-        for rung in rungs:
-            for arm, control in ARMS.items():
-                axes, words = {"part": PRIORS, "rung": rung, "arm": arm}, [f"prior={rung}", f"runs={settings.copies}"]
-                words += [f"budget={protocol.budget}", f"control={str(control).lower()}"]
-                found += entries_of(settings, classifier, statistics, words, axes, [(None, k) for k in classes], judges)
-    reason = unmatched(settings, protocol, judges)
-    if MISMATCH not in left_out and reason:
-        left_out[MISMATCH] = reason
-    if MISMATCH not in left_out:
-        pairs = [(a, b) for a in classes for b in classes if a != b]
-        found += entries_of(
-            settings, classifier, statistics, ["preset=mismatched", "runs=1"], {"part": MISMATCH}, pairs, judges
-        )
-    return Attacks(protocol, tuple(found), judges, left_out)
+    genome = "pixels"
+    if hasattr(search, "genome"):
+        genome, _ = suited_genome(search, "mixed", classifier.num_classes, classifier.input_shape)
+    return replace(protocol, search=search.name, genome=genome), found
 
 
-def unmatched(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier]) -> str:
+def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics | None) -> str:
+    """Why there are no priors, '' if there are."""
+    if protocol.is_large:
+        return "the classifier takes large images or has many classes, whose statistics take long; see `fooling ladder`"
+    bundled = Statistics.load(BUNDLED)
+    return "" if statistics or fits(classifier, bundled) else "no statistics of the training images; give data.path=PATH"
+
+
+def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier]) -> str:
     """Why pairs of classes are not attacked, '' if they are."""
-    if not settings.mismatch:
-        return "mismatch=false"
+    if not settings.pairs:
+        return "pairs=0"
     if not judges:
         return "no held-out classifiers of these images; give judges=[…]"
-    if len(protocol.classes) < 2:
-        return "one class has no pairs"
-    return "a large model" if protocol.is_large else ""
+    return "one class has no pairs" if len(protocol.classes) < 2 else ""
 
 
 def entries_of(
@@ -153,7 +161,7 @@ def entries_of(
     statistics: Statistics | None,
     words: Sequence[str],
     axes: Mapping[str, str],
-    pairs: Sequence[tuple[int | None, int]],
+    pairs: Sequence[Pair],
     judges: Mapping[str, Classifier] | None = None,
 ) -> list[GridEntry]:
     """The jobs of `fooling run` with these words, one for each pair of prior and target class."""
