@@ -146,7 +146,7 @@ def border_json() -> dict[str, Any]:
     places = [{"down": d, "right": d, **MEASURED} for d in (0, 2)]
     misread = {"by_distance": {"0": SURE, "2": SURE}, "quantiles": {"0.5": None}}
     shared = {"classifier": MODEL, "distances": [0, 2], "places": places, "first_misread": misread}
-    return {**shared, "ways": dict.fromkeys(("left", "right", "up", "down"), rows)}
+    return {**shared, "ways": dict.fromkeys(("left", "right", "up"), rows) | {"down": rows[:1]}}
 
 
 def scramble_json() -> dict[str, Any]:

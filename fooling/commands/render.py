@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fooling.classifiers.labels import class_name
 from fooling.commands.console import print_table
@@ -12,7 +13,7 @@ from fooling.commands.experiment import Tool
 from fooling.commands.jobs import record_folder
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError
-from fooling.kernels.tables import Floats
+from fooling.kernels.tables import Bytes, Doubles, Floats
 from fooling.plots import percent, shorten
 from fooling.records.files import locked, os_errors, png, write_atomically
 from fooling.records.ownership import declare_files
@@ -35,6 +36,14 @@ class SavedGenomes:
     genome: Genome
     shape: tuple[int, int, int]  # (H, W, C) of the record's images
     numbers: Floats  # [R, D]
+    patched: Any  # what patches changed, int16 [R, H, W, C], or None
+
+    def render(self, i: int, height: int, width: int) -> Bytes:
+        """An image at a size; what patches changed is enlarged."""
+        image = self.genome.render(self.numbers[i : i + 1], height, width)[0]
+        if self.patched is None:
+            return image
+        return np.asarray(np.clip(image + enlarged(self.patched[i], height, width), 0, 255).astype(np.uint8))
 
 
 def work(settings: RenderSettings) -> None:
@@ -53,8 +62,8 @@ def work(settings: RenderSettings) -> None:
     with os_errors(out):
         (out / FOLDER).mkdir(parents=True, exist_ok=True)
     with locked(out):
-        for file, numbers in zip(files, saved.numbers, strict=True):
-            write_atomically(out / file, png(saved.genome.render(numbers[None], height, width)[0]))
+        for i, file in enumerate(files):
+            write_atomically(out / file, png(saved.render(i, height, width)))
         if out == folder:
             declare_files(folder, files)
     if not settings.quiet:
@@ -86,9 +95,18 @@ def read_genomes(folder: Path) -> SavedGenomes:
     if name in GENOMES and is_shape and is_detail and shape[2] in (1, 3) and numbers.dtype == np.float32:
         sides = (int(shape[0]), int(shape[1]), int(shape[2]))
         genome = make_genome(name, sides, int(detail))
-        if numbers.ndim == 2 and numbers.shape[1] == genome.size and np.isfinite(numbers).all():
-            return SavedGenomes(genome, sides, numbers)
+        patched = found.get("patched")
+        fits = patched is None or (patched.dtype == np.int16 and patched.shape == (len(numbers), *sides))
+        if numbers.ndim == 2 and numbers.shape[1] == genome.size and np.isfinite(numbers).all() and fits:
+            return SavedGenomes(genome, sides, numbers, patched)
     raise UserError(f"{path}: a damaged file; expected genomes as `fooling run` writes them")
+
+
+def enlarged(change: Any, height: int, width: int) -> Doubles:
+    """Changes int16 [H, W, C] at another size, rounded."""
+    planes = [Image.fromarray(change[..., c].astype(np.float32)) for c in range(change.shape[2])]
+    resized = [np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes]
+    return np.rint(np.stack(resized, axis=2).astype(np.float64))
 
 
 def scaled(shape: tuple[int, int, int], size: int) -> tuple[int, int]:

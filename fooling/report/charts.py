@@ -128,5 +128,10 @@ def to_svg(figure: Figure) -> str:
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"|(<svg[^>]*?) width="[^"]*"', r"\1\2", text)
     text = re.sub(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1)
     text = re.sub(r'<g id="[^"]*"', "<g", text).replace("xlink:href", "href")
-    text = text.replace(INK, "currentColor").replace(PALE, "var(--line)").replace("#000000", "currentColor")
+    text = (
+        text.replace(INK, "currentColor")
+        .replace(PALE, "var(--line)")
+        .replace("#000000", "currentColor")
+        .replace(BLUE, "var(--blue)")
+    )
     return re.sub(r"\n\s*", "\n", text).strip()

@@ -43,11 +43,15 @@ def border(source: Source) -> Content:
     found = source.found
     distances, misread = found["distances"], found["first_misread"]
     half = misread["quantiles"].get("0.5")
+    ways = {way: {row["distance"]: row for row in rows} for way, rows in found["ways"].items() if rows}
     rows: list[Sequence[Cell]] = [
-        [Number(f"{distance:g}", distance), *(interval(found["ways"][way][i]["accuracy"]) for way in found["ways"])]
-        for i, distance in enumerate(distances)
+        [
+            Number(f"{distance:g}", distance),
+            *(interval(of_way[distance]["accuracy"] if distance in of_way else None) for of_way in ways.values()),
+        ]
+        for distance in distances
     ]
-    series = [accuracies(way, distances, of_way) for way, of_way in found["ways"].items()]
+    series = [accuracies(way, list(of_way), list(of_way.values())) for way, of_way in ways.items()]
     still = next(place["accuracy"] for place in found["places"] if place["down"] == place["right"] == 0)
     figures = [
         Figure("half_misread", half, unit="pixels", text="shift at which half of the images that it was sure of are misread"),
@@ -68,7 +72,7 @@ def border(source: Source) -> Content:
             ("border.png", "Accuracy over shifts and scales, and moved examples", "Moved and scaled images")
         ),
         charts=[curves("Accuracy of moved images", series, "shift, pixels", "accuracy (bands: 95 %)", ends(series))],
-        tables=[Table("Accuracy by shift", ["pixels", *found["ways"]], rows)],
+        tables=[Table("Accuracy by shift", ["pixels", *ways], rows)],
         limits=[
             THESE_DATA,
             "At large shifts ink leaves the image: a part of the loss is lost ink, see ink_kept in border.json.",

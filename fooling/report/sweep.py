@@ -46,7 +46,7 @@ def sweep(source: Source) -> Content:
     title = f"Runs at {percent_of(float(level))} confidence, by target"
     chart = curves(title, curve, "evaluations of a run", "runs that have reached it", f"At the end, {ends}.", log=True)
     return Content(
-        title=f"{first['classifier']}: {len(runs)} targets",
+        title=f"{first['classifier']}: {counted(len(runs), 'target')}",
         verdict=sweep_verdict(together, len(runs), reached),
         number=number if number.value is not None or unit else figures[0],
         figures=figures,
@@ -75,7 +75,7 @@ def sweep_verdict(run: Run, targets: int, reached: Sequence[tuple[float | None, 
     total, part = len(run["images"]), run["converged"]
     aim = f"a cost below {run['tol']:g}" if run["tol"] is not None else f"{percent_of(run['threshold'])} confidence"
     control = "Controls: " if run["control"] else ""
-    text = f"{control}{part} of {counted(total, 'image')} of {targets} targets reached {aim} of {run['classifier']}"
+    text = f"{control}{part} of {counted(total, 'image')} of {counted(targets, 'target')} reached {aim} of {run['classifier']}"
     if run["control"] or run.get("unit"):
         return f"{text}."
     there = sorted((middle, name) for middle, name in reached if middle is not None)

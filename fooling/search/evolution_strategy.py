@@ -2,7 +2,8 @@
 
 Each run is a normal distribution of genomes. A generation draws pairs of opposite steps, ranks their images, and moves the mean
 and the deviations along the natural gradient of the expected rank. The rank has a slope from the first generation on: it is of
-the logarithm of the target's score instead of the score. Before that a run may explore: see `exploration`.
+the logarithm of the target's score instead of the score. Before that a run may explore (see `exploration`), and in the end its
+best image may change in small places (see `patches`).
 """
 
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ from fooling.classifiers.base import Classifier
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.reference.penalties import target_classes
-from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
+from fooling.kernels.tables import Bytes, Doubles, Flags, Floats, Ints
 from fooling.records.record import Record
-from fooling.search import Schedule, exploration
+from fooling.search import Schedule, exploration, patches
 from fooling.search.exploration import Arrays
 from fooling.search.genomes import PATTERNS, decode_all, make_genome, save_genomes, suited
 from fooling.search.numbers import generator
@@ -27,8 +28,8 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 BLOCK = 400  # images that are decoded and scored together, about
-STEPS, EXPLORATION = 2, 3  # what random numbers are for; 0 and 1 are those of the gradient searches
-EXPLORE, RESTART = 500, 15  # the defaults for patterns: benchmarks/large.py
+STEPS, EXPLORATION, PATCHES = 2, 3, 4  # what random numbers are for; 0 and 1 are those of the gradient searches
+EXPLORE, RESTART, PATCH = 500, 15, 1000  # the defaults for patterns: benchmarks/large.py
 FROM_GREY, FROM_BEST = 1.0, 0.3  # the first deviations by default
 NARROWER = 0.5  # those after a restart, of the first ones
 STILL = "still"  # generations without a better image, int64 [R]
@@ -44,6 +45,7 @@ class StrategyParams:
     population: int
     explore: int  # generations before the strategy begins
     restart: int  # generations without a better image until the deviations widen again, 0: never
+    patch: int  # generations before the best image is changed by patches, 0: it never is
     sigma: float  # first deviation of each number
     mean_rate: float  # of the mean, in deviations
     sigma_rate: float  # of the deviations, as a multiple of the usual one
@@ -62,8 +64,10 @@ class StrategyParams:
         restart = search.restart if search.restart is not None else RESTART * patterns
         sigma = search.sigma or (FROM_BEST if images else FROM_GREY)
         given = {name: getattr(search, name) for name in ("population", "mean_rate", "sigma_rate", "antithetic")}
-        explore = -(-images // search.population)
-        return StrategyParams(shape, genome, detail, explore=explore, restart=restart, sigma=sigma, **given, seed=settings.seed)
+        patch = search.patch if search.patch is not None else PATCH * patterns
+        explore, patch = (-(-number // search.population) for number in (images, patch))
+        limits = {"explore": explore, "restart": restart, "patch": patch}
+        return StrategyParams(shape, genome, detail, **limits, sigma=sigma, **given, seed=settings.seed)
 
 
 class ReferenceStrategy:
@@ -129,6 +133,8 @@ class ReferenceStrategy:
     def step_some(self, state: State) -> State:
         """The same for as many runs as are scored together."""
         p, generation, number = self.params, state.generation + 1, len(state.runs)
+        if p.patch and generation >= max(p.patch, p.explore):
+            return self.patched(state)
         exploring = exploration.TOP in state.aux
         if exploring:
             genomes = np.stack([self.explore(state, row) for row in range(number)])
@@ -139,12 +145,11 @@ class ReferenceStrategy:
         which = np.repeat(self.objective.which(state.runs), p.population)
         costs, scores = self.objective.cost(images, which, self.kernels)
         values = self.values(costs, scores).reshape(number, -1)
-        best, rows = values.argmin(axis=1), np.arange(number)
-        better = values[rows, best] < state.aux["value"]
+        best, better, kept = best_of(state, images, costs, scores, values)
         aux = {
             **state.aux,
-            GENOME: chosen(better, genomes[rows, best], state.aux[GENOME]),
-            "value": chosen(better, values[rows, best], state.aux["value"]),
+            GENOME: chosen(better, genomes[np.arange(number), best], state.aux[GENOME]),
+            "value": np.minimum(values.min(axis=1), state.aux["value"]),
             STILL: np.where(better, 0, state.aux.get(STILL, 0) + 1),  # a record of an earlier version has none
         }
         if exploring:
@@ -152,11 +157,31 @@ class ReferenceStrategy:
             aux = self.explored(aux, generation, exploration.offer(state.aux, genomes, losses, values))
         else:
             aux = self.restarted({**aux, **self.moved(state.aux, steps, values)})
-        shape = (number, p.population)
-        found: dict[str, Any] = {"images": images, "costs": costs, "scores": scores}
-        winners = {name: array.reshape(*shape, *array.shape[1:])[rows, best][:, None] for name, array in found.items()}
-        kept: dict[str, Any] = {name: chosen(better, winners[name], getattr(state, name)) for name in winners}
         return State(generation, state.runs, **kept, changed=np.full(number, p.population), aux=aux)
+
+    def patched(self, state: State) -> State:
+        """The state after a generation of patches: the best image with one square each, then with all that helped."""
+        p, generation, number = self.params, state.generation + 1, len(state.runs)
+        width = patches.side(p.shape, (generation - max(p.patch, p.explore)) * p.population)
+        drawn = [
+            patches.draw(generator(p.seed, int(run), generation, PATCHES), p.shape, p.population - 1) for run in state.runs
+        ]
+        single = self.changed(state, [[patches.changes(one[None], p.shape, width) for one in own] for own in drawn])
+        helps = single["values"] < state.aux["value"][:, None]
+        good = [own[better] for own, better in zip(drawn, helps, strict=True)]
+        together = self.changed(state, [[patches.changes(own, p.shape, width)] for own in good])
+        found = {name: np.concatenate([single[name], together[name]], axis=1) for name in single}
+        _, _, kept = best_of(state, **found)
+        aux = {**state.aux, "value": np.minimum(found["values"].min(axis=1), state.aux["value"])}
+        return State(generation, state.runs, **kept, changed=np.full(number, p.population), aux=aux)
+
+    def changed(self, state: State, groups: list[list[patches.Changes]]) -> Arrays:
+        """The best image of each run with each of its N changes, and its costs, scores and values: [R, N, …] by name."""
+        number, each = len(groups), len(groups[0])
+        images = np.stack([patches.applied(state.images[r, 0], one) for r, own in enumerate(groups) for one in own])
+        costs, scores = self.objective.cost(images, np.repeat(self.objective.which(state.runs), each), self.kernels)
+        found: Arrays = {"images": images, "costs": costs, "scores": scores, "values": self.values(costs, scores)}
+        return {name: array.reshape(number, each, *array.shape[1:]) for name, array in found.items()}
 
     def draw(self, run: int, generation: int) -> Doubles:
         """The steps of a population in units of the deviations, [λ, D]."""
@@ -211,13 +236,25 @@ class ReferenceStrategy:
         """Writes genomes.npz: the genome of each image, and how it is decoded."""
         del classifier
         p, saved = self.params, record.load_checkpoint() or {}
-        save_genomes(record, p.genome, p.detail, p.shape, saved["track_genomes"])
+        numbers = saved["track_genomes"]
+        drawn = decode_all(self.genome, numbers, self.slices).astype(np.int16)
+        save_genomes(record, p.genome, p.detail, p.shape, numbers, saved["track_images"] - drawn)
 
 
 class NumbaStrategy(ReferenceStrategy):
     """engine=numba: penalties by the compiled kernels."""
 
     kernels = numba
+
+
+def best_of(state: State, images: Any, costs: Any, scores: Any, values: Doubles) -> tuple[Ints, Flags, dict[str, Any]]:
+    """The best of new images of each run by values [R, λ], whether it is better than that before, and the new state's arrays."""
+    best, rows = values.argmin(axis=1), np.arange(len(values))
+    better = values[rows, best] < state.aux["value"]
+    found = {"images": images, "costs": costs, "scores": scores}
+    shaped = {name: array.reshape(*values.shape, *getattr(state, name).shape[2:]) for name, array in found.items()}
+    kept = {name: chosen(better, array[rows, best][:, None], getattr(state, name)) for name, array in shaped.items()}
+    return best, better, kept
 
 
 def utilities(population: int) -> Doubles:

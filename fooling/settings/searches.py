@@ -198,6 +198,12 @@ class EsSettings(GenomeSettings):
         description="generations without a better image after which the deviations of the best one widen again, to sigma / 2; "
         "0 = never, null = 15 with genome=cppn and mixed, else 0",
     )
+    patch: Int | None = Field(
+        ge=0,
+        le=100_000_000,
+        description="images per run after which the best one is changed by random squares, which stay where they help; "
+        "0 = never, null = 1000 with genome=cppn and mixed, else 0",
+    )
     sigma: Float | None = Field(
         gt=0, le=100, description="standard deviation of each number at the start; null = 1, after exploring 0.3"
     )

@@ -29,7 +29,7 @@ from fooling.settings import load
 RUNS = np.array([0, 5, 2], dtype=np.uint32)
 SHAPE = (9, 13, 1)
 RATES: dict[str, Any] = {"sigma": 1.0, "mean_rate": 1.0, "sigma_rate": 1.0}
-PARAMS = StrategyParams(SHAPE, "dct", 4, population=12, explore=0, restart=0, **RATES, antithetic=True, seed=3)
+PARAMS = StrategyParams(SHAPE, "dct", 4, population=12, explore=0, restart=0, patch=0, **RATES, antithetic=True, seed=3)
 
 
 def make(shape: tuple[int, int, int] = SHAPE, weights: Any = None, digit: Any = 1, **varied: Any) -> tuple:

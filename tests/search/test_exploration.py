@@ -18,7 +18,7 @@ from fooling.search.state import GENOME
 from fooling.settings import load
 
 RATES: dict[str, Any] = {"sigma": 0.3, "mean_rate": 1.0, "sigma_rate": 1.0, "antithetic": True}
-PARAMS = StrategyParams((9, 8, 1), "cppn", 5, population=6, explore=5, restart=3, **RATES, seed=2)
+PARAMS = StrategyParams((9, 8, 1), "cppn", 5, population=6, explore=5, restart=3, patch=0, **RATES, seed=2)
 
 
 def make(**varied: Any) -> ReferenceStrategy:
