@@ -40,7 +40,7 @@ class SavedGenomes:
 
     def render(self, i: int, height: int, width: int) -> Bytes:
         """An image at a size; what patches changed is enlarged."""
-        image = self.genome.render(self.numbers[i : i + 1], height, width)[0]
+        image: Bytes = self.genome.render(self.numbers[i : i + 1], height, width)[0]
         if self.patched is None:
             return image
         return np.asarray(np.clip(image + enlarged(self.patched[i], height, width), 0, 255).astype(np.uint8))

@@ -248,7 +248,7 @@ class NumbaStrategy(ReferenceStrategy):
 
 
 def best_of(state: State, images: Any, costs: Any, scores: Any, values: Doubles) -> tuple[Ints, Flags, dict[str, Any]]:
-    """The best of new images of each run by values [R, λ], whether it is better than that before, and the new state's arrays."""
+    """The best of new images of each run by values [R, λ], if it is better than that before, and the new state's arrays."""
     best, rows = values.argmin(axis=1), np.arange(len(values))
     better = values[rows, best] < state.aux["value"]
     found = {"images": images, "costs": costs, "scores": scores}

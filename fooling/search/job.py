@@ -104,8 +104,7 @@ class Job:
 
     def within(self, seconds: float) -> "Job":
         """The job with a limit to its seconds that its settings do not have; a tighter one of theirs stays."""
-        known = self.criteria.seconds
-        return replace(self, criteria=replace(self.criteria, seconds=seconds if known is None else min(known, seconds)))
+        return replace(self, criteria=replace(self.criteria, seconds=min(seconds, self.criteria.seconds or seconds)))
 
     @property
     def fixed_limits(self) -> dict[str, str]:

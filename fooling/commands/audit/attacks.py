@@ -138,13 +138,14 @@ def detector_content(
             continue
         of_rung, missing_ones = detector_rows(evidence(classifier, evolved), known, against)
         rows, left_out = [*rows, *of_rung], [*left_out, *missing_ones]
-    return {"rows": rows, "left_out": left_out} if rows else "; ".join(f"{one['part']}: {one['why']}" for one in left_out)
+    return {"rows": rows, "left_out": left_out} if rows else "; ".join(dict.fromkeys(one["why"] for one in left_out))
 
 
 def protocol_note(protocol: Protocol) -> str:
     """How the attacks without a prior work, in words."""
-    number = f"all {protocol.number} classes" if len(protocol.classes) == protocol.number else ""
-    number = number or f"{len(protocol.classes)} of {protocol.number} classes, drawn at random"
+    chosen = len(protocol.classes)
+    number = f"all {protocol.number} classes" if chosen == protocol.number else f"{chosen} of {protocol.number} classes"
+    number += ", drawn at random" if protocol.is_sample else ""
     genome = "" if protocol.genome == "pixels" else f", genome={protocol.genome}"
     attack = f"{protocol.runs} attacks each, at most {protocol.budget:,} images an attack"
     return f"{number}, {attack}, search={protocol.search}{genome}"

@@ -18,9 +18,10 @@ from fooling.commands.jobs import subsample
 from fooling.commands.progress import working
 from fooling.data import ImageSet
 from fooling.data.nothing import KINDS, images_of_nothing
-from fooling.plots import percent
 from fooling.records.files import read_json, write_json
+from fooling.report.gate import number
 from fooling.settings.audit import AuditSettings
+from fooling.settings.gate import SHARE
 from fooling.statistics.intervals import proportion_with_ci
 
 FACTS, NOTHING = "facts.json", "nothing.json"  # parts of an audit that are done: resume reads them
@@ -105,12 +106,14 @@ def show_facts(facts: Mapping[str, Any], show: Callable[[str], None]) -> None:
         show(f"accuracy     {interval(accuracy)} of {accuracy['of']:,} test images")
         others = [row for row in facts["readings"][1:] if row["share"] > accuracy["share"]]
         for row in others:
-            show(f"             {percent(row['share'])} with {row['settings'] or row['way']}")
+            show(f"             {number(row['share'], SHARE)} with {row['settings'] or row['way']}")
     if facts.get("ece"):
         show(f"calibration  error {interval(facts['ece'])}")
         if facts["temperature"]:
-            scaled = f"{percent(facts['ece_scaled'])} at temperature {facts['temperature']:.2f}"
-            show(f"             {scaled}, {percent(facts['ece_unscaled'])} without, on the half that it was not fitted to")
+            scaled = f"{number(facts['ece_scaled'], SHARE)} at temperature {facts['temperature']:.2f}"
+            show(
+                f"             {scaled}, {number(facts['ece_unscaled'], SHARE)} without, on the half that it was not fitted to"
+            )
     for note in facts["notes"]:
         show(note)
 
@@ -119,15 +122,15 @@ def show_nothing(nothing: Mapping[str, Any], console: Console, labels: Sequence[
     """The images of nothing, a row each."""
     rows = []
     for row in nothing["rows"]:
-        answers = [f"{class_name(a['class'], labels[a['class']])} {percent(a['share'])}" for a in row["answers"]]
-        shares = [percent(row[level]["share"]) for level in ("at_90", "at_99")]
+        answers = [f"{class_name(a['class'], labels[a['class']])} {number(a['share'], SHARE)}" for a in row["answers"]]
+        shares = [number(row[level]["share"], SHARE) for level in ("at_90", "at_99")]
         rows.append([row["kind"].replace("_", " "), f"{row['images']:,}", *shares, ", ".join(answers)])
     show_table(console, ["images of nothing", "images", "at 90 %", "at 99 %", "read as"], rows, left=1)
     for line in [*(f"{row['kind'].replace('_', ' ')}: {row['note']}" for row in nothing["rows"]), *nothing["left_out"]]:
         print_line(console, line)
 
 
-def interval(proportion: Mapping[str, Any]) -> str:
+def interval(found: Mapping[str, Any]) -> str:
     """A proportion, or an error of calibration, with its interval."""
-    value = proportion.get("share", proportion.get("value"))
-    return f"{percent(value)} ({percent(proportion['low'])} to {percent(proportion['high'])})"
+    value, low, high = (number(found[key], SHARE) for key in ("share" if "share" in found else "value", "low", "high"))
+    return f"{value} ({low} to {high})"

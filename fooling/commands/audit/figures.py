@@ -174,7 +174,7 @@ def verdict(content: Content) -> str:
 
 # --- on the terminal --------------------------------------------------------------------------------------------------
 def table(found: Figures) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of the figures; detectors are shown against images without a prior alone."""
+    """Columns and rows of the figures; of the detectors those against images without a prior."""
     names = [name for name in found if not name.startswith(("auroc_", "fpr95_")) or name.partition("_")[2] in DETECTORS]
     rows = [[name, in_words(found[name]), interval(found[name]).strip(" ()"), found[name]["text"]] for name in names]
     return ["figure", "value", "interval", "what it is"], rows

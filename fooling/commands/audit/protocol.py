@@ -40,6 +40,7 @@ class Protocol:
 
     classes: tuple[int, ...]  # in the order of the attacks, which is random: what the time allows is a random sample
     number: int  # K, all classes
+    is_sample: bool  # whether the classes are some of those that were to be attacked
     runs: int  # attacks on each class
     budget: int  # images of each, at most
     is_large: bool  # above 64×64 or 20 classes
@@ -76,6 +77,7 @@ def protocol_of(settings: AuditSettings, classifier: Classifier) -> Protocol:
     return Protocol(
         classes=tuple(int(k) for k in drawn),
         number=classifier.num_classes,
+        is_sample=len(drawn) < len(known),
         runs=settings.runs or runs,
         budget=settings.budget or budget,
         is_large=large,

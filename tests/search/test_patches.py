@@ -1,0 +1,127 @@
+"""How search=es ends: squares on its best image, which stay where they help."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import random_network, random_statistics
+from objectives import objective_of
+
+import fooling
+from fooling.commands import dispatch
+from fooling.data.npz import read_arrays
+from fooling.errors import guarded
+from fooling.records.record import read_image, read_run
+from fooling.search import patches
+from fooling.search.evolution_strategy import ReferenceStrategy, StrategyParams
+from fooling.search.state import GENOME, GENOMES
+from fooling.settings import load
+
+RATES: dict[str, Any] = {"sigma": 0.3, "mean_rate": 1.0, "sigma_rate": 1.0, "antithetic": True}
+PARAMS = StrategyParams((9, 8, 3), "cppn", 5, population=6, explore=2, restart=3, patch=4, **RATES, seed=2)
+
+
+def make(**varied: Any) -> ReferenceStrategy:
+    network = random_network((9, 8, 3), classes=7)
+    objective = objective_of(network, random_statistics((9, 8, 3)), weights={"target": 1.0}, digit=2)
+    return ReferenceStrategy(objective, replace(PARAMS, **varied))
+
+
+def test_squares_become_smaller() -> None:
+    sides = [patches.side((100, 300, 3), shown) for shown in range(0, 5000, 100)]
+    assert sides[0] == 18
+    assert sides[5] == 9
+    assert sides[-1] == patches.SMALLEST
+    assert sides == sorted(sides, reverse=True)
+    assert patches.side((3, 2, 1), 0) == 2, "never larger than the image"
+
+
+def test_a_square_changes_its_place_alone() -> None:
+    change = patches.changes(np.array([[2, 3, 1, -1]]), (6, 7, 2), 3)
+    assert (change[1:4, 2:5] == [patches.LEVELS, -patches.LEVELS]).all()
+    assert np.abs(change).sum() == 9 * 2 * patches.LEVELS
+    corner = patches.changes(np.array([[0, 6, 1, 1]]), (6, 7, 2), 3)
+    assert np.abs(corner).sum() == 4 * 2 * patches.LEVELS, "what is outside of the image is cut off"
+    both = patches.changes(np.array([[2, 3, 1, -1], [0, 6, 1, 1]]), (6, 7, 2), 3)
+    assert np.array_equal(both, change + corner)
+    image = np.full((6, 7, 2), 230, dtype=np.uint8)
+    assert patches.applied(image, change)[2, 3].tolist() == [255, 230 - patches.LEVELS]
+
+
+def test_every_place_and_sign_is_drawn() -> None:
+    squares = patches.draw(np.random.default_rng(0), (4, 5, 3), 2000)
+    assert {tuple(one) for one in squares[:, :2].tolist()} == {(y, x) for y in range(4) for x in range(5)}
+    assert np.abs(squares[:, 2:]).max() == np.abs(squares[:, 2:]).min() == 1
+    assert len({tuple(one) for one in squares[:, 2:].tolist()}) == 8
+
+
+def test_the_last_child_has_all_squares_that_helped(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = make()
+    state = search.init(np.arange(3, dtype=np.uint32))
+    for _ in range(3):
+        state = search.step(state)
+    shown: list[np.ndarray] = []
+    cost = search.objective.cost
+
+    def counted(_self: Any, images: np.ndarray, *rest: Any) -> Any:
+        shown.append(images)
+        return cost(images, *rest)
+
+    monkeypatch.setattr(type(search.objective), "cost", counted)
+    following = search.step(state)
+    single, joined = shown
+    assert (len(single), len(joined)) == (3 * 5, 3), "a population each"
+    costs, scores = cost(single, np.repeat(search.objective.which(state.runs), 5), search.kernels)
+    values = search.values(costs, scores).reshape(3, 5)
+    parents = state.images[:, 0].astype(np.int16)
+    for run in range(3):
+        differences = single.reshape(3, 5, 9, 8, 3)[run].astype(np.int16) - parents[run]
+        helped = values[run] < state.aux["value"][run]
+        overlap = (differences[helped] != 0).sum(axis=0) > 1
+        expected = parents[run] + differences[helped].sum(axis=0)
+        inside = ~overlap & (parents[run] >= patches.LEVELS) & (parents[run] <= 255 - patches.LEVELS)  # nothing is cut off
+        assert inside.any()
+        assert np.array_equal(joined[run].astype(np.int16)[inside], expected[inside])
+    assert (following.aux["value"] <= state.aux["value"]).all()
+    assert (following.changed == 6).all()
+    assert np.array_equal(following.aux[GENOME], state.aux[GENOME])
+
+
+def test_values_fall_and_runs_do_not_depend_on_each_other() -> None:
+    search = make()
+    state, alone = search.init(np.arange(4, dtype=np.uint32)), search.init(np.array([2], dtype=np.uint32))
+    values = []
+    for _ in range(30):
+        state, alone = search.step(state), search.step(alone)
+        values.append(state.aux["value"])
+    assert (np.diff(values, axis=0) <= 0).all()
+    assert values[-1].mean() < values[3].mean()
+    assert np.array_equal(state.images[2], alone.images[0])
+
+
+def test_the_record_draws_them_at_any_size(home: Path) -> None:
+    network = random_network((12, 16, 3), classes=5)
+    words: dict[str, Any] = {"search": "es", "genome": "cppn", "detail": 4, "explore": 40, "patch": 80, "stop": "end"}
+    whole = fooling.evolve(digit=4, **words, classifier=network, runs=2, generations=30)
+    fooling.evolve(digit=4, **words, classifier=network, runs=2, generations=9, out="r")
+    again = fooling.evolve(digit=4, **words, classifier=network, runs=2, generations=30, out="r", resume=True)
+    assert np.array_equal(again.images, whole.images)
+    assert read_run(Path("r"))["images"][0]["evaluations"] == 31 * 20
+    assert read_arrays(Path("r") / GENOMES)["patched"].any()
+    assert guarded(dispatch, ["render", "r", "size=16", "out=o", "quiet=true"]) == 0
+    assert np.array_equal(read_image(Path("o/rendered/0001.png")), read_image(Path("r/images/0001.png")))
+    assert guarded(dispatch, ["render", "r", "size=160", "out=p", "quiet=true"]) == 0
+    large = read_image(Path("p/rendered/0001.png")).astype(float).reshape(12, 10, 16, 10, 3).mean(axis=(1, 3))
+    assert np.abs(large - read_image(Path("r/images/0001.png"))).mean() < 12
+
+
+@pytest.mark.parametrize(
+    ("classes", "words", "patch"), [(20, {}, 0), (21, {}, 50), (21, {"patch": "0"}, 0), (5, {"patch": "90"}, 5)]
+)
+def test_defaults_follow_the_number_of_classes(classes: int, words: dict, patch: int) -> None:
+
+    objective = objective_of(random_network((9, 8, 1), classes=classes), None, weights={"target": 1.0})
+    params = StrategyParams.from_settings(load(["search=es", *(f"{k}={v}" for k, v in words.items())]), objective)
+    assert params.patch == patch
