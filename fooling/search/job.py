@@ -109,9 +109,8 @@ class Job:
     @property
     def fixed_limits(self) -> dict[str, str]:
         """The limits that cannot be raised on resuming, each with the reason."""
-        settings = self.settings
-        fixed: dict[str, str] = part_of(load_search(settings.search.name, settings.engine.name), "fixed_limits")(settings)
-        return fixed
+        search = load_search(self.settings.search.name, self.settings.engine.name)
+        return dict(part_of(search, "fixed_limits")(self.settings))
 
     @property
     def fingerprints(self) -> dict[str, Any]:

@@ -111,9 +111,8 @@ def show_facts(facts: Mapping[str, Any], show: Callable[[str], None]) -> None:
         show(f"calibration  error {interval(facts['ece'])}")
         if facts["temperature"]:
             scaled = f"{number(facts['ece_scaled'], SHARE)} at temperature {facts['temperature']:.2f}"
-            show(
-                f"             {scaled}, {number(facts['ece_unscaled'], SHARE)} without, on the half that it was not fitted to"
-            )
+            unscaled = number(facts["ece_unscaled"], SHARE)
+            show(f"             {scaled}, {unscaled} without, on images that it was not fitted to")
     for note in facts["notes"]:
         show(note)
 
