@@ -31,7 +31,7 @@ NAMED_IMAGE = re.compile(r"[\w-]{1,100}\.png", re.ASCII)  # also by the name of 
 DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)\d", re.IGNORECASE)  # names that are no files on Windows
 LONGEST = 60  # letters of a class in the name of its image
 NAMED = re.compile(  # what status files name: files of our kinds, those that commands number, and folders of early records
-    r"(?:[a-z]+/)?[\w-]+\.(?:png|webp|json|csv|npz|safetensors|html)"
+    r"(?:[a-z]+/)?[\w-]+\.(?:png|webp|json|csv|npz|safetensors|html|svg|md)"
     r"|[a-z]+[-_]\*\.safetensors|(?:front|means|shown)(?:/(?:\[0-9\])?\*-(?:\[0-9\])?\*\.png)?",
     re.ASCII,
 )
