@@ -12,12 +12,12 @@ from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 
 
-def write_onnx(path: Path, *, batch: int | str = "N", extra: str = "", logits: bool = True) -> Path:
-    """The bundled convolutional network as ONNX, [N, 1, 28, 28] → logits [N, 10]; `extra`: input, output or scale."""
+def write_onnx(path: Path, *, batch: int | str = "N", extra: str = "", logits: bool = True, network: str = "mnist_cnn") -> Path:
+    """A convolutional network as ONNX, [N, 1, 28, 28] → logits [N, 10]; `extra`: input, output or scale."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    layers = load_classifier("mnist_cnn").layers  # type: ignore[attr-defined]
+    layers = load_classifier(network).layers  # type: ignore[attr-defined]
     tensors = {name: np.asarray(layer) for name, layer in layers.items()}
     for name in ("kernels1", "kernels2"):
         tensors[name] = np.ascontiguousarray(tensors[name].transpose(3, 2, 0, 1))

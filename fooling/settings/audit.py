@@ -11,6 +11,11 @@ from fooling.settings.gate import Rules
 from fooling.settings.schema import DataSettings
 
 
+def check_rungs(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of priors, each once, all, or none."""
+    return check_priors(names) if names else ()
+
+
 class AuditSettings(ExperimentSettings):
     """Settings of `fooling audit`."""
 
@@ -27,8 +32,8 @@ class AuditSettings(ExperimentSettings):
     )
     minutes: Float = Field(gt=0, le=100_000, description="time for all attacks; what it does not allow is left out, and named")
     images: Int = Field(ge=10, le=1_000_000, description="real images that are compared with, at most")
-    rungs: Annotated[Names, AfterValidator(check_priors)] = Field(
-        description="priors of part 4, or all; left out where no statistics fit, and for large models unless given"
+    rungs: Annotated[Names, AfterValidator(check_rungs)] = Field(
+        description="priors whose images are evolved, with and without the classifier, or all; [] = none"
     )
     copies: Int = Field(ge=1, le=10_000, description="images for each class under each prior")
     pairs: Int = Field(

@@ -11,6 +11,7 @@ from fooling.classifiers.judges import load_judges
 from fooling.classifiers.labels import refuse_two_meanings
 from fooling.commands.jobs import GridEntry, classes_of
 from fooling.commands.ladder import RUNGS
+from fooling.commands.matrix import split_judges
 from fooling.errors import UserError
 from fooling.run import prepare, with_objects
 from fooling.search.genomes import MANY_CLASSES
@@ -113,7 +114,8 @@ def attacks(settings: AuditSettings, classifier: Classifier, statistics: Statist
     except UserError as error:  # it has none, or they are zero
         left_out[GRADIENTS] = str(error)
     left_out |= dict.fromkeys((PRIORS, MISMATCH), unfitted(protocol, classifier, statistics))
-    left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges)
+    left_out[PRIORS] = left_out[PRIORS] or ("" if settings.rungs else "rungs=[]")
+    left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges, classifier)
     for rung in () if left_out[PRIORS] else RUNGS:
         if rung in settings.rungs or "all" in settings.rungs:
             for arm, control in ARMS.items():
@@ -148,12 +150,16 @@ def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics 
     return "" if statistics or fits(classifier, bundled) else "no statistics of the training images; give data.path=PATH"
 
 
-def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier]) -> str:
+def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier], classifier: Classifier) -> str:
     """Why pairs of classes are not attacked, '' if they are."""
     if not settings.pairs:
         return "pairs=0"
     if not judges:
         return "no held-out classifiers of these images; give judges=[…]"
+    try:
+        split_judges(judges, classifier)
+    except UserError as error:  # all are of the classifier's kind
+        return str(error)
     return "one class has no pairs" if len(protocol.classes) < 2 else ""
 
 
