@@ -5,7 +5,8 @@ python benchmarks/large.py model=FILE.onnx scale=1 mean=127 std=128 shape= class
 
 `classes` target classes are drawn with the seed `draw`, 0 = all; or digit=any. A variant is a name of VARIANTS, several
 separated by commas. A run that does not reach a confidence counts with its budget: medians are censored, with bootstrap
-intervals (95 %). With search=map_elites one job searches for all classes; evaluations and budget are those of all together.
+intervals (95 %). With search=map_elites one job searches for all classes; evaluations and budget are those of all together, and
+each of `runs` jobs has another seed.
 """
 
 import time
@@ -20,12 +21,14 @@ from fooling.search.state import MILESTONES
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "es": {"search": "es"},
+    "es-unpatched": {"search": "es", "patch": 0},
     "es-unpaired": {"search": "es", "antithetic": False},
     "es-grid": {"search": "es", "genome": "grid"},
     "es-cppn": {"search": "es", "genome": "cppn"},
     "es-pixels": {"search": "es", "genome": "pixels"},
     "ga": {"search": "ga", "prior": "none", "stop": "threshold"},
     "map_elites": {"search": "map_elites"},
+    "map_elites-unpatched": {"search": "map_elites", "patch": 0},
     "map_elites-crossover": {"search": "map_elites", "crossovers": 1.0},
     "map_elites-line": {"search": "map_elites", "crossovers": 0.0},
     "map_elites-mutation": {"search": "map_elites", "crossovers": 0.0, "line_sd": 0.0},
@@ -40,9 +43,10 @@ JOINT = ("map_elites", "nguyen2015")  # how variants begin that have one job for
 def measure(name: str, digits: list[Any], classifier: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """Evaluations to each milestone for every class and run, −1 where it was not reached."""
     start, found, confidence, joint = time.perf_counter(), [], [], name.startswith(JOINT)
-    runs, most = (1, 100_000_000) if joint else (chosen["runs"], None)
-    for digit in [digits] if joint else digits:
-        size = {"runs": runs, "budget": chosen["budget"], "seed": chosen["seed"], **({"generations": most} if most else {})}
+    size = {"budget": chosen["budget"], **({"generations": 100_000_000} if joint else {"runs": chosen["runs"]})}
+    jobs = [(digits, seed) for seed in range(chosen["runs"])] if joint else [(digit, 0) for digit in digits]
+    for digit, seed in jobs:
+        size["seed"] = chosen["seed"] + seed
         result = fooling.evolve(classifier=classifier, digit=digit, **{**VARIANTS[name], **size})
         found += result.evaluations_to.tolist()
         confidence += result.confidence.tolist()

@@ -17,7 +17,7 @@ from fooling.kernels.tables import Bytes, Doubles, Floats
 from fooling.plots import percent, shorten
 from fooling.records.files import locked, os_errors, png, write_atomically
 from fooling.records.ownership import declare_files
-from fooling.records.record import images_in, read_run
+from fooling.records.record import images_in, read_image, read_run
 from fooling.search.genomes import GENOMES, Genome, make_genome
 from fooling.search.state import GENOMES as FILE
 from fooling.settings.commands import RenderSettings
@@ -36,14 +36,15 @@ class SavedGenomes:
     genome: Genome
     shape: tuple[int, int, int]  # (H, W, C) of the record's images
     numbers: Floats  # [R, D]
-    patched: Any  # what patches changed, int16 [R, H, W, C], or None
 
-    def render(self, i: int, height: int, width: int) -> Bytes:
-        """An image at a size; what patches changed is enlarged."""
-        image: Bytes = self.genome.render(self.numbers[i : i + 1], height, width)[0]
-        if self.patched is None:
-            return image
-        return np.asarray(np.clip(image + enlarged(self.patched[i], height, width), 0, 255).astype(np.uint8))
+    def render(self, i: int, image: Bytes, height: int, width: int) -> Bytes:
+        """An image [H, W, C] at a size: its genome, and enlarged what patches have changed since then."""
+        numbers = self.numbers[i : i + 1]
+        drawn: Bytes = self.genome.render(numbers, height, width)[0]
+        change = image.astype(np.int16) - self.genome.decode(numbers)[0]
+        if not change.any():
+            return drawn
+        return np.asarray(np.clip(drawn + enlarged(change, height, width), 0, 255).astype(np.uint8))
 
 
 def work(settings: RenderSettings) -> None:
@@ -63,7 +64,8 @@ def work(settings: RenderSettings) -> None:
         (out / FOLDER).mkdir(parents=True, exist_ok=True)
     with locked(out):
         for i, file in enumerate(files):
-            write_atomically(out / file, png(saved.render(i, height, width)))
+            image = read_image(folder / str(images[i]["file"]))
+            write_atomically(out / file, png(saved.render(i, image, height, width)))
         if out == folder:
             declare_files(folder, files)
     if not settings.quiet:
@@ -95,10 +97,8 @@ def read_genomes(folder: Path) -> SavedGenomes:
     if name in GENOMES and is_shape and is_detail and shape[2] in (1, 3) and numbers.dtype == np.float32:
         sides = (int(shape[0]), int(shape[1]), int(shape[2]))
         genome = make_genome(name, sides, int(detail))
-        patched = found.get("patched")
-        fits = patched is None or (patched.dtype == np.int16 and patched.shape == (len(numbers), *sides))
-        if numbers.ndim == 2 and numbers.shape[1] == genome.size and np.isfinite(numbers).all() and fits:
-            return SavedGenomes(genome, sides, numbers, patched)
+        if numbers.ndim == 2 and numbers.shape[1] == genome.size and np.isfinite(numbers).all():
+            return SavedGenomes(genome, sides, numbers)
     raise UserError(f"{path}: a damaged file; expected genomes as `fooling run` writes them")
 
 

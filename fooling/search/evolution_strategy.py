@@ -236,9 +236,7 @@ class ReferenceStrategy:
         """Writes genomes.npz: the genome of each image, and how it is decoded."""
         del classifier
         p, saved = self.params, record.load_checkpoint() or {}
-        numbers = saved["track_genomes"]
-        drawn = decode_all(self.genome, numbers, self.slices).astype(np.int16)
-        save_genomes(record, p.genome, p.detail, p.shape, numbers, saved["track_images"] - drawn)
+        save_genomes(record, p.genome, p.detail, p.shape, saved["track_genomes"])
 
 
 class NumbaStrategy(ReferenceStrategy):

@@ -3,7 +3,8 @@
 Every image is offered to every class, so an evaluation counts for all of them, and an image that was made for one class may
 become that of another, which is called a goal switch. A child has each number of its parent or of another elite (uniform
 crossover), or makes a step along the line between them (Vassiliades & Mouret 2018, "Discovering the elite hypervolume by
-leveraging interspecies correlation", equation 3); then each number is mutated.
+leveraging interspecies correlation", equation 3); then each number is mutated. In the end the images change in small places:
+see `patches`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from fooling.kernels import numba, reference
 from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.records.record import Record
-from fooling.search import Schedule
+from fooling.search import Schedule, patches
 from fooling.search.archive import ARCHIVE, VALUE, first_lineage, keep_confidence, save_archive, take_over
 from fooling.search.genomes import decode_all, make_genome, save_genomes, suited
 from fooling.search.numbers import generator
@@ -28,6 +29,7 @@ from fooling.statistics import Statistics
 
 SAME = "the classifier has no weight: all classes have the same image, and goal switches say nothing"
 FIRST = 100  # random images that are scored together
+PATCH = 60  # images per class before the patches by default: benchmarks/large.py
 CHILDREN = 3  # what random numbers are for; 0 … 2 are those of other searches
 
 
@@ -39,6 +41,7 @@ class MapElitesParams:
     genome: str
     detail: int  # structures along the shorter side
     first: int  # images of the first generation
+    patch: int  # generations before children are elites with patches, 0: they never are
     offspring: OffspringParams
     seed: int
 
@@ -49,7 +52,10 @@ class MapElitesParams:
         height, width, channels = objective.classifier.input_shape
         shape = (height, width, channels)
         genome, detail = suited(search, "cppn", len(objective.classes), shape)
-        return MapElitesParams(shape, genome, detail, search.first, OffspringParams.from_settings(settings), settings.seed)
+        patch = search.patch if search.patch is not None else PATCH * len(objective.classes)
+        patch = 1 + max(0, -(-(patch - search.first) // search.population)) if patch else 0
+        offspring = OffspringParams.from_settings(settings)
+        return MapElitesParams(shape, genome, detail, search.first, patch, offspring, settings.seed)
 
 
 class ReferenceElites:
@@ -111,13 +117,32 @@ class ReferenceElites:
         state = following(state, params.population)
         for lo in range(0, params.population, params.batch):
             children = range(lo, min(lo + params.batch, params.population))
+            if self.params.patch and generation >= self.params.patch:
+                self.patch(state, random, len(children))
+                continue
             elites, scores = state.aux[GENOME], state.scores[:, 0]
             self.offer(state, *breed(elites, scores, self.classes, random, params, generation, children))
         return marked(state, self.classes)
 
+    def patch(self, state: State, random: np.random.Generator, number: int) -> None:
+        """Offers so many images: an elite that is drawn at random with one square each, the last with all that helped it."""
+        p, cells = self.params, len(state.runs)
+        cell, since = int(random.integers(cells)), (state.generation - p.patch) * p.offspring.population
+        width = patches.side(p.shape, since // cells)
+        elite, genome, before = state.images[cell, 0].copy(), state.aux[GENOME][cell].copy(), state.aux[VALUE][cell]
+        squares = patches.draw(random, p.shape, max(1, number - 1))
+        images = [patches.applied(elite, patches.changes(one[None], p.shape, width)) for one in squares]
+        values = self.offer_images(state, np.stack(images), np.repeat(genome[None], len(images), 0), np.full(len(images), cell))
+        if number > 1:
+            together = patches.applied(elite, patches.changes(squares[values[:, cell] < before], p.shape, width))
+            self.offer_images(state, together[None], genome[None], np.array([cell]))
+
     def offer(self, state: State, genomes: Floats, parents: Ints) -> None:
         """Offers genomes [N, D] to the archive in `state`, which takes them in; their parents are cells [N], −1: none."""
-        images = decode_all(self.genome, genomes, self.slices)
+        self.offer_images(state, decode_all(self.genome, genomes, self.slices), genomes, parents)
+
+    def offer_images(self, state: State, images: Bytes, genomes: Floats, parents: Ints) -> Doubles:
+        """The same with images [N, H, W, C] of these genomes; → their value for each cell [N, R], lower is better."""
         which = np.zeros(len(images), dtype=np.int64)
         costs, scores = self.objective.cost(images, which, self.kernels)
         penalties, terms = self.penalties(costs, scores)
@@ -130,6 +155,7 @@ class ReferenceElites:
         state.images[cells, 0], state.scores[cells, 0] = images[rows], scores[rows]
         state.costs[cells, 0] = penalties[rows] + weight * terms[rows, cells]
         state.aux[GENOME][cells], state.aux[VALUE][cells] = genomes[rows], values[rows, cells]
+        return np.asarray(values)
 
     def penalties(self, costs: Floats, scores: Floats) -> tuple[Doubles, Doubles]:
         """The cost of each image without the target, [N], and the target term of each image for each cell's class, [N, R]."""

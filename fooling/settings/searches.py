@@ -224,6 +224,12 @@ class MapElitesSettings(GenomeSettings):
         ge=1, le=1_000_000, description="images that are made from the same archive, in one call of the classifier"
     )
     first: Int = Field(ge=1, le=1_000_000, description="random images of the first generation")
+    patch: Int | None = Field(
+        ge=0,
+        le=100_000_000,
+        description="images of all classes after which children are elites with random squares, which stay where they help; "
+        "0 = never, null = 60 per class",
+    )
     mates: Float = Field(
         ge=0,
         le=1,

@@ -31,7 +31,7 @@ CLASSES = (2, 0, 3)
 OFFSPRING = OffspringParams(
     10, 10, 0.5, 0.5, 0.5, "gaussian", mutation_rate=1.0, mutation_halved=0, mutation_sd=0.5, mutation_eta=15
 )
-PARAMS = MapElitesParams(SHAPE, "dct", 4, first=15, offspring=OFFSPRING, seed=3)
+PARAMS = MapElitesParams(SHAPE, "dct", 4, first=15, patch=0, offspring=OFFSPRING, seed=3)
 QUICK = ["search=map_elites", "detail=4", "generations=6", "population=10", "first=12", "stop=end", "quiet=true"]
 
 

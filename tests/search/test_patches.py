@@ -1,4 +1,4 @@
-"""How search=es ends: squares on its best image, which stay where they help."""
+"""How search=es and map_elites end: squares on their best images, which stay where they help."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +11,14 @@ from objectives import objective_of
 
 import fooling
 from fooling.commands import dispatch
-from fooling.data.npz import read_arrays
 from fooling.errors import guarded
 from fooling.records.record import read_image, read_run
 from fooling.search import patches
+from fooling.search.archive import VALUE
 from fooling.search.evolution_strategy import ReferenceStrategy, StrategyParams
-from fooling.search.state import GENOME, GENOMES
+from fooling.search.map_elites import MapElitesParams, ReferenceElites
+from fooling.search.offspring import OffspringParams
+from fooling.search.state import GENOME
 from fooling.settings import load
 
 RATES: dict[str, Any] = {"sigma": 0.3, "mean_rate": 1.0, "sigma_rate": 1.0, "antithetic": True}
@@ -109,7 +111,6 @@ def test_the_record_draws_them_at_any_size(home: Path) -> None:
     again = fooling.evolve(digit=4, **words, classifier=network, runs=2, generations=30, out="r", resume=True)
     assert np.array_equal(again.images, whole.images)
     assert read_run(Path("r"))["images"][0]["evaluations"] == 31 * 20
-    assert read_arrays(Path("r") / GENOMES)["patched"].any()
     assert guarded(dispatch, ["render", "r", "size=16", "out=o", "quiet=true"]) == 0
     assert np.array_equal(read_image(Path("o/rendered/0001.png")), read_image(Path("r/images/0001.png")))
     assert guarded(dispatch, ["render", "r", "size=160", "out=p", "quiet=true"]) == 0
@@ -125,3 +126,63 @@ def test_defaults_follow_the_number_of_classes(classes: int, words: dict, patch:
     objective = objective_of(random_network((9, 8, 1), classes=classes), None, weights={"target": 1.0})
     params = StrategyParams.from_settings(load(["search=es", *(f"{k}={v}" for k, v in words.items())]), objective)
     assert params.patch == patch
+
+
+# --- the archive ------------------------------------------------------------------------------------------------------
+def archive(**varied: Any) -> ReferenceElites:
+    offspring = OffspringParams(12, 6, 0.5, 0.5, 0.5, "gaussian", 1.0, 0, 0.5, 15)
+    params = MapElitesParams((9, 8, 3), "dct", 4, first=10, patch=2, offspring=offspring, seed=3)
+    objective = objective_of(random_network((9, 8, 3), classes=7), None, weights={"target": 1.0}, digit="any")
+    return ReferenceElites(replace(objective, classes=(4, 0, 6)), replace(params, **varied))
+
+
+def test_patches_of_an_elite_are_offered_to_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = archive()
+    state = search.step(search.init(np.arange(3, dtype=np.uint32)))
+    shown: list[tuple[np.ndarray, np.ndarray]] = []
+    offer = search.offer_images
+
+    def noting(state: Any, images: np.ndarray, genomes: np.ndarray, parents: np.ndarray) -> Any:
+        shown.append((state.images[parents[0], 0].copy(), images))
+        return offer(state, images, genomes, parents)
+
+    monkeypatch.setattr(search, "offer_images", noting)
+    following = search.step(state)
+    assert [len(images) for _, images in shown] == [5, 1, 5, 1], "two batches, each with an image of all squares that helped"
+    elite, images = shown[0]
+    assert all(0 < (image != elite).any(axis=2).sum() <= patches.side((9, 8, 3), 0) ** 2 for image in images)
+    every = np.concatenate([state.images[:, 0], *(images for _, images in shown)])
+    _, scores = search.objective.cost(every, np.zeros(len(every), dtype=np.int64), search.kernels)
+    for cell, k in enumerate(search.classes):
+        assert following.scores[cell, 0, k] == pytest.approx(scores[:, k].max(), abs=1e-6)
+    assert set(map(bytes, following.aux[GENOME])) <= set(map(bytes, state.aux[GENOME]))
+
+
+def test_all_classes_become_better() -> None:
+    search = archive()
+    state = search.init(np.arange(3, dtype=np.uint32))
+    before = state.aux[VALUE]
+    for _ in range(40):
+        state = search.step(state)
+    assert (state.aux[VALUE] < before).all()
+
+
+@pytest.mark.parametrize(("patch", "generation"), [(None, 2), (0, 0), (10, 1), (11, 2), (5000, 26)])
+def test_when_the_archive_begins_with_patches(patch: int | None, generation: int) -> None:
+    objective = replace(objective_of(random_network((9, 8, 1), classes=7), None, weights={"target": 1.0}), classes=(1, 2, 3))
+    words = [] if patch is None else [f"patch={patch}"]
+    loaded = load(["search=map_elites", "first=10", "population=200", *words])
+    assert MapElitesParams.from_settings(loaded, objective).patch == generation
+
+
+def test_an_archive_with_patches_goes_on_and_is_drawn_at_any_size(home: Path) -> None:
+    network = random_network((12, 16, 3), classes=5)
+    words: dict[str, Any] = {"digit": "all", "search": "map_elites", "detail": 4, "population": 20, "batch": 5, "first": 20}
+    words |= {"patch": 60, "stop": "end", "classifier": network}
+    whole = fooling.evolve(**words, generations=12)
+    fooling.evolve(**words, generations=5, out="r")
+    again = fooling.evolve(**words, generations=12, out="r", resume=True)
+    assert np.array_equal(again.images, whole.images)
+    assert guarded(dispatch, ["render", "r", "size=16", "out=o", "quiet=true"]) == 0
+    for image in read_run(Path("r"))["images"]:
+        assert np.array_equal(read_image(Path("o/rendered") / Path(image["file"]).name), read_image(Path("r") / image["file"]))

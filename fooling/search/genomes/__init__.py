@@ -72,10 +72,9 @@ def decode_all(genome: Genome, genomes: Floats, slices: ThreadSlices) -> Bytes:
     return np.concatenate(images)
 
 
-def save_genomes(record: Record, name: str, detail: int, shape: Shape, numbers: Floats, patched: Any = None) -> None:
-    """Writes genomes.npz: the genome of each image, [R, D], how it is decoded, and what patches changed, int16 [R, H, W, C]."""
+def save_genomes(record: Record, name: str, detail: int, shape: Shape, numbers: Floats) -> None:
+    """Writes genomes.npz: the genome of each image, [R, D], and how it is decoded."""
     about = {"genome": np.array(name), "detail": np.array(detail), "shape": np.array(shape)}
-    about |= {} if patched is None or not patched.any() else {"patched": patched}
     record.save_arrays(FILE, {"genomes": numbers, **about})
 
 
