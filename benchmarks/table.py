@@ -76,14 +76,24 @@ def chains() -> str:
 def large(name: str) -> str:
     """Evaluations to a confidence by genome and search."""
     result = read(name)
-    archive = name == "large_archive"
-    jobs = "in one job" if archive else f"{result['runs']} run{'s' if result['runs'] > 1 else ''} each"
+    archive, jobs = name == "large_archive", f"{result['runs']} run{'s' if result['runs'] > 1 else ''} each"
+    if archive or name == "large_ten":
+        jobs = "all in one job" + (f", {result['runs']} jobs" if result["runs"] > 1 else "")
     classes = "Whichever class is easiest" if result["digits"] == ["any"] else f"{len(result['digits']):,} classes"
     head = f"{classes} of `{result['model']}`, {jobs}, budget {result['budget']:,}.\n"
     # without the seconds, which depend on what else runs; of an archive, which reaches little so soon, without the evaluations
     shown = [i for i, name in enumerate(result["columns"]) if name != "seconds" and not (archive and "evaluations" in name)]
     columns, *rows = [[row[i] for i in shown] for row in (result["columns"], *result["rows"])]
     return "\n".join([head, table(columns, rows), "", origin("large", result)])
+
+
+def audits() -> str:
+    """What audits of ten models found, and whether their order repeats."""
+    result = read("audit")
+    pairs = zip(result["seeds"][1:], result["spearman"], strict=True)
+    said = [f"seeds {result['seeds'][0]} and {seed}: {value:.2f}" for seed, value in pairs]
+    order = f"Spearman's rank correlation of the {len(result['rows'])} models by Q: {'; '.join(said)}.\n"
+    return "\n".join([table(result["columns"], result["rows"]), "", order, origin("audit", result)])
 
 
 def kernels() -> str:
@@ -364,6 +374,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "single classes": lambda: large("large_single"),
     "any class": lambda: large("large_any"),
     "archive": lambda: large("large_archive"),
+    "ten classes": lambda: large("large_ten"),
+    "audits": audits,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,

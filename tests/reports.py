@@ -174,6 +174,33 @@ def mean_json() -> dict[str, Any]:
     return {"classifier": MODEL, "labels": LABELS, "numbers": [1, 5], "priors": priors, "real": []}
 
 
+def compare_json() -> dict[str, Any]:
+    """Two audits, of which the second is easier to fool."""
+    names = ("runs/main <b>", "runs/new")
+    records = [
+        {
+            "folder": name,
+            "command": "audit",
+            "classifier": "mlp",
+            "fingerprint": "f" * 64,
+            "figures": {"q9999": figure(q, "evaluations")},
+        }
+        for name, q in zip(names, (900, 300), strict=True)
+    ]
+    rows = [
+        {"figure": "q9999", "outcome": "worse", "change": 0.33, "low": None, "high": None},
+        {"figure": "ece", "outcome": "missing", "change": None, "low": None, "high": None},
+    ]
+    one = {
+        "folder": names[1],
+        "comparable": True,
+        "same_classifier": True,
+        "protocol": {},
+        "settings": {"minutes": ["10", "5"]},
+    }
+    return {"reference": names[0], "records": records, "comparisons": [{**one, "differences": rows}]}
+
+
 def classify_json() -> dict[str, Any]:
     read = {"done": [HOSTILE], "read": 2, "label": HOSTILE, "score": 0.8, "rejected": False, "scores": [0.1, 0.1, 0.8]}
     one = {"file": f"{HOSTILE}.png", "done": [], "plain": {**read, "image": "shown/0000-plain.png"}}
@@ -189,6 +216,7 @@ EXPERIMENTS = {
     "mean": mean_json,
     "classify": classify_json,
     "audit": audit_json,
+    "compare": compare_json,
 }
 
 

@@ -11,6 +11,7 @@ from fooling.records.files import write_json
 from fooling.records.ownership import EXPERIMENT
 from fooling.records.record import recording, versions
 from fooling.records.resume import refuse_unless_free
+from fooling.report import HTML, write_report
 from fooling.report.comparison import Comparison, Difference, change_text, compare, in_words, measured, to_dict, verdicts
 from fooling.report.figures import Measured, read_measured
 from fooling.report.gate import failures
@@ -43,7 +44,7 @@ def work(settings: CompareSettings) -> list[str]:
     if settings.junit:
         write_junit(settings.junit, found, "compare", time.monotonic() - start)
     if settings.out and not settings.quiet:
-        print(f"→ {user_path(settings.out)}: {FILE}")
+        print(f"→ {user_path(settings.out)}: {HTML}, {FILE}")
     return failures(found, f"fail_if={settings.fail_if}")
 
 
@@ -171,6 +172,7 @@ def write(settings: CompareSettings, comparisons: Sequence[Comparison]) -> None:
     folder, config = user_path(settings.out or ""), dump(settings, TYPED)
     with recording(folder, config, EXPERIMENT, overwrite=settings.overwrite, about=about) as record:
         write_json(record.folder / FILE, content)
+    write_report(folder)
 
 
 COMMAND = Tool(work)
