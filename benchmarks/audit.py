@@ -65,7 +65,7 @@ def make_models(data: str, work: Path) -> None:
         if not path.exists():
             run("train", *given, f"data.path={data}", f"out={path}", "quiet=true")
     if not (work / "lenet.onnx").exists():
-        write_onnx(work / "lenet.onnx", network=str(work / "lenet.safetensors"))
+        write_onnx(work / "lenet.onnx", network={"name": "cnn", "path": str(work / "lenet.safetensors")})
     if not (work / "pipeline.skops").exists():
         import skops.io
         from sklearn.decomposition import PCA

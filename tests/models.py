@@ -12,7 +12,7 @@ from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 
 
-def write_onnx(path: Path, *, batch: int | str = "N", extra: str = "", logits: bool = True, network: str = "mnist_cnn") -> Path:
+def write_onnx(path: Path, *, batch: int | str = "N", extra: str = "", logits: bool = True, network: Any = "mnist_cnn") -> Path:
     """A convolutional network as ONNX, [N, 1, 28, 28] → logits [N, 10]; `extra`: input, output or scale."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
