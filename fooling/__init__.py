@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fooling.classifiers import load_classifier
     from fooling.classifiers.base import Classifier
     from fooling.classifiers.detection import plausibility
+    from fooling.commands.audit.python import Audit, audit
     from fooling.data import ImageSet, load_data
     from fooling.errors import FoolingWarning, UserError
     from fooling.run import evolve
@@ -20,24 +21,28 @@ __version__ = "0.1.0"
 
 # Public names and where they live; a module is imported when its name is first used, so that `import fooling` is quick.
 PUBLIC = {
+    "Audit": "fooling.commands.audit.python",
     "Classifier": "fooling.classifiers.base",
     "FoolingWarning": "fooling.errors",
     "ImageSet": "fooling.data",
     "Result": "fooling.search.result",
     "Statistics": "fooling.statistics",
     "UserError": "fooling.errors",
+    "audit": "fooling.commands.audit.python",
     "evolve": "fooling.run",
     "load_classifier": "fooling.classifiers",
     "load_data": "fooling.data",
     "plausibility": "fooling.classifiers.detection",
 }
 __all__ = [
+    "Audit",
     "Classifier",
     "FoolingWarning",
     "ImageSet",
     "Result",
     "Statistics",
     "UserError",
+    "audit",
     "evolve",
     "load_classifier",
     "load_data",

@@ -55,6 +55,17 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Done:
+    """A record that a command has made, or has left as it was."""
+
+    folder: Path
+    settings: Any  # as the jobs have resolved them
+    summary: Summary | None = None  # None: it was interrupted, or was finished before
+    failures: Sequence[str] = ()  # rules that do not hold, a line each
+    code: int = 0  # exit code after a signal
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A command that leaves one folder."""
 
@@ -88,7 +99,22 @@ class Experiment:
             return self.carry_out(settings, words, console, kind)
 
     def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
-        """Plans, computes and draws → exit code."""
+        """Makes the record, draws its page and shows what was found → exit code."""
+        done = self.make(settings, words, console, kind)
+        if done.code:
+            again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
+            command = shlex.join([*map(masked, again), "resume=true"])
+            say(f"fooling: interrupted; {done.folder} holds a checkpoint. Continue: {self.typed} {command}")
+            return done.code
+        if done.summary:
+            reported = draw_report(done.folder)
+            if not settings.quiet:
+                closing = self.closing_alone if self.alone(done.settings) else self.closing
+                self.show(console, done.summary, done.folder, closing, reported)
+        return self.exit_code(done.failures)
+
+    def make(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> "Done":
+        """Plans, computes and draws; a record that is finished is left as it is."""
         with same_folder(), working("reading data and model, scoring test images", settings.quiet, FIRST_SECONDS):
             alone, plan = self.alone(settings), self.plan(settings, words)
         settings = plan.settings or settings
@@ -101,7 +127,7 @@ class Experiment:
             extension = check_same(folder, config, plan.entries[0].job.fingerprints if alone else {}, fixed)
             if status_of(folder) == "done" and not extension:
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
-                return self.exit_code(self.again(settings, folder))
+                return Done(folder, settings, failures=self.again(settings, folder))
         elif settings.resume:
             console.print(f"nothing to resume: starting in {folder}", markup=False, soft_wrap=True)
         for entry in plan.entries:
@@ -119,14 +145,8 @@ class Experiment:
             else:
                 summary = self.run_all(settings, plan, folder, config, notes, console, signals)
         except Interrupted:
-            again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
-            command = shlex.join([*map(masked, again), "resume=true"])
-            say(f"fooling: interrupted; {folder} holds a checkpoint. Continue: {self.typed} {command}")
-            return signals.code
-        reported = draw_report(folder)
-        if not settings.quiet:
-            self.show(console, summary, folder, self.closing_alone if alone else self.closing, reported)
-        return self.exit_code(summary.failures)
+            return Done(folder, settings, code=signals.code)
+        return Done(folder, settings, summary, summary.failures)
 
     def exit_code(self, failures: Sequence[str]) -> int:
         """1 if rules do not hold, after a line for each, else 0."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from fooling.classifiers import open_classifier
+from fooling.classifiers import open_classifier, open_given
 from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.checks import check_classifier
@@ -211,15 +211,15 @@ def record_folder(name: str | None, example: str) -> Path:
     return folder
 
 
-def open_checked(settings: AnyClassifierSettings, data: DataSettings | None) -> Classifier:
-    """The classifier, checked. Where it does not declare its shape, the data or MNIST's statistics do."""
-    classifier = open_for(settings, data)
+def open_checked(settings: AnyClassifierSettings, data: DataSettings | None, given: Any = None) -> Classifier:
+    """The classifier, or a given object, checked. Where it does not declare its shape, the data or MNIST's statistics do."""
+    classifier = open_for(settings, data, given)
     check_classifier(classifier)
     return classifier
 
 
-def open_for(settings: AnyClassifierSettings, data: DataSettings | None) -> Classifier:
-    """The classifier. Where it does not declare its shape, the data or MNIST's statistics do."""
+def open_for(settings: AnyClassifierSettings, data: DataSettings | None, given: Any = None) -> Classifier:
+    """The classifier, or a given object as one. Where it does not declare its shape, the data or MNIST's statistics do."""
 
     def shape_hint() -> Any:
         if data and data.given:
@@ -227,7 +227,7 @@ def open_for(settings: AnyClassifierSettings, data: DataSettings | None) -> Clas
             return stream.shape, stream.classes
         return shape_and_labels(Statistics.load(BUNDLED))
 
-    return open_classifier(settings, shape_hint)
+    return open_classifier(settings, shape_hint) if given is None else open_given(given, settings, shape_hint)
 
 
 def classes_of(digit: int | str | tuple[int | str, ...], labels: Sequence[str]) -> list[int]:

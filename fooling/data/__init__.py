@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fooling.data.images import ENDINGS, Shape
 from fooling.data.matching import Array, LevelScale, Options, all_in_shape, has_numbers, make_options, match_classes
-from fooling.data.readers import KINDS, DataSource, Labels, SplitReader, class_folders, piece_size
+from fooling.data.readers import KINDS, DataSource, Labels, Reader, SplitReader, class_folders, piece_size
 from fooling.errors import UserError, counted
 from fooling.kernels.tables import Bytes
 from fooling.settings.fields import user_path
@@ -77,13 +77,14 @@ class EmptySplitError(UserError):
     """A set has no images in a split: without a test part, one of fewer than six images a class has no test images."""
 
 
-def load_data(path: str | None, kind: str = "auto", split: Split = "train", **options: Any) -> ImageSet:
+def load_data(path: str | None, kind: str | Reader = "auto", split: Split = "train", **options: Any) -> ImageSet:
     """The images of a set: `split` is train, test or all. Raises UserError for what cannot be read.
 
-    `kind` is one of KINDS, or auto: a .npz file, a folder of IDX files, or a folder with a folder of images per class. Without
-    a test part, every sixth image of each class, in order, is a test image. `options` are fields of `matching.Options`:
-    `scale`, `size`, `resize`, `classes` and `first_label` as the settings of these names; `shape` and `labels` of a classifier,
-    to whose size pictures are brought, and whose numbers of the classes are the labels (`seen_by`).
+    `kind` is one of KINDS, or auto: a .npz file, a folder of IDX files, or a folder with a folder of images per class; or a
+    reader. Without a test part, every sixth image of each class, in order, is a test image. `options` are fields of
+    `matching.Options`: `scale`, `size`, `resize`, `classes` and `first_label` as the settings of these names; `shape` and
+    `labels` of a classifier, to whose size pictures are brought, and whose numbers of the classes are the labels
+    (`seen_by`).
     """
     stream = stream_data(path, kind, split, **options)
     check_size(path or stream.source, "images", len(stream.labels) * math.prod(stream.shape))
@@ -91,7 +92,7 @@ def load_data(path: str | None, kind: str = "auto", split: Split = "train", **op
     return ImageSet(images, stream.labels, stream.classes, stream.source, stream.notes)
 
 
-def stream_data(path: str | None, kind: str = "auto", split: Split = "train", **options: Any) -> ImageStream:
+def stream_data(path: str | None, kind: str | Reader = "auto", split: Split = "train", **options: Any) -> ImageStream:
     """What `load_data` loads, in pieces.
 
     In memory are the labels, the names of image files, and one piece of the images: at most 4096 of them and about 8 MB.
@@ -100,7 +101,7 @@ def stream_data(path: str | None, kind: str = "auto", split: Split = "train", **
         raise UserError(f"split={split}: expected one of {', '.join(get_args(Split))}")
     place, chosen = user_path(path) if path else None, make_options(options)
     try:
-        train, test, classes, source = read(place, kind, chosen)
+        train, test, classes, source = read(place, kind, chosen) if isinstance(kind, str) else kind(place, chosen)
     except OSError as error:
         raise UserError(f"{error.filename or place}: cannot be read ({error.strerror or error})") from error
     if test is not None and test.shape != train.shape:

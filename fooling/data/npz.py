@@ -31,6 +31,7 @@ class ArrayHeader(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     is_fortran: bool  # the first dimension runs fastest
+    given: Array | None = None  # the array itself, where a program has it in memory
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
@@ -74,6 +75,8 @@ def check_shapes(images: ArrayHeader, labels: ArrayHeader) -> None:
 
 def read_array(member: ArrayHeader) -> Array:
     """A whole array. Raises UserError for a damaged one, and for one above the ceiling."""
+    if member.given is not None:
+        return member.given
     with opened(member.path, member.name) as (file, _):
         return read_shaped(file, member, "arrays")
 
@@ -90,6 +93,9 @@ def array_pieces(member: ArrayHeader, number: int) -> Iterator[Array]:
 
     Raises UserError for a damaged file, and for an array in Fortran order that is too large to be read whole.
     """
+    if member.given is not None:
+        yield from (member.given[first : first + number] for first in range(0, member.shape[0], number))
+        return
     if member.is_fortran:
         size = math.prod(member.shape) * member.dtype.itemsize
         if size > MAX_FORTRAN:

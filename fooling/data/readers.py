@@ -289,7 +289,8 @@ def read_sklearn(_path: Path | None, _options: Options) -> DataSource:
     return part, None, tuple(str(k) for k in range(10)), "scikit-learn's digits"
 
 
-KINDS: dict[str, Callable[[Any, Options], DataSource]] = {
+Reader = Callable[[Any, Options], DataSource]  # path of a set, options → the set
+KINDS: dict[str, Reader] = {
     "idx": read_idx_folder,
     "npz": read_npz,
     "folder": read_folder,

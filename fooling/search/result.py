@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from fooling.search.state import AT_PASS, COLUMNS, MILESTONES, PASSES, History
 from fooling.search.stopping import StoppingCriteria, converged
 from fooling.statistics import Statistics
 
+HTML = "fooling.report.notebook:result_html"  # loaded where a notebook shows a result: it draws
 AFTER_GENERATION = "after_generation"  # key of run.json whose images are those of an unfinished job
 
 
@@ -59,6 +61,11 @@ class Result:
         reached = "" if self.unit else f", {converged} converged, median confidence {self.median_confidence:.4f}"
         where = f", in {self.folder}" if self.folder else ""
         return f"Result({self.target}: {counted(len(self.images), 'image')} {size}{reached}{where})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a sheet of the images and the totals."""
+        html: str = resolve_name(HTML)(self)
+        return html
 
     @property
     def median_confidence(self) -> float:

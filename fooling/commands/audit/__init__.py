@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier
 from fooling.commands.audit.attacks import (
     detector_content,
@@ -27,6 +28,7 @@ from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, fit_statistics, open_checked, real_images, say_notes
 from fooling.commands.progress import ProgressCallback
 from fooling.data import EmptySplitError, ImageSet, load_data, seen_by
+from fooling.data.readers import Reader
 from fooling.errors import duration
 from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
@@ -45,6 +47,28 @@ PARTS = {GRADIENTS: "by gradients", PRIORS: "with priors, and their controls", M
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a program gives as objects, in place of what the settings name."""
+
+    classifier: Any = None
+    judges: Mapping[str, Any] = field(default_factory=dict)  # by their titles
+    reader: Reader | None = None  # of the data
+
+    def read_by(self, settings: AuditSettings) -> AuditSettings:
+        """The settings with which data are read."""
+        if self.reader is None:
+            return settings
+        return settings.model_copy(update={"data": settings.data.model_copy(update={"path": None, "kind": self.reader})})
+
+    def named_in(self, settings: AuditSettings) -> AuditSettings:
+        """The settings as records have them: an object's name, no bundled classifier's."""
+        if self.classifier is None:
+            return settings
+        name = {"name": object_name(self.classifier), "path": None}
+        return settings.model_copy(update={"classifier": settings.classifier.model_copy(update=name)})
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What the parts of an audit are made from."""
 
@@ -55,19 +79,22 @@ class Inputs:
     nothing: Any = None  # … known before the attacks
 
 
-def plan(settings: AuditSettings, _words: Sequence[str]) -> Plan:
-    """Opens the classifier, reads the data, and prepares every attack."""
+def plan(settings: AuditSettings, _words: Sequence[str], given: Given = Given()) -> Plan:
+    """Opens the classifier, reads the data, and prepares every attack. `given`: objects in place of what is named."""
     if settings.junit:
         check_junit(settings.junit)
-    classifier = open_checked(settings.classifier, settings.data)
-    real = test_images(settings, classifier) if settings.data.given else None
+    reading = given.read_by(settings)
+    classifier = open_checked(settings.classifier, reading.data, given.classifier)
+    real = test_images(reading, classifier) if settings.data.given else None
     statistics = None
     if settings.data.given and not is_large(classifier):
-        statistics = fit_statistics(real_images(settings, "fooling audit", "train", classifier=classifier)[0])
-    prepared = attacks(settings, classifier, statistics)
-    written = {name: value for name, value in flat(settings.model_dump(mode="json")) if name not in ("fail_under", "junit")}
+        statistics = fit_statistics(real_images(reading, "fooling audit", "train", classifier=classifier)[0])
+    settings = given.named_in(settings)
+    prepared = attacks(settings, classifier, statistics, given.judges)
+    tree = settings.model_dump(mode="json", warnings=False)  # an object's name is none of the known ones
+    written = {name: value for name, value in flat(tree) if name not in ("fail_under", "junit")}
     inputs = Inputs(classifier, real, prepared)
-    return Plan(prepared.entries, inputs=inputs, written=written, seconds=settings.minutes * MINUTE)
+    return Plan(prepared.entries, inputs, settings=settings, written=written, seconds=settings.minutes * MINUTE)
 
 
 def test_images(settings: AuditSettings, classifier: Classifier) -> ImageSet:

@@ -100,10 +100,18 @@ class Attacks:
         return [entry for entry in self.entries if entry.axes["part"] == part]
 
 
-def attacks(settings: AuditSettings, classifier: Classifier, statistics: Statistics | None) -> Attacks:
-    """Prepares every job. `statistics`: those of the data; None: the bundled ones, where they fit."""
+def attacks(
+    settings: AuditSettings,
+    classifier: Classifier,
+    statistics: Statistics | None,
+    objects: Mapping[str, Any] | None = None,
+) -> Attacks:
+    """Prepares every job. `statistics`: those of the data; None: the bundled ones, where they fit.
+
+    `objects` are judges that are objects, by their titles.
+    """
     protocol, found = by_scores(settings, classifier, statistics)
-    judges, left_out, classes = load_judges(settings.judges, classifier), {}, sorted(protocol.classes)
+    judges, left_out, classes = load_judges(settings.judges, classifier, objects), {}, sorted(protocol.classes)
 
     def entries(words: Sequence[str], axes: Mapping[str, str], pairs: Sequence[Pair] = ()) -> list[GridEntry]:
         chosen = pairs or [(None, k) for k in classes]
