@@ -9,7 +9,6 @@ from PIL import Image
 
 from fooling.data.images import opened
 from fooling.errors import UserError, duration, first_line, printable
-from fooling.kernels.tables import Bytes
 from fooling.plots import percent
 from fooling.plots.style import encode, without_channel
 from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, job_folders, read_status
@@ -23,7 +22,7 @@ TAIL = 1 << 14  # bytes of metrics.jsonl that hold its last line
 STALE = 180.0  # seconds without a written file, from which on it is doubtful that a job still runs
 LARGEST = 200_000_000  # bytes of a checkpoint that is read for a picture
 SHEET, THUMBNAIL = "contact_sheet.png", 320  # pixels of a side, twice those on the screen
-ZOOM = 560  # pixels that a live picture has at least in width, where the images are small
+ZOOM = 560  # pixels of a side of a live picture, about, where the images are small
 
 
 class Live(NamedTuple):
@@ -135,17 +134,17 @@ def live_picture(folder: Path) -> bytes:
         arrays = load_checkpoint(folder) or {}
         images = arrays.get("track_images")
         if images is not None and images.ndim == 4 and len(images) and images.dtype == "uint8" and images.shape[3] in (1, 3):
-            return enlarged(mosaic(images[:RUNS]))
+            return whole_times(Image.fromarray(without_channel(mosaic(images[:RUNS]))), ZOOM)
     if sheet in times:
         return thumbnail(sheet, 1600)
     raise UserError(f"{printable(folder)}: has no images yet; they follow within a minute")
 
 
-def enlarged(sheet: Bytes) -> bytes:
-    """A mosaic as PNG, its pixels a whole number of times as large where it is small."""
-    times = max(1, ZOOM // sheet.shape[1])
-    picture = Image.fromarray(without_channel(sheet))
-    return encode(picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST), format="PNG")
+def whole_times(picture: Image.Image, side: int) -> bytes:
+    """A picture as PNG, its pixels a whole number of times as large where that fits into a side."""
+    times = max(1, side // max(picture.size))
+    large = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+    return encode(large, format="PNG")
 
 
 def thumbnail(path: Path, side: int = THUMBNAIL) -> bytes:
@@ -153,4 +152,4 @@ def thumbnail(path: Path, side: int = THUMBNAIL) -> bytes:
     with opened(path, ("PNG",)) as image:
         picture = image.convert("RGB") if image.mode not in ("L", "RGB") else image.copy()
     picture.thumbnail((side, side))
-    return encode(picture, format="PNG")
+    return whole_times(picture, side // 2)

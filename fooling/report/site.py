@@ -106,8 +106,8 @@ class Site:
         """The list of the records that have the words of a query."""
         rows = self.rows()
         found = [row for row in rows if row.matches(query)]
-        lines = {row.path: live(self.record(row.path)).line for row in found if row.status == "running"}
-        about = {"rows": found, "total": len(rows), "query": query, "lines": lines, "is_cut": self.listing.is_cut}
+        states = {row.path: live(self.record(row.path)) for row in found if row.status == "running"}
+        about = {"rows": found, "total": len(rows), "query": query, "states": states, "is_cut": self.listing.is_cut}
         return self.render("index.html.j2", root=str(self.listing.root), **about)
 
     def live(self, path: str) -> Answer:
