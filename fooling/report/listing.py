@@ -10,7 +10,7 @@ from typing import Any
 from fooling.errors import UserError, first_line, printable
 from fooling.plots.record import target_of
 from fooling.records.files import read_json
-from fooling.records.ownership import CONFIG, IMAGES, METRICS, STATUS_FILES, job_folders, kind_of, read_status
+from fooling.records.ownership import COMMON, CONFIG, IMAGES, METRICS, STATUS_FILES, job_folders, kind_of, read_status
 from fooling.report import DAMAGES, JSON
 from fooling.report.content import Figure, shown
 
@@ -67,12 +67,26 @@ class Listing:
     def rows(self) -> list[Row]:
         """All rows, the newest first."""
         found: list[Row] = []
-        for folder in record_folders(self.root, self.root):
+        for folder in self.folders(self.root):
             if len(found) == MOST:
                 break
             found.append(self.row(folder))
         self.is_cut = len(found) == MOST
         return sorted(found, key=lambda row: (-row.begun, row.path))
+
+    def folders(self, folder: Path, level: int = 0) -> Iterator[Path]:
+        """The records below a folder; those inside records are their jobs. Links and hidden folders are left out."""
+        before = self.known.get(folder)
+        if (before and before[0] == signature(folder)) or is_record(folder):
+            yield folder
+            return
+        try:
+            inner = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name.isprintable())
+        except OSError:  # somebody else's
+            return
+        for path in inner if level < DEEPEST else ():
+            if not path.is_symlink() and path.is_dir():
+                yield from self.folders(path, level + 1)
 
     def row(self, folder: Path) -> Row:
         """The row of a record."""
@@ -91,26 +105,14 @@ class Listing:
             return None
         place = self.root.joinpath(*parts)
         try:
-            return place if place.is_dir() and is_inside(place, self.root) and is_record(place) else None
+            own = [place, *(place / name for name in COMMON if (place / name).is_symlink())]
+            is_ours = place.is_dir() and all(is_inside(path, self.root) for path in own)
+            return place if is_ours and is_record(place) else None
         except (OSError, ValueError):  # a name that is too long
             return None
 
 
 # --- folders ----------------------------------------------------------------------------------------------------------
-def record_folders(folder: Path, root: Path, level: int = 0) -> Iterator[Path]:
-    """The records below a folder; those inside records are their jobs. Links and hidden folders are left out."""
-    if is_record(folder):
-        yield folder
-        return
-    try:
-        inner = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.name.isprintable())
-    except OSError:  # somebody else's
-        return
-    for path in inner if level < DEEPEST else ():
-        if not path.is_symlink() and path.is_dir():
-            yield from record_folders(path, root, level + 1)
-
-
 def is_record(folder: Path) -> bool:
     """Whether a folder is a record, be it a damaged one."""
     try:
@@ -200,10 +202,9 @@ def target(about: dict[str, Any], jobs: tuple[str, ...]) -> str:
     if "digit" in about:
         aim = "all classes" if about["digit"] == "all" else target_of(about)
         return f"{aim}, {about.get('classifier', 'classifier')}"
-    entries = about.get("jobs")
-    labels = (
-        [one.get("label") or one.get("digit") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-    )
+    listed = about.get("jobs")
+    entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    labels = [one["digit"] if one.get("label") is None else one["label"] for one in entries if one.get("digit") is not None]
     names = list(dict.fromkeys(str(name) for name in labels))
     return f"{len(jobs)} jobs: {', '.join(names)}" if names else f"{len(jobs)} jobs" if jobs else ""
 

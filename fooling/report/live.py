@@ -11,7 +11,7 @@ from fooling.data.images import opened
 from fooling.errors import UserError, duration, first_line, printable
 from fooling.plots import percent
 from fooling.plots.style import encode, without_channel
-from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, job_folders, read_status
+from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, is_own_folder, job_folders, read_status
 from fooling.records.record import load_checkpoint
 from fooling.report import DAMAGES
 from fooling.report.listing import changed_at
@@ -47,7 +47,7 @@ def live(folder: Path) -> Live:
         jobs = job_folders(about)
         if not jobs:
             return Live(status, job_line(folder, about), version_of(folder), folder)
-        states = [(name, read_status(folder / name).get("status", "")) for name in jobs if (folder / name).is_dir()]
+        states = [(name, read_status(folder / name).get("status", "")) for name in jobs if is_own_folder(folder / name)]
         done = sum(state == "done" for _, state in states)
         current = next((name for name, state in states if state == "running"), "")
         line = f"{done:,} of {len(jobs):,} jobs are done"

@@ -40,7 +40,7 @@ TYPES = {  # of the files of a record that are served
 LARGEST = 100_000_000  # bytes of a file that is served
 NOTHING_ELSE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 OF_RECORDS = f"{NOTHING_ELSE}; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
-SECONDS, HEARTBEAT = 1.0, 15.0  # between two looks at records that run; between two signs of life
+SECONDS, LIST_SECONDS, HEARTBEAT = 1.0, 3.0, 15.0  # between two looks at a record, at all of them; between signs of life
 DRAWN = 8  # pages that are kept
 
 
@@ -106,7 +106,7 @@ class Site:
         """The list of the records that have the words of a query."""
         rows = self.rows()
         found = [row for row in rows if row.matches(query)]
-        states = {row.path: live(self.record(row.path)) for row in found if row.status == "running"}
+        states = {row.path: live(self.listing.root / row.path) for row in found if row.status == "running"}
         about = {"rows": found, "total": len(rows), "query": query, "states": states, "is_cut": self.listing.is_cut}
         return self.render("index.html.j2", root=str(self.listing.root), **about)
 
@@ -193,7 +193,7 @@ class Site:
             if path is None:
                 rows = self.rows()
                 now["list"] = [(row.path, row.status) for row in rows] != first
-                now |= {f"/{row.path}": live(self.record(row.path)).state for row in rows if row.status == "running"}
+                now |= {f"/{row.path}": live(self.listing.root / row.path).state for row in rows if row.status == "running"}
             else:
                 now[f"/{path}"] = live(self.record(path)).state
             news = {name: state for name, state in now.items() if before.get(name) != state}
@@ -203,7 +203,7 @@ class Site:
                 yield b": still here\n\n"
             said = time.monotonic() if news else said
             before = now
-            time.sleep(SECONDS)
+            time.sleep(SECONDS if path is not None else LIST_SECONDS)
 
 
 def digest(text: str) -> str:

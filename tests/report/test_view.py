@@ -204,6 +204,16 @@ def test_links_to_elsewhere_are_refused(server: Server) -> None:
     assert ask(server, "/file/linked?name=contact_sheet.png").status == 404
 
 
+@pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "checkpoint.npz"])
+def test_a_record_whose_state_lies_elsewhere_is_not_shown(tmp_path: Path, name: str) -> None:
+    folder = running(tmp_path / "runs" / "job")
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(tmp_path / name)
+    with serving(tmp_path / "runs") as server:
+        assert [ask(server, f"/{room}/job").status for room in ("live", "report", "best")] == [404] * 3
+        assert "is a link" in ask(server, "/").text
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_records_are_only_read(server: Server, method: str) -> None:
     answer = ask(server, "/", method)
@@ -288,7 +298,7 @@ def test_events_follow_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_events_of_the_list_say_that_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fooling.report.site.SECONDS", 0.02)
+    monkeypatch.setattr("fooling.report.site.LIST_SECONDS", 0.02)
     running(tmp_path / "job")
     with serving(tmp_path) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
