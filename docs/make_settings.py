@@ -15,6 +15,7 @@ from fooling.settings.commands import (
     SettingsModel,
     StatsSettings,
     TrainSettings,
+    ViewSettings,
 )
 from fooling.settings.experiments import (
     BorderSettings,
@@ -76,6 +77,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "render": RenderSettings,
     "compare": CompareSettings,
     "report": ReportSettings,
+    "view": ViewSettings,
     "examine": ExamineSettings,
     "classify": ClassifySettings,
     "border": BorderSettings,

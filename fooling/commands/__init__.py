@@ -65,6 +65,14 @@ COMMANDS = {
         "FOLDER key=value …   (FOLDER: what any command has left)",
         positional="folder",
     ),
+    "view": Command(
+        "Audit",
+        "records in a browser: a list, their pages, and the best images of those that run",
+        f"{SETTINGS}:ViewSettings",
+        "fooling.commands.view",
+        "[FOLDER] key=value …   (FOLDER: what holds records, runs unless given; Ctrl-C ends it)",
+        positional="folder",
+    ),
     "ladder": Command(
         "Compare",
         "priors under three conditions: attack, control, prior of another class",

@@ -1,4 +1,4 @@
-"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, report, examine, train, stats."""
+"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, report, view, examine, train, stats."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -120,6 +120,23 @@ class ReportSettings(SettingsModel):
     out: Text | None = Field(description="folder to write to; null = the record folder itself")
     overwrite: Bool = Field(description="replace files of the same names that are no report")
     quiet: Bool = Field(description=QUIET)
+
+
+LETTERS = r"^[A-Za-z0-9_-]{16,200}$"
+
+
+class ViewSettings(SettingsModel):
+    """Settings of `fooling view`."""
+
+    folder: Text = Field(description="folder whose records are shown; also as a word without folder=")
+    port: Int = Field(ge=0, le=65535, description="port to listen on; 0 = any free one")
+    host: Text = Field(min_length=1, description="name or address to listen on; others than this machine's own need a token")
+    token: Text | None = Field(
+        pattern=LETTERS,
+        description="secret of the address, 16 letters or more; null = none on 127.0.0.1, else a random one",
+    )
+    open: Bool = Field(description="open the list in a browser")
+    quiet: Bool = Field(description="do not print the address")
 
 
 class ExamineSettings(SettingsModel):

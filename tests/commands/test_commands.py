@@ -193,6 +193,7 @@ def test_every_row_names_a_module_and_settings() -> None:
         assert Path(command.module.replace(".", "/") + ".py").name == f"{name}.py"
     assert list(dict.fromkeys(command.group for command in COMMANDS.values())) == [
         "Attack",
+        "Audit",
         "Compare",
         "Inspect",
         "Experiments",

@@ -62,7 +62,7 @@ def test_every_command_takes_them_and_says_what_was_done(
 def test_every_command_that_reads_data_is_tried() -> None:
     from fooling.commands import COMMANDS as EVERY
 
-    others = {"ladder", "matrix", "gallery", "plausibility", "classify", "render", "compare", "report", "audit", "data"}
+    others = {"ladder", "matrix", "gallery", "plausibility", "classify", "render", "compare", "report", "view", "audit", "data"}
     assert set(COMMANDS) | others == set(EVERY)
 
 
