@@ -88,8 +88,9 @@ def test_a_table_of_the_figures(kept: Any) -> None:
     assert table.loc["accuracy", "value"] == kept[0].value("accuracy")
 
 
+@pytest.mark.parametrize("kind", ["LogisticRegression", pytest.param("DenseNetwork", marks=pytest.mark.exhaustive)])
 def test_nothing_is_printed_or_left_without_a_folder(
-    digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    kind: str, model: Any, digits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     data = fooling.ImageSet(digits[0][:300, :, :, None], digits[1][:300], tuple(map(str, range(10))), "some digits")
@@ -98,7 +99,7 @@ def test_nothing_is_printed_or_left_without_a_folder(
         random_network((8, 8, 1), 10), data, judges=judges, **SMALL | {"pairs": 1, "budget": 1100, "rungs": "all"}
     )
     assert audit.folder is None
-    assert audit.model["name"] == "object DenseNetwork"
+    assert audit.model["name"] == f"object {kind}"
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
     assert audit.images
