@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +14,17 @@ from fooling.kernels.tables import Bytes
 from fooling.plots import evenly_spaced, percent, whole_percent
 from fooling.plots.sheets import TILE, contact_sheet, fitted_tile
 from fooling.report.gate import interval, number
-
-if TYPE_CHECKING:
-    from fooling.search.result import Result
+from fooling.search.result import Result
 
 SHOWN = 20  # images of a sheet, at most
 MOST_BYTES = 200_000  # of a picture; above it, fewer images are shown
+SHORT = 24  # letters
 CELL = 'style="text-align:left;padding:2px 12px 2px 0"'
 PASSED = {True: "passed", False: "FAILED", None: "not made"}
 Rows = Sequence[Sequence[str]]
 
 
-def result_html(result: "Result") -> str:
+def result_html(result: Result) -> str:
     """A result: up to 20 of its images, and its totals."""
     captions = [percent(confidence) for confidence in result.confidence.tolist()]
     rows = [["images", f"{len(result.images):,}"]]
@@ -86,9 +85,14 @@ def picture(images: Sequence[Bytes], captions: Sequence[str], alt: str) -> str:
 def table(columns: Sequence[str], rows: Rows) -> str:
     """A table in the colours of the page; its texts are escaped."""
     head = "".join(f"<th {CELL}>{escape(name)}</th>" for name in columns)
-    lines = ["".join(f"<td {CELL}>{escape(printable(cell))}</td>" for cell in row) for row in rows]
+    lines = ["".join(f"<td {CELL}>{unbroken(printable(cell))}</td>" for cell in row) for row in rows]
     body = "".join(f'<tr style="background:none">{line}</tr>' for line in ([head] if head else []) + lines)
     return f'<table style="color:inherit;background:none;border-collapse:collapse;font-size:90%">{body}</table>'
+
+
+def unbroken(text: str) -> str:
+    """A text, escaped; a short one stays on one line."""
+    return escape(text).replace(" ", "\N{NO-BREAK SPACE}") if len(text) <= SHORT else escape(text)
 
 
 def block(title: str, *parts: str) -> str:

@@ -1,9 +1,13 @@
-"""Every script of examples/ runs as a user runs it, in an empty folder."""
+"""Every script and every notebook of examples/ runs as a user runs it, in an empty folder."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import ROOT
@@ -76,3 +80,51 @@ def test_examples_are_short(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 40
     assert lines[0].startswith('"""')
+
+
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+SECONDS = 120  # of a notebook, at most
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_small_and_show_what_they_found(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    assert len(text.encode()) < 300_000
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))  # from top to bottom
+    assert "data:image/png;base64," in text
+    assert not re.search(r"/(tmp|home|root)/|https?:", text)
+    assert not any(
+        output["output_type"] == "error" or output.get("name") == "stderr" for one in cells for output in one["outputs"]
+    )
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook(path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nbclient", reason="nbclient and ipykernel come with the extra [test]")
+    script = tmp_path / "execute.py"
+    script.write_text(EXECUTE, encoding="utf-8")
+    command = [sys.executable, str(script), str(path), str(SECONDS)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error::FutureWarning"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [found.name for found in tmp_path.iterdir()] == ["execute.py"]  # they keep nothing
+    stored = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert json.loads(done.stdout) == [printed(cell) for cell in stored if cell["cell_type"] == "code"]
+
+
+def printed(cell: Mapping[str, Any]) -> list[int]:
+    """How many lines a cell prints; the figures are those of another machine."""
+    return ["".join(output["text"]).count("\n") for output in cell["outputs"] if output["output_type"] == "stream"]
+
+
+EXECUTE = """
+import json, sys
+import nbclient, nbformat
+
+notebook = nbformat.read(sys.argv[1], 4)
+nbclient.NotebookClient(notebook, timeout=int(sys.argv[2]), kernel_name="python3").execute()
+cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+print(json.dumps([[output.text.count("\\n") for output in cell.outputs if output.output_type == "stream"] for cell in cells]))
+"""

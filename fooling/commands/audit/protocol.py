@@ -126,13 +126,22 @@ def attacks(
     left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges, classifier)
     for rung in () if left_out[PRIORS] else RUNGS:
         if rung in settings.rungs or "all" in settings.rungs:
-            for arm, control in ARMS.items():
-                words = [f"prior={rung}", f"runs={settings.copies}", f"budget={protocol.budget}"]
-                found += entries([*words, f"control={str(control).lower()}"], {"part": PRIORS, "rung": rung, "arm": arm})
+            words = [f"prior={rung}", f"runs={settings.copies}", f"budget={protocol.budget}"]
+            try:
+                arms = {
+                    arm: entries([*words, f"control={str(control).lower()}"], {"part": PRIORS, "rung": rung, "arm": arm})
+                    for arm, control in ARMS.items()
+                }
+                found += [entry for several in arms.values() for entry in several]
+            except UserError as error:  # too few images for it
+                left_out[f"{PRIORS}: {rung}"] = str(error)
     if not left_out[MISMATCH]:
         pairs: list[Pair] = [(a, b) for a in classes for b in classes if a != b]
         drawn = np.sort(np.random.default_rng(settings.seed).permutation(len(pairs))[: settings.pairs])
-        found += entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn])
+        try:
+            found += entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn])
+        except UserError as error:  # the same
+            left_out[MISMATCH] = str(error)
     return Attacks(protocol, tuple(found), {part: why for part, why in left_out.items() if why})
 
 

@@ -116,8 +116,9 @@ class Audit:
         return frames.from_dict(self.figures, orient="index").reindex(columns=columns).rename_axis("figure")
 
     def __repr__(self) -> str:
-        """In brief: Audit(mnist_mlp: q9999=20400, 10 of 10 classes, 3 checks, 0 failed, in runs/audit)."""
-        q = f"q9999={self.q9999:.0f}" if self.q9999 is not None else f"q9999 above {self.protocol['budget']}"
+        """In brief: Audit(mnist_mlp: q9999=20400, 10 of 10 classes, in runs/audit)."""
+        q = "no attack" if self.q is None else f"q9999 above {self.protocol['budget']}"
+        q = q if self.q9999 is None else f"q9999={self.q9999:.0f}"
         classes = f"{len(self.images)} of {self.protocol['of']} classes"
         failed = [str(check["name"]) for check in self.checks if check["passed"] is False]
         doubts = f", failed: {', '.join(failed)}" if failed else ""
@@ -134,11 +135,14 @@ def audit(classifier: Any, data: Any = None, *, judges: Any = None, out: str | P
     `classifier` and `judges` are as in `fooling.evolve`: a name, a file, a dictionary of the group, or an object. `data` are
     labelled real images: a path, a dictionary of the group data, a `fooling.ImageSet`, or a pair (images, labels) of arrays. As
     of every set without a test part, a sixth of them are test images, and the statistics are fitted to the others. `settings`
-    are those of the command, by their names (`runs=5`, `minutes=2`, `digit=[0, 1]`). It prints nothing, but with quiet=False. A
-    record and its page are kept only where `out` is given. Raises UserError, a ValueError, for bad input.
+    are those of the command, by their names (`runs=5`, `minutes=2`, `digit=[0, 1]`). It prints nothing, with
+    quiet=False its progress. A record and its page are kept only where `out` is given. Raises UserError, a ValueError, for bad
+    input.
     """
     if classifier is None:
         raise UserError("classifier: expected a name, a file, a dictionary of its settings, or an object; got None")
+    if not isinstance(out, str | os.PathLike | None):
+        raise UserError(f"out: expected the name of a folder, or None; got {type(out).__name__}")
     entries, objects = separate_objects([] if judges is None else judges)
     reader, words = data_words(data)
     given = {"quiet": True, **settings} | ({} if judges is None else {"judges": entries})
@@ -151,22 +155,20 @@ def audit(classifier: Any, data: Any = None, *, judges: Any = None, out: str | P
             raise UserError("resume and overwrite need out=FOLDER")
         attacked = None if isinstance(classifier, str | Path | dict) else classifier
         with paths_as_typed(out, place if keeps else None):
-            code = carry_out(loaded, words, Given(attacked, objects, reader))
+            code = carry_out(loaded, words, Given(attacked, objects, reader), keeps)
             found = None if code else Audit.load(place)
     if found is None:
         stop(code, out)
     return replace(found, folder=None if out is None else str(user_path(out)))
 
 
-def carry_out(settings: AuditSettings, words: Sequence[str], given: Given) -> int:
-    """Makes the record of an audit → 0, or the exit code of the signal that interrupted it."""
+def carry_out(settings: AuditSettings, words: Sequence[str], given: Given, keeps: bool) -> int:
+    """Makes the record of an audit, and its page where it is kept → 0, or the exit code of the signal that interrupted it."""
     command = replace(COMMAND, plan=partial(plan, given=given))
     console = Console(highlight=False, quiet=settings.quiet)
     with compilation_note(console, settings):
         done = command.make(settings, words, console, STATUS_FILES[SWEEP])
-    if done.summary and not settings.quiet:
-        command.show(console, done.summary, done.folder, command.closing)
-    if done.summary:
+    if done.summary and keeps:
         draw_report(done.folder)
     return done.code
 
