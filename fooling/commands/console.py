@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fooling.errors import INTERRUPTED, TERMINATED, folded, handle_signals, restore_signals
+from fooling.kernels.numba.compile import working_time
 
 
 class InterruptHandler:
@@ -16,6 +17,7 @@ class InterruptHandler:
 
     def __init__(self) -> None:
         self.code = 0  # exit code of the first signal
+        self.deadline: float | None = None  # of `working_time`, at which jobs stop as at a signal
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> "InterruptHandler":
@@ -33,8 +35,12 @@ class InterruptHandler:
         self.code = INTERRUPTED if number == signal.SIGINT else TERMINATED
 
     def stop_requested(self) -> bool:
-        """Whether there was a signal."""
-        return self.code != 0
+        """Whether there was a signal, or the time is over."""
+        return self.code != 0 or self.is_over()
+
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and working_time() >= self.deadline
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:

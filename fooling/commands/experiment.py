@@ -18,7 +18,7 @@ from fooling.kernels.numba.compile import working_time
 from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
-from fooling.records.resume import check_same, choose_folder, extension_notes, refuse_unless_free
+from fooling.records.resume import check_fingerprints, check_same, choose_folder, extension_notes, refuse_unless_free
 from fooling.report import HTML, has_page, write_report
 from fooling.run import check_folder
 from fooling.search.result import Result
@@ -35,7 +35,12 @@ class Plan:
     name: str = ""  # of a fresh folder; '' = the command's
     settings: Any = None  # as the jobs have resolved them; None = as given
     written: Mapping[str, Any] | None = None  # full names and values of the settings in config.yaml; None = all
-    seconds: float | None = None  # of all jobs together: those that begin later are left out
+    seconds: float | None = None  # until the jobs are over: those that are not done by then are left out
+
+    @property
+    def fingerprints(self) -> dict[str, Any]:
+        """Of what the first job depends on besides the settings: a record goes on with the same alone."""
+        return self.entries[0].job.fingerprints if self.entries else {}
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,8 @@ class Experiment:
         folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name, fixed)
         refuse_unless_free(folder, kind, self.typed, **options)
         if begun:
-            extension = check_same(folder, config, plan.entries[0].job.fingerprints if alone else {}, fixed)
+            extension = check_same(folder, config, plan.fingerprints if alone else {}, fixed)
+            check_fingerprints(folder, read_status(folder), plan.fingerprints)
             if status_of(folder) == "done" and not extension:
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)
                 return Done(folder, settings, failures=self.again(settings, folder))
@@ -173,12 +179,16 @@ class Experiment:
     ) -> Summary:
         """Runs the jobs, computes, writes NAME.json, then draws; the status file follows."""
         start, names = working_time(), [entry.folder for entry in plan.entries]
-        about, overwrite = self.describe(settings, names) | ({"notes": notes} if notes else {}), settings.overwrite
+        about = self.describe(settings, names) | plan.fingerprints | ({"notes": notes} if notes else {})
+        overwrite = settings.overwrite
         with recording(folder, config, self.status_file, overwrite=overwrite, about=about) as record:
             try:
-                plan = self.begin(settings, plan, folder, console)
                 with signals:
-                    results = run_grid(plan.entries, folder, console, signals, plan.seconds)
+                    plan = self.begin(settings, plan, folder, console)
+                    if signals.code:
+                        raise Interrupted
+                    seconds = None if plan.seconds is None else plan.seconds - (working_time() - start)
+                    results = run_grid(plan.entries, folder, console, signals, seconds)
                 with progress(console, settings.quiet) as watch:
                     summary = self.compute(settings, plan, results, watch)
                 self.write(folder, summary)

@@ -21,7 +21,7 @@ from fooling.classifiers.labels import class_indices, refuse_two_meanings
 from fooling.commands.console import InterruptHandler
 from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
-from fooling.errors import UserError, counted, duration
+from fooling.errors import Interrupted, UserError, counted, duration
 from fooling.kernels.numba.compile import working_time
 from fooling.kernels.tables import Floats, Ints
 from fooling.records.ownership import kind_of
@@ -66,25 +66,28 @@ def run_grid(
 ) -> list[Result]:
     """The results of all jobs, in this order. Raises Interrupted after a signal; the records hold what is done until then.
 
-    `seconds`: time for all of them. The job that passes it ends, and the results are those of the jobs up to it.
+    `seconds`: time for all of them. The job that passes it is interrupted; the results are those of the jobs before.
     """
     results, begun = [], working_time()
+    signals.deadline = None if seconds is None else begun + seconds
     shown, computed = time.perf_counter(), 0
     for number, entry in enumerate(entries):
         place, now = folder / entry.folder, time.perf_counter()
-        if seconds is not None:
-            time_left = seconds - (working_time() - begun)
-            if time_left <= 0:
-                break
-            entry = replace(entry, job=entry.job.within(time_left))
         result = read_result(entry.job, place)
+        if result is None and signals.is_over():
+            break
         if result is None:
             left = rest(working_time() - begun, computed, len(entries) - number)
             title, line = (f"{text}, {left}" if text and left else text for text in titles(entry, entries, place))
             if left and not title and not console.is_terminal and not entry.job.settings.quiet and now - shown >= PLACE_SECONDS:
                 title = f"{number} of {len(entries)} jobs are done, {left}"
             shown, computed = now if title else shown, computed + 1
-            result = run_entry(entry.job, place, console, signals, title=title, place=line, success=False)
+            try:
+                result = run_entry(entry.job, place, console, signals, title=title, place=line, success=False)
+            except Interrupted:
+                if signals.code:
+                    raise
+                break
         results.append(result)
     return results
 

@@ -27,7 +27,12 @@ RUNS = Path("runs")  # where folders go that nobody named
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
 FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
-LIMITS = ("search.generations", "budget", "seconds")  # may be raised on resuming, where a search does not depend on them
+LIMITS = (
+    "search.generations",
+    "budget",
+    "seconds",
+    "minutes",
+)  # may be raised on resuming, where a search does not depend on them
 LATER = {"classifier.resize": "crop", "data.resize": None}  # settings without which jobs were begun, with what they were
 MISSING = "missing"  # a setting that one of two commands does not have
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
@@ -127,11 +132,16 @@ def check_same(folder: Path, config: str, fingerprints: Mapping[str, Any], fixed
     if other and is_done and "stopped_by" not in begun:
         earlier = "is a finished record of an earlier version, whose checkpoint has no population to go on from"
         raise UserError(f"out={folder}: {earlier}; overwrite=true starts anew")
+    check_fingerprints(folder, begun, fingerprints)
+    return tuple(f"{name} {format_value(there)} → {format_value(here)}" for name, (there, here) in other.items())
+
+
+def check_fingerprints(folder: Path, begun: Mapping[str, Any], fingerprints: Mapping[str, Any]) -> None:
+    """Refuses to resume on other weights, statistics or judges than those of the record's status file."""
     for name, fingerprint in fingerprints.items():
         if begun.get(name, fingerprint) != fingerprint:
             what = name.removesuffix("s").removesuffix("_fingerprint")
             raise UserError(f"out={folder}: was begun with another {what} under the same name; overwrite=true starts anew")
-    return tuple(f"{name} {format_value(there)} → {format_value(here)}" for name, (there, here) in other.items())
 
 
 def is_raised(name: str, there: Any, here: Any) -> bool:

@@ -166,19 +166,19 @@ class ReferenceStrategy:
         drawn = [
             patches.draw(generator(p.seed, int(run), generation, PATCHES), p.shape, p.population - 1) for run in state.runs
         ]
-        single = self.changed(state, [[patches.changes(one[None], p.shape, width) for one in own] for own in drawn])
+        single = self.changed(state, [[one[None] for one in own] for own in drawn], width)
         helps = single["values"] < state.aux["value"][:, None]
         good = [own[better] for own, better in zip(drawn, helps, strict=True)]
-        together = self.changed(state, [[patches.changes(own, p.shape, width)] for own in good])
+        together = self.changed(state, [[own] for own in good], width)
         found = {name: np.concatenate([single[name], together[name]], axis=1) for name in single}
         _, _, kept = best_of(state, **found)
         aux = {**state.aux, "value": np.minimum(found["values"].min(axis=1), state.aux["value"])}
         return State(generation, state.runs, **kept, changed=np.full(number, p.population), aux=aux)
 
-    def changed(self, state: State, groups: list[list[patches.Changes]]) -> Arrays:
-        """The best image of each run with each of its N changes, and its costs, scores and values: [R, N, …] by name."""
+    def changed(self, state: State, groups: list[list[Ints]], width: int) -> Arrays:
+        """The best image of each run with each of its N groups of squares, costs, scores and values: [R, N, …] by name."""
         number, each = len(groups), len(groups[0])
-        images = np.stack([patches.applied(state.images[r, 0], one) for r, own in enumerate(groups) for one in own])
+        images = np.stack([patches.applied(state.images[r, 0], one, width) for r, own in enumerate(groups) for one in own])
         costs, scores = self.objective.cost(images, np.repeat(self.objective.which(state.runs), each), self.kernels)
         found: Arrays = {"images": images, "costs": costs, "scores": scores, "values": self.values(costs, scores)}
         return {name: array.reshape(number, each, *array.shape[1:]) for name, array in found.items()}

@@ -102,10 +102,6 @@ class Job:
         """Whether there are term targets: not without statistics, nor for digit=any without prior.digit."""
         return bool(self.objective.arguments)
 
-    def within(self, seconds: float) -> "Job":
-        """The job with a limit to its seconds that its settings do not have; a tighter one of theirs stays."""
-        return replace(self, criteria=replace(self.criteria, seconds=min(seconds, self.criteria.seconds or seconds)))
-
     @property
     def fixed_limits(self) -> dict[str, str]:
         """The limits that cannot be raised on resuming, each with the reason."""

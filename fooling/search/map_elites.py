@@ -131,10 +131,10 @@ class ReferenceElites:
         width = patches.side(p.shape, since // cells)
         elite, genome, before = state.images[cell, 0].copy(), state.aux[GENOME][cell].copy(), state.aux[VALUE][cell]
         squares = patches.draw(random, p.shape, max(1, number - 1))
-        images = [patches.applied(elite, patches.changes(one[None], p.shape, width)) for one in squares]
+        images = [patches.applied(elite, one[None], width) for one in squares]
         values = self.offer_images(state, np.stack(images), np.repeat(genome[None], len(images), 0), np.full(len(images), cell))
         if number > 1:
-            together = patches.applied(elite, patches.changes(squares[values[:, cell] < before], p.shape, width))
+            together = patches.applied(elite, squares[values[:, cell] < before], width)
             self.offer_images(state, together[None], genome[None], np.array([cell]))
 
     def offer(self, state: State, genomes: Floats, parents: Ints) -> None:

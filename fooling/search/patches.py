@@ -13,7 +13,7 @@ from fooling.search.genomes import Shape
 
 LEVELS = 48  # grey levels that a square changes
 SIDE, HALVED, SMALLEST = 0.18, 500, 4  # side as a share of the shorter one of the image; images after which it halves; pixels
-Changes = npt.NDArray[np.int16]  # [H, W, C], of the levels of an image
+Changes = npt.NDArray[np.int32]  # [H, W, C], of the levels of an image
 
 
 def side(shape: Shape, shown: int) -> int:
@@ -28,15 +28,15 @@ def draw(random: np.random.Generator, shape: Shape, number: int) -> Ints:
     return np.concatenate([*places, random.integers(0, 2, (number, shape[2])) * 2 - 1], axis=1)
 
 
-def changes(squares: Ints, shape: Shape, width: int) -> Changes:
+def changes(squares: Ints, shape: tuple[int, ...], width: int) -> Changes:
     """The sum of the changes by squares [N, 2 + C] of so many pixels a side; parts outside of the image are cut off."""
-    found, before = np.zeros(shape, dtype=np.int16), width // 2
+    found, before = np.zeros(shape, dtype=np.int32), width // 2
     for row, column, *signs in squares:
         top, left = row - before, column - before
-        found[max(0, top) : top + width, max(0, left) : left + width] += np.array(signs, dtype=np.int16) * LEVELS
+        found[max(0, top) : top + width, max(0, left) : left + width] += np.array(signs) * LEVELS
     return found
 
 
-def applied(image: Bytes, change: Changes) -> Bytes:
-    """The image [H, W, C] with a change."""
-    return np.asarray(np.clip(image.astype(np.int16) + change, 0, 255).astype(np.uint8))
+def applied(image: Bytes, squares: Ints, width: int) -> Bytes:
+    """The image [H, W, C] with squares [N, 2 + C] of so many pixels a side."""
+    return np.asarray(np.clip(image + changes(squares, image.shape, width), 0, 255).astype(np.uint8))

@@ -30,7 +30,12 @@ class AuditSettings(ExperimentSettings):
     budget: Int | None = Field(
         ge=100, description="images of an attack, at most; null = 40200, or 2500 for large models (above 64×64 or 20 classes)"
     )
-    minutes: Float = Field(gt=0, le=100_000, description="time for all attacks; what it does not allow is left out, and named")
+    minutes: Float = Field(
+        gt=0,
+        le=100_000,
+        description="time from the first measurement to the last attack; what it does not allow is left out, and named; "
+        "resume=true may raise it",
+    )
     images: Int = Field(ge=10, le=1_000_000, description="real images that are compared with, at most")
     rungs: Annotated[Names, AfterValidator(check_rungs)] = Field(
         description="priors whose images are evolved, with and without the classifier, or all; [] = none"

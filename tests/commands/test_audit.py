@@ -164,3 +164,40 @@ def test_it_goes_on_where_it_stopped(home: Path, monkeypatch: pytest.MonkeyPatch
     again, whole = found(), found(str(done))
     assert again["q"] == whole["q"]
     assert again["priors"]["rows"][0]["converged"] == whole["priors"]["rows"][0]["converged"]
+
+
+def test_another_model_does_not_pass_with_the_figures_of_the_first(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = done / "sweep.json"
+    before = status.read_text(encoding="utf-8")
+    assert '"classifier_fingerprint"' in before
+    about = json.loads(before)
+    status.write_text(json.dumps({**about, "classifier_fingerprint": "0" * 64}), encoding="utf-8")
+    try:
+        assert audit(*SMALL, f"out={done}", "resume=true", "fail_under=accuracy>0.5") == 2
+        assert "another classifier" in capsys.readouterr().err
+    finally:
+        status.write_text(before, encoding="utf-8")
+
+
+def test_more_minutes_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_gradients(monkeypatch)
+    words = [*(word for word in SMALL if "rungs" not in word), "rungs=[]", "out=a"]
+    assert audit(*words, "minutes=1e-9") == 0
+    assert found()["q"] is None
+    assert audit(*words, "minutes=5", "resume=true") == 0
+    assert found()["protocol"]["attacked"] == [0, 1, 2]
+    assert audit(*words, "minutes=1", "resume=true") == 2
+
+
+@pytest.mark.parametrize(
+    "damage", ["{}", '{"figures": {"accuracy": {"value": "high"}}, "left_out": []}', '{"figures": 3, "left_out": 2}']
+)
+def test_a_damaged_audit_is_answered_in_a_line(done: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    path = done / "audit.json"
+    before = path.read_bytes()
+    path.write_text(damage, encoding="utf-8")
+    try:
+        assert audit(*SMALL, f"out={done}", "resume=true", "fail_under=accuracy>0.5") == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    finally:
+        path.write_bytes(before)

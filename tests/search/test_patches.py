@@ -49,7 +49,9 @@ def test_a_square_changes_its_place_alone() -> None:
     both = patches.changes(np.array([[2, 3, 1, -1], [0, 6, 1, 1]]), (6, 7, 2), 3)
     assert np.array_equal(both, change + corner)
     image = np.full((6, 7, 2), 230, dtype=np.uint8)
-    assert patches.applied(image, change)[2, 3].tolist() == [255, 230 - patches.LEVELS]
+    assert patches.applied(image, np.array([[2, 3, 1, -1]]), 3)[2, 3].tolist() == [255, 230 - patches.LEVELS]
+    many = np.repeat([[2, 3, 1, 1]], 1000, axis=0)
+    assert (patches.applied(image, many, 3)[1:4, 2:5] == 255).all(), "however many there are"
 
 
 def test_every_place_and_sign_is_drawn() -> None:

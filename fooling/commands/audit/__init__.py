@@ -29,7 +29,7 @@ from fooling.commands.jobs import describe_classifier, fit_statistics, open_chec
 from fooling.commands.progress import ProgressCallback
 from fooling.data import EmptySplitError, ImageSet, load_data, seen_by
 from fooling.data.readers import Reader
-from fooling.errors import duration
+from fooling.errors import UserError, duration
 from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
 from fooling.report.card import badge, card
@@ -104,7 +104,7 @@ def test_images(settings: AuditSettings, classifier: Classifier) -> ImageSet:
     except EmptySplitError:
         found = load_data(settings.data.path, settings.data.kind, "all", **data_options(settings), **seen_by(classifier))
         say_notes(settings.quiet, found)
-        return found
+        return replace(found, notes=(*found.notes, "data: no test images: all are used, those of the statistics among them"))
 
 
 def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console) -> Plan:
@@ -117,7 +117,7 @@ def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console) -
     if not settings.quiet:
         show_nothing(nothing, console, inputs.classifier.labels)
     rate, protocol = facts["images_per_second"], inputs.attacks.protocol
-    longest = f"at most {protocol.most:,} images, {duration(protocol.most / max(rate, 1))} at {rate:,} images/s"
+    longest = f"at most {protocol.most:,} images, {duration(protocol.most / rate)} at {rate:,.3g} images/s"
     show(f"attacks without a prior: {protocol_note(protocol)}; {longest}")
     for part, how in PARTS.items():
         number, why = len(inputs.attacks.of_part(part)), inputs.attacks.left_out.get(part, "")
@@ -146,7 +146,10 @@ def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: 
             **describe_classifier(inputs.classifier, settings.classifier),
             "labels": [str(label) for label in inputs.classifier.labels],
         },
-        "protocol": inputs.attacks.protocol.about(settings),
+        "protocol": {
+            **inputs.attacks.protocol.about(settings),
+            "attacked": sorted(entry.job.objective.digit for entry, _ in q),
+        },
         "facts": inputs.facts,
         "nothing": inputs.nothing,
         "q": q_content(q) if q else None,
@@ -182,7 +185,13 @@ def gate(settings: AuditSettings, content: Mapping[str, Any]) -> list[str]:
 
 def again(settings: AuditSettings, folder: Path) -> list[str]:
     """The same of a finished audit."""
-    return gate(settings, read_json(folder / "audit.json"))
+    path = folder / "audit.json"
+    try:
+        return gate(settings, read_json(path))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: a damaged file ({type(error).__name__}: {error}); overwrite=true audits again") from error
 
 
 PASSED = {True: "passed", False: "FAILED", None: "not made"}

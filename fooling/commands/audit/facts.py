@@ -21,7 +21,7 @@ from fooling.data.nothing import KINDS, images_of_nothing
 from fooling.records.files import read_json, write_json
 from fooling.report.gate import number
 from fooling.settings.audit import AuditSettings
-from fooling.settings.gate import SHARE
+from fooling.settings.gate import RATE, SHARE
 from fooling.statistics.intervals import proportion_with_ci
 
 FACTS, NOTHING = "facts.json", "nothing.json"  # parts of an audit that are done: resume reads them
@@ -45,10 +45,12 @@ def nothing_part(folder: Path, settings: AuditSettings, classifier: Classifier, 
 
 
 def part(path: Path, compute: Callable[[], Part]) -> Part:
-    """A part of a record: read from its file if there is one, else computed and written."""
-    if not path.exists():
-        write_json(path, compute())
-    return read_json(path)
+    """A part of a record: read from its file if there is one, whole, else computed and written."""
+    found = read_json(path) if path.exists() else {}
+    if "done" not in found:
+        found = compute() | {"done": True}
+        write_json(path, found)
+    return {name: value for name, value in found.items() if name != "done"}
 
 
 def facts(settings: AuditSettings, classifier: Classifier, real: ImageSet | None) -> Part:
@@ -56,7 +58,7 @@ def facts(settings: AuditSettings, classifier: Classifier, real: ImageSet | None
     checked = check_classifier(classifier)
     rates = measure_rates(classifier)
     found: Part = {
-        "images_per_second": round(max(rates.values())),
+        "images_per_second": float(f"{max(rates.values()):.3g}"),
         "output": checked.output,
         "sums_to_one": checked.sums_to_one,
         "exact": checked.exact,
@@ -100,10 +102,10 @@ def nothing(classifier: Classifier, real: ImageSet | None, number: int, seed: in
 # --- on the terminal --------------------------------------------------------------------------------------------------
 def show_facts(facts: Mapping[str, Any], show: Callable[[str], None]) -> None:
     """The facts, in lines."""
-    show(f"speed        {facts['images_per_second']:,} images/s")
+    show(f"speed        {number(facts['images_per_second'], RATE)} images/s")
     if facts["accuracy"]:
         accuracy = facts["accuracy"]
-        show(f"accuracy     {interval(accuracy)} of {accuracy['of']:,} test images")
+        show(f"accuracy     {interval(accuracy)} of {accuracy['of']:,} labelled images")
         others = [row for row in facts["readings"][1:] if row["share"] > accuracy["share"]]
         for row in others:
             show(f"             {number(row['share'], SHARE)} with {row['settings'] or row['way']}")

@@ -25,6 +25,7 @@ from fooling.statistics import BUNDLED, Statistics
 
 SMALL, LARGE = (10, 40_200), (1, 2_500)  # attacks on each class, and images of each at most
 MISMATCHED = ("preset=mismatched", "runs=1", "generations=100")  # as many pairs as with 400 generations, which the preset has
+PAIR_IMAGES, PAIR_SECONDS, MOST_PAIRS = 100_001, 60.0, 1_000_000  # of one pair; for all pairs of a slow classifier; of others
 SURE = 0.9999  # an attack ends at this confidence
 Q, GRADIENTS, PRIORS, MISMATCH = (
     "q",
@@ -111,7 +112,7 @@ def attacks(
     `objects` are judges that are objects, by their titles.
     """
     protocol, found = by_scores(settings, classifier, statistics)
-    judges, left_out, classes = load_judges(settings.judges, classifier, objects), {}, sorted(protocol.classes)
+    judges, left_out, classes = load_judges(settings.judges, classifier, objects), {}, protocol.classes
 
     def entries(words: Sequence[str], axes: Mapping[str, str], pairs: Sequence[Pair] = ()) -> list[GridEntry]:
         chosen = pairs or [(None, k) for k in classes]
@@ -132,14 +133,18 @@ def attacks(
                     arm: entries([*words, f"control={str(control).lower()}"], {"part": PRIORS, "rung": rung, "arm": arm})
                     for arm, control in ARMS.items()
                 }
-                found += [entry for several in arms.values() for entry in several]
+                found += [entry for of_class in zip(*arms.values(), strict=True) for entry in of_class]
             except UserError as error:  # too few images for it
                 left_out[f"{PRIORS}: {rung}"] = str(error)
     if not left_out[MISMATCH]:
         pairs: list[Pair] = [(a, b) for a in classes for b in classes if a != b]
-        drawn = np.sort(np.random.default_rng(settings.seed).permutation(len(pairs))[: settings.pairs])
+        rate = found[0].job.report.rate(1)
+        number = min(settings.pairs, affordable(classifier, rate))
+        drawn = np.random.default_rng(settings.seed).permutation(len(pairs))[:number]
+        if not number:
+            left_out[MISMATCH] = f"a pair takes {PAIR_IMAGES:,} images one by one, of which it classifies {rate:,.0f} a second"
         try:
-            found += entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn])
+            found += entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn]) if number else []
         except UserError as error:  # the same
             left_out[MISMATCH] = str(error)
     return Attacks(protocol, tuple(found), {part: why for part, why in left_out.items() if why})
@@ -157,6 +162,15 @@ def by_scores(
     if hasattr(search, "genome"):
         genome, _ = suited_genome(search, "mixed", classifier.num_classes, classifier.input_shape)
     return replace(protocol, search=search.name, genome=genome), found
+
+
+def affordable(classifier: Classifier, rate: float | None) -> int:
+    """Pairs that there is time for, of a classifier of so many images/s with one image a call.
+
+    A chain shows one image after the other; of the dense networks only what a changed pixel changes is computed.
+    """
+    is_quick = rate is None or hasattr(classifier, "linear_head")
+    return MOST_PAIRS if is_quick else int(PAIR_SECONDS * (rate or 0) / PAIR_IMAGES)
 
 
 def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics | None) -> str:
