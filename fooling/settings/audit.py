@@ -40,7 +40,11 @@ class AuditSettings(ExperimentSettings):
     rungs: Annotated[Names, AfterValidator(check_rungs)] = Field(
         description="priors whose images are evolved, with and without the classifier, or all; [] = none"
     )
-    copies: Int = Field(ge=1, le=10_000, description="images for each class under each prior")
+    copies: Int | None = Field(
+        ge=1,
+        le=10_000,
+        description="images for each class under each prior; null = 3, or 1 where the classifier scores whole images",
+    )
     pairs: Int = Field(
         ge=0,
         le=1_000_000,

@@ -25,7 +25,8 @@ from fooling.statistics import BUNDLED, Statistics
 
 SMALL, LARGE = (10, 40_200), (1, 2_500)  # attacks on each class, and images of each at most
 MISMATCHED = ("preset=mismatched", "runs=1", "generations=100")  # as many pairs as with 400 generations, which the preset has
-PAIR_IMAGES, PAIR_SECONDS, MOST_PAIRS = 100_001, 60.0, 1_000_000  # of one pair; for all pairs of a slow classifier; of others
+PRIOR_IMAGES, QUICK_COPIES = 10_000, 3  # of an attack with a prior, at most: 40,000 change none of what is measured of them
+PAIR_IMAGES, PAIR_SECONDS, MOST_PAIRS = 100_001, 15.0, 1_000_000  # of one pair; for all pairs of a slow classifier; of others
 SURE = 0.9999  # an attack ends at this confidence
 Q, GRADIENTS, PRIORS, MISMATCH = (
     "q",
@@ -127,7 +128,8 @@ def attacks(
     left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges, classifier)
     for rung in () if left_out[PRIORS] else RUNGS:
         if rung in settings.rungs or "all" in settings.rungs:
-            words = [f"prior={rung}", f"runs={settings.copies}", f"budget={protocol.budget}"]
+            copies = settings.copies or (QUICK_COPIES if hasattr(classifier, "linear_head") else 1)
+            words = [f"prior={rung}", f"runs={copies}", f"budget={min(protocol.budget, PRIOR_IMAGES)}"]
             try:
                 arms = {
                     arm: entries([*words, f"control={str(control).lower()}"], {"part": PRIORS, "rung": rung, "arm": arm})
