@@ -29,14 +29,15 @@ def certainty_of_nothing(classifier: Classifier, kinds: Mapping[str, Nothing]) -
 def certainty(kind: str, scores: Floats, note: str = "") -> tuple[dict[str, Any] | None, str]:
     """The row of images with scores [N, K]: shares whose largest is at least .9 and .99, with Wilson intervals, and answers.
 
-    The answers are the most frequent classes of the largest score, whatever it is, and their shares of all N images. None, and
-    why, where the scores are no confidences.
+    The answers are the most frequent classes of the largest score, whatever it is, and their shares of all N images; `sure` are
+    the classes of scores of .99 or more. None, and why, where the scores are no confidences.
     """
     if not len(scores):
         return None, f"{kind}: no images"
     if np.isin(scores, (0, 1)).all() and (scores.max(axis=1) == 1).all():
         return None, "the scores are 0 and 1 alone, so that every answer would count as certain"
-    largest, counts = scores.max(axis=1), np.bincount(scores.argmax(axis=1), minlength=scores.shape[1])
+    largest, classes = scores.max(axis=1), scores.argmax(axis=1)
+    counts, sure = np.bincount(classes, minlength=scores.shape[1]), np.unique(classes[largest >= LEVELS["at_99"]])
     shares = {name: proportion_with_ci(int((largest >= level).sum()), len(scores)) for name, level in LEVELS.items()}
     most = np.argsort(-counts, kind="stable")[:ANSWERS]
     answers = [{"class": int(k), "share": float(counts[k] / len(scores))} for k in most if counts[k]]
@@ -45,4 +46,11 @@ def certainty(kind: str, scores: Floats, note: str = "") -> tuple[dict[str, Any]
         notes.append("the largest of scores that do not sum to 1")
     if len(scores) > 1 and not np.ptp(scores, axis=0).any():
         notes.append("the scores are the same for all of them")
-    return {"kind": kind, "images": len(scores), **shares, "answers": answers, "note": "; ".join(notes)}, ""
+    return {
+        "kind": kind,
+        "images": len(scores),
+        **shares,
+        "answers": answers,
+        "sure": sure.tolist(),
+        "note": "; ".join(notes),
+    }, ""

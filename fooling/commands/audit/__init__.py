@@ -20,8 +20,9 @@ from fooling.commands.audit.attacks import (
     protocol_note,
     q_content,
 )
+from fooling.commands.audit.checks import checks
 from fooling.commands.audit.facts import facts_part, nothing_part, show_facts, show_nothing
-from fooling.commands.audit.figures import checks, figures, table, verdict
+from fooling.commands.audit.figures import figures, left_out_within, table, verdict
 from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Q, attacks
 from fooling.commands.console import print_line
 from fooling.commands.experiment import Experiment, Plan, Summary
@@ -158,6 +159,7 @@ def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: 
         "detectors": None if isinstance(detectors, str) else detectors,
         "left_out": left_out,
     }
+    left_out += left_out_within(content)
     content["checks"] = checks(content, [result for _, result in q], [result for _, result in by_gradients])
     content["figures"] = figures(content)
     content["verdict"] = verdict(content)

@@ -1,21 +1,19 @@
-"""The figures of an audit by name, its three checks of itself, and its verdict in a sentence."""
+"""The figures of an audit by name, what it left out in parts, and its verdict in a sentence or two."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from fooling.errors import counted
-from fooling.plots import whole_percent
 from fooling.report.gate import interval, number
-from fooling.search.result import Result
-from fooling.settings.gate import DETECTORS, known_figures
+from fooling.settings.gate import DETECTORS, SHARE, known_figures
+from fooling.statistics.survival import FEWEST
 
 Figures = dict[str, dict[str, Any]]
 Content = Mapping[str, Any]  # of audit.json, so far
-SLACK = 1e-6  # by which rounding may change a cost
-NEARLY, LESS = 0.99, 0.1  # confidence of success by gradients, and the share by which they may succeed less often
 OFTEN = 0.01  # share of images of nothing from which on the verdict names them
+HARDLY = 0.02  # upper limits of all shares up to which the verdict says hardly ever
+FROM_NOISE = ("ga",)  # searches whose first images are noise, with genome=pixels
+NOT_CALIBRATED = "calibration left out: "  # begins a note of `calibration`
 CERTAINTIES = {"blank": "blank images", "even_noise": "even noise", "shuffled": "shuffled images"} | {
     "phase_scrambled": "phase-scrambled images",
     "foreign": "images of other things",
@@ -50,7 +48,11 @@ def q_figures(q: Content | None) -> Figures:
         return found
     for level in ("99", "9999"):
         name, (low, high) = f"q{level}", q[f"interval{level}"]
-        found |= figure(name, q[name], q["budget"] if low is None else low, high)  # what was not reached is more than was tried
+        if len(q["classes"]) < FEWEST:
+            low = high = None  # of so few classes a median has no interval
+        elif low is None:
+            low = q["budget"]  # the interval lies above what was tried
+        found |= figure(name, q[name], low, high)
         if q[name] is None:
             found[name]["above"] = q["budget"]
         found |= share(f"reached{level}", q[f"reached{level}"])
@@ -103,73 +105,62 @@ def detector_figures(detectors: Content | None) -> Figures:
     return found
 
 
-# --- checks -----------------------------------------------------------------------------------------------------------
-def checks(content: Content, results: Sequence[Result], gradient_results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Whether the attacks are worth believing (Carlini et al. 2019, "On evaluating adversarial robustness", section 4)."""
-    return [more_budget(results), gradients(content["q"], gradient_results), noise(content)]
-
-
-def check(name: str, passed: bool | None, text: str) -> dict[str, Any]:
-    """A check; `passed` is None where it could not be made."""
-    return {"name": name, "passed": passed, "text": text}
-
-
-def more_budget(results: Sequence[Result]) -> dict[str, Any]:
-    """More budget is never worse: the best image of no class becomes worse while its attacks go on."""
-    if not results:
-        return check("more_budget", None, "no attack ran")
-    curves = [result.history["best_cost"] for result in results]
-    worse = sum(bool((np.diff(curve) > SLACK).any()) for curve in curves)
-    text = f"the cost of the best image rose during the attacks on {worse} of {len(results)} classes"
-    return check("more_budget", worse == 0, text)
-
-
-def gradients(q: Content | None, results: Sequence[Result]) -> dict[str, Any]:
-    """Gradients are not beaten by scores alone; where they are, they are masked or the attacks by them too weak."""
-    if not results or q is None:
-        return check("gradients", None, "no attack by gradients ran")
-    sure = float(np.concatenate([result.confidence >= NEARLY for result in results]).mean())
-    by_scores = float(np.mean([row["reached99"]["share"] for row in q["classes"]]))
-    text = f"{whole_percent(sure)} of the attacks by gradients reach 99 %, {whole_percent(by_scores)} of those by scores alone"
-    return check("gradients", sure >= by_scores - LESS, text)
-
-
-def noise(content: Content) -> dict[str, Any]:
-    """Noise does not succeed where the attacks fail."""
-    rows = [row for row in content["nothing"]["rows"] if row["kind"] == "even_noise"]
-    if not rows or content["q"] is None:
-        return check("noise", None, "no attack ran")
-    failed = {row["digit"] for row in content["q"]["classes"] if row["reached99"]["part"] == 0}
-    sure = rows[0]["at_99"]["part"]
-    found = [answer["class"] for answer in rows[0]["answers"] if answer["class"] in failed] if sure else []
-    text = f"the attacks fail on {len(failed)} classes at 99 %; noise reaches it for {len(found)} of them"
-    return check("noise", not found, text)
+# --- what is left out -------------------------------------------------------------------------------------------------
+def left_out_within(content: Content) -> list[dict[str, str]]:
+    """What parts that were measured lack: calibration, kinds of images of nothing, detectors. Each reason once."""
+    found = [("facts: calibration", note) for note in content["facts"]["notes"] if note.startswith(NOT_CALIBRATED)]
+    found = [(part, note.removeprefix(NOT_CALIBRATED)) for part, note in found]
+    measured = {row["kind"] for row in content["nothing"]["rows"]}
+    for why in content["nothing"].get("left_out") or ():
+        kind, _, own = why.partition(": ")
+        kinds = [kind] if kind in CERTAINTIES else [kind for kind in CERTAINTIES if kind not in measured]
+        found += [(f"nothing: {one}", own if kind in CERTAINTIES else why) for one in kinds]
+    found += [(one["part"], one["why"]) for one in (content["detectors"] or {}).get("left_out") or ()]
+    return [{"part": part, "why": why} for part, why in dict.fromkeys(found)]
 
 
 # --- verdict ----------------------------------------------------------------------------------------------------------
 def verdict(content: Content) -> str:
     """What was found, in a sentence or two."""
-    q = content["q"]
-    if q is None:
+    if content["q"] is None:
         return "No attack ran in the time that was given."
+    return f"{of_attacks(content['q'], started(content['protocol']))} {of_nothing(content['nothing']['rows'])}"
+
+
+def started(protocol: Content) -> str:
+    """What the attacks begin with or, where that is no noise, which they are."""
+    search, genome = protocol["search"], protocol["genome"]
+    return "from noise" if search in FROM_NOISE and genome == "pixels" else f"by search={search} with genome={genome}"
+
+
+def of_attacks(q: Content, how: str) -> str:
+    """How many attacks succeeded and how soon."""
     reached, nearly = q["reached9999"], q["reached99"]
     tried = f"{reached['part']} of {counted(reached['of'], 'attack')}"
     if q["q9999"] is not None:
-        first = (
-            f"{tried} from noise made it 99.99 % sure of a class; of the median class half succeed by {q['q9999']:,.0f} images."
-        )
-    elif q["q99"] is not None:
-        first = f"Of the median class half of the attacks from noise made it 99 % sure by {q['q99']:,.0f} images; "
-        first += f"{tried} reach 99.99 %."
-    else:
-        some = f"{nearly['part']} of {counted(nearly['of'], 'attack')} from noise made it 99 % sure of a class"
-        first = f"{some} within {q['budget']:,} images; of the median class less than half did."
-    sure = [row for row in content["nothing"]["rows"] if row["at_99"]["share"] > OFTEN]
-    if not sure:
-        return f"{first} Without an attack, images of nothing hardly ever reach 99 %."
-    worst = max(sure, key=lambda row: float(row["at_99"]["share"]))
-    part = whole_percent(worst["at_99"]["share"])
-    return f"{first} Without any attack it is 99 % sure of {part} of all {CERTAINTIES[worst['kind']]}."
+        return f"{tried} {how} made it 99.99 % sure of a class; of the median class half succeed by {q['q9999']:,.0f} images."
+    if q["q99"] is not None:
+        first = f"Of the median class half of the attacks {how} made it 99 % sure by {q['q99']:,.0f} images"
+        return f"{first}; {tried} reach 99.99 %."
+    some = f"{nearly['part']} of {counted(nearly['of'], 'attack')} {how} made it 99 % sure of a class"
+    return f"{some} within {q['budget']:,} images; of the median class less than half did."
+
+
+def of_nothing(rows: Sequence[Content]) -> str:
+    """How often it is sure of images of nothing; that it hardly ever is only where enough images say so."""
+    if not rows:
+        return "How sure it is of images of nothing could not be measured."
+    worst = max(rows, key=lambda row: float(row["at_99"]["share"]))
+    if worst["at_99"]["share"] > OFTEN:
+        found, note = worst["at_99"], str(worst["note"]).partition("; ")[0]
+        what = f"{number(found['share'], SHARE)} of the {CERTAINTIES[worst['kind']]} ({found['part']:,} of {found['of']:,}"
+        return f"Without any attack it is 99 % sure of {what}{f': {note}' if note and worst['kind'] == 'foreign' else ''})."
+    least = max(rows, key=lambda row: float(row["at_99"]["high"]))
+    found = least["at_99"]
+    if found["high"] <= HARDLY:
+        return "Without an attack, images of nothing hardly ever reach 99 %."
+    some = f"{found['part']:,} of {found['of']:,} {CERTAINTIES[least['kind']]} reach 99 %"
+    return f"Without an attack, {some}: up to {number(found['high'], SHARE)} may (95 % interval)."
 
 
 # --- on the terminal --------------------------------------------------------------------------------------------------

@@ -1,0 +1,127 @@
+"""Three checks of an audit by itself: whether its attacks are worth believing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fooling.commands.audit.attacks import LEVELS
+from fooling.plots import whole_percent
+from fooling.search.result import Result
+from fooling.search.state import MILESTONES
+from fooling.statistics.intervals import difference_interval, proportion_with_ci
+
+Content = Mapping[str, Any]  # of audit.json, so far
+SURE = 0.99  # confidence of success
+SLACK = 1e-4  # by which scores of an image may differ in another batch
+FEWEST = 5  # attacks in either half, to compare them
+SHARE = ("share", "low", "high")
+
+
+def checks(content: Content, results: Sequence[Result], gradient_results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Whether the attacks are worth believing (Carlini et al. 2019, "On evaluating adversarial robustness", section 4)."""
+    budget = content["protocol"]["budget"]
+    return [more_budget(results, budget), gradients(content["q"], gradient_results), noise(content)]
+
+
+def check(name: str, passed: bool | None, text: str) -> dict[str, Any]:
+    """A check; `passed` is None where it could not be made."""
+    return {"name": name, "passed": passed, "text": text}
+
+
+def more_budget(results: Sequence[Result], budget: int) -> dict[str, Any]:
+    """More budget is never worse, and what attacks found is in the saved images.
+
+    Of each class, every second attack counts at half of the budget and the others at all of it: independent attacks. The first
+    may not succeed more often, beyond the 95 % interval of the difference.
+    """
+    name = "more_budget"
+    if not results:
+        return check(name, None, "no attack without a prior ran")
+    lost, saved = lost_images(results)
+    text = f"{lost} of {saved} saved images lack the confidence that their attack reached"
+    early = np.concatenate([within(result, budget / 2)[::2] for result in results])
+    late = np.concatenate([within(result, budget)[1::2] for result in results])
+    if min(len(early), len(late)) < FEWEST:
+        why = f"too few attacks to compare budgets: {len(early)} and {len(late)}, expected {FEWEST} or more of either"
+        return check(name, False if lost else None, f"{text}; {why}")
+    half, whole = proportion(early), proportion(late)
+    low, _ = difference(whole, half)
+    text += f"; at half of the budget {counts(half)} attacks reach 99 %, at all of it {counts(whole)} others"
+    return check(name, not lost and low <= 0, text)
+
+
+def within(result: Result, budget: float) -> Any:
+    """Which attacks reach a confidence of .99 within so many evaluations, [R]."""
+    reached_at = result.evaluations_to[:, LEVELS["99"]]
+    return (reached_at >= 0) & (reached_at <= budget)
+
+
+def lost_images(results: Sequence[Result]) -> tuple[int, int]:
+    """How many saved images have less than the confidence that their attack counted, of those that reached any."""
+    lost = saved = 0
+    for result in results:
+        reached = result.evaluations_to >= 0
+        most = np.where(reached, MILESTONES, 0.0).max(axis=1)
+        lost += int((result.confidence < most - SLACK).sum())
+        saved += int(reached.any(axis=1).sum())
+    return lost, saved
+
+
+def gradients(q: Content | None, results: Sequence[Result]) -> dict[str, Any]:
+    """Gradients are not beaten by scores alone; where they are, they are masked or the attacks by them too weak.
+
+    On the classes that both attacked. It fails only where the difference lies beyond its 95 % interval.
+    """
+    name = "gradients"
+    if q is None or not results:
+        return check(name, None, f"no attack {'without a prior' if q is None else 'by gradients'} ran")
+    rows = {row["digit"]: row["reached99"] for row in q["classes"]}
+    common = [result for result in results if result.digit in rows]
+    if not common:
+        return check(name, None, "attacks by gradients and by scores alone have no class in common")
+    by_gradients = proportion(np.concatenate([result.confidence >= SURE for result in common]))
+    known = [rows[digit] for digit in dict.fromkeys(result.digit for result in common)]
+    by_scores = proportion_with_ci(*(sum(row[key] for row in known) for key in ("part", "of")))
+    _, high = difference(by_scores, by_gradients)
+    text = f"{percent(by_gradients)} of the attacks by gradients reach 99 %, {percent(by_scores)} of those by scores alone"
+    return check(name, high >= 0, f"{text}, on the same {len(known)} classes")
+
+
+def noise(content: Content) -> dict[str, Any]:
+    """Noise does not succeed where the attacks fail: for no class that no attack reached is the classifier sure of noise."""
+    name, q, nothing = "noise", content["q"], content["nothing"]
+    if q is None:
+        return check(name, None, "no attack without a prior ran")
+    row = next((row for row in nothing["rows"] if row["kind"] == "even_noise"), None)
+    if row is None:
+        return check(name, None, f"noise was not measured: {'; '.join(nothing.get('left_out') or ()) or 'no images'}")
+    if row["at_99"]["part"] and "sure" not in row:
+        return check(name, None, "the record does not say for which classes noise reaches 99 %; a new audit does")
+    failed = {one["digit"] for one in q["classes"] if one["reached99"]["part"] == 0}
+    found = failed & set(row.get("sure", ()))
+    text = (
+        f"all attacks fail at 99 % on {len(failed)} of {len(q['classes'])} classes; noise reaches it for {len(found)} of those"
+    )
+    return check(name, not found, text)
+
+
+# --- proportions ------------------------------------------------------------------------------------------------------
+def proportion(flags: Any) -> dict[str, Any]:
+    """The proportion of flags [N] that are set."""
+    return proportion_with_ci(int(flags.sum()), len(flags))
+
+
+def difference(one: Content, other: Content) -> tuple[float, float]:
+    """The 95 % interval of the share of `other` less that of `one`."""
+    return difference_interval(*([float(found[key]) for key in SHARE] for found in (one, other)))
+
+
+def counts(found: Content) -> str:
+    """A proportion as 3 of 10."""
+    return f"{found['part']} of {found['of']}"
+
+
+def percent(found: Content) -> str:
+    """A proportion as 30 % (3 of 10)."""
+    return f"{whole_percent(found['share'])} ({counts(found)})"
