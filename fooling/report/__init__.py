@@ -14,7 +14,7 @@ HTML, JSON, CSV = "report.html", "report.json", "report.csv"
 REPORT_FILES = (HTML, JSON, CSV)
 SCHEMA = "fooling/report/1"  # of report.json, described by schema.json
 MARK = "<!doctype html>\n<!-- fooling report -->"  # how a page begins
-HEADER = "name,value,low,high,unit,text"  # how the table of figures begins
+HEADER = "name,value,low,high,unit,text"  # how the table of figures begins, in every version
 DAMAGES = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, StopIteration)
 
 

@@ -17,6 +17,7 @@ from fooling.report.content import (
     Source,
     Table,
     decimal,
+    figure_of,
     interval,
     name_in,
     sure,
@@ -46,7 +47,7 @@ LIMITS = (
 def audit(source: Source) -> Content:
     """The page of an audit."""
     found = source.found
-    figures = [figure(name, one) for name, one in found["figures"].items()]
+    figures = [figure_of(name, one) for name, one in found["figures"].items()]
     model, protocol, labels = found["model"], found["protocol"], found["model"]["labels"]
     q: Found = found.get("q") or {}
     name = next((one for one in ("q9999", "q99") if any(figure.name == one for figure in figures)), "")
@@ -73,11 +74,6 @@ def audit(source: Source) -> Content:
             "budget of an image": f"{protocol['budget']:,} evaluations",
         },
     )
-
-
-def figure(name: str, one: Found) -> Figure:
-    """A figure of the flat list."""
-    return Figure(name, one["value"], one.get("low"), one.get("high"), one["unit"], one["text"])
 
 
 def class_pictures(source: Source, q: Found, labels: Sequence[str]) -> list[Picture]:

@@ -91,8 +91,15 @@ def protocol_changes(here: Measured, there: Measured, settings: Mapping[str, Any
     found = {name: pair for name, pair in settings.items() if not name.startswith(MODEL) and name not in ignored}
     if here.kind != there.kind:
         found = {"command": (here.kind, there.kind), **found}
-    inside = changes(*({name: value for name, value in flat(dict(one.protocol)) if name != "minutes"} for one in (here, there)))
+    inside = changes(*(how_measured(one.protocol) for one in (here, there)))
     return found | ({f"{PROTOCOL}{name}": pair for name, pair in inside.items()} if audited else {})
+
+
+def how_measured(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol of an audit without the time; without `attacked`, all of its classes were attacked."""
+    found = {name: value for name, value in flat(dict(protocol)) if name != "minutes"}
+    attacked = found.get("attacked", found.get("classes"))
+    return found if attacked is None else {**found, "attacked": sorted(attacked)}
 
 
 def in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
@@ -167,6 +174,8 @@ def judged(here: Figure, there: Figure, low: float | None, high: float | None) -
 
 def bounds(figure: Figure) -> tuple[float, float] | None:
     """The interval of a median, without an end where it goes beyond the budget; None if it has none."""
+    if figure["low"] is None and figure["value"] is None and figure.get("above") is not None:
+        return float(figure["above"]), inf
     if figure["low"] is None or (figure["high"] is None and figure["unit"] != EVALUATIONS):
         return None
     return float(figure["low"]), inf if figure["high"] is None else float(figure["high"])

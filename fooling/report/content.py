@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import yaml
@@ -33,7 +32,10 @@ Cell = str | Number
 
 
 class Figure(NamedTuple):
-    """A figure with its 95 % interval; `unit`: share, evaluations, auroc, images/s, pixels, seconds, correlation, images."""
+    """A figure with its 95 % interval; `unit`: share, evaluations, auroc, images/s, pixels, seconds, correlation, images.
+
+    `low` and `high` are None where there is no such end. `above`: of a median that was not reached, where the budget ended.
+    """
 
     name: str
     value: float | None
@@ -41,6 +43,7 @@ class Figure(NamedTuple):
     high: float | None = None
     unit: str = "share"
     text: str = ""
+    above: float | None = None
 
 
 class Picture(NamedTuple):
@@ -206,11 +209,18 @@ def share_of(name: str, proportion: Mapping[str, Any] | None, text: str) -> Figu
     return Figure(name, found.get("share"), found.get("low"), found.get("high"), "share", text)
 
 
+def figure_of(name: str, found: Mapping[str, Any], text: str = "") -> Figure:
+    """A figure of audit.json, or one as `fooling compare` has it; `text` in place of its own."""
+    keys = ("low", "high", "unit", "text", "above")
+    figure = Figure(name, found["value"], **{key: found[key] for key in keys if key in found})
+    return figure._replace(text=text) if text else figure
+
+
 def shown(figure: Figure) -> str:
     """A figure's value as it is printed."""
     value = figure.value
     if value is None:
-        return "not reached" if figure.low is None else f"more than {figure.low:,.0f}"
+        return "not reached" if figure.above is None else f"more than {figure.above:,.0f}"
     texts = {
         "share": percent(value) if 0.999 < value < 1 else f"{100 * value:.3g} %",
         "evaluations": f"{value:,.0f}",
@@ -224,13 +234,10 @@ def shown(figure: Figure) -> str:
 
 def interval_text(figure: Figure) -> str:
     """A figure's 95 % interval; '' if it has none."""
-    if figure.value is None or figure.low is None or figure.high is None:
+    if figure.value is None or figure.low is None:
         return ""
+    if figure.high is None:
+        is_open = figure.unit == "evaluations" and figure.low > 0
+        return f"95 % interval: {shown(figure._replace(value=figure.low))} or more" if is_open else ""
     low, high = (shown(figure._replace(value=value)) for value in (figure.low, figure.high))
     return f"95 % interval: {low} to {high}"
-
-
-def censored_median(values: Sequence[float | None]) -> float | None:
-    """The median where None is larger than every number; None where the median is."""
-    found = median([float("inf") if value is None else value for value in values]) if values else float("inf")
-    return None if found == float("inf") else found

@@ -1,6 +1,6 @@
 """What records measured, as figures that can be compared: each with its interval, and which direction is better."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from fooling.records.files import read_json
 from fooling.records.ownership import CONFIG, RUN, SWEEP, job_folders, kind_of, read_status
 from fooling.records.record import read_run
 from fooling.records.resume import FREE, LATER
+from fooling.report import DAMAGES
 from fooling.settings import PLACES
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
@@ -21,7 +22,6 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.survival import survival_curve
 
-DAMAGES = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError)  # by JSON of another form
 DONE = "done"
 UNITS = 40  # letters of a unit
 MOST_JOBS = 20  # of a sweep whose classes have figures each
@@ -122,7 +122,7 @@ def image_figures(images: list[Content]) -> Figures:
     return found
 
 
-def evaluations(images: list[Content], level: str, of: str = "") -> dict[str, Any]:
+def evaluations(images: Sequence[Content], level: str, of: str = "") -> dict[str, Any]:
     """The median of the evaluations until the confidence is first so high."""
     reached = [image["evaluations_to"][level] for image in images]
     ends = [image["evaluations"] if at is None else at for image, at in zip(images, reached, strict=True)]

@@ -1,5 +1,6 @@
 """Gates: whether the figures of an audit keep the rules of fail_under=."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -8,6 +9,8 @@ from fooling.settings.gate import AUROC, EVALUATIONS, RATE, SHARE, Figure, Rule,
 
 Status = Literal["passed", "failed", "unknown"]
 MOST_DIGITS = 8  # of a percentage behind the point
+JOBS = re.compile(r"(\d+) of (\d+) jobs")  # how the audit says what did not run; of the part q, a job is a class
+ENDINGS = {"ece": "calibration"}  # of parts such as "facts: calibration", where it is not the ending of the figure's name
 WORDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
 
 
@@ -20,13 +23,18 @@ class Verdict(NamedTuple):
 
 
 def verdicts(
-    rules: Sequence[Rule], figures: Mapping[str, Mapping[str, Any]], left_out: Sequence[Mapping[str, Any]] = ()
+    rules: Sequence[Rule],
+    figures: Mapping[str, Mapping[str, Any]],
+    left_out: Sequence[Mapping[str, Any]] = (),
+    protocol: Mapping[str, Any] | None = None,
 ) -> list[Verdict]:
-    """The verdict on each rule; `figures` and `left_out` are those of audit.json."""
-    return [verdict(rule, figures.get(rule.name), left_out) for rule in rules]
+    """The verdict on each rule; `figures`, `left_out` and `protocol` are those of audit.json."""
+    return [verdict(rule, figures.get(rule.name), left_out, protocol or {}) for rule in rules]
 
 
-def verdict(rule: Rule, figure: Mapping[str, Any] | None, left_out: Sequence[Mapping[str, Any]]) -> Verdict:
+def verdict(
+    rule: Rule, figure: Mapping[str, Any] | None, left_out: Sequence[Mapping[str, Any]], protocol: Mapping[str, Any]
+) -> Verdict:
     """The verdict on a rule. It counts the value, not its interval."""
     known = known_figures()[rule.name]
     expected = f"{known.text}: expected {WORDS[rule.sign]} {number(rule.limit, known.unit)}"
@@ -35,17 +43,32 @@ def verdict(rule: Rule, figure: Mapping[str, Any] | None, left_out: Sequence[Map
     value, above = figure.get("value"), figure.get("above")
     if value is None and above is None:
         return Verdict(rule.typed, "unknown", f"{expected}, not measured: {reason(rule.name, known, left_out)}")
+    partly = next((str(entry.get("why")) for entry in left_out if entry.get("part") == known.part), "")
+    note = f"; measured in part: {printable(partly)}" if partly else ""
     if value is None:
-        return censored(rule, float(above or 0), expected)
-    found = f"got {number(value, known.unit)}{interval(figure)}"
-    partly = next((entry.get("why") for entry in left_out if entry.get("part") == known.part), "")
-    found += f"; measured in part: {printable(partly)}" if partly else ""
+        is_enough = 2 * share_that_ran(partly, protocol) >= 1
+        return censored(rule, float(above or 0), expected, note, is_enough=is_enough)
+    found = f"got {number(value, known.unit)}{interval(figure)}{note}"
     return Verdict(rule.typed, "passed" if holds(rule, float(value)) else "failed", f"{expected}, {found}")
 
 
-def censored(rule: Rule, above: float, expected: str) -> Verdict:
-    """The verdict on a median that lies above the budget, as less than half of the attacks were done by then."""
-    found = f"got more than the budget of {above:,.0f}"
+def share_that_ran(why: str, protocol: Mapping[str, Any]) -> float:
+    """Which share of the classes was attacked: by the protocol, else by the reason why others were not."""
+    classes, attacked = protocol.get("classes"), protocol.get("attacked")
+    if classes and attacked is not None:
+        return len(attacked) / len(classes)
+    match = JOBS.match(why)
+    return 1 - int(match[1]) / max(int(match[2]), 1) if match else 1.0
+
+
+def censored(rule: Rule, above: float, expected: str, note: str, *, is_enough: bool) -> Verdict:
+    """The verdict on a median that lies above the budget, as less than half of the attacks were done by then.
+
+    It is unknown where fewer than half of the classes were attacked: the others may be easier.
+    """
+    found = f"got more than the budget of {above:,.0f}{note}"
+    if not is_enough:
+        return Verdict(rule.typed, "unknown", f"{expected}, {found}: unknown, as fewer than half of the classes were attacked")
     if above < rule.limit:
         needed = f"budget={rule.limit:.0f} or more decides"
         return Verdict(rule.typed, "unknown", f"{expected}, {found}: unknown; {needed}")
@@ -69,9 +92,9 @@ def reason(name: str, known: Figure, left_out: Sequence[Mapping[str, Any]]) -> s
 
 
 def is_of(name: str, part: str) -> bool:
-    """Whether a figure is of a part such as "detectors: entropy"."""
-    ending = name.partition("_")[2]
-    return ending == part.partition(": ")[2] or ending.startswith(part.partition(": ")[2] + "_")
+    """Whether a figure is of a part such as "detectors: entropy" or "facts: calibration"."""
+    ending, of = ENDINGS.get(name, name.partition("_")[2]), part.partition(": ")[2].replace(" ", "_")
+    return ending == of or ending.startswith(f"{of}_")
 
 
 def number(value: float | None, unit: str) -> str:
@@ -81,6 +104,8 @@ def number(value: float | None, unit: str) -> str:
     if unit == SHARE:
         texts = [f"{100 * value:.{digits}f}" for digits in range(1, MOST_DIGITS)]
         text = next((text for text in texts if float(text) not in (0, 100)), texts[0])  # 99.99 % is not 100 %
+        if float(text) in (0, 100) and value not in (0, 1):
+            text = f"{100 * value:.3g}" if value < 0.5 else repr(100 * value)  # 1e-10, 99.999999999
         return f"{text.removesuffix('.0')} %"
     if unit == AUROC:
         return f"{value:.3f}"

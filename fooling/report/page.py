@@ -21,7 +21,7 @@ from fooling.plots import evenly_spaced
 from fooling.plots.sheets import even_columns, fitted_tile
 from fooling.plots.style import encode, without_channel
 from fooling.records.record import load_checkpoint
-from fooling.report import HEADER, SCHEMA, Report
+from fooling.report import SCHEMA, Report
 from fooling.report.content import Content, Figure, Number, Picture, Source, interval_text, open_source, shown
 
 __all__ = ["open_source", "render"]
@@ -227,7 +227,7 @@ def to_csv(figures: Sequence[Figure]) -> str:
     """report.csv: a line a figure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER.split(","))
+    writer.writerow(Figure._fields)
     for figure in figures:
         writer.writerow("" if value is None else value for value in figure)
     return text.getvalue()

@@ -1,6 +1,7 @@
 """Pages of one job of `fooling run`: images of one class, or an archive of all classes."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from fooling.errors import UserError, counted
@@ -16,13 +17,14 @@ from fooling.report.content import (
     Figure,
     Source,
     Table,
-    censored_median,
+    figure_of,
     interval,
     named,
     share_of,
     sure,
     whole,
 )
+from fooling.report.figures import evaluations
 from fooling.settings.files import parse_json, read_whole
 from fooling.statistics.intervals import proportion_with_ci
 
@@ -44,9 +46,8 @@ def job(source: Source) -> Content:
     if not run.get("images"):
         raise UserError(f"{source.folder}: holds no images yet (status: {run.get('status')}); let the job finish first")
     unit, level = run.get("unit"), nearest_milestone(run)
-    passes = [image["evaluations_to"][level] for image in run["images"]]
     figures = figures_of(run)
-    is_counted = not unit and not run["control"] and censored_median(passes) is not None
+    is_counted = not unit and not run["control"] and evaluations(run["images"], level)["value"] is not None
     number = next(figure for figure in figures if figure.name == (f"evaluations_to_{level}" if is_counted else "converged"))
     charts = [] if unit else [success_chart(run), *over_generations(source)]
     return Content(
@@ -100,9 +101,7 @@ def figures_of(run: Run) -> list[Figure]:
     found = [share_of("converged", proportion_with_ci(run["converged"], total), "images that met the job's threshold")]
     if not run.get("unit"):
         found.append(Figure("confidence", median_of(run, "confidence"), unit="share", text="median confidence in the target"))
-        for level in milestones(run):
-            passes = [image["evaluations_to"][level] for image in images]
-            found.append(evaluations_to(level, passes, max(image["evaluations"] for image in images)))
+        found += [evaluations_to(level, images) for level in milestones(run)]
     for name, share in run.get("judges", {}).items():
         text = f"images that the held-out classifier {name} reads as the target"
         found.append(share_of(f"read_by_{name}", proportion_with_ci(round(share * total), total), text))
@@ -111,16 +110,16 @@ def figures_of(run: Run) -> list[Figure]:
     return found
 
 
-def evaluations_to(level: str, passes: Sequence[float | None], most: int) -> Figure:
-    """The median evaluations to a confidence; censored at those of the longest run."""
-    reached, middle = sum(one is not None for one in passes), censored_median(passes)
-    text = f"median evaluations until the confidence is first {percent_of(float(level))} ({reached} of {len(passes)} runs did)"
-    return Figure(f"evaluations_to_{level}", middle, most if middle is None else None, None, "evaluations", text)
+def evaluations_to(level: str, images: Sequence[Mapping[str, Any]]) -> Figure:
+    """The median evaluations to a confidence, as `fooling compare` has it."""
+    reached = sum(image["evaluations_to"][level] is not None for image in images)
+    text = f"median evaluations until the confidence is first {percent_of(float(level))} ({reached} of {len(images)} runs did)"
+    return figure_of(f"evaluations_to_{level}", evaluations(images, level), text)
 
 
-def median_of(run: Run, key: str) -> float | None:
+def median_of(run: Run, key: str) -> float:
     """The median of a key of the images."""
-    return censored_median([image[key] for image in run["images"]])
+    return float(median(image[key] for image in run["images"]))
 
 
 def success_chart(run: Run) -> Chart:

@@ -7,11 +7,9 @@ from fooling.errors import counted
 from fooling.report.comparison import measured
 from fooling.report.content import Cell, Content, Figure, Source, Table
 
+JUDGED = ("worse", "better", "not clear", "same")  # outcomes of figures with an interval
 RANKS = ("worse", "missing", "other protocol", "better")  # outcomes, in this order; all others last
-LIMITS = (
-    "Worse and better are for the classifier, beyond 95 % intervals: of 20 figures one differs so by chance.",
-    "Medians whose intervals touch may still differ, and a figure without an interval is never called worse.",
-)
+LIMITS = ("Medians whose intervals touch may still differ, and a figure without an interval is never called worse.",)
 
 
 def compare(source: Source) -> Content:
@@ -33,12 +31,19 @@ def compare(source: Source) -> Content:
         number=number,
         figures=[number, Figure("better", better, unit="figures", text="figures that are better")],
         tables=tables,
-        limits=LIMITS,
+        limits=(by_chance(outcomes), *LIMITS),
         steps=("Look at the pages of both records for what is worse, and measure it again with another seed.",)
         if worse
         else (),
         facts={record["folder"]: f"{record['classifier']}, {record['fingerprint'][:12]}…" for record in (reference, *others)},
     )
+
+
+def by_chance(outcomes: Sequence[str]) -> str:
+    """How many figures differ by chance: only those with intervals can."""
+    judged = sum(outcome in JUDGED for outcome in outcomes)
+    text = "Worse and better are for the classifier, beyond 95 % intervals"
+    return f"{text}: by chance about one in 20 differs so, of {counted(judged, 'figure')} here that have an interval."
 
 
 def table(reference: Mapping[str, Any], other: Mapping[str, Any], one: Mapping[str, Any]) -> Table:

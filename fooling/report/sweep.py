@@ -14,12 +14,12 @@ from fooling.report.content import (
     Number,
     Source,
     Table,
-    censored_median,
     interval,
     named,
     sure,
     whole,
 )
+from fooling.report.figures import evaluations
 from fooling.report.runs import SHEET, facts, figures_of, limits, median_of, percent_of, steps
 from fooling.statistics.intervals import proportion_with_ci
 
@@ -65,7 +65,7 @@ def row_of(run: Run, level: str) -> list[Cell]:
         name_of(run),
         interval(proportion_with_ci(run["converged"], len(run["images"]))),
         sure(median_of(run, "confidence")),
-        whole(censored_median([image["evaluations_to"][level] for image in run["images"]]), "not reached"),
+        whole(evaluations(run["images"], level)["value"], "not reached"),
         Number(f"{run['seconds']:.1f}", run["seconds"]),
     ]
 

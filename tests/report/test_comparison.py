@@ -11,6 +11,7 @@ from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.report.comparison import change_text, compare, difference, in_words, verdicts
 from fooling.report.figures import checked, evaluations, read_measured
+from fooling.report.side_by_side import by_chance
 from fooling.statistics.intervals import difference_interval
 
 WIDE = figure("q99", 1000, 500, 2000)
@@ -26,6 +27,8 @@ WIDE = figure("q99", 1000, 500, 2000)
         (above("q99", 5000), figure("q99", 700, 600, 800), "worse"),
         (figure("q99", 700, 600, 800), above("q99", 5000), "better"),
         (above("q99", 5000), above("q99", 5000), "same"),
+        ({**above("q99", 5000), "low": None}, figure("q99", 700, 600, 800), "worse"),
+        ({**above("q99", 5000), "low": None}, figure("q99", 700), "no interval"),
         (WIDE, WIDE, "same"),
         (WIDE, figure("q99", None), "missing"),
         (WIDE, None, "missing"),
@@ -84,6 +87,7 @@ def test_the_worst_comes_first(tmp_path: Path) -> None:
         ("budget: 5000\nseed: 1\n", {"seed": 1}, "protocol.seed"),
         ("budget: 5000\nseed: 0\n", {"search": "ga"}, "protocol.search"),
         ("budget: 5000\nseed: 0\n", {"classes": [1, 2]}, "protocol.classes"),
+        ("budget: 5000\nseed: 0\n", {"attacked": [1]}, "protocol.attacked"),
     ],
 )
 def test_other_protocols_are_not_compared(tmp_path: Path, config: str, protocol: dict, named: str) -> None:
@@ -195,3 +199,15 @@ def test_damaged_records_are_refused_in_one_line(tmp_path: Path, text: str) -> N
     with pytest.raises(UserError, match=r"audit\.json: a damaged file") as error:
         read_measured(str(folder))
     assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize(("attacked", "is_fair"), [([1, 0, 2], True), ([0, 1], False)])
+def test_classes_that_the_time_did_not_allow_are_another_protocol(tmp_path: Path, attacked: list[int], is_fair: bool) -> None:
+    figures = {"q99": figure("q99", 1000, 900, 1100)}
+    here = read_measured(str(write_audit(tmp_path / "a", figures, classes=[0, 1, 2])))
+    there = read_measured(str(write_audit(tmp_path / "b", figures, classes=[0, 1, 2], attacked=attacked)))
+    assert compare(here, there).is_fair == is_fair
+
+
+def test_only_figures_with_an_interval_differ_by_chance() -> None:
+    assert "of 2 figures" in by_chance(["worse", "not clear", "no interval", "missing", "new"])

@@ -95,8 +95,31 @@ def test_a_part_that_was_cut_short_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("why", "protocol", "status"),
+    [
+        ("5 of 10 jobs: minutes=1 was over", {}, "passed"),
+        ("6 of 10 jobs: minutes=1 was over", {}, "unknown"),
+        ("9 classes had no time", {"classes": [0, 1, 2, 3], "attacked": [2]}, "unknown"),
+        ("2 classes had no time", {"classes": [0, 1, 2, 3], "attacked": [2, 3]}, "passed"),
+    ],
+)
+def test_a_median_above_the_budget_counts_where_half_of_the_classes_ran(why: str, protocol: dict, status: str) -> None:
+    (found,) = verdicts(parse_rules("q9999=4000"), FIGURES, [{"part": "q", "why": why}], protocol)
+    assert found.status == status
+    assert f"measured in part: {why}" in found.line
+
+
+def test_a_calibration_that_was_not_measured_says_why() -> None:
+    left_out = [{"part": "facts: calibration", "why": "12 labelled images"}, {"part": "facts: other", "why": "no"}]
+    found = verdicts(parse_rules("ece<.1,accuracy>.5,auroc_entropy>.1"), {}, left_out)
+    assert ["12 labelled images" in one.line for one in found] == [True, False, False]
+
+
+@pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
+        (1e-12, "share", "1e-10 %"),
+        (1 - 1e-11, "share", "99.999999999 %"),
         (0.1234, "share", "12.3 %"),
         (0.1, "share", "10 %"),
         (0.0, "share", "0 %"),

@@ -22,7 +22,9 @@ from fooling.errors import UserError, guarded
 from fooling.records.ownership import clear
 from fooling.records.record import read_run
 from fooling.report import CSV, HTML, JSON, KINDS, REPORT_FILES, make_report, write_report
+from fooling.report.figures import read_measured
 from fooling.report.page import MAX_PAGE
+from fooling.report.runs import evaluations_to
 
 SCHEMA = json.loads((ROOT / "fooling" / "report" / "schema.json").read_text(encoding="utf-8"))
 NAMES = ("run", "archive", "sweep", "ladder", "matrix", "gallery", *reports.EXPERIMENTS)
@@ -134,7 +136,7 @@ def test_the_page_of_each_kind(records: dict[str, Path], name: str) -> None:
     assert not page.of("img") or report.html.index("<img") < order[0]
     rows = list(csv.DictReader(report.csv.splitlines()))
     assert [row["name"] for row in rows] == list(found["figures"])
-    assert list(rows[0]) == ["name", "value", "low", "high", "unit", "text"]
+    assert list(rows[0]) == ["name", "value", "low", "high", "unit", "text", "above"]
     assert found["number"] in found["figures"]
 
 
@@ -185,7 +187,28 @@ def test_a_film_shows_the_last_generation_first(records: dict[str, Path]) -> Non
 def test_an_unreached_median_is_above_the_budget(records: dict[str, Path]) -> None:
     report = make_report(records["audit"])
     assert "more than 5,000" in Page(report.html).text
-    assert json.loads(report.json)["figures"]["q9999"]["value"] is None
+    found = json.loads(report.json)["figures"]["q9999"]
+    assert (found["value"], found["low"], found["above"]) == (None, 300, 5000)
+    (row,) = [row for row in csv.DictReader(report.csv.splitlines()) if row["name"] == "q9999"]
+    assert (row["value"], row["above"]) == ("", "5000")
+
+
+def test_a_table_of_an_earlier_version_is_replaced(tmp_path: Path) -> None:
+    folder = reports.make_audit(tmp_path / "audit")
+    (folder / CSV).write_text("name,value,low,high,unit,text\n")
+    write_report(folder)
+    assert (folder / CSV).read_text().startswith("name,value,low,high,unit,text,above\n")
+
+
+def test_pages_and_comparisons_show_the_same_median(records: dict[str, Path]) -> None:
+    page, keys = json.loads(make_report(records["run"]).json)["figures"], ("value", "low", "high", "above")
+    found = {key: one for key, one in read_measured(str(records["run"])).figures.items() if key.startswith("evaluations_to_")}
+    assert found
+    assert [[page[name].get(key) for key in keys] for name in found] == [
+        [one.get(key) for key in keys] for one in found.values()
+    ]
+    images = [{"evaluations": 400, "evaluations_to": {"0.99": at}} for at in (100, 300)]
+    assert evaluations_to("0.99", images).value == 100  # half of them are there, as in the survival curve
 
 
 # --- the command ----------------------------------------------------------------------------------------------------------
