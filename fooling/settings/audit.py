@@ -11,9 +11,9 @@ from fooling.settings.gate import Rules
 from fooling.settings.schema import DataSettings
 
 
-def check_rungs(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of priors, each once, all, or none."""
-    return check_priors(names) if names else ()
+def check_rungs(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Names of priors, each once, all, or none; None stays."""
+    return check_priors(names) if names else names
 
 
 class AuditSettings(ExperimentSettings):
@@ -37,8 +37,9 @@ class AuditSettings(ExperimentSettings):
         "resume=true may raise it",
     )
     images: Int = Field(ge=10, le=1_000_000, description="real images that are compared with, at most")
-    rungs: Annotated[Names, AfterValidator(check_rungs)] = Field(
-        description="priors whose images are evolved, with and without the classifier, or all; [] = none"
+    rungs: Annotated[Names | None, AfterValidator(check_rungs)] = Field(
+        description="priors whose images are evolved, with and without the classifier, or all; [] = none, null = variogram "
+        "and, where single pixels are scored, eigen"
     )
     copies: Int | None = Field(
         ge=1,

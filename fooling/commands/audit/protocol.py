@@ -25,6 +25,7 @@ from fooling.statistics import BUNDLED, Statistics
 
 SMALL, LARGE = (10, 40_200), (1, 2_500)  # attacks on each class, and images of each at most
 MISMATCHED = ("preset=mismatched", "runs=1", "generations=100")  # as many pairs as with 400 generations, which the preset has
+QUICK_RUNGS = ("variogram", "eigen")  # by default; the chains of the second show one image after the other
 PRIOR_IMAGES, QUICK_COPIES = 10_000, 3  # of an attack with a prior, at most: 40,000 change none of what is measured of them
 PAIR_IMAGES, PAIR_SECONDS, MOST_PAIRS = 100_001, 15.0, 1_000_000  # of one pair; for all pairs of a slow classifier; of others
 SURE = 0.9999  # an attack ends at this confidence
@@ -124,11 +125,13 @@ def attacks(
     except UserError as error:  # it has none, or they are zero
         left_out[GRADIENTS] = str(error)
     left_out |= dict.fromkeys((PRIORS, MISMATCH), unfitted(protocol, classifier, statistics))
-    left_out[PRIORS] = left_out[PRIORS] or ("" if settings.rungs else "rungs=[]")
+    is_quick = hasattr(classifier, "linear_head")
+    chosen = settings.rungs if settings.rungs is not None else QUICK_RUNGS if is_quick else QUICK_RUNGS[:1]
+    left_out[PRIORS] = left_out[PRIORS] or ("" if chosen else "rungs=[]")
     left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges, classifier)
     for rung in () if left_out[PRIORS] else RUNGS:
-        if rung in settings.rungs or "all" in settings.rungs:
-            copies = settings.copies or (QUICK_COPIES if hasattr(classifier, "linear_head") else 1)
+        if rung in chosen or "all" in chosen:
+            copies = settings.copies or (QUICK_COPIES if is_quick else 1)
             words = [f"prior={rung}", f"runs={copies}", f"budget={min(protocol.budget, PRIOR_IMAGES)}"]
             try:
                 arms = {
