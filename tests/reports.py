@@ -72,7 +72,9 @@ def audit_json() -> dict[str, Any]:
         "q9999": figure(None, "evaluations", "higher", low=300, above=5000),
     }
     figures |= {"accuracy": figure(0.978, better="higher", low=0.97, high=0.99), "noise99": figure(0.9), "ece": figure(0.04)}
-    figures |= {"ece_scaled": figure(0.01), "auroc_largest_score": figure(0.62, "auroc", "higher", low=0.5, high=0.7)}
+    figures["auroc_largest_score"] = figure(0.62, "auroc", "higher", low=0.5, high=0.7)
+    figures["auroc_entropy"] = figure(0.9996, "auroc", "higher")
+    figures["auroc_simple_statistics"] = figure(1.0, "auroc", "higher")
     detector = {
         "name": "largest_score",
         "auroc": 0.62,
@@ -104,6 +106,7 @@ def audit_json() -> dict[str, Any]:
             "bins": [{"low": 0.9, "high": 1.0, "confidence": 0.97, "accuracy": 0.95, "images": 900}],
             "temperature": 1.4,
             "ece_scaled": 0.01,
+            "ece_unscaled": 0.05,
             "notes": ["a note"],
         },
         "nothing": {"rows": nothing},

@@ -12,7 +12,17 @@ from fooling.records.ownership import EXPERIMENT
 from fooling.records.record import recording, versions
 from fooling.records.resume import refuse_unless_free
 from fooling.report import HTML, write_report
-from fooling.report.comparison import Comparison, Difference, change_text, compare, in_words, measured, to_dict, verdicts
+from fooling.report.comparison import (
+    Comparison,
+    Difference,
+    by_chance,
+    change_text,
+    compare,
+    in_words,
+    measured,
+    to_dict,
+    verdicts,
+)
 from fooling.report.figures import Measured, read_measured
 from fooling.report.gate import failures
 from fooling.report.junit import check_junit, write_junit
@@ -97,8 +107,7 @@ def show(comparisons: Sequence[Comparison]) -> None:
     for one in comparisons:
         for line in about(one):
             print(line)
-    note = "worse and better: for the classifier, beyond 95 % intervals (of shares, that of their difference)"
-    print(f"{note}; of 20 figures one differs so by chance")
+    print(by_chance([found.outcome for one in comparisons for found in one.differences]))
 
 
 def table(comparisons: Sequence[Comparison]) -> tuple[list[str], list[list[str]]]:

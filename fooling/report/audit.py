@@ -1,11 +1,13 @@
 """The page of `fooling audit`: what audit.json says of one classifier."""
 
 from collections.abc import Mapping, Sequence
+from math import floor
 from typing import Any
 
 from fooling.errors import counted
 from fooling.plots import percent, whole_percent
 from fooling.records.ownership import image_names
+from fooling.report.card import attacked, model_name
 from fooling.report.charts import Interval, Series, curves, intervals
 from fooling.report.content import (
     Cell,
@@ -23,6 +25,7 @@ from fooling.report.content import (
     sure,
     whole,
 )
+from fooling.report.gate import number
 
 Found = Mapping[str, Any]
 PICTURES = 24  # of the classes that fall first, at most
@@ -34,7 +37,12 @@ KINDS = {
     "phase_scrambled": "real, phases scrambled",
     "foreign": "of another data set",
 }
+SCALED = {"temperature": "fitted temperature", "ece_unscaled": "calibration error of the images that it was not fitted to"}
+SCALED |= {"ece_scaled": "the same at that temperature"}
 CHECKS = {"more_budget": "more budget is never worse", "gradients": "gradients are not beaten by scores alone"}
+NOTHING = {"noise99": "even noise", "blank99": "blank images", "shuffled99": "shuffled images"}
+NOTHING |= {"scrambled99": "phase-scrambled images", "foreign99": "images of another data set"}
+TRAINED = "simple_statistics"  # the one detector that has seen evolved images
 CHECKS |= {"noise": "noise does not succeed where the search fails"}
 LIMITS = (
     "Few evaluations prove that the classifier is easy to fool; many prove nothing, as another search may need fewer.",
@@ -51,11 +59,11 @@ def audit(source: Source) -> Content:
     model, protocol, labels = found["model"], found["protocol"], found["model"]["labels"]
     q: Found = found.get("q") or {}
     name = next((one for one in ("q9999", "q99") if any(figure.name == one for figure in figures)), "")
-    number = next((one for one in figures if one.name == name), figures[0] if figures else Figure("images", None))
+    first = next((one for one in figures if one.name == name), figures[0] if figures else Figure("images", None))
     return Content(
-        title=f"Audit of {model['name']}",
+        title=f"Audit of {model_name(model)}",
         verdict=found["verdict"],
-        number=number,
+        number=first,
         figures=figures,
         pictures=[
             *source.pictures(("audit.png", "The figures of the audit in one picture", "The audit in one picture")),
@@ -63,16 +71,24 @@ def audit(source: Source) -> Content:
         ],
         charts=[*q_chart(q), *nothing_chart(found), *calibration_chart(found["facts"]), *detector_chart(found)],
         tables=tables(found, q, labels),
-        limits=[*LIMITS, *[f"Left out: {part['part']} ({part['why']})." for part in found.get("left_out") or ()]],
+        limits=[*LIMITS, *left_out(found)],
         steps=next_steps(found, figures),
         facts={
             "model": str(model.get("path") or model["name"]),
             "fingerprint of the weights": str(model["fingerprint"] or "")[:16],
             "input": "×".join(map(str, model["input_shape"])),
-            "classes searched": f"{len(protocol['classes'])} of {protocol['of']}, {counted(protocol['runs'], 'seed')} each",
+            "classes searched": f"{attacked(protocol)}, {counted(protocol['runs'], 'seed')} each",
             "search": f"{protocol['search']}, genome {protocol['genome'] or '–'}",
             "budget of an image": f"{protocol['budget']:,} evaluations",
         },
+    )
+
+
+def left_out(found: Found) -> list[str]:
+    """A line for everything that was not measured, also within parts that were."""
+    parts = [found, found.get("nothing") or {}, found.get("detectors") or {}]
+    return list(
+        dict.fromkeys(f"Left out: {one['part']} ({one['why']})." for part in parts for one in part.get("left_out") or ())
     )
 
 
@@ -212,7 +228,7 @@ def readings_table(found: Found) -> Table:
     ece = found["figures"].get("ece", {}).get("value")
     if ece is not None:
         rows.append(["expected calibration error", decimal(ece, 4)])
-    for key, text in (("temperature", "fitted temperature"), ("ece_scaled", "expected calibration error at that temperature")):
+    for key, text in SCALED.items():
         if facts.get(key) is not None:
             rows.append([text, decimal(facts[key], 4)])
     if facts.get("images_per_second") is not None:
@@ -243,7 +259,7 @@ def priors_table(found: Found) -> Table:
 
 
 def detectors_table(found: Found) -> Table:
-    """AUROC and false positives."""
+    """AUROC, and evolved images that pass."""
     rows: list[list[Cell]] = []
     for row in (found.get("detectors") or {}).get("rows", ()):
         low, high = row["fpr95_low"], row["fpr95_high"]
@@ -252,7 +268,11 @@ def detectors_table(found: Found) -> Table:
         area = "–" if row["auroc"] is None else f"{row['auroc']:.3f}"
         area += "" if row["low"] is None or row["high"] is None else f" ({row['low']:.3f}–{row['high']:.3f})"
         rows.append([words(row["name"]), row["against"], Number(area, row["auroc"]), Number(text, row["fpr95"])])
-    return Table("Detectors", ["detector", "against prior", "AUROC (95 %)", "false positives at 95 % found (95 %)"], rows)
+    return Table(
+        "Detectors",
+        ["detector", "against prior", "AUROC (95 %)", "evolved images that pass where 95 % of the real ones do (95 %)"],
+        rows,
+    )
 
 
 def next_steps(found: Found, figures: Sequence[Figure]) -> list[str]:
@@ -263,17 +283,18 @@ def next_steps(found: Found, figures: Sequence[Figure]) -> list[str]:
         steps.append(
             "A check of the evaluation failed: mend this first (a larger budget, other gradients); do not cite the figures."
         )
-    if any((values.get(f"{kind}99") or 0) > 0.01 for kind in ("noise", "blank", "shuffled", "scrambled", "foreign")):
-        steps.append(
-            "It is sure of images that show nothing: a threshold alone does not help; train with such images as a class."
-        )
-    if (values.get("ece_scaled") or 1) < (values.get("ece") or 0):
-        steps.append(
-            "Divide the logits by the fitted temperature: it mends the calibration on real images, not on fooling images."
-        )
-    best = max(
-        (one for one in figures if one.name.startswith("auroc_") and one.value), key=lambda one: one.value or 0, default=None
-    )
-    if best is not None:
-        steps.append(f"The best detector here is {words(best.name.removeprefix('auroc_'))} (AUROC {best.value:.2f}).")
+    sure = [(value, name) for name in NOTHING if (value := values.get(name)) is not None and value > 0.01]
+    if sure:
+        value, name = max(sure)
+        steps.append(f"A threshold of 99 % lets images of nothing pass: {number(value, 'share')} of {NOTHING[name]}.")
+    facts = found["facts"]
+    scaled, unscaled = facts.get("ece_scaled"), facts.get("ece_unscaled")
+    if None not in (scaled, unscaled) and scaled < unscaled:
+        errors = f"{number(scaled, 'share')}, without it {number(unscaled, 'share')}"
+        steps.append(f"Divide the logits by the fitted temperature: the calibration error on real images is then {errors}.")
+    areas = [(one.value, one.name.removeprefix("auroc_")) for one in figures if one.name.startswith("auroc_") and one.value]
+    areas = [(area, name) for area, name in areas if not name.startswith(TRAINED)]
+    if areas:
+        area, name = max(areas)
+        steps.append(f"The best detector here is {words(name)} (AUROC {floor(1000 * (area or 0) + 1e-9) / 1000:.3f}).")
     return [*steps, "Audit again after the next training with the same command, and compare the two records."]

@@ -1,5 +1,6 @@
 """For the README of a model: a badge with Q and its date, and a paragraph in Markdown."""
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -12,6 +13,7 @@ LABEL = "fooling Q"
 LETTER, MARGIN, HEIGHT = 7.0, 6, 20  # width of a digit of 11 pixels, distance from the edge, height; pixels
 GREY, GROUND, LIGHT = "#555", "#0b6e99", "#fff"
 SHOWN = 12  # letters of a fingerprint
+BEGINNINGS = {"ga": "begin with noise and ", "es": "begin with mid-grey or random patterns and "}  # attacks, by their search
 OTHERS = ("accuracy", "ece", "noise99", "mismatch")  # in the paragraph, besides Q
 Figures = Mapping[str, Mapping[str, Any]]
 
@@ -47,19 +49,39 @@ def badge(figures: Figures, date: str, fingerprint: str) -> bytes:
 
 def card(figures: Figures, date: str, fingerprint: str, name: str, protocol: Mapping[str, Any]) -> str:
     """A paragraph in Markdown for the README of the model `name`; `protocol` is that of audit.json."""
-    classes, runs = len(protocol.get("classes") or ()), protocol.get("runs")
-    searched = f"`search={plain(protocol.get('search'))}`, genome {plain(protocol.get('genome'))}"
-    attacks = f"{classes} of {protocol.get('of')} classes, {runs} attacks each, at most {protocol.get('budget'):,} evaluations"
+    searched = f"{code('search=' + str(protocol.get('search')))}, genome {plain(protocol.get('genome'))}"
+    most = f"at most {protocol.get('budget'):,} evaluations"
+    attacks = f"{attacked(protocol)} classes, {protocol.get('runs')} attacks each, {most}"
+    begin = BEGINNINGS.get(str(protocol.get("search")), "")
     known = known_figures()
     found = [(key, figures[key]) for key in OTHERS if (figures.get(key) or {}).get("value") is not None]
     others = [f"{known[key].text} {number(figure['value'], known[key].unit)}" for key, figure in found]
     more = f" Besides: {'; '.join(others)}." if others else ""
     return (
-        f"**Fooling images.** Evaluations after which half of the attacks, which begin with noise and see only scores, make "
-        f"{plain(name)} sure of a class: {q_of(figures)} to a confidence of .9999, {q_of(figures, 'q99')} to .99 "
+        f"**Fooling images.** Evaluations after which half of the attacks, which {begin}see only scores, make "
+        f"{code(name)} sure of a class: {q_of(figures)} to a confidence of .9999, {q_of(figures, 'q99')} to .99 "
         f"({searched}; {attacks}).{more} Measured with `fooling audit` on {plain(date)}, model {plain(fingerprint)[:SHOWN]}. "
         "Q is only comparable where search, budget and threshold are the same.\n"
     )
+
+
+def model_name(model: Mapping[str, Any]) -> str:
+    """How a model of audit.json is called: by the file name or the last part of its path, else by its name."""
+    path = str(model.get("path") or "").partition("?")[0].replace("\\", "/").rstrip("/")
+    return path.rpartition("/")[2] or str(model["name"])
+
+
+def attacked(protocol: Mapping[str, Any]) -> str:
+    """How many of all classes were attacked; where the protocol does not say, those that were to be."""
+    classes = protocol.get("classes") if protocol.get("attacked") is None else protocol["attacked"]
+    return f"{len(classes or ())} of {protocol.get('of')}"
+
+
+def code(text: Any) -> str:
+    """Foreign text in Markdown as a code span, in which nothing is formatted or becomes a link."""
+    found = printable(text)
+    marks = "`" * (1 + max(map(len, re.findall("`+", found)), default=0))
+    return f"{marks} {found} {marks}" if len(marks) > 1 else f"{marks}{found}{marks}"
 
 
 def plain(text: Any) -> str:

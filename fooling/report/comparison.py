@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-from fooling.errors import printable
+from fooling.errors import counted, printable
 from fooling.records.resume import MISSING
 from fooling.report.figures import Measured
 from fooling.report.gate import Verdict, interval, number, reason
@@ -15,6 +15,7 @@ from fooling.statistics.intervals import difference_interval
 
 Outcome = Literal["worse", "missing", "other protocol", "not clear", "no interval", "better", "same", "new"]
 ORDER: tuple[Outcome, ...] = ("worse", "missing", "other protocol", "not clear", "no interval", "better", "new", "same")
+JUDGED = ("worse", "better", "not clear")  # outcomes of figures that changed and have an interval
 MODEL = "classifier."  # how settings begin that say what is measured, not how
 NO_PROTOCOL = ("minutes", "fail_under", "junit")  # settings that change no figure
 RESOLVED = ("digit", "sample", "runs", "budget", "seed")  # of an audit: its protocol says what they came to
@@ -206,6 +207,13 @@ def change_text(one: Difference) -> str:
     if here.get("value") and there.get("value") is not None:
         return f"×{there['value'] / here['value']:.2f}"
     return ""
+
+
+def by_chance(outcomes: Sequence[str]) -> str:
+    """How many figures differ by chance: only those with intervals can."""
+    judged = sum(outcome in JUDGED for outcome in outcomes)
+    text = "Worse and better are for the classifier, beyond 95 % intervals (of shares, that of their difference)"
+    return f"{text}: by chance about one in 20 differs so, of {counted(judged, 'figure')} that changed and have an interval."
 
 
 def verdicts(found: Comparison) -> list[Verdict]:

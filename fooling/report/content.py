@@ -210,7 +210,7 @@ def share_of(name: str, proportion: Mapping[str, Any] | None, text: str) -> Figu
 
 
 def figure_of(name: str, found: Mapping[str, Any], text: str = "") -> Figure:
-    """A figure of audit.json, or one as `fooling compare` has it; `text` replaces that of the figure."""
+    """A figure of audit.json, or one as `fooling compare` has it; `text` replaces the text that it has."""
     keys = ("low", "high", "unit", "text", "above")
     figure = Figure(name, found["value"], **{key: found[key] for key in keys if key in found})
     return figure._replace(text=text) if text else figure

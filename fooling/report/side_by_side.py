@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import counted
-from fooling.report.comparison import measured
+from fooling.report.comparison import by_chance, measured
 from fooling.report.content import Cell, Content, Figure, Source, Table
 
-JUDGED = ("worse", "better", "not clear", "same")  # outcomes of figures with an interval
 RANKS = ("worse", "missing", "other protocol", "better")  # outcomes, in this order; all others last
 LIMITS = ("Medians whose intervals touch may still differ, and a figure without an interval is never called worse.",)
 
@@ -37,13 +36,6 @@ def compare(source: Source) -> Content:
         else (),
         facts={record["folder"]: f"{record['classifier']}, {record['fingerprint'][:12]}…" for record in (reference, *others)},
     )
-
-
-def by_chance(outcomes: Sequence[str]) -> str:
-    """How many figures differ by chance: only those with intervals can."""
-    judged = sum(outcome in JUDGED for outcome in outcomes)
-    text = "Worse and better are for the classifier, beyond 95 % intervals"
-    return f"{text}: by chance about one in 20 differs so, of {counted(judged, 'figure')} here that have an interval."
 
 
 def table(reference: Mapping[str, Any], other: Mapping[str, Any], one: Mapping[str, Any]) -> Table:

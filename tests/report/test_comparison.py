@@ -9,9 +9,8 @@ from audits import above, figure, proportion, write_audit
 
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
-from fooling.report.comparison import change_text, compare, difference, in_words, verdicts
+from fooling.report.comparison import by_chance, change_text, compare, difference, in_words, verdicts
 from fooling.report.figures import checked, evaluations, read_measured
-from fooling.report.side_by_side import by_chance
 from fooling.statistics.intervals import difference_interval
 
 WIDE = figure("q99", 1000, 500, 2000)

@@ -33,7 +33,7 @@ from fooling.data.readers import Reader
 from fooling.errors import UserError, duration
 from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
-from fooling.report.card import badge, card
+from fooling.report.card import badge, card, model_name
 from fooling.report.gate import failures, verdicts
 from fooling.report.junit import check_junit, write_junit
 from fooling.search.inputs import is_large
@@ -166,7 +166,7 @@ def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: 
     columns, rows = table(content["figures"])
     left = [f"left out: {entry['part']}: {entry['why']}" for entry in left_out]
     sanity = [f"check {check['name']}: {PASSED[check['passed']]}: {check['text']}" for check in content["checks"]]
-    date, fingerprint, name = time.strftime("%Y-%m-%d"), inputs.classifier.fingerprint, content["model"]["name"]
+    date, fingerprint, name = time.strftime("%Y-%m-%d"), inputs.classifier.fingerprint, model_name(content["model"])
     files = {
         "badge.svg": badge(content["figures"], date, fingerprint),
         "card.md": card(content["figures"], date, fingerprint, name, content["protocol"]).encode(),
@@ -179,7 +179,7 @@ def gate(settings: AuditSettings, content: Mapping[str, Any]) -> list[str]:
     """A line for each rule of fail_under that the figures do not keep; writes junit=."""
     if not settings.fail_under:
         return []
-    found = verdicts(parse_rules(settings.fail_under), content["figures"], content["left_out"])
+    found = verdicts(parse_rules(settings.fail_under), content["figures"], content["left_out"], content["protocol"])
     if settings.junit:
         write_junit(settings.junit, found, "audit")
     return failures(found, "fail_under")

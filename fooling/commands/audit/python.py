@@ -101,7 +101,7 @@ class Audit:
             parsed = parse_rules(text)
         except ValueError as error:
             raise UserError(f"rules: expected {error}") from None
-        return failures(verdicts(parsed, self.figures, self.left_out), "rules")
+        return failures(verdicts(parsed, self.figures, self.left_out, self.protocol), "rules")
 
     def to_dict(self) -> dict[str, Any]:
         """What audit.json holds: plain lists, dictionaries and numbers."""
