@@ -31,6 +31,7 @@ def test_a_row_by_hand() -> None:
         "high": wilson_interval(1, 4)[1],
     }
     assert row["answers"] == [{"class": 2, "share": 0.75}, {"class": 0, "share": 0.25}]
+    assert row["sure"] == [2]
     assert json.loads(json.dumps(row)) == row
 
 
@@ -39,6 +40,12 @@ def test_three_answers_at_most() -> None:
     row, _ = certainty("foreign", scores)
     assert row is not None
     assert [answer["class"] for answer in row["answers"]] == [4, 1, 0]
+
+
+def test_sure_are_the_classes_at_99_percent_however_seldom() -> None:
+    row, _ = certainty("even_noise", shares([0.5] * 10 + [0.999, 0.99], [0] * 10 + [2, 1]))
+    assert row is not None
+    assert row["sure"] == [1, 2]
 
 
 def test_scores_that_do_not_sum_to_1_are_named() -> None:

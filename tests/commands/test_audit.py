@@ -129,11 +129,12 @@ def test_bad_words_are_refused_before_anything_is_written(
 
 def test_what_the_time_does_not_allow_is_left_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_gradients(monkeypatch)
-    assert audit(*SMALL, "out=a", "minutes=1e-9", "fail_under=q99=1") == 1
+    words = [word.replace("images=120", "images=60") for word in SMALL]
+    assert audit(*words, "out=a", "minutes=1e-9", "fail_under=q99=1") == 1
     content = found()
     assert content["q"] is None
     assert not any(name.startswith("q9") for name in content["figures"])
-    assert {entry["part"] for entry in content["left_out"]} >= {"q", "priors", "mismatch", "gradients"}
+    assert {entry["part"] for entry in content["left_out"]} >= {"q", "priors", "mismatch", "gradients", "facts: calibration"}
     assert "minutes" in next(entry["why"] for entry in content["left_out"] if entry["part"] == "q")
 
 
