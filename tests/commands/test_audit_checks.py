@@ -14,11 +14,11 @@ from fooling.statistics.intervals import proportion_with_ci
 BUDGET = 1000
 
 
-def attack(digit: int, reached: list[int | None], confidence: float | None = None) -> Any:
-    """The result of attacks on a class: evaluations to a confidence of .99 of each; None: never."""
+def attack(digit: int, reached: list[int | None], confidence: float | None = None, most: float = 0.9999) -> Any:
+    """The result of attacks on a class: evaluations until each reached `most`; None: never."""
     at = np.array([-1 if n is None else n for n in reached])
-    columns = [np.where(at >= 0, at, -1) if level <= 0.99 else np.full(len(at), -1) for level in MILESTONES]
-    scores = np.where(at >= 0, 0.995, 0.3) if confidence is None else np.full(len(at), confidence)
+    columns = [at if level <= most else np.full(len(at), -1) for level in MILESTONES]
+    scores = np.where(at >= 0, most, 0.3) if confidence is None else np.full(len(at), confidence)
     return SimpleNamespace(digit=digit, evaluations_to=np.stack(columns, axis=1), confidence=scores)
 
 
@@ -81,7 +81,11 @@ def test_a_saved_image_without_the_confidence_that_was_counted_fails(number: int
     passed, text = check("more_budget", content({0: (1, 2)}), [attack(0, [100] * number, 0.98)])
     assert passed is False
     assert f"{number} of {number} saved" in text
-    assert check("more_budget", content({0: (1, 2)}), [attack(0, [100] * 20, 0.98999)])[0] is True  # another batch
+
+
+def test_other_batches_and_attacks_that_go_on_lose_no_image() -> None:
+    assert check("more_budget", content({0: (1, 2)}), [attack(0, [100] * 20, 0.9998)])[0] is True
+    assert check("more_budget", content({0: (1, 2)}), [attack(0, [100] * 20, 0.98, most=0.99)])[0] is True
 
 
 def test_no_attack_is_no_check() -> None:

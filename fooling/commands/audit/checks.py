@@ -13,7 +13,8 @@ from fooling.statistics.intervals import difference_interval, proportion_with_ci
 
 Content = Mapping[str, Any]  # of audit.json, so far
 SURE = 0.99  # confidence of success
-SLACK = 1e-4  # by which scores of an image may differ in another batch
+END = MILESTONES[LEVELS["9999"]]  # confidence at which an attack ends
+SLACK = 1e-3  # by which scores of an image may differ in another batch
 FEWEST = 5  # attacks in either half, to compare them
 SHARE = ("share", "low", "high")
 
@@ -39,7 +40,7 @@ def more_budget(results: Sequence[Result], budget: int) -> dict[str, Any]:
     if not results:
         return check(name, None, "no attack without a prior ran")
     lost, saved = lost_images(results)
-    text = f"{lost} of {saved} saved images lack the confidence that their attack reached"
+    text = f"{lost} of {saved} saved images of attacks that reached 99.99 % lack that confidence"
     early = np.concatenate([within(result, budget / 2)[::2] for result in results])
     late = np.concatenate([within(result, budget)[1::2] for result in results])
     if min(len(early), len(late)) < FEWEST:
@@ -58,14 +59,16 @@ def within(result: Result, budget: float) -> Any:
 
 
 def lost_images(results: Sequence[Result]) -> tuple[int, int]:
-    """How many saved images have less than the confidence that their attack counted, of those that reached any."""
-    lost = saved = 0
+    """Of the attacks that ended at a confidence of .9999, how many saved images lack it, and how many attacks these are.
+
+    Others go on by their cost, and may lose a confidence again that they reached.
+    """
+    lost = ended = 0
     for result in results:
-        reached = result.evaluations_to >= 0
-        most = np.where(reached, MILESTONES, 0.0).max(axis=1)
-        lost += int((result.confidence < most - SLACK).sum())
-        saved += int(reached.any(axis=1).sum())
-    return lost, saved
+        reached = result.evaluations_to[:, LEVELS["9999"]] >= 0
+        lost += int((result.confidence[reached] < END - SLACK).sum())
+        ended += int(reached.sum())
+    return lost, ended
 
 
 def gradients(q: Content | None, results: Sequence[Result]) -> dict[str, Any]:
