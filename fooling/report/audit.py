@@ -1,7 +1,6 @@
 """The page of `fooling audit`: what audit.json says of one classifier."""
 
 from collections.abc import Mapping, Sequence
-from math import floor
 from typing import Any
 
 from fooling.errors import counted
@@ -25,7 +24,7 @@ from fooling.report.content import (
     sure,
     whole,
 )
-from fooling.report.gate import number
+from fooling.report.steps import next_steps, words
 
 Found = Mapping[str, Any]
 PICTURES = 24  # of the classes that fall first, at most
@@ -40,9 +39,6 @@ KINDS = {
 SCALED = {"temperature": "fitted temperature", "ece_unscaled": "calibration error of the images that it was not fitted to"}
 SCALED |= {"ece_scaled": "the same at that temperature"}
 CHECKS = {"more_budget": "more budget is never worse", "gradients": "gradients are not beaten by scores alone"}
-NOTHING = {"noise99": "even noise", "blank99": "blank images", "shuffled99": "shuffled images"}
-NOTHING |= {"scrambled99": "phase-scrambled images", "foreign99": "images of another data set"}
-TRAINED = "simple_statistics"  # the one detector that has seen evolved images
 CHECKS |= {"noise": "noise does not succeed where the search fails"}
 LIMITS = (
     "Few evaluations prove that the classifier is easy to fool; many prove nothing, as another search may need fewer.",
@@ -166,11 +162,6 @@ def detector_chart(found: Found) -> list[Chart]:
     return [intervals(title, shown, "AUROC (.5: chance; bars: 95 %)", f"{alt}.", marks=marks)] if shown else []
 
 
-def words(name: str) -> str:
-    """A name in words: largest_score → largest score."""
-    return name.replace("_", " ")
-
-
 # --- tables -------------------------------------------------------------------------------------------------------------
 def tables(found: Found, q: Found, labels: Sequence[str]) -> list[Table]:
     """Every part of the audit that has rows."""
@@ -273,28 +264,3 @@ def detectors_table(found: Found) -> Table:
         ["detector", "against prior", "AUROC (95 %)", "evolved images that pass where 95 % of the real ones do (95 %)"],
         rows,
     )
-
-
-def next_steps(found: Found, figures: Sequence[Figure]) -> list[str]:
-    """What to do next, by what was found."""
-    values = {one.name: one.value for one in figures}
-    steps = []
-    if any(one["passed"] is False for one in found.get("checks") or ()):
-        steps.append(
-            "A check of the evaluation failed: mend this first (a larger budget, other gradients); do not cite the figures."
-        )
-    sure = [(value, name) for name in NOTHING if (value := values.get(name)) is not None and value > 0.01]
-    if sure:
-        value, name = max(sure)
-        steps.append(f"A threshold of 99 % lets images of nothing pass: {number(value, 'share')} of {NOTHING[name]}.")
-    facts = found["facts"]
-    scaled, unscaled = facts.get("ece_scaled"), facts.get("ece_unscaled")
-    if None not in (scaled, unscaled) and scaled < unscaled:
-        errors = f"{number(scaled, 'share')}, without it {number(unscaled, 'share')}"
-        steps.append(f"Divide the logits by the fitted temperature: the calibration error on real images is then {errors}.")
-    areas = [(one.value, one.name.removeprefix("auroc_")) for one in figures if one.name.startswith("auroc_") and one.value]
-    areas = [(area, name) for area, name in areas if not name.startswith(TRAINED)]
-    if areas:
-        area, name = max(areas)
-        steps.append(f"The best detector here is {words(name)} (AUROC {floor(1000 * (area or 0) + 1e-9) / 1000:.3f}).")
-    return [*steps, "Audit again after the next training with the same command, and compare the two records."]

@@ -30,7 +30,7 @@ from fooling.commands.jobs import describe_classifier, fit_statistics, open_chec
 from fooling.commands.progress import ProgressCallback
 from fooling.data import EmptySplitError, ImageSet, load_data, seen_by
 from fooling.data.readers import Reader
-from fooling.errors import UserError, duration
+from fooling.errors import UserError, counted, duration
 from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
 from fooling.report.card import badge, card, model_name
@@ -182,6 +182,8 @@ def gate(settings: AuditSettings, content: Mapping[str, Any]) -> list[str]:
     found = verdicts(parse_rules(settings.fail_under), content["figures"], content["left_out"], content["protocol"])
     if settings.junit:
         write_junit(settings.junit, found, "audit")
+    if not settings.quiet and all(one.status == "passed" for one in found):
+        print(f"fail_under: {counted(len(found), 'rule')} hold{'s' * (len(found) == 1)}")
     return failures(found, "fail_under")
 
 
@@ -211,7 +213,7 @@ COMMAND = Experiment(
     draw,
     ("audit.json", "facts.json", "nothing.json", "badge.svg", "card.md"),
     SWEEP,
-    closing="audit.json, badge.svg, card.md, a folder a job",
+    closing="audit.json, badge.svg, card.md, one folder per job",
     begin=begin,
     again=again,
 )

@@ -12,7 +12,7 @@ from fooling.commands import ladder, matrix
 from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Protocol, Q
 from fooling.commands.jobs import GridEntry
 from fooling.data import ImageSet
-from fooling.errors import UserError
+from fooling.errors import UserError, counted
 from fooling.kernels.tables import Bytes, Flags, Ints
 from fooling.search.result import Result, median_confidence_index
 from fooling.search.state import MILESTONES
@@ -147,5 +147,5 @@ def protocol_note(protocol: Protocol) -> str:
     number = f"all {protocol.number} classes" if chosen == protocol.number else f"{chosen} of {protocol.number} classes"
     number += ", drawn at random" if protocol.is_sample else ""
     genome = "" if protocol.genome == "pixels" else f", genome={protocol.genome}"
-    attack = f"{protocol.runs} attacks each, at most {protocol.budget:,} images an attack"
+    attack = f"{counted(protocol.runs, 'attack')} each, at most {protocol.budget:,} images an attack"
     return f"{number}, {attack}, search={protocol.search}{genome}"

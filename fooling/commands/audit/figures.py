@@ -124,7 +124,9 @@ def verdict(content: Content) -> str:
     """What was found, in a sentence or two."""
     if content["q"] is None:
         return "No attack ran in the time that was given."
-    return f"{of_attacks(content['q'], started(content['protocol']))} {of_nothing(content['nothing']['rows'])}"
+    failed = [check["name"].replace("_", " ") for check in content["checks"] if check["passed"] is False]
+    doubt = f"Do not cite these figures, as a check of the audit itself failed ({', '.join(failed)}). " if failed else ""
+    return f"{doubt}{of_attacks(content['q'], started(content['protocol']))} {of_nothing(content['nothing']['rows'])}"
 
 
 def started(protocol: Content) -> str:
@@ -138,12 +140,12 @@ def of_attacks(q: Content, how: str) -> str:
     reached, nearly = q["reached9999"], q["reached99"]
     tried = f"{reached['part']} of {counted(reached['of'], 'attack')}"
     if q["q9999"] is not None:
-        return f"{tried} {how} made it 99.99 % sure of a class; of the median class half succeed by {q['q9999']:,.0f} images."
+        return f"{tried} {how} made it 99.99 % sure of a class; of a typical class half within {q['q9999']:,.0f} images."
     if q["q99"] is not None:
-        first = f"Of the median class half of the attacks {how} made it 99 % sure by {q['q99']:,.0f} images"
+        first = f"Of a typical class half of the attacks {how} made it 99 % sure within {q['q99']:,.0f} images"
         return f"{first}; {tried} reach 99.99 %."
     some = f"{nearly['part']} of {counted(nearly['of'], 'attack')} {how} made it 99 % sure of a class"
-    return f"{some} within {q['budget']:,} images; of the median class less than half did."
+    return f"{some} within {q['budget']:,} images; of a typical class less than half did."
 
 
 def of_nothing(rows: Sequence[Content]) -> str:

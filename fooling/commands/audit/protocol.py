@@ -183,7 +183,11 @@ def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics 
     if protocol.is_large:
         return "the classifier takes large images or has many classes, whose statistics take long; see `fooling ladder`"
     bundled = Statistics.load(BUNDLED)
-    return "" if statistics or fits(classifier, bundled) else "no statistics of the training images; give data.path=PATH"
+    return (
+        ""
+        if statistics or fits(classifier, bundled)
+        else "no statistics of the training images; give data.path=PATH, or data.kind=sklearn for its digits"
+    )
 
 
 def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier], classifier: Classifier) -> str:
