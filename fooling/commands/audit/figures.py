@@ -124,7 +124,7 @@ def verdict(content: Content) -> str:
     """What was found, in a sentence or two."""
     if content["q"] is None:
         return "No attack ran in the time that was given."
-    failed = [check["name"].replace("_", " ") for check in content["checks"] if check["passed"] is False]
+    failed = [check["name"].replace("_", " ") for check in content.get("checks", ()) if check["passed"] is False]
     doubt = f"Do not cite these figures, as a check of the audit itself failed ({', '.join(failed)}). " if failed else ""
     return f"{doubt}{of_attacks(content['q'], started(content['protocol']))} {of_nothing(content['nothing']['rows'])}"
 
