@@ -87,15 +87,6 @@ def large(name: str) -> str:
     return "\n".join([head, table(columns, rows), "", origin("large", result)])
 
 
-def audits() -> str:
-    """What audits of ten models found, and whether their order repeats."""
-    result = read("audit")
-    pairs = zip(result["seeds"][1:], result["spearman"], strict=True)
-    said = [f"seeds {result['seeds'][0]} and {seed}: {value:.2f}" for seed, value in pairs]
-    order = f"Spearman's rank correlation of the {len(result['rows'])} models by Q: {'; '.join(said)}.\n"
-    return "\n".join([table(result["columns"], result["rows"]), "", order, origin("audit", result)])
-
-
 def kernels() -> str:
     """Time of every kernel."""
     result = read("kernels")
@@ -375,7 +366,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "any class": lambda: large("large_any"),
     "archive": lambda: large("large_archive"),
     "ten classes": lambda: large("large_ten"),
-    "audits": audits,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,

@@ -145,11 +145,12 @@ def attacks(
         pairs: list[Pair] = [(a, b) for a in classes for b in classes if a != b]
         rate = found[0].job.report.rate(1)
         number = min(settings.pairs, affordable(classifier, rate))
-        drawn = np.random.default_rng(settings.seed).permutation(len(pairs))[:number]
-        if not number:
-            left_out[MISMATCH] = f"a pair takes {PAIR_IMAGES:,} images one by one, of which it classifies {rate:,.0f} a second"
+        drawn = np.random.default_rng(settings.seed).permutation(len(pairs))[: max(1, number)]
         try:
-            found += entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn]) if number else []
+            made = entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn])
+            found += made if number else []
+            slow = f"a pair takes {PAIR_IMAGES:,} images one by one, of which it classifies {rate or 0:,.0f} a second"
+            left_out[MISMATCH] = "" if number else slow
         except UserError as error:  # the same
             left_out[MISMATCH] = str(error)
     return Attacks(protocol, tuple(found), {part: why for part, why in left_out.items() if why})
