@@ -7,6 +7,7 @@ import numpy as np
 from builders import random_network, random_statistics
 
 from fooling.kernels.tables import draw_table
+from fooling.search.evolution_strategy import ReferenceStrategy, StrategyParams
 from fooling.search.genetic import GeneticParams
 from fooling.search.loop import stages
 from fooling.search.objective import Objective, make_objective
@@ -32,6 +33,13 @@ def objective_of(
     given = {name: varied.pop(name) for name in ("target_free", "seed") if name in varied}
     targets = None if of_class == "any" else TermTargets(digit=of_class, **varied)
     return make_objective(classifier, statistics, targets, digit=digit, weights=weights, **given)
+
+
+def strategy_of(params: StrategyParams) -> ReferenceStrategy:
+    """search=es against random weights of seven classes, without a prior; digit 2 is the target."""
+    network = random_network(params.shape, classes=7)
+    objective = objective_of(network, random_statistics(params.shape), weights={"target": 1.0}, digit=2)
+    return ReferenceStrategy(objective, params)
 
 
 def run_loop(search: Any, criteria: StoppingCriteria) -> History:

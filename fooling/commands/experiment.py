@@ -129,7 +129,7 @@ class Experiment:
         folder, begun = choose_folder(settings.out, settings.resume, config, plan.name or self.name, fixed)
         refuse_unless_free(folder, kind, self.typed, **options)
         if begun:
-            extension = check_same(folder, config, plan.fingerprints if alone else {}, fixed)
+            extension = check_same(folder, config, {}, fixed)
             check_fingerprints(folder, read_status(folder), plan.fingerprints)
             if status_of(folder) == "done" and not extension:
                 console.print(f"{folder} is finished: nothing to resume", markup=False, soft_wrap=True)

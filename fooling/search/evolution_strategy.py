@@ -52,6 +52,11 @@ class StrategyParams:
     antithetic: bool
     seed: int
 
+    @property
+    def first_patches(self) -> int:
+        """The generation that begins with patches, if there are any: not before a run has explored."""
+        return max(self.patch, self.explore)
+
     @staticmethod
     def from_settings(settings: RunSettings, objective: Objective) -> "StrategyParams":
         """The parameters in the settings."""
@@ -133,7 +138,7 @@ class ReferenceStrategy:
     def step_some(self, state: State) -> State:
         """The same for as many runs as are scored together."""
         p, generation, number = self.params, state.generation + 1, len(state.runs)
-        if p.patch and generation >= max(p.patch, p.explore):
+        if p.patch and generation >= p.first_patches:
             return self.patched(state)
         exploring = exploration.TOP in state.aux
         if exploring:
@@ -162,7 +167,7 @@ class ReferenceStrategy:
     def patched(self, state: State) -> State:
         """The state after a generation of patches: the best image with one square each, then with all that helped."""
         p, generation, number = self.params, state.generation + 1, len(state.runs)
-        width = patches.side(p.shape, (generation - max(p.patch, p.explore)) * p.population)
+        width = patches.side(p.shape, (generation - p.first_patches) * p.population)
         drawn = [
             patches.draw(generator(p.seed, int(run), generation, PATCHES), p.shape, p.population - 1) for run in state.runs
         ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import random_network, random_statistics
-from objectives import objective_of
+from builders import random_network
+from objectives import objective_of, strategy_of
 
 import fooling
 from fooling.commands import dispatch
@@ -26,9 +26,7 @@ PARAMS = StrategyParams((9, 8, 3), "cppn", 5, population=6, explore=2, restart=3
 
 
 def make(**varied: Any) -> ReferenceStrategy:
-    network = random_network((9, 8, 3), classes=7)
-    objective = objective_of(network, random_statistics((9, 8, 3)), weights={"target": 1.0}, digit=2)
-    return ReferenceStrategy(objective, replace(PARAMS, **varied))
+    return strategy_of(replace(PARAMS, **varied))
 
 
 def test_squares_become_smaller() -> None:

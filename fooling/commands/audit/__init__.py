@@ -33,8 +33,9 @@ from fooling.data.readers import Reader
 from fooling.errors import UserError, counted, duration
 from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
+from fooling.report import DAMAGES
 from fooling.report.card import badge, card, model_name
-from fooling.report.gate import failures, verdicts
+from fooling.report.gate import Verdict, failures, verdicts
 from fooling.report.junit import check_junit, write_junit
 from fooling.search.inputs import is_large
 from fooling.search.result import Result
@@ -43,7 +44,7 @@ from fooling.settings.files import flat
 from fooling.settings.gate import parse_rules
 from fooling.settings.schema import data_options
 
-MINUTE = 60.0
+MINUTE, GATE = 60.0, "fail_under"
 PARTS = {GRADIENTS: "by gradients", PRIORS: "with priors, and their controls", MISMATCH: "on pairs of classes"}
 
 
@@ -111,12 +112,12 @@ def test_images(settings: AuditSettings, classifier: Classifier) -> ImageSet:
 def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console) -> Plan:
     """The parts before the attacks, each shown when it is known, and how long the attacks may take."""
     inputs: Inputs = plan.inputs
-    show = silent if settings.quiet else partial(print_line, console)
+    console = Console(highlight=False, quiet=settings.quiet or console.quiet)
+    show = partial(print_line, console)
     facts = facts_part(folder, settings, inputs.classifier, inputs.real)
     show_facts(facts, show)
     nothing = nothing_part(folder, settings, inputs.classifier, inputs.real, facts)
-    if not settings.quiet:
-        show_nothing(nothing, console, inputs.classifier.labels)
+    show_nothing(nothing, console, inputs.classifier.labels)
     rate, protocol = facts["images_per_second"], inputs.attacks.protocol
     longest = f"at most {protocol.most:,} images, {duration(protocol.most / rate)} at {rate:,.3g} images/s"
     show(f"attacks without a prior: {protocol_note(protocol)}; {longest}")
@@ -125,10 +126,6 @@ def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console) -
         show(f"attacks {how}: {f'{number} jobs' if number else f'left out ({why})'}")
     show(f"all attacks end after {settings.minutes:g} minutes at the latest")
     return replace(plan, inputs=replace(inputs, facts=facts, nothing=nothing))
-
-
-def silent(_line: str) -> None:
-    """Shows nothing."""
 
 
 def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: ProgressCallback) -> Summary:
@@ -171,30 +168,35 @@ def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: 
         "badge.svg": badge(content["figures"], date, fingerprint),
         "card.md": card(content["figures"], date, fingerprint, name, content["protocol"]).encode(),
     }
-    lines = [*sanity, *left, content["verdict"]]
-    return Summary(content, columns, rows, lines, files=files, left=1, failures=gate(settings, content))
+    lines, rules = [*sanity, *left, content["verdict"]], gate(settings, content)
+    return Summary(content, columns, rows, lines, files=files, left=1, last=kept(rules), failures=failures(rules, GATE))
 
 
-def gate(settings: AuditSettings, content: Mapping[str, Any]) -> list[str]:
-    """A line for each rule of fail_under that the figures do not keep; writes junit=."""
+def gate(settings: AuditSettings, content: Mapping[str, Any]) -> list[Verdict]:
+    """The verdict on each rule of fail_under; writes junit=."""
     if not settings.fail_under:
         return []
     found = verdicts(parse_rules(settings.fail_under), content["figures"], content["left_out"], content["protocol"])
     if settings.junit:
         write_junit(settings.junit, found, "audit")
-    if not settings.quiet and all(one.status == "passed" for one in found):
-        print(f"fail_under: {counted(len(found), 'rule')} hold{'s' * (len(found) == 1)}")
-    return failures(found, "fail_under")
+    return found
+
+
+def kept(found: Sequence[Verdict]) -> list[str]:
+    """How many rules hold, if there are any and all do."""
+    if not found or failures(found, GATE):
+        return []
+    return [f"{GATE}: {counted(len(found), 'rule')} hold{'s' * (len(found) == 1)}"]
 
 
 def again(settings: AuditSettings, folder: Path) -> list[str]:
-    """The same of a finished audit."""
+    """A line for each rule that the figures of a finished audit do not keep."""
     path = folder / "audit.json"
     try:
-        return gate(settings, read_json(path))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
+        return failures(gate(settings, read_json(path)), GATE)
+    except UserError:
+        raise
+    except DAMAGES as error:
         raise UserError(f"{path}: a damaged file ({type(error).__name__}: {error}); overwrite=true audits again") from error
 
 

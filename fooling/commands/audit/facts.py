@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from fooling.classifiers.accuracy import accuracies
-from fooling.classifiers.base import Classifier, predict, predict_logits
+from fooling.classifiers.base import Classifier, predict_logits
 from fooling.classifiers.calibration import calibration
 from fooling.classifiers.certainty import certainty_of_nothing
 from fooling.classifiers.checks import accuracy_notes, check_classifier, speeds
@@ -71,7 +71,7 @@ def facts(settings: AuditSettings, classifier: Classifier, real: ImageSet | None
     classes = sorted({int(k) for k in np.unique(real.labels)})
     images = subsample(real, classes, settings.images, settings.seed)
     rows = accuracies(classifier, images, len(images.labels))
-    own, scores = rows[0], predict(classifier, images.images)
+    own, scores = rows[0], np.asarray(rows[0].scores)  # of the first row, as stated, there are scores
     found["accuracy"] = proportion_with_ci(int(own.is_correct.sum()), len(own.labels))
     found["readings"] = [{"way": row.preprocessing, "settings": row.settings, "share": row.share} for row in rows]
     found["notes"] += [*images.notes, *accuracy_notes(rows, checked.output)]

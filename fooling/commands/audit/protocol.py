@@ -26,15 +26,11 @@ from fooling.statistics import BUNDLED, Statistics
 SMALL, LARGE = (10, 40_200), (1, 2_500)  # attacks on each class, and images of each at most
 MISMATCHED = ("preset=mismatched", "runs=1", "generations=100")  # as many pairs as with 400 generations, which the preset has
 QUICK_RUNGS = ("variogram", "eigen")  # by default; the chains of the second show one image after the other
-PRIOR_IMAGES, QUICK_COPIES = 10_000, 3  # of an attack with a prior, at most: 40,000 change none of what is measured of them
+PRIOR_IMAGES, QUICK_COPIES = 20_000, 3  # of an attack with a prior, at most: with 10,000 fewer controls of eigen are read
 PAIR_IMAGES, PAIR_SECONDS, MOST_PAIRS = 100_001, 15.0, 1_000_000  # of one pair; for all pairs of a slow classifier; of others
 SURE = 0.9999  # an attack ends at this confidence
-Q, GRADIENTS, PRIORS, MISMATCH = (
-    "q",
-    "gradients",
-    "priors",
-    "mismatch",
-)  # values of the axis `part`: they begin the names of the jobs' folders
+# Values of the axis `part`: they begin the names of the jobs' folders.
+Q, GRADIENTS, PRIORS, MISMATCH = "q", "gradients", "priors", "mismatch"
 ARMS = {"with": False, "control": True}  # the conditions of a prior, and whether the classifier's weight is 0
 
 
@@ -183,12 +179,9 @@ def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics 
     """Why there are no priors, '' if there are."""
     if protocol.is_large:
         return "the classifier takes large images or has many classes, whose statistics take long; see `fooling ladder`"
-    bundled = Statistics.load(BUNDLED)
-    return (
-        ""
-        if statistics or fits(classifier, bundled)
-        else "no statistics of the training images; give data.path=PATH, or data.kind=sklearn for its digits"
-    )
+    if statistics or fits(classifier, Statistics.load(BUNDLED)):
+        return ""
+    return "no statistics of the training images; give data.path=PATH, or data.kind=sklearn for its digits"
 
 
 def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier], classifier: Classifier) -> str:
