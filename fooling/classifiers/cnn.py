@@ -1,26 +1,29 @@
-"""The built-in convolutional network, similar to LeNet-5 (LeCun et al. 1998), in JAX."""
+"""The built-in convolutional network, similar to LeNet-5 (LeCun et al. 1998).
+
+Its scores are sums in one order, so they depend neither on the batch nor on the machine; see `reference.convolution`.
+"""
 
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from scipy.special import softmax
 
 from fooling.classifiers.serialization import check_sizes, read_face, write
 from fooling.errors import UserError
+from fooling.kernels.numba.compile import ThreadSlices
+from fooling.kernels.numba.convolution import FEW, PackedConvolutions, convolutional_logits, pack
+from fooling.kernels.reference.convolution import ConvolutionalLayers
+from fooling.kernels.reference.network import softmax
 from fooling.kernels.tables import Bytes, Floats
 
-Layers = dict[str, Any]
 FORMAT = "fooling convolutional network 1"
-TENSORS = ("kernels1", "bias1", "kernels2", "bias2", "weights3", "bias3", "weights4", "bias4")
-BATCHES = (1, 16, 128, 1024)  # images a call: each size is compiled once, smaller batches are padded
+TENSORS = ConvolutionalLayers._fields
+WORTH = 64  # candidates of a dense network that take as long as an image
 
 
 @dataclass(frozen=True)
@@ -48,77 +51,42 @@ class ConvolutionalNetwork:
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """A pure function: images uint8 [N, H, W, C] → scores float32 [N, K], for use inside other JAX programs."""
-        return lambda images: jax.nn.softmax(forward(self.layers, images), axis=1)
+        from fooling.kernels.jax.network import convolutional_activations
+
+        return lambda images: convolutional_activations(self.layers, images)["scores"]
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """Activations of each layer for images [N, H, W, C] of grey levels, by name, in pure JAX; see `layers`."""
-        values = activations(self.layers, images)
-        return {**values, "scores": jax.nn.softmax(values["logits"], axis=1)}
+        from fooling.kernels.jax.network import convolutional_activations
+
+        return convolutional_activations(self.layers, images)
 
     @cached_property
-    def compiled(self) -> Callable[[Any], Any]:
-        """Logits of a batch."""
-        return partial(compiled_forward(), self.layers)
+    def packed(self) -> PackedConvolutions:
+        """The network as the compiled kernels take it."""
+        return pack(ConvolutionalLayers(**{name: self.layers[name] for name in TENSORS}), self.input_shape)
+
+    @cached_property
+    def slices(self) -> ThreadSlices:
+        """Threads for batches."""
+        return ThreadSlices()
 
     def logits(self, images: Bytes) -> Floats:
         """Logits float32 [N, K] of images uint8 [N, H, W, C]."""
-        parts = [self.batch_logits(images[lo : lo + BATCHES[-1]]) for lo in range(0, len(images), BATCHES[-1])]
-        return np.concatenate(parts) if parts else np.empty((0, self.num_classes), dtype=np.float32)
-
-    def batch_logits(self, images: Bytes) -> Floats:
-        """The same for at most as many as the largest batch."""
-        size = next(size for size in BATCHES if size >= len(images))
-        padded = np.zeros((size, *self.input_shape), dtype=np.uint8)
-        padded[: len(images)] = images
-        return np.asarray(self.compiled(padded))[: len(images)]
+        view = np.ascontiguousarray(images).view()
+        view.flags.writeable = False  # of one type for numba
+        if len(view) <= FEW:
+            return convolutional_logits(view, self.packed)
+        parts = self.slices.map(lambda lo, hi: convolutional_logits(view[lo:hi], self.packed), 0, len(view), WORTH)
+        return np.concatenate(parts)
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K], which sum to 1."""
-        return np.asarray(softmax(self.logits(images), axis=1), dtype=np.float32)
+        return softmax(self.logits(images))
 
     def save(self, path: Path) -> None:
         """Writes a .safetensors file that `load_convolutional` reads."""
         write(path, FORMAT, self.input_shape, self.labels, self.made, {}, {name: self.layers[name] for name in TENSORS})
-
-
-@cache
-def compiled_forward() -> Callable[[Layers, Any], Any]:
-    """`forward`, compiled once for all networks of the same sizes."""
-    return jax.jit(forward)
-
-
-def forward(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> Any:
-    """Logits [N, K] of images [N, H, W, C] of grey levels 0…255; `convolve` is `convolve_directly` by default."""
-    return activations(layers, images, convolve)["logits"]
-
-
-def activations(layers: Layers, images: Any, convolve: Callable[[Any, Any], Any] | None = None) -> dict[str, Any]:
-    """Activations [N, …] of every layer, in order: sums before the ReLU (conv, dense), after it (relu), max pooling (pool)."""
-    x, values = images.astype(jnp.float32) / 255, {}
-    for i in (1, 2):
-        values[f"conv{i}"] = (convolve or convolve_directly)(x, layers[f"kernels{i}"]) + layers[f"bias{i}"]
-        values[f"relu{i}"] = x = jax.nn.relu(values[f"conv{i}"])
-        n, height, width, channels = x.shape
-        squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(n, height // 2, 2, width // 2, 2, channels)
-        values[f"pool{i}"] = x = squares.max(axis=(2, 4))
-    values["dense3"] = x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"]
-    values["relu3"] = jax.nn.relu(values["dense3"])
-    values["logits"] = values["relu3"] @ layers["weights4"] + layers["bias4"]
-    return values
-
-
-def convolve_directly(x: Any, kernels: Any) -> Any:
-    """Convolution of [N, H, W, in] with [k, k, in, out] → [N, H, W, out], padded with black."""
-    return jax.lax.conv_general_dilated(x, kernels, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-def convolve_by_patches(x: Any, kernels: Any) -> Any:
-    """The same as one matrix product: in a compiled loop on a CPU a training step takes 32 instead of 363 ms."""
-    side, (height, width) = len(kernels), x.shape[1:3]
-    low, high = (side - 1) // 2, side // 2
-    wide = jnp.pad(x, ((0, 0), (low, high), (low, high), (0, 0)))
-    patches = [wide[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
-    return jnp.concatenate(patches, axis=3) @ kernels.reshape(-1, kernels.shape[3])
 
 
 def tensor_shapes(

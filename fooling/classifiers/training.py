@@ -11,10 +11,11 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from fooling.classifiers.base import BATCH, Classifier, predict
-from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, forward, tensor_shapes
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.classifiers.dense import FRACTION_BITS, GAP, NONE, SIGMOID, DenseNetwork, quantize
 from fooling.data import ImageSet
 from fooling.errors import UserError
+from fooling.kernels.jax.network import convolutional_activations, convolve_by_patches
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.tables import Floats
 
@@ -115,7 +116,8 @@ def train_cnn(
     layers = init_weights(key_start, tensor_shapes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
 
     def error(layers: Layers, pixels: Any, targets: Any) -> Any:
-        return -(targets * jax.nn.log_softmax(forward(layers, pixels, convolve_by_patches))).sum(axis=1).mean()
+        logits = convolutional_activations(layers, pixels, convolve_by_patches)["logits"]
+        return -(targets * jax.nn.log_softmax(logits)).sum(axis=1).mean()
 
     return ConvolutionalNetwork(shape, data.classes, sgd(layers, error, data, training, key_order), made)
 

@@ -19,11 +19,12 @@ from safetensors.numpy import save_file
 from fooling import load_classifier
 from fooling.classifiers import ASSETS, load_network
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, convolve_directly, tensor_shapes
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.classifiers.dense import EXACT, LARGEST, quantize
 from fooling.classifiers.training import Training, confusion_matrix, shift_images, train_cnn, train_mlp
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError
+from fooling.kernels.jax.network import convolve_by_patches, convolve_directly
 
 SHAPE = (8, 8, 1)
 

@@ -1,4 +1,7 @@
-"""Dense networks as pure JAX functions: first-layer sums equal to the reference's, scores to 1e-5."""
+"""Networks as pure JAX functions. Dense ones: first-layer sums equal to the reference's, scores to 1e-5."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -76,3 +79,40 @@ def dense_activations(
         sums = units @ weights + bias
     scores = jax.nn.softmax(sums, axis=1) if softmax_output else jax.nn.sigmoid(sums)
     return {**outputs, "logits": sums, "scores": scores}
+
+
+# --- convolutional networks -------------------------------------------------------------------------------------------
+def convolutional_activations(
+    layers: Mapping[str, Any], images: Array, convolve: Callable[[Array, Any], Array] | None = None
+) -> dict[str, Array]:
+    """Activations [N, …] of every layer of a convolutional network for images [N, H, W, C] of grey levels 0…255, in order.
+
+    They are sums before the ReLU (conv, dense), after it (relu), max pooling (pool), logits, scores. `layers`: the tensors of
+    `reference.ConvolutionalLayers` by their names. `convolve` is `convolve_directly` by default.
+    """
+    x, values = images.astype(jnp.float32) / 255, {}
+    for i in (1, 2):
+        values[f"conv{i}"] = (convolve or convolve_directly)(x, layers[f"kernels{i}"]) + layers[f"bias{i}"]
+        values[f"relu{i}"] = x = jax.nn.relu(values[f"conv{i}"])
+        n, height, width, channels = x.shape
+        squares = x[:, : height // 2 * 2, : width // 2 * 2].reshape(n, height // 2, 2, width // 2, 2, channels)
+        values[f"pool{i}"] = x = squares.max(axis=(2, 4))
+    values["dense3"] = x.reshape(len(x), -1) @ layers["weights3"] + layers["bias3"]
+    values["relu3"] = jax.nn.relu(values["dense3"])
+    values["logits"] = values["relu3"] @ layers["weights4"] + layers["bias4"]
+    values["scores"] = jax.nn.softmax(values["logits"], axis=1)
+    return values
+
+
+def convolve_directly(x: Array, kernels: Any) -> Array:
+    """Convolution of [N, H, W, in] with [k, k, in, out] → [N, H, W, out], padded with black."""
+    return jax.lax.conv_general_dilated(x, kernels, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def convolve_by_patches(x: Array, kernels: Any) -> Array:
+    """The same as one matrix product: in a compiled loop on a CPU a training step takes 32 instead of 363 ms."""
+    side, (height, width) = len(kernels), x.shape[1:3]
+    low, high = (side - 1) // 2, side // 2
+    wide = jnp.pad(x, ((0, 0), (low, high), (low, high), (0, 0)))
+    patches = [wide[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
+    return jnp.concatenate(patches, axis=3) @ kernels.reshape(-1, kernels.shape[3])
