@@ -246,6 +246,8 @@ def evolve(
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
+    if loaded.view:
+        raise UserError("view: expected false in Python, got true; `fooling view FOLDER` shows records while they grow")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder

@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 LARGE = "es"  # the search for large images and many classes, unless another is chosen
 MARK = "# Repeat this job: "  # how the config.yaml of a record begins
-PLACES = {"out", "resume", "overwrite"}  # where a job is written and whether it goes on: not what it is
+PLACES = {"out", "resume", "overwrite", "view"}  # where a job is written and shown, and whether it goes on: not what it is
 
 
 def load(words: Sequence[str], model: type[M] = RunSettings, root: str = "run", *, partial: bool = False) -> M:  # type: ignore[assignment]
