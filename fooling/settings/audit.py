@@ -28,7 +28,7 @@ class AuditSettings(ExperimentSettings):
         ge=1, le=10_000, description="attacks on each class, each from its own noise; null = 10, or 1 for large models"
     )
     budget: Int | None = Field(
-        ge=100, description="images of an attack, at most; null = 40200, or 2500 for large models (above 64×64 or 20 classes)"
+        ge=2, description="images of an attack, at most; null = 40200, or 2500 for large models (above 64×64 or 20 classes)"
     )
     minutes: Float = Field(
         gt=0,
