@@ -177,9 +177,7 @@ def test_words_that_are_no_settings() -> None:
     assert (list(pictures.files), pictures.centre) == (["two.png", "a/b=c.jpg"], False)
 
 
-WITH_CLASSIFIER = [
-    name for name, row in COMMANDS.items() if row.settings and "classifier.path" in leaves(resolve_name(row.settings))
-]
+SETTINGS = {name: leaves(resolve_name(row.settings)) for name, row in COMMANDS.items() if row.settings}
 
 
 @pytest.mark.parametrize("name", [name for name, known in SETTINGS.items() if "classifier.path" in known])
