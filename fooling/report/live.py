@@ -11,7 +11,7 @@ from fooling.data.images import opened
 from fooling.errors import UserError, duration, first_line, printable
 from fooling.plots import percent
 from fooling.plots.style import encode, without_channel
-from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, is_own_folder, job_folders, read_status
+from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, is_own_folder, job_folders, job_in_words, read_status
 from fooling.records.record import load_checkpoint
 from fooling.report import DAMAGES, HTML, is_ours
 from fooling.report.listing import changed_at
@@ -61,7 +61,7 @@ def live(folder: Path) -> Live:
         if not current:
             return Live(status, line, "", folder, page)
         job = folder / current
-        return Live(status, f"{line}; {current}: {job_line(job, read_status(job))}", version_of(job), job)
+        return Live(status, f"{line}; {job_in_words(current)}: {job_line(job, read_status(job))}", version_of(job), job)
     except (UserError, OSError) as error:
         return Live("damaged", first_line(error), "", folder)
     except DAMAGES as error:
