@@ -63,6 +63,7 @@ from fooling.search.state import Metrics
 from fooling.settings import dump, load
 from fooling.settings.fields import absolute_path, paths_as_typed, user_path
 from fooling.settings.names import as_words
+from fooling.settings.rules import budget_errors
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -91,6 +92,8 @@ def prepare(
     refuse_two_meanings(settings.digit, getattr(classifier, "labels", ()), words or ())
     settings = with_indices(settings, classifier)
     settings, suits = (settings, "") if words is None else suited(settings, classifier, words)
+    if problems := budget_errors(settings):  # of the search that suits the classifier
+        raise UserError("; ".join(problems))
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     part_of(load_search(settings.search.name, settings.engine.name), "check_classifier")(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
@@ -246,6 +249,8 @@ def evolve(
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
+    if loaded.view:
+        raise UserError("view: expected false in Python, got true; `fooling view FOLDER` shows records while they grow")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder

@@ -70,7 +70,7 @@ def detector_rows(
     for name in DETECTORS:
         row, why = compare(name, evolved, real, against)
         if row is None:
-            left_out.append({"part": f"detectors: {name}", "why": why})
+            left_out.append({"part": f"detectors: {name} against prior={against}", "why": why})
         else:
             rows.append(row)
     return rows, left_out

@@ -101,6 +101,8 @@ def class_index(name: int | str, labels: Sequence[str]) -> int:
         raise UserError(f"digit={name}: {len(found)} classes have this name; give an index: {several}")
     if found:
         return found[0]
+    if name.isascii() and name.isdigit():  # no label: 02 is the index 2
+        return int(name)
     near = get_close_matches(name.casefold(), lower, 1) or [low for low in lower if name.casefold() in low][:1]
     if near:
         k = lower.index(near[0])

@@ -15,7 +15,7 @@ from fooling.errors import ClosedFileError, UserError, folded, guarded
 from fooling.settings import validate
 from fooling.settings.files import flat, merge, nearest
 from fooling.settings.help import help_text, help_width
-from fooling.settings.overrides import collect, read_words
+from fooling.settings.overrides import collect, read_words, refuse_model
 
 HELP = {"--help", "-h", "help"}
 SETTINGS, EXPERIMENTS = "fooling.settings.commands", "fooling.settings.experiments"
@@ -243,6 +243,8 @@ def load_settings(name: str, command: Command, words: Sequence[str]) -> Any:
     """The settings of a command. Raises UserError with all problems."""
     model: type[BaseModel] = resolve_name(command.settings)
     values, others = split_words(command, words)
+    for word in values:
+        refuse_model(word, model)
     for setting, value in flat(merge(*read_words(others, model))):
         if setting in command.made and value is not None:
             raise UserError(f"{setting.removesuffix('.name')}: {command.made[setting]}")

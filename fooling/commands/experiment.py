@@ -3,8 +3,11 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +27,8 @@ from fooling.run import check_folder
 from fooling.search.result import Result
 from fooling.settings import dump
 from fooling.settings.fields import same_folder, user_path
+
+VIEWER = "fooling.report.viewer:viewing"
 
 
 @dataclass(frozen=True)
@@ -105,21 +110,22 @@ class Experiment:
 
     def carry_out(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> int:
         """Makes the record, draws its page and shows what was found → exit code."""
-        done = self.make(settings, words, console, kind)
-        if done.code:
-            again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
-            command = shlex.join([*map(masked, again), "resume=true"])
-            say(f"fooling: interrupted; {done.folder} holds a checkpoint. Continue: {self.typed} {command}")
-            return done.code
-        if done.summary:
-            reported = draw_report(done.folder)
-            if not settings.quiet:
-                closing = self.closing_alone if self.alone(done.settings) else self.closing
-                self.show(console, done.summary, done.folder, closing, reported)
+        with ExitStack() as view:
+            done = self.make(settings, words, console, kind, view)
+            if done.code:
+                again = [word for word in words if word.partition("=")[0] not in ("resume", "overwrite")]
+                command = shlex.join([*map(masked, again), "resume=true"])
+                say(f"fooling: interrupted; {done.folder} holds a checkpoint. Continue: {self.typed} {command}")
+                return done.code
+            if done.summary:
+                reported = draw_report(done.folder)
+                if not settings.quiet:
+                    closing = self.closing_alone if self.alone(done.settings) else self.closing
+                    self.show(console, done.summary, done.folder, closing, reported)
         return self.exit_code(done.failures)
 
-    def make(self, settings: Any, words: Sequence[str], console: Console, kind: str) -> "Done":
-        """Plans, computes and draws; a record that is finished is left as it is."""
+    def make(self, settings: Any, words: Sequence[str], console: Console, kind: str, view: ExitStack | None = None) -> "Done":
+        """Plans, computes and draws; a record that is finished is left as it is. `view` ends what view=true begins."""
         with same_folder(), working("reading data and model, scoring test images", settings.quiet, FIRST_SECONDS):
             alone, plan = self.alone(settings), self.plan(settings, words)
         settings = plan.settings or settings
@@ -145,6 +151,10 @@ class Experiment:
         if begun and extension:
             notes = list(dict.fromkeys([*notes, EXTENDED + ", ".join(extension)]))
         signals = InterruptHandler()
+        if view is not None and getattr(settings, "view", False):  # imported by then alone
+            view.enter_context(
+                resolve_name(VIEWER)(folder, partial(print_line, Console(highlight=False, quiet=settings.quiet)))
+            )
         try:
             if alone:
                 summary = self.run_alone(settings, plan, folder, console, signals)

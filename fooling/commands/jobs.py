@@ -24,7 +24,7 @@ from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, 
 from fooling.errors import Interrupted, UserError, counted, duration
 from fooling.kernels.numba.compile import working_time
 from fooling.kernels.tables import Floats, Ints
-from fooling.records.ownership import kind_of
+from fooling.records.ownership import axes_in_words, kind_of
 from fooling.records.record import read_images, read_run, status_of
 from fooling.records.resume import check_same
 from fooling.run import prepare, record_job, with_objects
@@ -52,6 +52,11 @@ class GridEntry:
     def row(self) -> str:
         """The axes with their values, '' if there are none."""
         return ",".join(f"{axis}={value}" for axis, value in self.axes.items())
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+        return axes_in_words(self.axes)
 
     @property
     def folder(self) -> str:
@@ -133,7 +138,7 @@ def titles(entry: GridEntry, entries: Sequence[GridEntry], folder: Path) -> tupl
         return title_of(entry.job, folder), ""
     number = next(i for i, other in enumerate(entries, 1) if other.folder == entry.folder)
     first = next(other for other in entries if other.row == entry.row).folder == entry.folder
-    return entry.row if first else "", f"{number}/{len(entries)}  {entry.row}, {entry.job.target}"
+    return entry.words if first else "", f"{number}/{len(entries)}  {entry.words}, {entry.job.target}"
 
 
 def title_of(job: Job, folder: Path) -> str:

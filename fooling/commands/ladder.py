@@ -87,7 +87,7 @@ def content(settings: LadderSettings, entries: Sequence[GridEntry], results: Seq
         rows.setdefault(entry.row, []).append((entry, result))
     first = entries[0].job
     return {
-        "settings": settings.model_dump(mode="json", exclude={"out", "resume", "overwrite", "quiet"}),
+        "settings": settings.model_dump(mode="json", exclude={"out", "resume", "overwrite", "quiet", "view"}),
         "labels": list(first.objective.classifier.labels),
         "judges": list(first.judges),
         "arms": ARMS,

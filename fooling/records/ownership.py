@@ -7,7 +7,7 @@ somebody's work and stays.
 import contextlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,16 @@ NAMED = re.compile(  # what status files name: files of our kinds, those that co
     r"|[a-z]+[-_]\*\.safetensors|(?:front|means|shown)(?:/(?:\[0-9\])?\*-(?:\[0-9\])?\*\.png)?",
     re.ASCII,
 )
+AXES = {  # what the axes in the names of jobs' folders mean; others are in words as they are
+    "part=q": "attack",
+    "part=gradients": "attack by gradients",
+    "part=priors": "",
+    "part=mismatch": "pair of classes",
+    "arm=with": "",
+    "arm=control": "control without the classifier",
+    "arm=mismatched": "prior of another class",
+}
+AXIS = {"rung": "prior"}  # other words for an axis
 
 
 def kind_of(folder: Path) -> str:
@@ -221,6 +231,19 @@ def declare_files(folder: Path, files: Sequence[str]) -> None:
             about = read_json(folder / status_file)
             about["files"] = list(dict.fromkeys([*strings(about.get("files")), *files]))
             write_json(folder / status_file, about)
+
+
+def axes_in_words(axes: Mapping[str, str]) -> str:
+    """The place of a job among those of a command: prior eigen, control."""
+    found = [AXES.get(f"{axis}={value}", f"{AXIS.get(axis, axis)} {value}") for axis, value in axes.items()]
+    return ", ".join(filter(None, found))
+
+
+def job_in_words(folder: str) -> str:
+    """The job of a folder that a command has named: part=priors,rung=eigen,arm=with,digit=3 → prior eigen, class 3."""
+    axes = dict(part.partition("=")[::2] for part in folder.split(","))
+    target = axes.pop("digit", None)
+    return folder if target is None else ", ".join(filter(None, (axes_in_words(axes), f"class {target}")))
 
 
 def job_folders(about: dict[str, Any]) -> list[str]:

@@ -24,22 +24,20 @@ from fooling.report.content import (
     sure,
     whole,
 )
+from fooling.report.nothing import nothing_chart, nothing_table
 from fooling.report.steps import next_steps, words
 
 Found = Mapping[str, Any]
 PICTURES = 24  # of the classes that fall first, at most
 CURVES = {"99": "99 %", "9999": "99.99 %"}
-KINDS = {
-    "blank": "one grey level",
-    "even_noise": "even noise",
-    "shuffled": "real, pixels shuffled",
-    "phase_scrambled": "real, phases scrambled",
-    "foreign": "of another data set",
-}
 SCALED = {"temperature": "fitted temperature", "ece_unscaled": "calibration error of the images that it was not fitted to"}
 SCALED |= {"ece_scaled": "the same at that temperature"}
 CHECKS = {"more_budget": "more budget is never worse", "gradients": "gradients are not beaten by scores alone"}
 CHECKS |= {"noise": "noise does not succeed where the search fails"}
+ABOUT_Q = (
+    "This is Q: how many images an attack shows to the classifier until it is so sure of a class; the median over the attacks "
+    "on a class, then over the classes{}. More is better."
+)
 LIMITS = (
     "Few evaluations prove that the classifier is easy to fool; many prove nothing, as another search may need fewer.",
     "The images are those that a search selected, or synthetic: how often inputs like them occur in use is not measured.",
@@ -54,12 +52,14 @@ def audit(source: Source) -> Content:
     figures = [figure_of(name, one) for name, one in found["figures"].items()]
     model, protocol, labels = found["model"], found["protocol"], found["model"]["labels"]
     q: Found = found.get("q") or {}
+    every = f", counted in steps of {q['generation']:,} images, a generation" if q.get("generation") else ""
     name = next((one for one in ("q9999", "q99") if any(figure.name == one for figure in figures)), "")
     first = next((one for one in figures if one.name == name), figures[0] if figures else Figure("images", None))
     return Content(
         title=f"Audit of {model_name(model)}",
         verdict=found["verdict"],
         number=first,
+        about=ABOUT_Q.format(every) if first.name in ("q9999", "q99") else "",
         figures=figures,
         pictures=[
             *source.pictures(("audit.png", "The figures of the audit in one picture", "The audit in one picture")),
@@ -116,21 +116,6 @@ def q_chart(q: Found) -> list[Chart]:
     ends = "; ".join(f"{one.label} at the end: {whole_percent(one.y[-1])}" for one in series)
     title = "Searches that have not reached the confidence yet (Kaplan–Meier)"
     return [curves(title, series, "evaluations of an image", "not yet reached", f"{ends}.", log=True)]
-
-
-def nothing_chart(found: Found) -> list[Chart]:
-    """How often it is sure of images that show nothing."""
-    rows = (found.get("nothing") or {}).get("rows", ())
-    shown = []
-    for row in rows:
-        for group, (key, level) in enumerate((("at_90", ".9"), ("at_99", ".99"))):
-            one = row[key]
-            if one:
-                shown.append(
-                    Interval(f"{KINDS.get(row['kind'], row['kind'])}, ≥ {level}", one["share"], one["low"], one["high"], group)
-                )
-    alt = "; ".join(f"{row.label}: {whole_percent(row.value)}" for row in shown)
-    return [intervals("Sure of nothing", shown, "share of the images (bars: 95 %)", f"{alt}.")] if shown else []
 
 
 def calibration_chart(facts: Found) -> list[Chart]:
@@ -191,16 +176,6 @@ def q_table(q: Found, labels: Sequence[str]) -> Table:
         for row in q.get("classes", ())
     ]
     return Table("Evaluations for each class (medians)", ["class", "to 99 %", "to 99.99 %", "reached 99.99 %"], rows)
-
-
-def nothing_table(found: Found, labels: Sequence[str]) -> Table:
-    """Images that show nothing."""
-    rows: list[list[Cell]] = []
-    for row in (found.get("nothing") or {}).get("rows", ()):
-        answers = ", ".join(f"{name_in(labels, one['class'])} ({whole_percent(one['share'])})" for one in row["answers"])
-        kind, note = KINDS.get(row["kind"], row["kind"]), f"; {row['note']}" if row["note"] else ""
-        rows.append([f"{kind}{note}", whole(row["images"]), interval(row["at_90"]), interval(row["at_99"]), answers])
-    return Table("Sure of nothing", ["images", "number", "≥ 90 %", "≥ 99 %", "most frequent answers"], rows)
 
 
 def readings_table(found: Found) -> Table:

@@ -57,10 +57,11 @@ def card(figures: Figures, date: str, fingerprint: str, name: str, protocol: Map
     found = [(key, figures[key]) for key in OTHERS if (figures.get(key) or {}).get("value") is not None]
     others = [f"{known[key].text} {number(figure['value'], known[key].unit)}" for key, figure in found]
     more = f" Besides: {'; '.join(others)}." if others else ""
+    q = f"**Q = {q_of(figures)}** evaluations to a confidence of .9999, {q_of(figures, 'q99')} to .99"
+    what = f"after so many, half of the attacks, which {begin}see only scores, make {code(name)} sure of a class"
     return (
-        f"**Fooling images.** Evaluations after which half of the attacks, which {begin}see only scores, make "
-        f"{code(name)} sure of a class: {q_of(figures)} to a confidence of .9999, {q_of(figures, 'q99')} to .99 "
-        f"({searched}; {attacks}).{more} Measured with `fooling audit` on {plain(date)}, model {plain(fingerprint)[:SHOWN]}. "
+        f"{q}: {what} ({searched}; {attacks}).{more} "
+        f"Measured with `fooling audit` on {plain(date)}, model {plain(fingerprint)[:SHOWN]}. "
         "Q is only comparable where search, budget and threshold are the same.\n"
     )
 

@@ -61,6 +61,7 @@ class Chart(NamedTuple):
     title: str
     alt: str
     svg: str
+    note: str = ""  # below it
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Content:
     title: str
     verdict: str  # one sentence
     number: Figure
+    about: str = ""  # what the number is, in a sentence
     figures: Sequence[Figure] = ()  # the number among them or not
     pictures: Sequence[Picture] = ()
     charts: Sequence[Chart] = ()

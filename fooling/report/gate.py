@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from fooling.errors import printable
-from fooling.settings.gate import AUROC, EVALUATIONS, RATE, SHARE, Figure, Rule, known_figures
+from fooling.settings.gate import AUROC, DETECTORS, EVALUATIONS, RATE, SHARE, Figure, Rule, known_figures
 
 Status = Literal["passed", "failed", "unknown"]
 MOST_DIGITS = 8  # of a percentage behind the point
@@ -92,9 +92,16 @@ def reason(name: str, known: Figure, left_out: Sequence[Mapping[str, Any]]) -> s
 
 
 def is_of(name: str, part: str) -> bool:
-    """Whether a figure is of a part such as "detectors: entropy" or "facts: calibration"."""
-    ending, of = ENDINGS.get(name, name.partition("_")[2]), part.partition(": ")[2].replace(" ", "_")
-    return ending == of or ending.startswith(f"{of}_")
+    """Whether a figure is of a part such as "facts: calibration" or "detectors: entropy against prior=none" (or all against …).
+
+    Records of earlier versions do not say against which prior.
+    """
+    what, _, rung = part.partition(": ")[2].partition(" against prior=")
+    ending, of = ENDINGS.get(name, name.partition("_")[2]), what.replace(" ", "_")
+    if not rung:
+        return ending == of or ending.startswith(f"{of}_")
+    detectors = DETECTORS if of == "all" else (of,)
+    return ending in [one if rung == "none" else f"{one}_{rung}" for one in detectors]
 
 
 def number(value: float | None, unit: str) -> str:

@@ -11,9 +11,9 @@ from fooling.data.images import opened
 from fooling.errors import UserError, duration, first_line, printable
 from fooling.plots import percent
 from fooling.plots.style import encode, without_channel
-from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, is_own_folder, job_folders, read_status
+from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, is_own_folder, job_folders, job_in_words, read_status
 from fooling.records.record import load_checkpoint
-from fooling.report import DAMAGES
+from fooling.report import DAMAGES, HTML, is_ours
 from fooling.report.listing import changed_at
 from fooling.report.page import RUNS, mosaic
 from fooling.settings.files import parse_json, read_yaml
@@ -32,11 +32,18 @@ class Live(NamedTuple):
     line: str  # in words
     picture: str  # what changes when there are newer images; '' = there are none yet
     folder: Path  # of the job that runs
+    page: bool = False  # whether it is done, with its report.html
 
     @property
-    def state(self) -> dict[str, str]:
+    def state(self) -> dict[str, str | bool]:
         """What is sent to a page."""
-        return {"status": self.status, "line": self.line, "picture": self.picture}
+        return {"status": self.status, "line": self.line, "picture": self.picture, "page": self.page}
+
+
+def has_own_page(folder: Path) -> bool:
+    """Whether a record is finished and has a page that we have drawn."""
+    page = folder / HTML
+    return read_status(folder).get("status") == "done" and not page.is_symlink() and is_ours(page)
 
 
 def live(folder: Path) -> Live:
@@ -44,17 +51,17 @@ def live(folder: Path) -> Live:
     try:
         about = read_status(folder)
         status = str(about.get("status", "running"))
-        jobs = job_folders(about)
+        jobs, page = job_folders(about), status == "done" and has_own_page(folder)
         if not jobs:
-            return Live(status, job_line(folder, about), version_of(folder), folder)
+            return Live(status, job_line(folder, about), version_of(folder), folder, page)
         states = [(name, read_status(folder / name).get("status", "")) for name in jobs if is_own_folder(folder / name)]
         done = sum(state == "done" for _, state in states)
         current = next((name for name, state in states if state == "running"), "")
         line = f"{done:,} of {len(jobs):,} jobs are done"
         if not current:
-            return Live(status, line, "", folder)
+            return Live(status, line, "", folder, page)
         job = folder / current
-        return Live(status, f"{line}; {current}: {job_line(job, read_status(job))}", version_of(job), job)
+        return Live(status, f"{line}; {job_in_words(current)}: {job_line(job, read_status(job))}", version_of(job), job)
     except (UserError, OSError) as error:
         return Live("damaged", first_line(error), "", folder)
     except DAMAGES as error:

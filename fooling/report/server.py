@@ -45,16 +45,19 @@ def same(one: str, other: str) -> bool:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a folder. Raises OSError where the port is taken or the host is not of this machine."""
+    """Serves a folder; `beside` a job in the same process. Raises OSError for a port that is taken and a host of elsewhere."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0, token: str | None = None) -> None:
-        self.site, self.host = Site(root), host.strip("[]")
+    def __init__(
+        self, root: Path, host: str = "127.0.0.1", port: int = 0, token: str | None = None, *, beside: bool = False
+    ) -> None:
+        self.site, self.host = Site(root, beside=beside), host.strip("[]")
         self.token = token or (None if is_loopback(host) else secrets.token_urlsafe(24))
         self.session = secrets.token_urlsafe(24)  # what the cookie holds
         self.streams = threading.BoundedSemaphore(STREAMS)
+        self.watched: set[object] = set()  # connections with a stream of events
         self.address_family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         super().__init__((self.host, port), Handler)
 
@@ -199,10 +202,12 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command == "HEAD":
                 return
+            self.server.watched.add(self)
             with suppress(Refusal, OSError):  # the record has been removed; the client has gone away
                 for event in self.server.site.events(path):
                     self.wfile.write(event)
         finally:
+            self.server.watched.discard(self)
             self.server.streams.release()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name in http.server)

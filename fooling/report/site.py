@@ -21,9 +21,9 @@ from markupsafe import Markup
 
 from fooling.errors import UserError, first_line
 from fooling.records.ownership import CHECKPOINT, COMMON, NAMED, is_image_name, read_status, strings
-from fooling.report import HTML, REPORT_FILES, is_ours, make_report
+from fooling.report import HTML, REPORT_FILES, make_report
 from fooling.report.listing import Listing, Row, changed_at, refuse_links
-from fooling.report.live import live, live_picture, thumbnail
+from fooling.report.live import has_own_page, live, live_picture, thumbnail
 from fooling.report.page import environment
 
 TYPES = {  # of the files of a record that are served
@@ -63,10 +63,10 @@ class Refusal(Exception):  # noqa: N818
 
 
 class Site:
-    """The pages of a folder."""
+    """The pages of a folder. `beside` a job that runs in the same process, no page is drawn: matplotlib is the job's."""
 
-    def __init__(self, root: Path) -> None:
-        self.listing = Listing(root)
+    def __init__(self, root: Path, *, beside: bool = False) -> None:
+        self.listing, self.beside, self.fetched = Listing(root), beside, False
         self.reading, self.drawing = threading.Lock(), threading.Lock()  # matplotlib and Pillow have global state
         self.templates = environment()
         self.templates.filters["address"] = quote
@@ -114,16 +114,18 @@ class Site:
         """The page of a record that runs, with its jobs."""
         row, found = self.row(path), live(self.record(path))
         jobs = [self.row(job) for job in row.jobs if self.listing.folder(job)]
-        return self.render("live.html.j2", row=row, found=found, jobs=jobs)
+        return self.render("live.html.j2", row=row, found=found, jobs=jobs, beside=self.beside)
 
     def report(self, path: str) -> Answer:
         """The page of a record: report.html of a finished one, else drawn."""
         folder = self.record(path)
-        page = folder / HTML
         try:
             refuse_links(folder, self.listing.root)
-            if read_status(folder).get("status") == "done" and not page.is_symlink() and is_ours(page):
-                return Answer(page.read_bytes(), policy=OF_RECORDS)
+            if has_own_page(folder):
+                self.fetched = True
+                return Answer((folder / HTML).read_bytes(), policy=OF_RECORDS)
+            if self.beside:
+                raise Refusal(HTTPStatus.CONFLICT, "has no page yet; `fooling view` draws one, and a job does when it is done")
             return Answer(self.page(folder, changed_at(folder)), policy=OF_RECORDS)
         except (UserError, OSError) as error:
             raise Refusal(HTTPStatus.CONFLICT, first_line(error)) from error

@@ -6,10 +6,10 @@ from typing import Any
 
 from fooling.report.content import Figure
 from fooling.report.gate import number
+from fooling.settings.gate import NOTHING
 
 Found = Mapping[str, Any]
-NOTHING = {"noise99": "even noise", "blank99": "blank images", "shuffled99": "shuffled images"}
-NOTHING |= {"scrambled99": "phase-scrambled images", "foreign99": "images of another data set"}
+OF_NOTHING = {f"{kind.figure}99": kind.name for kind in NOTHING.values()}
 TRAINED = "simple_statistics"  # the one detector that has seen evolved images
 
 
@@ -26,10 +26,10 @@ def next_steps(found: Found, figures: Sequence[Figure]) -> list[str]:
         steps.append(
             "A check of the evaluation failed: mend this first (a larger budget, other gradients); do not cite the figures."
         )
-    sure = [(value, name) for name in NOTHING if (value := values.get(name)) is not None and value > 0.01]
+    sure = [(value, name) for name in OF_NOTHING if (value := values.get(name)) is not None and value > 0.01]
     if sure:
         value, name = max(sure)
-        steps.append(f"A threshold of 99 % lets images of nothing pass: {number(value, 'share')} of {NOTHING[name]}.")
+        steps.append(f"A threshold of 99 % lets images of nothing pass: {number(value, 'share')} of {OF_NOTHING[name]}.")
     facts = found["facts"]
     scaled, unscaled = facts.get("ece_scaled"), facts.get("ece_unscaled")
     if None not in (scaled, unscaled) and scaled < unscaled:

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fooling.errors import UserError, masked_url
-from fooling.settings.files import flat, unflatten
+from fooling.settings.files import Dumper, flat, unflatten
 from fooling.settings.help import sentences
 from fooling.settings.overrides import collect, leaves_open
 from fooling.settings.schema import RunSettings
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 LARGE = "es"  # the search for large images and many classes, unless another is chosen
 MARK = "# Repeat this job: "  # how the config.yaml of a record begins
-PLACES = {"out", "resume", "overwrite"}  # where a job is written and whether it goes on: not what it is
+PLACES = {"out", "resume", "overwrite", "view"}  # where a job is written and shown, and whether it goes on: not what it is
 
 
 def load(words: Sequence[str], model: type[M] = RunSettings, root: str = "run", *, partial: bool = False) -> M:  # type: ignore[assignment]
@@ -57,7 +57,7 @@ def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Mapp
     if only is not None:
         known = dict(flat(tree))
         tree = unflatten((name, known.get(name, without_secrets(value))) for name, value in only.items() if name not in PLACES)
-    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True)
     return f"{MARK}{command} config.yaml\n{text}"
 
 

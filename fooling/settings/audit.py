@@ -6,9 +6,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import ExperimentSettings, check_priors
-from fooling.settings.fields import Float, Int, Judges, NamedDigits, Names, Seed, Text
+from fooling.settings.fields import Bool, Float, Int, Judges, NamedDigits, Names, Seed, Text
 from fooling.settings.gate import Rules
-from fooling.settings.schema import DataSettings
+from fooling.settings.schema import VIEW, DataSettings
 
 
 def check_rungs(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -28,7 +28,7 @@ class AuditSettings(ExperimentSettings):
         ge=1, le=10_000, description="attacks on each class, each from its own noise; null = 10, or 1 for large models"
     )
     budget: Int | None = Field(
-        ge=100, description="images of an attack, at most; null = 40200, or 2500 for large models (above 64×64 or 20 classes)"
+        ge=2, description="images of an attack, at most; null = 40200, or 2500 for large models (above 64×64 or 20 classes)"
     )
     minutes: Float = Field(
         gt=0,
@@ -56,6 +56,7 @@ class AuditSettings(ExperimentSettings):
         description="rules on figures, q9999=5000,mismatch<10%,noise99<1%: exit code 1 and a line for each that does not hold"
     )
     junit: Text | None = Field(description="file to write the verdicts of fail_under to, as JUnit XML; null = none")
+    view: Bool = Field(description=VIEW)
     judges: Judges = Field(description="held-out classifiers that read the images; as in `fooling run`")
     classifier: AnyClassifierSettings
     data: DataSettings

@@ -195,6 +195,8 @@ def parse_class(value: Any) -> int | str | None:
         return index
     if value in ("all", "any") or not value.strip() or not value.isprintable():
         return None
+    if value.isascii() and value.isdigit():
+        return value if len(value) < 10 else None
     try:
         float(value)
     except ValueError:
@@ -206,8 +208,8 @@ def parse_index(value: Any) -> int | None:
     """A class index; None if the value is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    if isinstance(value, str):  # 0001 is a name
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 10 and str(int(value)) == value else None
     return int(value) if 0 <= value < 2**63 and value == int(value) else None
 
 

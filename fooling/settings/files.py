@@ -184,6 +184,30 @@ Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.
 Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: to_float(loader.construct_scalar(node)))  # type: ignore[arg-type]
 
 
+class NameLoader(Loader):
+    """The same for names, of which 0001 is one: numbers have no zeros before them."""
+
+
+NameLoader.yaml_implicit_resolvers = {
+    start: [(tag, re.compile(f"^(?!0[0-9]){known.pattern[1:]}")) for tag, known in rows]
+    for start, rows in Loader.yaml_implicit_resolvers.items()
+}
+
+
+def is_text(scalar: str) -> bool:
+    """Whether a scalar without quotes is read as text: 0009 and 1e3 are numbers here, unlike in YAML 1.1."""
+    return not any(re.fullmatch(pattern, scalar) for pattern, _ in SCALARS.values())
+
+
+class Dumper(yaml.SafeDumper):
+    """YAML that `Loader` reads back as it was: texts that it would take for numbers are in quotes."""
+
+
+Dumper.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_text(text) else "'")
+)
+
+
 def to_float(text: str) -> float:
     """1e-3, .5, .inf, .nan."""
     return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))

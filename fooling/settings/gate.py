@@ -26,6 +26,24 @@ class Figure(NamedTuple):
 
 
 DATA, JUDGES = "labelled images, data.path=PATH", "held-out classifiers, judges=[…]"
+
+
+class Kind(NamedTuple):
+    """A kind of images of nothing: the beginning of its figures' names, its name, what its images are, what it needs."""
+
+    figure: str
+    name: str
+    what: str
+    needs: str = ""
+
+
+NOTHING = {  # by the keys of audit.json
+    "blank": Kind("blank", "blank images", "one grey level or colour each"),
+    "even_noise": Kind("noise", "noise images", "each pixel by itself, all grey levels alike"),
+    "shuffled": Kind("shuffled", "shuffled images", "real ones, their pixels in random order", DATA),
+    "phase_scrambled": Kind("scrambled", "scrambled images", "real ones with random Fourier phases", DATA),
+    "foreign": Kind("foreign", "foreign images", "real ones of other things"),
+}
 IMAGES = "real images (data.path=PATH) and, of some detectors, logits or scores that sum to 1"
 FIGURES = {
     "q99": Figure("evaluations to a confidence of .99, median", EVALUATIONS, "higher", "q"),
@@ -35,16 +53,13 @@ FIGURES = {
     "accuracy": Figure("accuracy on real images", SHARE, "higher", "facts", DATA),
     "ece": Figure("expected calibration error on real images", SHARE, "lower", "facts", DATA),
     "images_per_second": Figure("throughput", RATE, "higher", "facts"),
-    "noise90": Figure("even noise at a confidence of .9 or more", SHARE, "lower", "nothing"),
-    "noise99": Figure("even noise at a confidence of .99 or more", SHARE, "lower", "nothing"),
-    "blank90": Figure("blank images at a confidence of .9 or more", SHARE, "lower", "nothing"),
-    "blank99": Figure("blank images at a confidence of .99 or more", SHARE, "lower", "nothing"),
-    "shuffled90": Figure("shuffled images at a confidence of .9 or more", SHARE, "lower", "nothing", DATA),
-    "shuffled99": Figure("shuffled images at a confidence of .99 or more", SHARE, "lower", "nothing", DATA),
-    "scrambled90": Figure("phase-scrambled images at a confidence of .9 or more", SHARE, "lower", "nothing", DATA),
-    "scrambled99": Figure("phase-scrambled images at a confidence of .99 or more", SHARE, "lower", "nothing", DATA),
-    "foreign90": Figure("foreign images at a confidence of .9 or more", SHARE, "lower", "nothing"),
-    "foreign99": Figure("foreign images at a confidence of .99 or more", SHARE, "lower", "nothing"),
+    **{
+        f"{kind.figure}{level}": Figure(
+            f"{kind.name} at a confidence of {least} or more", SHARE, "lower", "nothing", kind.needs
+        )
+        for kind in NOTHING.values()
+        for level, least in (("90", ".9"), ("99", ".99"))
+    },
     "mismatch": Figure("pairs with an image that is one class to others and another to the model", SHARE, "lower", "mismatch"),
 }
 DETECTORS = ("largest_score", "entropy", "energy", "largest_logit", "simple_statistics")

@@ -23,7 +23,7 @@ MANY = 10  # choices that are still listed behind the =
 UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
 SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
     "Stopping": ("budget", "seconds", "threshold", "tol", "stop"),
-    "Output": ("out", "resume", "overwrite", "quiet"),
+    "Output": ("out", "resume", "overwrite", "quiet", "view"),
 }
 TITLES = {  # groups, in the order of the help
     "classifier": "Classifier",

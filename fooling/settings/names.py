@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from fooling.errors import UserError
 from fooling.settings.choices import PRESET
-from fooling.settings.files import BROKEN, Loader, Tree, nearest
+from fooling.settings.files import BROKEN, Loader, NameLoader, Tree, is_text, nearest
 
 HELP = "--help lists all settings"
 ALIASES = {"target": "digit"}
@@ -109,17 +109,20 @@ def read_value(text: str, name: str, model: type[BaseModel]) -> Any:
         return None
     if is_text:
         return text
-    return read_classes(text) if str in kinds else read_yaml_value(text)
+    if str in kinds:
+        return read_classes(text)
+    holds_names = is_list and any(str in members(part) for kind in kinds for part in typing.get_args(kind))
+    return read_yaml_value(text, NameLoader if holds_names else Loader)
 
 
-def read_yaml_value(text: str) -> Any:
+def read_yaml_value(text: str, loader: type[Loader] = Loader) -> Any:
     """A YAML scalar or list, or a list by commas; the text itself where it is neither.
 
     A list of plain words is split at its commas where YAML finds special signs in it, such as the ? of a URL.
     """
     flow = f"[{text}]" if "," in text and text[0] not in "[{" else text
     try:
-        return yaml.load(flow, Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(flow, loader)  # noqa: S506 (a SafeLoader)
     except BROKEN:
         inner = flow[1:-1]
         is_plain = flow[0] == "[" and flow[-1] == "]" and not set(inner) & set("[]{}\"'")
@@ -131,8 +134,8 @@ def read_classes(text: str) -> Any:
     if text[0] in "\"'":
         with contextlib.suppress(*BROKEN):  # by several names in quotes
             name = yaml.load(text, Loader)  # noqa: S506 (a SafeLoader)
-            return name if isinstance(name, str) else read_yaml_value(text)
-    value = read_yaml_value(text)
+            return name if isinstance(name, str) else read_yaml_value(text, NameLoader)
+    value = read_yaml_value(text, NameLoader)
     return text if isinstance(value, str | dict) and text[0] not in "[{" else value
 
 
@@ -148,8 +151,9 @@ def as_words(name: str, value: Any) -> list[str]:
 
 
 def item(value: Any) -> str:
-    """An entry of a list as YAML: groups and texts with signs of YAML in quotes."""
-    special = isinstance(value, str) and (set(value) & set(",[]{}#:\"'&*!|>%@`") or value != value.strip() or not value)
+    """An entry of a list as YAML: groups, and in quotes texts with signs of YAML or that look like numbers."""
+    marks = set(",[]{}#:\"'&*!|>%@`")
+    special = isinstance(value, str) and (set(value) & marks or value != value.strip() or not is_text(value))
     return json.dumps(value, ensure_ascii=False, default=str) if special or isinstance(value, dict) else str(value)
 
 

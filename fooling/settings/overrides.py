@@ -1,13 +1,14 @@
 """From the words of a command to one tree of settings: defaults, choices, files, key=value, in Hydra's grammar."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from fooling.errors import UserError
-from fooling.settings.choices import GROUPS, PRESET, check_choice, choices, command_choice, defaults
+from fooling.errors import ClosedFileError, UserError
+from fooling.settings.choices import CLOSED, GROUPS, PRESET, check_choice, choices, command_choice, defaults, kind_of_file
 from fooling.settings.fields import user_path
 from fooling.settings.files import Tree, flat, merge, put, read_yaml, unflatten, without
 from fooling.settings.names import HELP, full_name, leaves, models, owners, read_value, without_former
@@ -110,7 +111,13 @@ def choice_file(group: str, name: Any, model: type[BaseModel]) -> Tree:
 
 def read_file(path: Path, model: type[BaseModel]) -> Tree:
     """A user's file of settings."""
-    return without_former(rewrite(read_yaml(path), model, str(path)), model)
+    try:
+        tree = read_yaml(path)
+    except UserError as error:
+        if "classifier.path" not in leaves(model) or path.suffix in (".yaml", ".yml"):
+            raise
+        raise UserError(f"{error}; a model is given by classifier=KIND classifier.path={shlex.quote(str(path))}") from error
+    return without_former(rewrite(tree, model, str(path)), model)
 
 
 def rewrite(tree: Tree, model: type[BaseModel], where: str) -> Tree:
@@ -140,9 +147,24 @@ def read_words(arguments: Sequence[str], model: type[BaseModel]) -> tuple[Tree, 
     """What the words of a command say themselves: the tree of an optional YAML file, and that of key=value …"""
     words = list(arguments)
     file: Tree = {}
+    for word in words:
+        refuse_model(word, model)
     if words and is_file(words[0]):
         file = read_file(user_path(words.pop(0)), model)
     return file, words_to_tree(words, model)
+
+
+def refuse_model(word: str, model: type[BaseModel]) -> None:
+    """Raises UserError for a bare word that is the file or URL of a model, with the words that name it."""
+    key, equals, _ = word.partition("=")
+    if "classifier.path" not in leaves(model) or (equals and "/" not in key and not exists(word)) or is_folder(word):
+        return
+    path = shlex.quote(word)
+    if Path(word).suffix.lower() in CLOSED:
+        raise ClosedFileError(f"{word}: expected a file that runs no code (.onnx, .skops, .safetensors)", word)
+    kind = kind_of_file(word)
+    if kind:
+        raise UserError(f"{word}: a model needs its kind and its setting; expected classifier={kind} classifier.path={path}")
 
 
 def is_file(word: str) -> bool:
@@ -156,6 +178,14 @@ def exists(word: str) -> bool:
     """Whether a word names a file; False for one that is too long for a file name."""
     try:
         return Path(word).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(word: str) -> bool:
+    """The same for a folder."""
+    try:
+        return Path(word).is_dir()
     except (OSError, ValueError):
         return False
 

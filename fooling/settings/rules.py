@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fooling.settings.choices import choices
+from fooling.settings.choices import choices, defaults
 from fooling.settings.searches import (
     AnnealSettings,
     DreamSettings,
@@ -37,7 +37,7 @@ def run_errors(settings: Any) -> list[str]:
 def search_errors(settings: Any) -> list[str]:
     """What is wrong with the chosen search."""
     search = settings.search
-    problems = budget_errors(settings)
+    problems = [] if is_open(search) else budget_errors(settings)
     if isinstance(search, GaSettings) and search.selected > search.population:
         problems.append(f"search.selected: expected at most search.population ({search.population}), got {search.selected}")
     if settings.stop == "settled" and not isinstance(search, GradientSettings):
@@ -49,6 +49,11 @@ def search_errors(settings: Any) -> list[str]:
     if isinstance(search, FeedbackSettings) and settings.control:
         problems.append("control: expected control=false, got true; it disables the classifier, but search=feedback needs it")
     return problems
+
+
+def is_open(search: Any) -> bool:
+    """Whether the classifier may choose another search, as this one is the usual one with its usual population."""
+    return isinstance(search, GaSettings) and search.population == defaults(f"search/{search.name}")["search"]["population"]
 
 
 def budget_errors(settings: Any) -> list[str]:

@@ -23,6 +23,7 @@ from fooling.settings.fields import (
 from fooling.settings.rules import run_errors
 from fooling.settings.searches import AnySearchSettings
 
+VIEW = "show the record in a browser while the job runs, at an address of this machine that is printed"
 TermName = Literal["histogram", "variogram", "regional", "eigen"]
 
 
@@ -155,6 +156,7 @@ class RunSettings(SettingsModel):
     )
     overwrite: Bool = Field(description="replace the record in out")
     quiet: Bool = Field(description="print errors only")
+    view: Bool = Field(description=VIEW)
     judges: Judges = Field(
         description="held-out classifiers that evaluate the finished images: names, files or URLs, [a,b], or settings, "
         "[{name: onnx, path: a.onnx, title: A}]"

@@ -70,7 +70,10 @@ def test_the_rate_is_the_share_of_evolved_images_accepted_with_95_per_cent_of_th
 
 
 def reasons(evolved: Evidence, real: Evidence) -> dict[str, str]:
-    return {one["part"].removeprefix("detectors: "): one["why"] for one in detector_rows(evolved, real)[1]}
+    return {
+        one["part"].removeprefix("detectors: ").removesuffix(" against prior=none"): one["why"]
+        for one in detector_rows(evolved, real)[1]
+    }
 
 
 def test_what_would_mislead_is_left_out() -> None:

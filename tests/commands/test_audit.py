@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from fooling.commands import audit as command
 from fooling.commands import dispatch
@@ -147,6 +148,28 @@ def test_without_data_what_needs_data_is_left_out(home: Path, monkeypatch: pytes
     assert {row["kind"] for row in content["nothing"]["rows"]} == {"blank", "even_noise", "foreign"}
     assert {"priors", "mismatch", "detectors"} <= {entry["part"] for entry in content["left_out"]}
     assert len(content["q"]["classes"]) == 1
+
+
+@pytest.mark.parametrize(("digit", "covered"), [("0,3", "1 of 2 attacked"), ("0,1", "")])
+def test_data_of_one_class_leave_out_what_needs_several(
+    home: Path, monkeypatch: pytest.MonkeyPatch, digit: str, covered: str
+) -> None:
+    without_gradients(monkeypatch)
+    digits = load_digits()
+    of_three = digits.target == 3
+    np.savez("three.npz", images=(digits.images[of_three] * (255 / 16)).astype(np.uint8), labels=digits.target[of_three])
+    words = ["classifier=digits_perceptron", "data.path=three.npz", f"digit={digit}", "runs=2", "budget=300", "copies=2"]
+    assert audit(*words, "rungs=variogram", "images=60", "judges=[]", "quiet=true", "out=a") == 0
+    content = found()
+    left_out = {one["part"]: one["why"] for one in content["left_out"]}
+    assert sorted(row["digit"] for row in content["q"]["classes"]) == [int(k) for k in digit.split(",")]
+    assert "one class" in left_out["detectors"]
+    assert "one class" in left_out["facts: calibration"]
+    if covered:
+        assert covered in left_out["priors: classes"]
+        assert {cell["digit"] for row in content["priors"]["rows"] for cell in row["cells"]} == {3}
+    else:
+        assert "no images of an attacked class" in left_out["priors"]
 
 
 def test_it_goes_on_where_it_stopped(home: Path, monkeypatch: pytest.MonkeyPatch, done: Path) -> None:

@@ -76,6 +76,19 @@ def test_more_budget_lies_within_chance() -> None:
     assert "0 of 10" in text
 
 
+@pytest.mark.parametrize(("early", "late", "passed"), [(400, 900, True), (400, None, False), (900, None, True)])
+def test_single_attacks_are_compared_across_classes(early: int | None, late: int | None, passed: bool) -> None:
+    found = content(dict.fromkeys(range(20), (1, 1)))
+    found["protocol"]["seed"] = 3
+    drawn = set(np.random.default_rng(3).permutation(20)[:10].tolist())
+    results = [attack(k, [early if k in drawn else late]) for k in range(20)]
+    was, text = check("more_budget", found, results)
+    assert was is passed
+    assert "10 of 20" in text
+    assert "across classes" in text
+    assert check("more_budget", found, results[:9])[0] is None  # of so few classes nothing is said
+
+
 @pytest.mark.parametrize("number", [1, 20])
 def test_a_saved_image_without_the_confidence_that_was_counted_fails(number: int) -> None:
     passed, text = check("more_budget", content({0: (1, 2)}), [attack(0, [100] * number, 0.98)])
@@ -147,9 +160,9 @@ def test_a_median_of_few_classes_has_no_interval(classes: int, medians: Any, exp
     [
         ([], "not be measured", "hardly"),
         ([row("blank", 0, 20)], "0 of 20", "hardly"),
-        ([row("blank", 0, 500), row("even_noise", 0, 20)], "0 of 20 even noise", "hardly"),
+        ([row("blank", 0, 500), row("even_noise", 0, 20)], "0 of 20 noise images (each pixel", "hardly"),
         ([row("blank", 0, 500), row("even_noise", 2, 500)], "hardly ever", "not be measured"),
-        ([row("blank", 60, 500, note="256 grey levels")], "12 % of the blank images (60 of 500)", "grey levels"),
+        ([row("blank", 60, 500, note="256 grey levels")], "12 % of the blank images (60 of 500: one grey", "256"),
         ([row("foreign", 60, 500, note="crops; not 1")], "(60 of 500: crops)", "not 1"),
     ],
 )
@@ -176,7 +189,7 @@ def test_what_measured_parts_lack_is_left_out_once() -> None:
     found = content({0: (5, 10)}, row("blank", 0, 20), row("shuffled", 0, 20), row("foreign", 0, 20))
     found["facts"]["notes"] = ["reads RGB", "calibration left out: expected at least 100 labelled images, got 12"]
     found["nothing"]["left_out"] = ["even_noise: no images", "phase_scrambled: no images"]
-    energy = {"part": "detectors: energy", "why": "the classifier has no logits"}
+    energy = {"part": "detectors: energy against prior=none", "why": "the classifier has no logits"}
     found["detectors"] = {"rows": [], "left_out": [energy, energy, {**energy, "why": "too few images"}]}
     assert left_out_within(found) == [
         {"part": "facts: calibration", "why": "expected at least 100 labelled images, got 12"},

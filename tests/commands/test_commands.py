@@ -3,12 +3,14 @@
 import io
 import json
 import logging
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +24,7 @@ from fooling.commands.console import InterruptHandler, show_table
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_run, status_of
 from fooling.settings import load
+from fooling.settings.names import leaves
 
 TOY = """
 from pathlib import Path
@@ -172,6 +175,35 @@ def test_words_that_are_no_settings() -> None:
         load_settings("plausibility", command, ["a", "b"])
     pictures = load_settings("classify", COMMANDS["classify"], ["two.png", "centre=false", "a/b=c.jpg"])
     assert (list(pictures.files), pictures.centre) == (["two.png", "a/b=c.jpg"], False)
+
+
+SETTINGS = {name: leaves(resolve_name(row.settings)) for name, row in COMMANDS.items() if row.settings}
+
+
+@pytest.mark.parametrize("name", [name for name, known in SETTINGS.items() if "classifier.path" in known])
+def test_a_model_alone_is_answered_by_the_words_that_name_it(name: str, home: Path) -> None:
+    Path("net 1.onnx").touch()
+    Path("net.bin").write_bytes(b"\xff\x00")
+    Path("folder.onnx").mkdir()
+    for word, words in {
+        "net 1.onnx": "classifier=onnx classifier.path='net 1.onnx'",
+        "absent.skops": "classifier=sklearn classifier.path=absent.skops",
+        "net.safetensors": "classifier=mlp classifier.path=net.safetensors",
+        "http://host/a?b=c": "classifier=http",
+        "net.py:make": "classifier=python classifier.path=net.py:make",
+        "net.pt": "runs no code",
+        **({} if COMMANDS[name].positional else {"net.bin": "classifier=KIND classifier.path=net.bin"}),
+    }.items():
+        for others in ([], ["quiet=true"]):
+            with pytest.raises(UserError, match=re.escape(words)):
+                load_settings(name, COMMANDS[name], [word, *others])
+
+
+def test_other_words_are_no_models(home: Path) -> None:
+    Path("folder.onnx").mkdir()
+    assert load_settings("report", COMMANDS["report"], ["a.onnx"]).folder == "a.onnx"
+    assert load_settings("plausibility", COMMANDS["plausibility"], ["folder.onnx"]).folder == "folder.onnx"
+    assert load_settings("audit", COMMANDS["audit"], ["classifier=onnx", "classifier.path=a.onnx"]).classifier.path == "a.onnx"
 
 
 @pytest.mark.parametrize(

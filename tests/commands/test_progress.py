@@ -19,7 +19,7 @@ from fooling.commands.console import InterruptHandler
 from fooling.commands.jobs import rest
 from fooling.commands.progress import ProgressDisplay, RemainingTime, plain
 from fooling.errors import duration, guarded
-from fooling.records.ownership import read_status
+from fooling.records.ownership import job_in_words, read_status
 from fooling.records.record import read_run, status_of
 from fooling.run import prepare
 from fooling.search.job import make_search
@@ -256,3 +256,19 @@ def test_a_line_comes_within_three_seconds_where_model_or_data_take_longer(
     assert [timer.wait for timer in Timer.made[1:]] == [progress.FIRST_SECONDS]
     assert Timer.made[1].wait < 2  # the imports take less than a second
     assert {timer.state for timer in Timer.made} == {"cancelled"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        ("part=q,digit=3", "attack, class 3"),
+        ("part=priors,rung=variogram,arm=with,digit=3", "prior variogram, class 3"),
+        ("part=priors,rung=eigen,arm=control,digit=0", "prior eigen, control without the classifier, class 0"),
+        ("part=mismatch,prior=3,digit=5", "pair of classes, prior 3, class 5"),
+        ("rung=none,arm=mismatched,digit=1", "prior none, prior of another class, class 1"),
+        ("digit=2", "class 2"),
+        ("somewhere", "somewhere"),
+    ],
+)
+def test_jobs_are_in_words(folder: str, words: str) -> None:
+    assert job_in_words(folder) == words

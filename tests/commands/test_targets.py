@@ -12,7 +12,8 @@ from fooling.errors import guarded
 from fooling.plots.record import caption_of, title_of
 from fooling.records.record import read_run
 from fooling.run import evolve, prepare, run_job
-from fooling.settings import load
+from fooling.settings import dump, load
+from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -57,6 +58,39 @@ def test_a_sweep_by_names(names: str, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_name_that_no_class_has_writes_nothing(names: str, capsys: pytest.CaptureFixture[str]) -> None:
     err = said(capsys, "target=sevne", names, *QUICK, "out=r", code=2)
     assert "digit=sevne: no class has this name; did you mean seven (digit=7)?" in err
+    assert not Path("r").exists()
+
+
+NUMBERED = [f"{k:04d}" for k in range(1, 11)]  # 0002 is class 1
+
+
+@pytest.mark.parametrize("word", ["digit=0002", 'digit="0002"', "digit=0002,0009"])
+def test_labels_with_zeros_are_names(home: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = f"classifier.labels=[{','.join(NUMBERED)}]"
+    assert "0002 (class 1)" in said(capsys, word, labels, *QUICK, "out=r")
+    assert "0002 (class 1)" in said(capsys, "r/config.yaml", "out=s")
+    image = Path("digit=1/images/0000.png") if "," in word else Path("images/0000.png")
+    assert ("r" / image).read_bytes() == ("s" / image).read_bytes()
+    digit = ["0002", "0009"] if "," in word else "0002"
+    found = evolve(*QUICK, digit=digit, classifier={"name": "mnist_mlp", "labels": NUMBERED})
+    result = found[0] if isinstance(found, list) else found
+    assert (result.digit, result.label(1), result.label(0)) == (1, "0002", "0001")
+
+
+@pytest.mark.parametrize("label", ["0009", "0001", "1e3", "yes", "null", "~", "1_0", " x", "a: b", "", "-7", "0x10", "12:30"])
+def test_texts_are_texts_in_yaml(home: Path, label: str) -> None:
+    settings = load(as_words("classifier.labels", [label, "b"]))
+    assert settings.classifier.labels == (label, "b")
+    Path("c.yaml").write_text(dump(settings))
+    assert load(["c.yaml"]) == settings
+
+
+def test_an_index_may_begin_with_a_zero(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "digit 2:" in said(capsys, "digit=02", *QUICK, "out=r")
+
+
+def test_a_small_budget_is_refused_once_the_search_is_known(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "budget: expected at least search.population (100), got 50" in said(capsys, "budget=50", "out=r", code=2)
     assert not Path("r").exists()
 
 

@@ -8,6 +8,7 @@ import pytest
 import reports
 
 from fooling.report import make_report
+from fooling.settings.gate import NOTHING
 
 
 def page(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def test_a_model_from_a_file_is_called_by_it(tmp_path: Path) -> None:
 
 def test_steps_say_what_was_measured(tmp_path: Path) -> None:
     steps = " ".join(page(tmp_path / "a")["next"])
-    assert "90 % of even noise" in steps
+    assert "90 % of noise images" in steps
     assert "then 1 %, without it 5 %" in steps
     assert "entropy (AUROC 0.999)" in steps  # not the detector that was trained with such images, and not 1.00
     assert "train with" not in steps
@@ -48,6 +49,32 @@ def test_steps_say_what_was_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize("unscaled", [None, 0.005])
 def test_a_temperature_that_does_not_help_is_no_step(tmp_path: Path, unscaled: float | None) -> None:
     assert "temperature" not in " ".join(page(tmp_path / "a", facts={"ece_unscaled": unscaled})["next"])
+
+
+def test_each_kind_of_nothing_has_one_name_and_says_what_it_is(tmp_path: Path) -> None:
+    found = page(tmp_path / "a")
+    (table,) = [one for one in found["tables"] if one["title"] == "Sure of nothing"]
+    (chart,) = [one for one in found["charts"] if one["title"] == "Sure of nothing"]
+    html = make_report(tmp_path / "a").html
+    for row, kind in zip(table["rows"], NOTHING.values(), strict=True):
+        assert row[0] == kind.name
+        assert kind.name in chart["alt"]
+        assert f"{kind.name}: {kind.what}".lower() in html.lower()
+    assert "even noise" not in html
+
+
+def test_what_is_said_of_all_kinds_is_said_once(tmp_path: Path) -> None:
+    rows = [{**row, "note": f"{row['kind']}!; not one"} for row in reports.audit_json()["nothing"]["rows"]]
+    (table,) = [one for one in page(tmp_path / "a", nothing={"rows": rows})["tables"] if one["title"] == "Sure of nothing"]
+    assert [row[0].partition(": ")[2] for row in table["rows"]] == [f"{key}!" for key in NOTHING]
+    assert "not one" in table["note"]
+
+
+def test_the_headline_says_what_q_is(tmp_path: Path) -> None:
+    page(tmp_path / "a")
+    assert "This is Q" in make_report(tmp_path / "a").html
+    page(tmp_path / "b", q={"generation": 100})
+    assert "in steps of 100 images" in make_report(tmp_path / "b").html
 
 
 def test_a_column_says_which_images_pass(tmp_path: Path) -> None:

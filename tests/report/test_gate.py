@@ -87,6 +87,23 @@ def test_a_figure_that_was_left_out_closes_the_gate_and_says_why(rule: str, said
     assert len(failures([found], "fail_under")) == 1
 
 
+@pytest.mark.parametrize(
+    ("part", "figure", "said"),
+    [
+        ("energy against prior=none", "auroc_energy", True),
+        ("energy against prior=none", "auroc_energy_eigen", False),
+        ("energy against prior=eigen", "fpr95_energy_eigen", True),
+        ("energy against prior=eigen", "auroc_entropy_eigen", False),
+        ("all against prior=eigen", "auroc_entropy_eigen", True),
+        ("all against prior=eigen", "auroc_entropy", False),
+        ("all against prior=none", "auroc_simple_statistics", True),
+    ],
+)
+def test_a_detector_is_left_out_against_one_prior(part: str, figure: str, said: bool) -> None:
+    (found,) = verdicts(parse_rules(f"{figure}>.1"), {}, [{"part": f"detectors: {part}", "why": "no logits"}])
+    assert ("no logits" in found.line) is said
+
+
 def test_a_part_that_was_cut_short_is_named() -> None:
     left_out = [{"part": "mismatch", "why": "58 of 90 jobs: minutes=10 was over"}]
     found = verdicts(parse_rules("mismatch=.5,ece<.1"), FIGURES, left_out)

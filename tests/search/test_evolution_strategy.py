@@ -197,6 +197,7 @@ def test_refusals(words: dict, message: str) -> None:
         ((8, 8, 1), 20, {"prior": "none"}, "ga", ""),
         ((65, 20, 1), 4, {"search": "ga", "prior": "none"}, "ga", ""),
         ((65, 20, 1), 4, {"population": 10}, "es", ""),
+        ((65, 20, 1), 4, {"budget": 40}, "es", "search=es"),  # below the population of search=ga
         ((65, 20, 1), 4, {"swaps": 1.0, "prior": "none"}, "ga", ""),
     ],
     ids=str,

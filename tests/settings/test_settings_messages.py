@@ -102,7 +102,7 @@ REFUSED: list[tuple[list[str], list[str]]] = [
     # rules between settings
     (["stop=tol"], ["stop: expected", "tol=…", "got tol=null"]),
     (["stop=settled"], ["stop: expected", "stop=settled", "got search=ga"]),
-    (["budget=50"], ["budget: expected", "search.population (100)", "got 50"]),
+    (["population=60", "budget=50"], ["budget: expected", "search.population (60)", "got 50"]),
     (["search=anneal", "budget=50"], ["budget: expected", "search.proposals (1001)", "got 50"]),
     (["resume=true", "overwrite=true"], ["resume: expected", "overwrite=true", "got both"]),
     (["statistics=a.npz", "data.path=b"], ["prior.statistics: expected", "got both"]),

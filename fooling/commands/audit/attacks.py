@@ -1,5 +1,6 @@
 """What the attacks of an audit found: evaluations without a prior, priors with their controls, and readable mismatches."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,8 +36,16 @@ def missing(attacks: Attacks, results: Sequence[Result], minutes: float) -> list
     for part in (Q, GRADIENTS, PRIORS, MISMATCH):
         planned, ran = len(attacks.of_part(part)), len(of_part(attacks, results, part))
         if ran < planned:
-            said.append({"part": part, "why": f"{planned - ran} of {planned} jobs: minutes={minutes:g} was over"})
+            why = f"{planned - ran} of {planned} jobs: minutes={minutes:g} was over"
+            said.append({"part": part, "why": why + of_rungs(attacks, results, part)})
     return said
+
+
+def of_rungs(attacks: Attacks, results: Sequence[Result], part: str) -> str:
+    """How many of the jobs that have not run are of each prior; '' for parts without."""
+    ran = {entry.folder for entry, _ in of_part(attacks, results, part)}
+    rungs = Counter(entry.axes["rung"] for entry in attacks.of_part(part) if "rung" in entry.axes and entry.folder not in ran)
+    return "".join(f", {number} of prior={rung}" for rung, number in rungs.items())
 
 
 # --- without a prior --------------------------------------------------------------------------------------------------
@@ -65,7 +74,8 @@ def q_content(found: Found) -> dict[str, Any]:
     results = [result for _, result in found]
     rows = sorted((class_row(entry, result) for entry, result in found), key=lambda row: int(row["digit"]))
     most = int(max(result.evaluations.max() for result in results))  # of an attack
-    content: dict[str, Any] = {"classes": rows, "survival": {}, "budget": most}
+    step = found[0][0].job.criteria.population
+    content: dict[str, Any] = {"classes": rows, "survival": {}, "budget": most, "generation": step}
     for level in LEVELS:
         at, reached = times(results, level)
         found_median = median_over([row[f"median{level}"] for row in rows])
@@ -121,6 +131,8 @@ def detector_content(
     """How well detectors tell the images that succeeded from real ones, for each prior; or why it cannot be said."""
     if real is None:
         return "no real images; give data.path=PATH"
+    if len(np.unique(real.labels)) < 2:
+        return "the real images are all of one class; give data of several classes"
     images: dict[str, list[Bytes]] = {}
     for entry, result in found:
         if entry.axes.get("arm", "with") == "with" and entry.axes.get("rung", "") != "none":
@@ -134,11 +146,14 @@ def detector_content(
         evolved = np.concatenate(several)
         evolved = evolved[np.sort(random.choice(len(evolved), min(len(evolved), settings.images), replace=False))]
         if not len(evolved):
-            left_out.append({"part": f"detectors against {against}", "why": "no image succeeded"})
+            left_out.append({"part": f"detectors: all against prior={against}", "why": "no image succeeded"})
             continue
         of_rung, missing_ones = detector_rows(evidence(classifier, evolved), known, against)
         rows, left_out = [*rows, *of_rung], [*left_out, *missing_ones]
-    return {"rows": rows, "left_out": left_out} if rows else "; ".join(dict.fromkeys(one["why"] for one in left_out))
+    if rows:
+        return {"rows": rows, "left_out": left_out}
+    reasons = dict.fromkeys(f"{one['part'].partition(' against ')[2]}: {one['why']}" for one in left_out)
+    return "; ".join(reasons) or "no attack ran"
 
 
 def protocol_note(protocol: Protocol) -> str:

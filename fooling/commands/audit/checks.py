@@ -16,13 +16,18 @@ SURE = 0.99  # confidence of success
 END = MILESTONES[LEVELS["9999"]]  # confidence at which an attack ends
 SLACK = 1e-3  # by which scores of an image may differ in another batch
 FEWEST = 5  # attacks in either half, to compare them
+CLASSES = 10  # with one attack each, to compare halves of them
 SHARE = ("share", "low", "high")
 
 
 def checks(content: Content, results: Sequence[Result], gradient_results: Sequence[Result]) -> list[dict[str, Any]]:
     """Whether the attacks are worth believing (Carlini et al. 2019, "On evaluating adversarial robustness", section 4)."""
     budget = content["protocol"]["budget"]
-    return [more_budget(results, budget), gradients(content["q"], gradient_results), noise(content)]
+    return [
+        more_budget(results, budget, int(content["protocol"].get("seed", 0))),
+        gradients(content["q"], gradient_results),
+        noise(content),
+    ]
 
 
 def check(name: str, passed: bool | None, text: str) -> dict[str, Any]:
@@ -30,26 +35,42 @@ def check(name: str, passed: bool | None, text: str) -> dict[str, Any]:
     return {"name": name, "passed": passed, "text": text}
 
 
-def more_budget(results: Sequence[Result], budget: int) -> dict[str, Any]:
+def more_budget(results: Sequence[Result], budget: int, seed: int) -> dict[str, Any]:
     """More budget is never worse, and what attacks found is in the saved images.
 
-    Of each class, every second attack counts at half of the budget and the others at all of it: independent attacks. The first
-    may not succeed more often, beyond the 95 % interval of the difference.
+    Independent attacks are compared: some count at half of the budget, the others at all of it (`halves`). The first may not
+    succeed more often, beyond the 95 % interval of the difference.
     """
     name = "more_budget"
     if not results:
         return check(name, None, "no attack without a prior ran")
     lost, saved = lost_images(results)
     text = f"{lost} of {saved} saved images of attacks that reached 99.99 % lack that confidence"
-    early = np.concatenate([within(result, budget / 2)[::2] for result in results])
-    late = np.concatenate([within(result, budget)[1::2] for result in results])
+    early, late, how = halves(results, budget, seed)
     if min(len(early), len(late)) < FEWEST:
-        why = f"too few attacks to compare budgets: {len(early)} and {len(late)}, expected {FEWEST} or more of either"
+        least = f"expected {FEWEST} or more of either, or one attack on each of {CLASSES} classes"
+        why = f"too few attacks to compare budgets: {len(early)} and {len(late)}, {least}"
         return check(name, False if lost else None, f"{text}; {why}")
     half, whole = proportion(early), proportion(late)
     low, _ = difference(whole, half)
-    text += f"; at half of the budget {counts(half)} attacks reach 99 %, at all of it {counts(whole)} others"
+    text += f"; {how}at half of the budget {counts(half)} attacks reach 99 %, at all of it {counts(whole)} others"
     return check(name, not lost and low <= 0, text)
+
+
+def halves(results: Sequence[Result], budget: int, seed: int) -> tuple[Any, Any, str]:
+    """Which attacks succeed at half of the budget, which others at all of it, and how they were divided.
+
+    Of each class every second attack counts at half of the budget; of one attack a class, half of the
+    classes, drawn by the seed.
+    """
+    number = len(results)
+    if number >= CLASSES and all(len(result.evaluations_to) == 1 for result in results):
+        drawn = set(np.random.default_rng(seed).permutation(number)[: number // 2].tolist())
+        early = np.concatenate([within(result, budget / 2) for i, result in enumerate(results) if i in drawn])
+        late = np.concatenate([within(result, budget) for i, result in enumerate(results) if i not in drawn])
+        return early, late, f"across classes, {len(drawn)} of {number} at half of the budget, drawn by the seed: "
+    early = np.concatenate([within(result, budget / 2)[::2] for result in results])
+    return early, np.concatenate([within(result, budget)[1::2] for result in results]), ""
 
 
 def within(result: Result, budget: float) -> Any:

@@ -20,6 +20,8 @@ from fooling.data import ImageSet
 from fooling.data.nothing import KINDS, images_of_nothing
 from fooling.records.files import read_json, write_json
 from fooling.report.gate import number
+from fooling.report.nothing import notes_apart
+from fooling.settings import gate
 from fooling.settings.audit import AuditSettings
 from fooling.settings.gate import RATE, SHARE
 from fooling.statistics.intervals import proportion_with_ci
@@ -28,6 +30,8 @@ FACTS, NOTHING = "facts.json", "nothing.json"  # parts of an audit that are done
 SPEED_SECONDS = 4.0  # batches of larger sizes than those that take so long together are not measured
 NOTHINGS, FEWEST = 500, 20  # images of nothing of each kind, at most and at least …
 SECONDS = 10.0  # … of a slow classifier as many as take so long in all
+NOT_CALIBRATED = "calibration left out: "  # begins a note of `calibration`
+NAMES = {key: kind.name for key, kind in gate.NOTHING.items()}
 Part = dict[str, Any]
 
 
@@ -75,6 +79,9 @@ def facts(settings: AuditSettings, classifier: Classifier, real: ImageSet | None
     found["accuracy"] = proportion_with_ci(int(own.is_correct.sum()), len(own.labels))
     found["readings"] = [{"way": row.preprocessing, "settings": row.settings, "share": row.share} for row in rows]
     found["notes"] += [*images.notes, *accuracy_notes(rows, checked.output)]
+    if len(classes) < 2:
+        found["notes"].append(f"{NOT_CALIBRATED}the labelled images are all of one class; accuracy is of this class alone")
+        return found
     calibrated = calibration(scores, own.labels, predict_logits(classifier, images.images), settings.seed)
     found["notes"] += calibrated.notes
     return found | calibrated.to_dict()
@@ -125,9 +132,11 @@ def show_nothing(nothing: Mapping[str, Any], console: Console, labels: Sequence[
     for row in nothing["rows"]:
         answers = [f"{class_name(a['class'], labels[a['class']])} {number(a['share'], SHARE)}" for a in row["answers"]]
         shares = [number(row[level]["share"], SHARE) for level in ("at_90", "at_99")]
-        rows.append([row["kind"].replace("_", " "), f"{row['images']:,}", *shares, ", ".join(answers)])
+        rows.append([NAMES[row["kind"]], f"{row['images']:,}", *shares, ", ".join(answers)])
     show_table(console, ["images of nothing", "images", "at 90 %", "at 99 %", "read as"], rows, left=1)
-    for line in [*(f"{row['kind'].replace('_', ' ')}: {row['note']}" for row in nothing["rows"]), *nothing["left_out"]]:
+    notes, shared = notes_apart(nothing["rows"])
+    lines = [f"{NAMES[row['kind']]}: {note}" for row, note in zip(nothing["rows"], notes, strict=True) if note]
+    for line in [*lines, *(f"all of them: {note}" for note in shared), *nothing["left_out"]]:
         print_line(console, line)
 
 

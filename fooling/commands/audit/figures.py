@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fooling.commands.audit.facts import NOT_CALIBRATED
 from fooling.errors import counted
+from fooling.report.figures import share as figure_of_share
 from fooling.report.gate import interval, number
-from fooling.settings.gate import DETECTORS, SHARE, known_figures
+from fooling.settings.gate import DETECTORS, NOTHING, SHARE, known_figures
 from fooling.statistics.survival import FEWEST
 
 Figures = dict[str, dict[str, Any]]
@@ -13,12 +15,6 @@ Content = Mapping[str, Any]  # of audit.json, so far
 OFTEN = 0.01  # share of images of nothing from which on the verdict names them
 HARDLY = 0.02  # upper limits of all shares up to which the verdict says hardly ever
 FROM_NOISE = ("ga",)  # searches whose first images are noise, with genome=pixels
-NOT_CALIBRATED = "calibration left out: "  # begins a note of `calibration`
-CERTAINTIES = {"blank": "blank images", "even_noise": "even noise", "shuffled": "shuffled images"} | {
-    "phase_scrambled": "phase-scrambled images",
-    "foreign": "images of other things",
-}
-SHORT = {"even_noise": "noise", "phase_scrambled": "scrambled"}  # in names of figures
 
 
 def figures(content: Content) -> Figures:
@@ -38,7 +34,8 @@ def figure(name: str, value: float | None, low: float | None = None, high: float
 
 def share(name: str, proportion: Mapping[str, Any]) -> Figures:
     """The same of a proportion."""
-    return figure(name, proportion["share"], proportion["low"], proportion["high"])
+    known = known_figures()[name]
+    return {name: figure_of_share(proportion, known.text, known.better)}
 
 
 def q_figures(q: Content | None) -> Figures:
@@ -74,7 +71,7 @@ def nothing_figures(nothing: Content) -> Figures:
     found: Figures = {}
     for row in nothing["rows"]:
         for level in ("90", "99"):
-            found |= share(f"{SHORT.get(row['kind'], row['kind'])}{level}", row[f"at_{level}"])
+            found |= share(f"{NOTHING[row['kind']].figure}{level}", row[f"at_{level}"])
     return found
 
 
@@ -113,8 +110,8 @@ def left_out_within(content: Content) -> list[dict[str, str]]:
     measured = {row["kind"] for row in content["nothing"]["rows"]}
     for why in content["nothing"].get("left_out") or ():
         kind, _, own = why.partition(": ")
-        kinds = [kind] if kind in CERTAINTIES else [kind for kind in CERTAINTIES if kind not in measured]
-        found += [(f"nothing: {one}", own if kind in CERTAINTIES else why) for one in kinds]
+        kinds = [kind] if kind in NOTHING else [kind for kind in NOTHING if kind not in measured]
+        found += [(f"nothing: {one}", own if kind in NOTHING else why) for one in kinds]
     found += [(one["part"], one["why"]) for one in (content["detectors"] or {}).get("left_out") or ()]
     return [{"part": part, "why": why} for part, why in dict.fromkeys(found)]
 
@@ -154,14 +151,16 @@ def of_nothing(rows: Sequence[Content]) -> str:
         return "How sure it is of images of nothing could not be measured."
     worst = max(rows, key=lambda row: float(row["at_99"]["share"]))
     if worst["at_99"]["share"] > OFTEN:
-        found, note = worst["at_99"], str(worst["note"]).partition("; ")[0]
-        what = f"{number(found['share'], SHARE)} of the {CERTAINTIES[worst['kind']]} ({found['part']:,} of {found['of']:,}"
-        return f"Without any attack it is 99 % sure of {what}{f': {note}' if note and worst['kind'] == 'foreign' else ''})."
+        found, kind, note = worst["at_99"], NOTHING[worst["kind"]], str(worst["note"]).partition("; ")[0]
+        share = f"{number(found['share'], SHARE)} of the {kind.name} ({found['part']:,} of {found['of']:,}"
+        return f"Without any attack it is 99 % sure of {share}: {note if note and worst['kind'] == 'foreign' else kind.what})."
     least = max(rows, key=lambda row: float(row["at_99"]["high"]))
     found = least["at_99"]
     if found["high"] <= HARDLY:
-        return "Without an attack, images of nothing hardly ever reach 99 %."
-    some = f"{found['part']:,} of {found['of']:,} {CERTAINTIES[least['kind']]} reach 99 %"
+        kinds = ", ".join(NOTHING[row["kind"]].name.removesuffix(" images") for row in rows)
+        return f"Without an attack, images of nothing ({kinds}) hardly ever reach 99 %."
+    kind = NOTHING[least["kind"]]
+    some = f"{found['part']:,} of {found['of']:,} {kind.name} ({kind.what}) reach 99 %"
     return f"Without an attack, {some}: up to {number(found['high'], SHARE)} may (95 % interval)."
 
 

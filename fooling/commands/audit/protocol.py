@@ -31,6 +31,7 @@ PAIR_IMAGES, PAIR_SECONDS, MOST_PAIRS = 100_001, 15.0, 1_000_000  # of one pair;
 SURE = 0.9999  # an attack ends at this confidence
 # Values of the axis `part`: they begin the names of the jobs' folders.
 Q, GRADIENTS, PRIORS, MISMATCH = "q", "gradients", "priors", "mismatch"
+NONE_COVERED = "the data have no images of an attacked class; give data of several classes, or digit=…"
 ARMS = {"with": False, "control": True}  # the conditions of a prior, and whether the classifier's weight is 0
 
 
@@ -110,21 +111,24 @@ def attacks(
     `objects` are judges that are objects, by their titles.
     """
     protocol, found = by_scores(settings, classifier, statistics)
-    judges, left_out, classes = load_judges(settings.judges, classifier, objects), {}, protocol.classes
+    judges, left_out = load_judges(settings.judges, classifier, objects), dict[str, str]()
+    classes = covered(protocol.classes, statistics)
 
     def entries(words: Sequence[str], axes: Mapping[str, str], pairs: Sequence[Pair] = ()) -> list[GridEntry]:
         chosen = pairs or [(None, k) for k in classes]
-        return entries_of(settings, classifier, statistics, words, axes, chosen, judges if axes["part"] != GRADIENTS else {})
+        return entries_of(settings, classifier, statistics, words, axes, chosen, judges)
 
     try:
-        found += entries(["search=ascent", "runs=1"], {"part": GRADIENTS})
+        found += by_gradients(settings, classifier, statistics, protocol)
     except UserError as error:  # it has none, or they are zero
         left_out[GRADIENTS] = str(error)
     left_out |= dict.fromkeys((PRIORS, MISMATCH), unfitted(protocol, classifier, statistics))
     is_quick = hasattr(classifier, "linear_head")
     chosen = settings.rungs if settings.rungs is not None else QUICK_RUNGS if is_quick else QUICK_RUNGS[:1]
-    left_out[PRIORS] = left_out[PRIORS] or ("" if chosen else "rungs=[]")
-    left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, protocol, judges, classifier)
+    left_out[PRIORS] = left_out[PRIORS] or ("" if chosen else "rungs=[]") or ("" if classes else NONE_COVERED)
+    left_out[MISMATCH] = left_out[MISMATCH] or unpaired(settings, classes, judges, classifier)
+    if len(classes) < len(protocol.classes) and not left_out[PRIORS]:
+        left_out[f"{PRIORS}: classes"] = f"the data have images of {len(classes)} of {len(protocol.classes)} attacked classes"
     for rung in () if left_out[PRIORS] else RUNGS:
         if rung in chosen or "all" in chosen:
             copies = settings.copies or (QUICK_COPIES if is_quick else 1)
@@ -152,13 +156,33 @@ def attacks(
     return Attacks(protocol, tuple(found), {part: why for part, why in left_out.items() if why})
 
 
+def covered(classes: tuple[int, ...], statistics: Statistics | None) -> tuple[int, ...]:
+    """Those of the classes that the data have images of, where they have some of a classifier's classes."""
+    return tuple(k for k in classes if k in statistics.classes) if statistics and statistics.numbers else classes
+
+
+def of_all(classes: tuple[int, ...], statistics: Statistics | None) -> Statistics | None:
+    """Statistics for the first images of attacks on these classes; None where the data lack one: they are alike for all."""
+    return statistics if covered(classes, statistics) == classes else None
+
+
+def by_gradients(
+    settings: AuditSettings, classifier: Classifier, statistics: Statistics | None, protocol: Protocol
+) -> list[GridEntry]:
+    """The attacks by gradients, one for each class. Raises UserError where there are none."""
+    pairs: list[Pair] = [(None, k) for k in protocol.classes]
+    fitted = of_all(protocol.classes, statistics)
+    return entries_of(settings, classifier, fitted, ["search=ascent", "runs=1"], {"part": GRADIENTS}, pairs)
+
+
 def by_scores(
     settings: AuditSettings, classifier: Classifier, statistics: Statistics | None
 ) -> tuple[Protocol, list[GridEntry]]:
     """The attacks without a prior, of the search that suits the classifier, and the whole protocol."""
     protocol = protocol_of(settings, classifier)
     words = [f"runs={protocol.runs}", f"budget={protocol.budget}", f"threshold={SURE}", "stop=threshold", "prior=none"]
-    found = entries_of(settings, classifier, statistics, words, {"part": Q}, [(None, k) for k in protocol.classes])
+    fitted = of_all(protocol.classes, statistics)
+    found = entries_of(settings, classifier, fitted, words, {"part": Q}, [(None, k) for k in protocol.classes])
     search: Any = found[0].job.settings.search
     genome = "pixels"
     if hasattr(search, "genome"):
@@ -184,7 +208,7 @@ def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics 
     return "no statistics of the training images; give data.path=PATH, or data.kind=sklearn for its digits"
 
 
-def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, Classifier], classifier: Classifier) -> str:
+def unpaired(settings: AuditSettings, classes: Sequence[int], judges: Mapping[str, Classifier], classifier: Classifier) -> str:
     """Why pairs of classes are not attacked, '' if they are."""
     if not settings.pairs:
         return "pairs=0"
@@ -194,7 +218,7 @@ def unpaired(settings: AuditSettings, protocol: Protocol, judges: Mapping[str, C
         split_judges(judges, classifier)
     except UserError as error:  # all are of the classifier's kind
         return str(error)
-    return "one class has no pairs" if len(protocol.classes) < 2 else ""
+    return "needs two attacked classes of which the data have images" if len(classes) < 2 else ""
 
 
 def entries_of(

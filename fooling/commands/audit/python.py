@@ -151,6 +151,8 @@ def audit(classifier: Any, data: Any = None, *, judges: Any = None, out: str | P
     with nullcontext() if keeps else TemporaryDirectory(prefix="fooling-") as temporary:
         place = absolute_path(out) if out is not None else Path(str(temporary)) / COMMAND.name
         loaded = load([*words, f"out={place}"], AuditSettings, COMMAND.name)
+        if loaded.view:
+            raise UserError("view: expected false in Python, got true; `fooling view FOLDER` shows records while they grow")
         if not keeps and (loaded.resume or loaded.overwrite):
             raise UserError("resume and overwrite need out=FOLDER")
         attacked = None if isinstance(classifier, str | Path | dict) else classifier
