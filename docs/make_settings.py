@@ -17,6 +17,7 @@ from fooling.settings.commands import (
     TrainSettings,
     ViewSettings,
 )
+from fooling.settings.detect import DetectSettings
 from fooling.settings.experiments import (
     BorderSettings,
     ClassifySettings,
@@ -74,6 +75,7 @@ SHOWN = ("search.name", "classifier.name", "classifier.path", "classifier.labels
 OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
+    "detect": DetectSettings,
     "render": RenderSettings,
     "compare": CompareSettings,
     "report": ReportSettings,

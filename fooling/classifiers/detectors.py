@@ -8,7 +8,7 @@ in which the evolved image looks less real, ties half.
 
 Detectors by scores depend on where the search stopped: images that were evolved until the target's score is .9999, and no
 further, have scores of about .9999. What is fitted is fitted to training images, but for simple statistics: their regression
-is fitted to evolved and real images, and names what can be told apart, not what a detector would that knows no attack.
+is fitted to evolved and real images, which says what differs at all, not what a detector would find that knows no attack.
 """
 
 from collections.abc import Callable, Iterable, Mapping

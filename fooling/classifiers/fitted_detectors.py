@@ -13,7 +13,7 @@ from scipy.linalg import eigh
 from scipy.spatial.distance import cdist
 from scipy.special import entr, logsumexp, softmax
 
-from fooling.classifiers.base import common_sum
+from fooling.classifiers.base import BATCH, common_sum
 from fooling.classifiers.calibration import SMALLEST, fit_temperature, scalable
 from fooling.classifiers.detection import features as simple_features
 from fooling.classifiers.features import Evidence
@@ -114,13 +114,20 @@ def relative_mahalanobis(seen: Evidence, labels: Ints) -> Score | str:
     return Score(value, (means, whiten, middle, whiten_all))
 
 
-def neighbours(vectors: Any, of: Callable[[Evidence], Any]) -> Score:
-    """The distance from the k-th nearest of the training vectors [N, D]."""
-    from sklearn.neighbors import NearestNeighbors
+def neighbours(vectors: Floats, of: Callable[[Evidence], Floats]) -> Score:
+    """The distance from the k-th nearest of the training vectors float32 [N, D]."""
+    count, squares = min(NEIGHBOURS, len(vectors)), (vectors**2).sum(axis=1)
 
-    count = min(NEIGHBOURS, len(vectors))
-    index = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(vectors)
-    return Score(lambda new: numbers(index.kneighbors(of(new))[0][:, -1]), (vectors, count))
+    def kth(new: Floats) -> Doubles:
+        squared = (new**2).sum(axis=1, keepdims=True) - 2 * (new @ vectors.T) + squares
+        return np.sqrt(np.maximum(numbers(np.partition(squared, count - 1, axis=1)[:, count - 1]), 0))
+
+    def value(seen: Evidence) -> Doubles:
+        new = of(seen)
+        parts = [kth(new[first : first + BATCH]) for first in range(0, len(new), BATCH)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    return Score(value, (vectors, count))
 
 
 def unit_length(features: Any) -> Floats:

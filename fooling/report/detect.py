@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import UserError
-from fooling.report.charts import Interval, Series, curves, intervals
+from fooling.report.charts import Interval, intervals
 from fooling.report.content import Cell, Chart, Content, Figure, Number, Source, Table, whole
 
 Found = Mapping[str, Any]
-ROC = 6  # kinds of images with ROC curves on the page, at most
 LIMITS = (
     "Intervals are as for independent images; images of one run or record resemble each other, so they are too narrow.",
     "Real images are the test images of one data set: other inputs may look less real to a detector than these.",
     "A search that does not know a detector does not avoid it: only columns that say “evading” do, and only what they name.",
 )
-EVOLVED = "It was fitted to evolved and real images, which no defender has: it names what can be told apart."
+EVOLVED = "It was fitted to evolved and real images, which no defender has: it says what differs at all."
 
 
 def detect(source: Source) -> Content:
@@ -31,7 +30,7 @@ def detect(source: Source) -> Content:
         number=area_of(best, f"smallest AUROC of {words(best['name'])}, of all kinds of evolved images"),
         figures=figures,
         pictures=source.pictures(("detect.png", "ROC curves of every detector, a chart for each kind of images", "ROC curves")),
-        charts=[*interval_charts(found, names), *roc_charts(found, names)],
+        charts=interval_charts(found, names),
         tables=[
             areas(found, names),
             rates(found, names),
@@ -94,19 +93,6 @@ def interval_charts(found: Found, names: Sequence[str]) -> list[Chart]:
             alt = "; ".join(f"{row.label}: {row.value:.2f}" for row in shown)
             marks = {"chance": 0.5}
             charts.append(intervals(f"Against {name}", shown, "AUROC (.5: chance; bars: 95 %)", f"{alt}.", marks=marks))
-    return charts
-
-
-def roc_charts(found: Found, names: Sequence[str]) -> list[Chart]:
-    """ROC curves of the first kinds of images."""
-    charts = []
-    for name in names[:ROC]:
-        rows = [row for row in found["curves"] if row["against"] == name]
-        series = [Series(words(row["name"]), row["evolved"], row["real"], step=True) for row in rows]
-        if series:
-            alt = f"ROC curves of {len(series)} detectors; their areas are in the table of AUROC."
-            title = f"ROC: {name}"
-            charts.append(curves(title, series, "evolved images accepted", "real images accepted", alt, diagonal=True))
     return charts
 
 
