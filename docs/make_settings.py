@@ -33,6 +33,7 @@ from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 from fooling.settings.searches import (
     ClimbingSettings,
+    EvadingSettings,
     GaSettings,
     GeneticSettings,
     GradientSettings,
@@ -66,6 +67,7 @@ python -m fooling.run search=anneal --help
 """
 SHARED = {  # classes whose settings several choices share → a title
     SearchSettings: "Every search",
+    EvadingSettings: "`search=ga`, `search=es` and `search=map_elites`",
     PixelSettings: "Every search but `search=es`",
     GeneticSettings: "`search=ga` and `search=pareto`",
     GradientSettings: "`search=ascent`, `search=dream` and `search=feedback`",

@@ -1,43 +1,14 @@
-"""Settings of `fooling detect`, and the names of the detectors."""
+"""Settings of `fooling detect`."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from fooling.settings.classifiers import AnyClassifierSettings
+from fooling.settings.detectors import check_detectors
 from fooling.settings.experiments import ExperimentSettings
 from fooling.settings.fields import Int, Names, Seed, Text
-from fooling.settings.files import nearest
 from fooling.settings.schema import DataSettings
-
-DETECTORS = (
-    "largest_score",
-    "entropy",
-    "energy",
-    "largest_logit",
-    "simple_statistics",
-    "temperature",
-    "kl_matching",
-    "mahalanobis",
-    "relative_mahalanobis",
-    "knn_features",
-    "vim",
-    "knn_pixels",
-    "pixel_density",
-    "statistics_distance",
-)
-
-
-def check_detectors(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of detectors, each once, or all. Raises ValueError for others."""
-    for name in names:
-        if name not in (*DETECTORS, "all"):
-            near = nearest(name, DETECTORS)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(f"all, or a list of {', '.join(DETECTORS)}; {name} is none of them{hint}")
-    if not names or ("all" in names and len(names) > 1):
-        raise ValueError(f"all, or a list of {', '.join(DETECTORS)}")
-    return tuple(dict.fromkeys(names))
 
 
 class DetectSettings(ExperimentSettings):

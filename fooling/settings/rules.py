@@ -27,6 +27,7 @@ def run_errors(settings: Any) -> list[str]:
         problems.append("prior.statistics: expected a file or data to fit statistics to, got both")
     if not any(settings.prior.weights.model_dump().values()):
         problems.append("prior.weights: expected at least one above 0, got all 0")
+    problems += evade_errors(settings)
     if settings.search.joint:
         problems += joint_errors(settings)
     elif settings.digit == "any":
@@ -48,6 +49,20 @@ def search_errors(settings: Any) -> list[str]:
         problems += dream_errors(settings)
     if isinstance(search, FeedbackSettings) and settings.control:
         problems.append("control: expected control=false, got true; it disables the classifier, but search=feedback needs it")
+    return problems
+
+
+def evade_errors(settings: Any) -> list[str]:
+    """Detectors are fitted to data, and evaded by engines that score whole images."""
+    if not getattr(settings.search, "evade", ()):
+        return []
+    problems = []
+    if not settings.data.given:
+        problems.append(
+            "search.evade: expected data.path=PATH with it, to whose training images detectors are fitted, got none"
+        )
+    if settings.engine.name not in ("reference", "numba"):
+        problems.append(f"search.evade: expected engine=numba or reference with it, got engine={settings.engine.name}")
     return problems
 
 

@@ -11,7 +11,7 @@ from fooling.classifiers.detectors import DETECTORS, EVOLVED, TRAINING, Training
 from fooling.classifiers.features import Evidence, evidence, find_features
 from fooling.classifiers.fitted_detectors import NEIGHBOURS, Score, flat_pixels, simple_table
 from fooling.data import ImageSet
-from fooling.settings.detect import DETECTORS as NAMES
+from fooling.settings.detectors import DETECTORS as NAMES
 
 SHAPE = (8, 8, 1)
 CENTRES = np.random.default_rng(5).normal(size=(3, 6)) * 2

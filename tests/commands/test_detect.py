@@ -12,7 +12,7 @@ from fooling.commands import dispatch
 from fooling.commands.detect import roc_curve, winner, worst_cases
 from fooling.errors import guarded
 from fooling.report import make_report
-from fooling.settings.detect import DETECTORS
+from fooling.settings.detectors import DETECTORS
 from fooling.statistics.intervals import auroc
 
 STORED = ROOT / "tests" / "stored"
