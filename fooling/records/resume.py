@@ -37,7 +37,7 @@ LATER: Mapping[str, Any] = {  # settings without which jobs were begun, with wha
     "classifier.resize": "crop",
     "data.resize": None,
     "search.evade": [],
-    "search.evade_weight": 1.0,
+    "search.evade_weight": 0.3,
     "search.evade_layer": None,
 }
 MISSING = "missing"  # a setting that one of two commands does not have

@@ -88,9 +88,7 @@ class Job:
     def fitted(self) -> Statistics:
         """The statistics. Raises UserError where there are none."""
         if self.statistics is None:
-            raise UserError(
-                "no statistics for images of this size; fit them on the classifier's data: fooling stats data.path=…"
-            )
+            raise UserError("no statistics for images of this size; fit them on its data: fooling stats data.path=…")
         return self.statistics
 
     @property
