@@ -17,6 +17,7 @@ from fooling.settings.commands import (
     TrainSettings,
     ViewSettings,
 )
+from fooling.settings.detect import DetectSettings
 from fooling.settings.experiments import (
     BorderSettings,
     ClassifySettings,
@@ -32,6 +33,7 @@ from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 from fooling.settings.searches import (
     ClimbingSettings,
+    EvadingSettings,
     GaSettings,
     GeneticSettings,
     GradientSettings,
@@ -65,6 +67,7 @@ python -m fooling.run search=anneal --help
 """
 SHARED = {  # classes whose settings several choices share → a title
     SearchSettings: "Every search",
+    EvadingSettings: "`search=ga`, `search=es` and `search=map_elites`",
     PixelSettings: "Every search but `search=es`",
     GeneticSettings: "`search=ga` and `search=pareto`",
     GradientSettings: "`search=ascent`, `search=dream` and `search=feedback`",
@@ -74,6 +77,7 @@ SHOWN = ("search.name", "classifier.name", "classifier.path", "classifier.labels
 OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
+    "detect": DetectSettings,
     "render": RenderSettings,
     "compare": CompareSettings,
     "report": ReportSettings,

@@ -30,6 +30,7 @@ from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
 from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free
 from fooling.search import Search, load_search, part_of
+from fooling.search.evasion import open_evasion
 from fooling.search.inputs import (
     draws,
     fit_to_start_image,
@@ -106,6 +107,7 @@ def prepare(
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
+    evasion = open_evasion(settings, classifier)
     pairs = pairs or class_pairs(settings, classifier.labels, statistics)
     notes += number_notes(settings, len(pairs))
     report = replace(report, notes=tuple(notes))
@@ -117,7 +119,7 @@ def prepare(
         if statistics and isinstance(of_class, int):
             notes += [note for note in eigen_notes(one, statistics, of_class) if note not in notes]
             report = replace(report, notes=tuple(notes))
-        jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels))
+        jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels, evasion))
     check_memory(jobs[0])
     make_search(jobs[0])  # refuses what the search lacks, before anything is written
     return jobs

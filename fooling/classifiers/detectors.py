@@ -7,39 +7,37 @@ are flagged where 95 % of the evolved ones are.) The AUROC does not depend on wh
 in which the evolved image looks less real, ties half.
 
 Detectors by scores depend on where the search stopped: images that were evolved until the target's score is .9999, and no
-further, have scores of about .9999.
+further, have scores of about .9999. What is fitted is fitted to training images, but for simple statistics: their regression
+is fitted to evolved and real images, which says what differs at all, not what a detector would find that knows no attack.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.special import entr
 
-from fooling.classifiers.base import Classifier, common_sum, predict, predict_logits
-from fooling.classifiers.detection import (
-    FOLDS,
-    MIN_IMAGES,
-    TRUE_POSITIVE_RATE,
-    cross_validated_scores,
-    energy,
-    false_positives,
-    features,
-)
-from fooling.kernels.tables import Bytes, Doubles, Floats
+from fooling.classifiers import fitted_detectors as fits
+from fooling.classifiers.base import Classifier, common_sum
+from fooling.classifiers.detection import FOLDS, MIN_IMAGES, TRUE_POSITIVE_RATE, cross_validated_scores, energy, false_positives
+from fooling.classifiers.features import Evidence, Features, evidence
+from fooling.classifiers.fitted_detectors import Score, simple_table
+from fooling.data import ImageSet
+from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
 from fooling.statistics.intervals import auroc, auroc_score_interval, proportion_with_ci
 
 FEWEST_AT_95 = 100 // (100 - TRUE_POSITIVE_RATE)  # real images; the threshold that accepts 95 % of fewer accepts all of them
-Needs = Literal["scores", "shares", "logits", "pixels"]  # shares: scores that sum to 1
+TRAINING_IMAGES, PIXELS = 10_000, 1 << 26  # that detectors are fitted to, at most, and all of their pixels
+Needs = Literal["scores", "shares", "logits", "features", "pixels"]  # shares: scores that sum to 1
+TRAINING, EVOLVED = "training images", "evolved and real images"  # what a detector is fitted to
 
 
-class Evidence(NamedTuple):
-    """What detectors see of N images."""
+class Training(NamedTuple):
+    """What detectors are fitted to."""
 
-    images: Bytes  # [N, H, W, C]
-    scores: Floats  # [N, K]
-    logits: Doubles | None = None  # [N, K], of a classifier that has them
+    seen: Evidence  # of N training images
+    labels: Ints  # [N]
 
 
 @dataclass(frozen=True)
@@ -48,27 +46,30 @@ class Detector:
 
     title: str
     source: str
-    needs: Needs
-    value: Callable[[Any, Any], tuple[Doubles, Doubles]]  # what it needs of the evolved, of the real images → [N], [M]
+    needs: tuple[Needs, ...]
+    score: Callable[[Evidence], Doubles] | None = None  # of one that is fitted to nothing: what is seen of N images → [N]
+    fit: Callable[[Evidence, Ints], Score | str] | None = (
+        None  # of one that is fitted to training images, see `fitted_detectors`
+    )
 
-
-def evidence(classifier: Classifier, images: Bytes) -> Evidence:
-    """What detectors see of images uint8 [N, H, W, C]. The scores and the logits take N evaluations each."""
-    return Evidence(images, predict(classifier, images), predict_logits(classifier, images))
+    @property
+    def fitted(self) -> str:
+        """What it is fitted to, '' for nothing."""
+        return TRAINING if self.fit else "" if self.score else EVOLVED
 
 
 def detector_rows(
-    evolved: Evidence, real: Evidence, against: str = "none"
+    evolved: Evidence, real: Evidence, against: str = "none", fitted: Mapping[str, Score | str] | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """A row for each detector that applies, and for the others the part and why it is left out.
 
     `against` names what the evolved images resembled: a rung of the ladder of priors, or none. Images of one run resemble each
-    other, and intervals are as for independent images.
+    other, and intervals are as for independent images. `fitted`: the detectors, see `fit_all`; None: those of AUDITED.
     """
     rows: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
-    for name in DETECTORS:
-        row, why = compare(name, evolved, real, against)
+    for name in AUDITED if fitted is None else fitted:
+        row, why = compare(name, evolved, real, against, None if fitted is None else fitted[name])
         if row is None:
             left_out.append({"part": f"detectors: {name} against prior={against}", "why": why})
         else:
@@ -76,29 +77,78 @@ def detector_rows(
     return rows, left_out
 
 
-def compare(name: str, evolved: Evidence, real: Evidence, against: str) -> tuple[dict[str, Any] | None, str]:
-    """The row of a detector; or None, and why."""
+def training_of(classifier: Classifier, data: ImageSet, features: Features | None, most: int = TRAINING_IMAGES) -> Training:
+    """What is seen of the training images, of many images `most`, evenly spaced, and of large ones fewer."""
+    number = min(len(data.images), most, max(MIN_IMAGES, PIXELS // int(np.prod(data.images.shape[1:]))))
+    chosen = np.linspace(0, len(data.images) - 1, number).astype(np.int64)
+    return Training(evidence(classifier, data.images[chosen], features), data.labels[chosen].astype(np.int64))
+
+
+def fit_all(names: Iterable[str], training: Training | None) -> dict[str, Score | str]:
+    """Detectors by name, fitted to training images; in place of one that cannot be, the reason."""
+    return {name: fit_one(DETECTORS[name], training) for name in names}
+
+
+def fit_one(detector: Detector, training: Training | None) -> Score | str:
+    """A detector that needs no evolved images, or the reason why there is none."""
+    if detector.score:
+        return Score(detector.score)
+    if detector.fit is None:
+        return ""
+    if training is None or len(training.labels) < MIN_IMAGES:
+        return "it is fitted to training images, and there are none"
+    missing = lacks(detector, training.seen)
+    return missing or detector.fit(*training)
+
+
+def lacks(detector: Detector, seen: Evidence) -> str:
+    """What a detector needs of images and the classifier has not, '' for nothing."""
+    if "logits" in detector.needs and seen.logits is None:
+        return "the classifier has no logits"
+    if "features" in detector.needs and seen.features is None:
+        return "the classifier has no features; layer=NAME names a layer"
+    if "shares" in detector.needs and common_sum(seen.scores) != 1:
+        return "the scores do not sum to 1"
+    return ""
+
+
+def values(
+    name: str, evolved: Evidence, real: Evidence, score: Score | str | None = None
+) -> tuple[tuple[Doubles, Doubles] | None, str]:
+    """The values of a detector for evolved [N] and real [M] images; or None, and why."""
     detector, sizes = DETECTORS[name], (len(evolved.images), len(real.images))
     if min(sizes) < MIN_IMAGES:
         return None, f"expected at least {MIN_IMAGES} images on either side, got {sizes[0]} evolved and {sizes[1]} real ones"
-    if detector.needs == "logits" and (evolved.logits is None or real.logits is None):
-        return None, "the classifier has no logits"
-    if detector.needs == "shares" and not (common_sum(evolved.scores) == common_sum(real.scores) == 1):
-        return None, "the scores do not sum to 1"
-    x, y = detector.value(*(seen(detector.needs, one) for one in (evolved, real)))
+    missing = lacks(detector, evolved) or lacks(detector, real)
+    if missing:
+        return None, missing
+    score = fit_one(detector, None) if score is None else score
+    if isinstance(score, str) and detector.fitted != EVOLVED:
+        return None, score
+    x, y = (
+        simple_statistics(evolved.images, real.images) if isinstance(score, str) else (score.value(evolved), score.value(real))
+    )
     if np.ptp(np.concatenate([x, y])) == 0:
         return None, "its value is the same for all images"
-    area = auroc(x, y)
+    return (x, y), ""
+
+
+def compare(
+    name: str, evolved: Evidence, real: Evidence, against: str, score: Score | str | None = None
+) -> tuple[dict[str, Any] | None, str]:
+    """The row of a detector; or None, and why."""
+    found, why = values(name, evolved, real, score)
+    return (None, why) if found is None else (row_of(name, *found, against), "")
+
+
+def row_of(name: str, evolved: Doubles, real: Doubles, against: str) -> dict[str, Any]:
+    """AUROC and rate with their intervals, of values [N] and [M]."""
+    sizes, area = (len(evolved), len(real)), auroc(evolved, real)
     low, high = auroc_score_interval(area, *sizes)
-    accepted = proportion_with_ci(false_positives(-y, -x), sizes[0]) if sizes[1] >= FEWEST_AT_95 else None
+    accepted = proportion_with_ci(false_positives(-real, -evolved), sizes[0]) if sizes[1] >= FEWEST_AT_95 else None
     at_95 = {f"fpr95{end}": accepted and accepted[key] for end, key in (("", "share"), ("_low", "low"), ("_high", "high"))}
     row = {"name": name, "against": against, "auroc": area, "low": low, "high": high, **at_95}
-    return {**row, "evolved": sizes[0], "real": sizes[1]}, ""
-
-
-def seen(needs: Needs, one: Evidence) -> Any:
-    """What a detector needs of some images."""
-    return {"scores": one.scores, "shares": one.scores, "logits": one.logits, "pixels": one.images}[needs]
+    return {**row, "evolved": sizes[0], "real": sizes[1]}
 
 
 # --- values: high for what looks unlike real images ---------------------------------------------------------------------
@@ -112,29 +162,44 @@ def entropy(scores: Floats) -> Doubles:
     return np.asarray(entr(scores.astype(np.float64)).sum(axis=1))
 
 
+def of_logits(function: Callable[[Doubles], Doubles]) -> Callable[[Evidence], Doubles]:
+    """A number of the logits [N, K]."""
+    return lambda seen: function(np.asarray(seen.logits))
+
+
 def simple_statistics(evolved: Bytes, real: Bytes) -> tuple[Doubles, Doubles]:
     """Decision values of a logistic regression on simple features of the pixels, each of an image left out of the fit.
 
     Grey levels, variogram, diagonals, connected components and directions of edges, as of `detection`, without the components
     of a single class. It has seen evolved images, unlike the other detectors: what it tells apart is there to be seen.
     """
-    tables = [features(images, None).values() for images in (evolved, real)]
-    x, y = (np.stack([values for group in table for values in group.values()], axis=1) for table in tables)
-    return cross_validated_scores(x, y)
+    return cross_validated_scores(simple_table(evolved), simple_table(real))
 
 
-def each(function: Callable[[Any], Doubles]) -> Callable[[Any, Any], tuple[Doubles, Doubles]]:
-    """A number that an image has by itself, of the evolved and of the real images."""
-    return lambda evolved, real: (function(evolved), function(real))
-
-
-# The keys are names of rows and of figures: auroc_NAME, fpr95_NAME.
+REGRESSION = f"logistic regression, {FOLDS}-fold cross-validation"
+# The keys are names of rows, of figures (auroc_NAME, fpr95_NAME) and of settings.
 DETECTORS: dict[str, Detector] = {
-    "largest_score": Detector("maximum softmax", "Hendrycks & Gimpel 2017", "scores", each(largest)),
-    "entropy": Detector("entropy of the scores", "Hendrycks & Gimpel 2017", "shares", each(entropy)),
-    "energy": Detector("energy", "Liu et al. 2020", "logits", each(energy)),
-    "largest_logit": Detector("maximum logit", "Hendrycks et al. 2022", "logits", each(largest)),
-    "simple_statistics": Detector(
-        "simple statistics", f"logistic regression, {FOLDS}-fold cross-validation", "pixels", simple_statistics
+    "largest_score": Detector("maximum softmax", "Hendrycks & Gimpel 2017", ("scores",), lambda seen: largest(seen.scores)),
+    "entropy": Detector("entropy of the scores", "Hendrycks & Gimpel 2017", ("shares",), lambda seen: entropy(seen.scores)),
+    "energy": Detector("energy", "Liu et al. 2020", ("logits",), of_logits(energy)),
+    "largest_logit": Detector("maximum logit", "Hendrycks et al. 2022", ("logits",), of_logits(largest)),
+    "simple_statistics": Detector("simple statistics", REGRESSION, ("pixels",)),
+    "temperature": Detector("softmax at a fitted temperature", "Guo et al. 2017", ("shares",), fit=fits.temperature_scaled),
+    "kl_matching": Detector("KL matching", "Hendrycks et al. 2022", ("shares",), fit=fits.kl_matching),
+    "mahalanobis": Detector("Mahalanobis distance of features", "Lee et al. 2018", ("features",), fit=fits.mahalanobis),
+    "relative_mahalanobis": Detector(
+        "relative Mahalanobis distance", "Ren et al. 2021", ("features",), fit=fits.relative_mahalanobis
+    ),
+    "knn_features": Detector("nearest neighbours of features", "Sun et al. 2022", ("features",), fit=fits.feature_neighbours),
+    "vim": Detector("virtual logit (ViM)", "Wang et al. 2022", ("features", "logits"), fit=fits.virtual_logit),
+    "knn_pixels": Detector(
+        "nearest neighbours of pixels", "Sun et al. 2022, of pixels", ("pixels",), fit=fits.pixel_neighbours
+    ),
+    "pixel_density": Detector(
+        "density of pixels by principal components", "Tipping & Bishop 1999", ("pixels",), fit=fits.pixel_density
+    ),
+    "statistics_distance": Detector(
+        "Mahalanobis distance of simple statistics", "Lee et al. 2018, of pixels", ("pixels",), fit=fits.statistics_distance
     ),
 }
+AUDITED = tuple(name for name, detector in DETECTORS.items() if detector.fitted != TRAINING)  # by `fooling audit`

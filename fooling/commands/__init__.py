@@ -124,6 +124,14 @@ COMMANDS = {
         "FOLDER data.path=PATH [classifier.path=CODE or URL, again] key=value …   (FOLDER: a record, or a sweep)",
         positional="folder",
     ),
+    "detect": Command(
+        "Inspect",
+        "which detectors tell the images of records from real ones, by genome and prior",
+        "fooling.settings.detect:DetectSettings",
+        "fooling.commands.detect",
+        "FOLDERS… data.path=PATH [detectors=…] [layer=NAME] key=value …   (FOLDERS: runs, sweeps, audits, ladders)",
+        positional="folders",
+    ),
     "render": Command(
         "Inspect",
         "draw the images of a record at any size (search=es)",

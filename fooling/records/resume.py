@@ -33,7 +33,13 @@ LIMITS = (
     "seconds",
     "minutes",
 )  # may be raised on resuming, where a search does not depend on them
-LATER = {"classifier.resize": "crop", "data.resize": None}  # settings without which jobs were begun, with what they were
+LATER: Mapping[str, Any] = {  # settings without which jobs were begun, with what they were
+    "classifier.resize": "crop",
+    "data.resize": None,
+    "search.evade": [],
+    "search.evade_weight": 0.3,
+    "search.evade_layer": None,
+}
 MISSING = "missing"  # a setting that one of two commands does not have
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
 

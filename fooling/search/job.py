@@ -21,6 +21,7 @@ from fooling.records.record import versions
 from fooling.records.resume import identity
 from fooling.search import Search, load_search, part_of
 from fooling.search.checkpoint import read_checkpoint
+from fooling.search.evasion import Evasion
 from fooling.search.genetic.memory import check_host_memory
 from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result, target_of
@@ -87,9 +88,7 @@ class Job:
     def fitted(self) -> Statistics:
         """The statistics. Raises UserError where there are none."""
         if self.statistics is None:
-            raise UserError(
-                "no statistics for images of this size; fit them on the classifier's data: fooling stats data.path=…"
-            )
+            raise UserError("no statistics for images of this size; fit them on its data: fooling stats data.path=…")
         return self.statistics
 
     @property
@@ -116,6 +115,7 @@ class Job:
             "classifier_fingerprint": self.objective.classifier.fingerprint,
             "statistics_fingerprint": self.statistics.fingerprint if self.statistics else None,
             "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
+            **({"detector_fingerprints": self.objective.evasion.fingerprints} if self.objective.evasion else {}),
             **({} if image is None else {"picture_fingerprint": sha256(image.tobytes()).hexdigest()}),
         }
 
@@ -138,14 +138,16 @@ def make_job(
     judges: Mapping[str, Classifier],
     report: ClassifierReport,
     start_image: Bytes | None = None,
+    evasion: Evasion | None = None,
 ) -> Job:
     """The job of settings whose digit is one class, any, or of a joint job several.
 
     Raises UserError for a class that does not exist.
     """
     classes = tuple(digits(settings, classifier.labels, statistics)) if settings.search.joint else ()
-    objective = objective_from_settings(settings, classifier, statistics, classes)
-    criteria = replace(StoppingCriteria.from_settings(settings, objective.digit, classes), flat=flat_score(report, objective))
+    objective = replace(objective_from_settings(settings, classifier, statistics, classes), evasion=evasion)
+    criteria = StoppingCriteria.from_settings(settings, objective.digit, classes)
+    criteria = replace(criteria, flat=flat_score(report, objective), evasion=evasion)
     return Job(settings, objective, statistics, criteria, judges, report, start_image)
 
 
@@ -234,12 +236,12 @@ def class_pairs(settings: RunSettings, labels: Sequence[str], statistics: Statis
 def is_exact(job: Job) -> bool:
     """Whether an image's scores depend on the image alone.
 
-    The checks find out for a classifier as it is called; inside engine=jax only the built-in networks with a quantised first
-    layer are known to be exact, and of a toolbox's operators it is not known.
+    The checks find out for a classifier as it is called; inside engine=jax only built-in networks with a quantised first layer
+    are known to be exact, of a toolbox's operators it is not known, and values of detectors are sums in any order.
     """
     engine = job.settings.engine
     known = engine.name != "jax" or hasattr(job.objective.classifier, "linear_head")
-    return job.report.examination.exact and known and engine.toolbox is None
+    return job.report.examination.exact and known and engine.toolbox is None and job.objective.evasion is None
 
 
 def describe(job: Job) -> dict[str, Any]:
@@ -265,6 +267,7 @@ def describe(job: Job) -> dict[str, Any]:
         "tol": job.criteria.tol,
         "examination_evaluations": job.report.evaluations,
         "reproducible": "exact" if is_exact(job) else "approximate",
+        **({"evade": job.objective.evasion.about} if job.objective.evasion else {}),
         **job.fingerprints,
         **({"classifier_fingerprint_partial": True} if is_partial(job.objective.classifier) else {}),
         "examination": dict(job.report.about),

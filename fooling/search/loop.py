@@ -253,7 +253,7 @@ def log(
         "generation": generation,
         "evaluations": evaluations,
         "running": 0 if over else int((~history.ended).sum()),
-        "converged": int(converged(criteria, history.costs, history.scores).sum()),
+        "converged": int(converged(criteria, history.costs, history.scores, history.images).sum()),
         "best_cost": float(history.costs.min()),
         "median_cost": median(history.costs),
         "confidence": median(confident),

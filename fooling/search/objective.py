@@ -13,11 +13,13 @@ from fooling.errors import UserError
 from fooling.kernels import reference
 from fooling.kernels.reference.operators import philox
 from fooling.kernels.tables import ANY, Bytes, Doubles, Floats, Ints
+from fooling.search.evasion import Evasion
 from fooling.search.prior import TermTargets, arguments
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 BATCH = 16384  # images whose values are computed at a time: the definition takes many bytes a pixel
+EVADE = "evade"  # the term of the detectors
 TERMS = ("target", *reference.PENALTIES)  # the order in which they are summed
 
 
@@ -33,6 +35,7 @@ class Objective:
     targets: int = 1  # T: all runs have the same, or each run draws one of T
     seed: int = 0  # of that draw
     classes: tuple[int, ...] = ()  # of joint runs, the target class of each
+    evasion: Evasion | None = None  # the detectors that the search evades
 
     @property
     def penalties(self) -> tuple[str, ...]:
@@ -64,7 +67,8 @@ class Objective:
         terms = [kernels.target_term(scores, self.digit if target is None else target, self.free)]
         terms += [kernels.PENALTIES[name](images, which, *self.arguments[name]) for name in self.penalties]
         weights = np.array([self.weights[name] for name in ("target", *self.penalties)])
-        return kernels.weighted_sum(np.stack(terms, axis=1), weights), scores
+        costs = kernels.weighted_sum(np.stack(terms, axis=1), weights)
+        return costs if self.evasion is None else self.evasion.added(costs, images, scores), scores
 
     def value(self, images: Bytes, runs: npt.NDArray[np.uint32] | None = None) -> tuple[Floats, dict[str, Floats], Floats]:
         """Cost [N], every term {name: [N]} unweighted, and scores [N, K] of images uint8 [N, H, W, C]: the definition.
@@ -87,6 +91,8 @@ class Objective:
         terms = {"target": reference.target_term(scores, target, self.free)}
         for name, found in self.arguments.items():
             terms[name] = reference.PENALTIES[name](images, which, *found)
+        if self.evasion:
+            terms[EVADE] = self.evasion.excess(images, scores).astype(np.float32)
         return cost, terms, scores
 
 

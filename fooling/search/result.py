@@ -54,6 +54,7 @@ class Result:
     unit: str = ""  # what a dream maximises instead of a class: it has no target then
     notes: tuple[str, ...] = ()  # for the user: those of run.json
     targets: npt.NDArray[np.int64] | None = None  # [R], the class of each image, with digit=all
+    evaded: Sequence[Mapping[str, Any]] | None = None  # [R], what the detectors say of each image, where they were evaded
 
     def __repr__(self) -> str:
         """In brief: Result(2: 20 images 28×28×1, 19 converged, median confidence 99.99 %, in runs/NAME)."""
@@ -147,7 +148,7 @@ def make_result(
         scores=scores,
         cost=cost,
         terms=terms,
-        converged=converged(criteria, cost, scores),
+        converged=converged(criteria, cost, scores, images),
         evaluations=history.evaluations,
         changed=history.changed,
         evaluations_to=history.reached,
@@ -163,6 +164,7 @@ def make_result(
         labels=tuple(map(printable, objective.classifier.labels)),
         unit=unit,
         targets=class_of_each(criteria),
+        evaded=objective.evasion.describe(images, scores) if objective.evasion else None,
     )
 
 
@@ -197,6 +199,7 @@ def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
         "converged": int(result.converged.sum()),
+        **({"passes": sum(one["passes"] for one in result.evaded)} if result.evaded else {}),
         **(quality(result) if result.digit == "all" else {}),
         **totals(result.own),
         "judge_evaluations": {name: len(scores) for name, scores in result.judges.items()},
@@ -224,7 +227,7 @@ def so_far(
         scores=history.scores,
         cost=history.costs,
         terms={},
-        converged=converged(criteria, history.costs, history.scores),
+        converged=converged(criteria, history.costs, history.scores, history.images),
         evaluations=history.evaluations,
         changed=history.changed,
         evaluations_to=history.reached,
@@ -267,6 +270,7 @@ def describe(result: Result, i: int, file: str) -> dict[str, Any]:
         "cost": float(result.cost[i]),
         "terms": {name: float(values[i]) for name, values in result.terms.items()},
         "converged": bool(result.converged[i]),
+        **(result.evaded[i] if result.evaded else {}),
         **({"exemplar": int(result.exemplars[i])} if result.exemplars is not None else {}),
         "judges": {name: verdict(scores[i], digit) for name, scores in result.judges.items()},
         **{name: values[i].item() for name, values in result.own.items()},

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from fooling.errors import UserError
 from fooling.kernels.reference.penalties import confidence, target_classes
-from fooling.kernels.tables import Flags, Floats, Ints
+from fooling.kernels.tables import Bytes, Flags, Floats, Ints
 from fooling.search import load_search
+from fooling.search.evasion import Evasion
 from fooling.search.state import State
 from fooling.settings.schema import RunSettings
 
@@ -35,6 +36,7 @@ class StoppingCriteria:
     limit: Literal["generations", "budget"] = "generations"  # the setting that `last` is from
     seconds: float | None = None  # of search, of all runs together: the generation that passes them is the last
     classes: tuple[int, ...] = ()  # of joint runs, the target class of each: every image is offered to all of them
+    evasion: Evasion | None = None  # detectors that an image must pass, too
 
     @property
     def joint(self) -> bool:
@@ -83,10 +85,11 @@ class StoppingCriteria:
 def ended_runs(criteria: StoppingCriteria, state: State) -> Flags:
     """Which runs of the state meet the criterion `stop`, [R]."""
     if criteria.stop == "tol" and criteria.tol is not None:
-        below = np.asarray(state.costs[:, 0] < criteria.tol)
+        below = passing(criteria, np.asarray(state.costs[:, 0] < criteria.tol), state.images[:, 0], state.scores[:, 0])
         return np.full(len(below), below.all()) if criteria.joint else below
     if criteria.stop == "threshold":
         reached = success(state.scores[:, 0], criteria.targets(state.runs), criteria.threshold)
+        reached = passing(criteria, reached, state.images[:, 0], state.scores[:, 0])
         return np.full(len(reached), reached.all()) if criteria.joint else reached
     if criteria.stop == "settled" and "still" in state.aux:
         return np.asarray(state.aux["still"] >= SETTLED)
@@ -99,11 +102,20 @@ def success(scores: Floats, digit: int | Ints, threshold: float) -> Flags:
     return np.asarray((confidence(scores, digit) >= np.float32(threshold)) & is_largest)
 
 
-def converged(criteria: StoppingCriteria, costs: Floats, scores: Floats) -> Flags:
-    """With `tol`: cost < tol; otherwise success, which a score that no image changes is not. Costs [R], scores [R, K] → [R]."""
+def converged(criteria: StoppingCriteria, costs: Floats, scores: Floats, images: Bytes) -> Flags:
+    """With `tol`: cost < tol; otherwise success, which a score that no image changes is not. Costs [R], scores [R, K] → [R].
+
+    Where detectors are evaded, the images [R, H, W, C] pass them, too.
+    """
     if criteria.tol is not None:
-        return np.asarray(costs < criteria.tol)
-    return success(scores, criteria.targets(np.arange(len(scores))), criteria.threshold) & ~unchanged(criteria, scores)
+        return passing(criteria, np.asarray(costs < criteria.tol), images, scores)
+    reached = success(scores, criteria.targets(np.arange(len(scores))), criteria.threshold) & ~unchanged(criteria, scores)
+    return passing(criteria, reached, images, scores)
+
+
+def passing(criteria: StoppingCriteria, reached: Flags, images: Bytes, scores: Floats) -> Flags:
+    """Which of the images that have reached their target [R] pass the detectors, too; all where none is evaded."""
+    return reached if criteria.evasion is None else criteria.evasion.passing(reached, images, scores)
 
 
 def unchanged(criteria: StoppingCriteria, scores: Floats) -> Flags:

@@ -27,6 +27,7 @@ def run_errors(settings: Any) -> list[str]:
         problems.append("prior.statistics: expected a file or data to fit statistics to, got both")
     if not any(settings.prior.weights.model_dump().values()):
         problems.append("prior.weights: expected at least one above 0, got all 0")
+    problems += evade_errors(settings)
     if settings.search.joint:
         problems += joint_errors(settings)
     elif settings.digit == "any":
@@ -54,6 +55,20 @@ def search_errors(settings: Any) -> list[str]:
 def is_open(search: Any) -> bool:
     """Whether the classifier may choose another search, as this one is the usual one with its usual population."""
     return isinstance(search, GaSettings) and search.population == defaults(f"search/{search.name}")["search"]["population"]
+
+
+def evade_errors(settings: Any) -> list[str]:
+    """Detectors are fitted to data, and evaded by engines that score whole images."""
+    if not getattr(settings.search, "evade", ()):
+        return []
+    problems = []
+    if not settings.data.given:
+        problems.append(
+            "search.evade: expected data.path=PATH with it, to whose training images detectors are fitted, got none"
+        )
+    if settings.engine.name not in ("reference", "numba"):
+        problems.append(f"search.evade: expected engine=numba or reference with it, got engine={settings.engine.name}")
+    return problems
 
 
 def budget_errors(settings: Any) -> list[str]:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from fooling.settings.fields import Bool, Float, Int, SettingsModel, Side, Text, optional_to_list
+from fooling.settings.detectors import check_evadable
+from fooling.settings.fields import Bool, Float, Int, Names, SettingsModel, Side, Text, optional_to_list
 
 NAME = "search algorithm"
 
@@ -19,6 +20,19 @@ class SearchSettings(SettingsModel):
     def joint(self) -> bool:
         """Whether one job searches for several classes at once."""
         return False
+
+
+class EvadingSettings(SearchSettings):
+    """Searches that may evade detectors: adaptive attacks."""
+
+    evade: Annotated[Names, AfterValidator(check_evadable)] = Field(
+        description="detectors to evade, energy,mahalanobis: a run succeeds if its image also passes all of them where 95 % of "
+        "the training images do; needs data.path, to whose training images they are fitted; [] = none"
+    )
+    evade_weight: Float = Field(ge=0, description="weight in the cost of how far an image is from passing the detectors")
+    evade_layer: Text | None = Field(
+        description="layer whose outputs are the detectors' features, see `fooling detect`; null = what the last layer takes"
+    )
 
 
 class PixelSettings(SearchSettings):
@@ -51,7 +65,7 @@ class GeneticSettings(PixelSettings):
     swaps: Float = Field(ge=0, description="swap mutation: mean number of pixel pairs per child")
 
 
-class GaSettings(GeneticSettings):
+class GaSettings(GeneticSettings, EvadingSettings):
     """Genetic algorithm with truncation selection."""
 
     name: Literal["ga"] = Field(description=NAME)
@@ -165,7 +179,7 @@ class FeedbackSettings(GradientSettings):
     losers: Float = Field(ge=0, le=1, description="lateral inhibition: share of the other units' weights that is subtracted")
 
 
-class GenomeSettings(SearchSettings):
+class GenomeSettings(EvadingSettings):
     """Searches that vary genomes."""
 
     detail: Int | None = Field(

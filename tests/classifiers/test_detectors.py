@@ -9,7 +9,8 @@ from scipy.special import logsumexp, softmax
 
 from fooling.classifiers.base import predict_logits
 from fooling.classifiers.detection import energy, features
-from fooling.classifiers.detectors import DETECTORS, Evidence, compare, detector_rows, entropy, evidence, largest
+from fooling.classifiers.detectors import AUDITED, compare, detector_rows, entropy, largest
+from fooling.classifiers.features import Evidence, evidence
 from fooling.errors import UserError
 from fooling.statistics.intervals import auroc_ci, auroc_score_interval, wilson_interval
 
@@ -39,7 +40,7 @@ def test_values_by_hand() -> None:
 
 def test_each_detector_has_a_row_with_the_keys_of_a_record() -> None:
     rows, left_out = detector_rows(seen(60, 0.5, 0, noise=True), seen(80, 5, 1), "variogram")
-    assert [row["name"] for row in rows] == list(DETECTORS)
+    assert [row["name"] for row in rows] == list(AUDITED)
     assert left_out == []
     for row in rows:
         assert set(row) == {*("name", "against", "auroc", "low", "high", "fpr95", "fpr95_low", "fpr95_high", "evolved", "real")}
@@ -84,7 +85,7 @@ def test_what_would_mislead_is_left_out() -> None:
     assert set(sigmoids) == {"entropy"}
     assert "sum to 1" in sigmoids["entropy"]
     few = reasons(seen(9, 1, 0), other)
-    assert set(few) == set(DETECTORS)
+    assert set(few) == set(AUDITED)
     assert "9 evolved" in few["energy"]
     constant = np.full((30, 3), 1 / 3, np.float32)
     same = reasons(one._replace(scores=constant), other._replace(scores=constant))

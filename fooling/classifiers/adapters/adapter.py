@@ -50,6 +50,7 @@ class Model:
     notes: tuple[str, ...] = ()  # for the user
     partial: bool = False  # whether the fingerprint covers only a part of the model: no code, say
     bound: float = 1.0  # that no score exceeds
+    layer: Callable[[str | None], Callable[[Any], Any]] | None = None  # see `features`: a name → inputs → activations [n, D]
 
 
 @dataclass
@@ -245,9 +246,8 @@ def choose_shape(model: Model, settings: ExternalSettings, layout: Layout, hint:
     shape = choice[0], choice[1], choice[2]
     if shape[2] not in (1, 3):
         takes = " × ".join(map(str, model.dims or shape))
-        raise UserError(
-            f"{model.name}: takes {takes} an image, as {layout} that is {shape[2]} channels; give classifier.layout"
-        )
+        what = f"as {layout} that is {shape[2]} channels; give classifier.layout"
+        raise UserError(f"{model.name}: takes {takes} an image, {what}")
     if max(shape) > MAX_SIDE:
         raise UserError(f"{model.name}: takes images of {shape[0]} × {shape[1]} pixels; expected sides up to {MAX_SIDE}")
     dims = dims_of(turned(shape, settings.transpose), layout)

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.layers import mean_over_places, session_with_layer
 from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings
@@ -68,7 +69,12 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
             failed = f"{where}: onnxruntime failed on inputs {list(inputs.shape)} ({reason}){advice_on(reason)}"
             raise UserError(failed) from error
 
-    return Model(predict, where, fingerprint(content, others), "NCHW", tuple(dims), batch, TYPES[declared.type])
+    def layer(name: str | None) -> Any:
+        with_layer, chosen = session_with_layer(path, name, options, where)
+        return lambda inputs: mean_over_places(with_layer.run([chosen], {declared.name: inputs})[0], channels=1)
+
+    sizes = tuple(dims), batch, TYPES[declared.type]
+    return Model(predict, where, fingerprint(content, others), "NCHW", *sizes, layer=layer)
 
 
 LOCATION = re.compile(rb"\x0a\x08location\x12")  # a TensorProto's external_data entry: key=location, value=…

@@ -1,6 +1,7 @@
 """classifier=torch: a module that the user's function returns, with weights from safetensors."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.layers import mean_over_places, unknown_layer
 from fooling.classifiers.adapters.python import source_of
 from fooling.classifiers.serialization import check_safetensors, conversion
 from fooling.errors import UserError
@@ -56,8 +58,42 @@ def module_as_model(
             numbers = answer.detach().cpu()
             return (numbers.float() if numbers.is_floating_point() else numbers).numpy()
 
+    def layer(name: str | None) -> Any:
+        return layer_of(module, name, predict)
+
     notes = (f"classifier: {says}, on {device}; its fingerprint is partial: its weights and the source of its classes",)
-    return Model(predict, where, digest, "NCHW", notes=notes, partial=True)
+    return Model(predict, where, digest, "NCHW", notes=notes, partial=True, layer=layer)
+
+
+def layer_of(module: Any, name: str | None, predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The outputs of the layer `name`, by default the inputs of the last linear one: inputs → activations [n, D].
+
+    The layer tells them by a hook while the module predicts. Raises UserError for a layer that the module has not.
+    """
+    parts = {own: part for own, part in module.named_modules() if own}
+    linear = [part for part in parts.values() if isinstance(part, torch.nn.Linear)]
+    if name is not None and name not in parts:
+        raise unknown_layer(name, list(parts))
+    if name is None and not linear:
+        raise UserError("the module has no linear layer; name a layer: layer=NAME")
+    part: Any = parts[name] if name is not None else linear[-1]
+
+    def activations(inputs: Any) -> Any:
+        caught: list[Any] = []
+        if name is None:
+            handle = part.register_forward_pre_hook(lambda _part, given: caught.append(given[0]))
+        else:
+            handle = part.register_forward_hook(lambda _part, _given, found: caught.append(found))
+        try:
+            predict(inputs)
+        finally:
+            handle.remove()
+        if not caught or not isinstance(caught[-1], torch.Tensor):
+            got = type(caught[-1]).__name__ if caught else "none, as the module does not call it"
+            raise UserError(f"layer={name}: expected a layer that returns a tensor, got {got}; name another layer")
+        return mean_over_places(caught[-1].detach().cpu().float().numpy(), channels=1)
+
+    return activations
 
 
 def load_weights(module: Any, text: str) -> None:

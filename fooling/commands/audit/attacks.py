@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.base import Classifier
-from fooling.classifiers.detectors import detector_rows, evidence
+from fooling.classifiers.detectors import detector_rows
+from fooling.classifiers.features import evidence
 from fooling.classifiers.labels import class_name
 from fooling.commands import ladder, matrix
 from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Protocol, Q

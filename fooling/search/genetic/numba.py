@@ -47,6 +47,7 @@ class ChildScores:
     terms: Floats  # [n, T], of the objective's weights
     scores: Floats  # [n, K]
     fresh: npt.NDArray[np.bool_]  # [n], whether a child equals neither of its parents
+    excess: Floats  # [n], the weighted term of the detectors that are evaded, 0 without any
 
 
 @lru_cache(maxsize=2)
@@ -67,6 +68,7 @@ class NumbaEngine:
         self.slices = ThreadSlices(threads)
         self.terms = make_delta_terms(objective)
         self.external = not any(term.name == SCORES for term in self.terms)
+        self.whole = self.external or objective.evasion is not None  # whether children are scored as whole images
         self.shown_together = params.population if self.external else 0
         self.columns = [0 if term.name == SCORES else 1 + objective.penalties.index(term.name) for term in self.terms]
         self.limit = min(int(np.prod(params.shape)) // 8, MAX_CHANGES) if scoring == "difference" else -1
@@ -108,11 +110,11 @@ class NumbaEngine:
         """Makes, scores and selects the children of one generation: a slice of the runs at a time, or of all children."""
         task = Generation(self, state, generation)
         runs, n = len(state.runs), self.params.population
-        if runs >= self.slices.threads and not self.external:
+        if runs >= self.slices.threads and not self.whole:
             self.slices.map(task.score_and_select, 0, runs, n)
             return task.selected
         value_parents(self.terms, task.parents, self.params.shape, 0, runs * state.images.shape[1])
-        if self.external:
+        if self.whole:
             for first in range(0, runs * n, EXTERNAL_BATCH):
                 task.score_images(first, min(first + EXTERNAL_BATCH, runs * n))
         else:
@@ -124,7 +126,7 @@ class NumbaEngine:
         """Arrays for the scores of n children."""
         terms = np.empty((n, len(self.weights)), np.float32)
         scores = np.empty((n, self.objective.classifier.num_classes), np.float32)
-        return ChildScores(terms, scores, np.empty(n, dtype=np.bool_))
+        return ChildScores(terms, scores, np.empty(n, dtype=np.bool_), np.zeros(n, np.float32))
 
     def empty_selection(self, state: State, generation: int) -> State:
         """Arrays for the next state of the same runs."""
@@ -192,11 +194,15 @@ class Generation:
             all_images(parents, candidates, images)
 
     def score_images(self, first: int, last: int) -> None:
-        """Scores children first…last − 1 with a classifier that takes whole images."""
+        """Scores children first…last − 1 as whole images: by a classifier that takes these, and by detectors."""
         engine = self.engine
         images = np.empty((last - first, *engine.params.shape), dtype=np.uint8)
         engine.slices.map(lambda lo, hi: self.score(lo, hi, images[lo - first : hi - first]), first, last)
-        self.scored.scores[first:last] = predict_batch(engine.objective.classifier, images)
+        if engine.external:
+            self.scored.scores[first:last] = predict_batch(engine.objective.classifier, images)
+        if engine.objective.evasion:
+            found = engine.objective.evasion.excess(images, self.scored.scores[first:last])
+            self.scored.excess[first:last] = engine.objective.evasion.weight * found
 
     def score_and_select(self, lo: int, hi: int) -> None:
         """Scores the parents' penalties and the children of runs lo…hi − 1, and selects."""
@@ -230,7 +236,10 @@ class Generation:
         engine, n = self.engine, self.engine.params.population
         terms, scores = self.scored.terms[lo * n : hi * n], self.scored.scores[lo * n : hi * n]
         terms[:, 0] = numba.target_term(scores, engine.objective.digit, engine.objective.free)
-        return numba.weighted_sum(terms, engine.weights).reshape(-1, n)
+        costs = numba.weighted_sum(terms, engine.weights)
+        if engine.objective.evasion:
+            costs = costs + self.scored.excess[lo * n : hi * n]
+        return costs.reshape(-1, n)
 
     def write_images(self, lo: int, hi: int, best: Ints) -> None:
         """Writes the images and statistics of the selection `best` [hi − lo, S] of runs lo…hi − 1."""

@@ -1,0 +1,209 @@
+"""`fooling detect`: how well known detectors tell the evolved images of records from real ones, by genome and prior."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fooling.classifiers.detection import MIN_IMAGES
+from fooling.classifiers.detectors import DETECTORS, EVOLVED, Training, fit_all, row_of, training_of, values
+from fooling.classifiers.features import Evidence, Features, evidence, find_features
+from fooling.commands.evolved import EvolvedGroup, classifier_of, find_jobs, groups_of
+from fooling.commands.experiment import Experiment, Plan, Summary
+from fooling.commands.jobs import describe_classifier, real_images
+from fooling.commands.progress import ProgressCallback
+from fooling.data import ImageSet
+from fooling.errors import UserError
+from fooling.kernels.tables import Doubles
+from fooling.plots.detect import draw_detect
+from fooling.search.result import Result
+from fooling.settings.detect import DetectSettings
+
+EXAMPLE = "fooling detect runs/NAME data.path=PATH"
+POINTS = 51  # of a curve
+Row = dict[str, Any]
+
+
+def plan(settings: DetectSettings, _words: Sequence[str]) -> Plan:
+    """Reads the records, the classifier and the data."""
+    jobs, notes = find_jobs(settings.folders, EXAMPLE)
+    classifier, chosen = classifier_of(jobs, settings.classifier)
+    settings = settings.model_copy(update={"classifier": chosen})
+    features, why = find_features(classifier, settings.layer)
+    train, test = real_images(settings, "fooling detect", "train", "test", classifier=classifier)
+    groups = groups_of(jobs, classifier, settings.images, settings.seed)
+    if all(len(group.images) < MIN_IMAGES for group in groups):
+        most = max(len(group.images) for group in groups)
+        raise UserError(
+            f"folders: expected at least {MIN_IMAGES} images of a kind that succeeded, got {most}; evolve more: runs=100"
+        )
+    notes += [f"no features: {why}"] if why else []
+    return Plan(inputs=(classifier, features, train, test, groups, notes), settings=settings)
+
+
+def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
+    """Fits the detectors, and compares every kind of evolved images with real ones."""
+    classifier, features, train, test, groups, notes = plan.inputs
+    names = list(DETECTORS) if settings.detectors == ("all",) else list(settings.detectors)
+    total = len(groups) + 2
+    watch("training images", 0, total)
+    training = training_of(classifier, train, features)
+    fitted = fit_all(names, training)
+    watch("test images", 1, total)
+    real = evidence(classifier, drawn(test, settings), features)
+    rows: list[Row] = []
+    curves: list[Row] = []
+    left_out: list[Row] = []
+    for number, group in enumerate(groups):
+        watch(group.name, number + 2, total)
+        seen = evidence(classifier, group.images, features) if len(group.images) >= MIN_IMAGES else None
+        for name in names:
+            if seen is None:
+                found, why = None, f"{len(group.images)} of {group.made} images succeeded, expected at least {MIN_IMAGES}"
+            else:
+                found, why = values(name, seen, real, fitted[name])
+            if found is None:
+                left_out.append({"part": f"detectors: {name}", "against": group.name, "why": why})
+                continue
+            rows.append(row_of(name, *found, group.name))
+            curves.append({"name": name, "against": group.name, **roc_curve(*found)})
+    if not rows:
+        raise UserError(f"no detector applies: {'; '.join(dict.fromkeys(one['why'] for one in left_out))}")
+    found_all = {
+        "classifier": describe_classifier(classifier, settings.classifier),
+        "data": train.source,
+        **about(features, training, real),
+        "detectors": {
+            name: {"title": one.title, "source": one.source, "fitted": one.fitted}
+            for name, one in DETECTORS.items()
+            if name in names
+        },
+        "groups": [describe(group) for group in groups],
+        "rows": rows,
+        "curves": curves,
+        "winners": {group.name: winner([row for row in rows if row["against"] == group.name]) for group in groups},
+        "winner": winner(worst_cases(rows)),
+        "left_out": left_out,
+        "notes": notes,
+    }
+    return Summary(found_all, *table(found_all), lines(found_all))
+
+
+def drawn(data: ImageSet, settings: DetectSettings) -> Any:
+    """Test images, of many `images`, drawn by the seed."""
+    number = min(len(data.images), settings.images)
+    places = np.sort(np.random.default_rng(settings.seed).choice(len(data.images), number, replace=False))
+    return np.ascontiguousarray(data.images[places])
+
+
+def about(features: Features | None, training: Training, real: Evidence) -> dict[str, Any]:
+    """What the detectors were fitted to and compared with."""
+    return {
+        "layer": features and features.layer,
+        "features": None if training.seen.features is None else int(training.seen.features.shape[1]),
+        "training_images": len(training.labels),
+        "real_images": len(real.images),
+    }
+
+
+def describe(group: EvolvedGroup) -> dict[str, Any]:
+    """A kind of evolved images."""
+    return {
+        "name": group.name,
+        "plain": group.plain,
+        "genome": group.genome,
+        "prior": group.prior,
+        "evade": list(group.evades),
+        "images": len(group.images),
+        "made": group.made,
+        "evaluations": float(np.median(group.evaluations)) if len(group.evaluations) else None,
+        "records": list(group.records),
+    }
+
+
+def roc_curve(evolved: Doubles, real: Doubles) -> dict[str, list[float]]:
+    """Shares of the evolved and of the real images that are accepted, at thresholds from the lowest to the highest."""
+    everything = np.sort(np.concatenate([evolved, real]))
+    thresholds = np.unique(np.quantile(real, np.linspace(0, 1, POINTS), method="higher"))
+    thresholds = np.concatenate([[everything[0] - 1], thresholds, [everything[-1]]])
+    accepted = [np.searchsorted(np.sort(one), thresholds, side="right") / len(one) for one in (evolved, real)]
+    return {"evolved": accepted[0].tolist(), "real": accepted[1].tolist()}
+
+
+# --- the winner -----------------------------------------------------------------------------------------------------------
+def worst_cases(rows: Sequence[Row]) -> list[Row]:
+    """Of each detector that applies to every kind of evolved images the row with the smallest AUROC."""
+    against = {row["against"] for row in rows}
+    of_name: dict[str, list[Row]] = {}
+    for row in rows:
+        of_name.setdefault(row["name"], []).append(row)
+    return [min(found, key=lambda row: row["auroc"]) for found in of_name.values() if len(found) == len(against)]
+
+
+def winner(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """The detector with the largest AUROC, whether it leads, above chance, and the rivals whose intervals meet its own.
+
+    It wins where there are no rivals. A detector that was fitted to evolved images takes no part. None: no detector applies.
+    """
+    ranked = sorted(
+        (row for row in rows if DETECTORS[row["name"]].fitted != EVOLVED),
+        key=lambda row: (row["auroc"], row["low"]),
+        reverse=True,
+    )
+    if not ranked:
+        return None
+    best, *others = ranked
+    rivals = [row["name"] for row in others if row["high"] >= best["low"]]
+    return {**best, "rivals": rivals, "leads": best["low"] > 0.5}
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------------
+def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """A line a detector: AUROC, and the share of the evolved images that pass, for each kind."""
+    groups = [group["name"] for group in found["groups"]]
+    cells = {(row["name"], row["against"]): row for row in found["rows"]}
+    columns = ["detector", *groups]
+    return columns, [[name, *(cell(cells.get((name, group))) for group in groups)] for name in found["detectors"]]
+
+
+def cell(row: Row | None) -> str:
+    """AUROC with its interval and the rate."""
+    if row is None:
+        return "–"
+    rate = "" if row["fpr95"] is None else f"  {row['fpr95']:.0%}"
+    return f"{row['auroc']:.3f} ({row['low']:.2f}–{row['high']:.2f}){rate}"
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """What the table means, and which detector wins."""
+    said = [
+        "AUROC (95 % interval) of evolved against real test images, .5 is chance; share of the evolved images that pass where"
+    ]
+    said[0] += " 95 % of the real ones do"
+    seen = [name for name, one in found["detectors"].items() if one["fitted"] == EVOLVED]
+    said += [f"fitted to {EVOLVED}, what no defender has: {', '.join(seen)}"] if seen else []
+    said += [f"{group}: {in_words(one)}" for group, one in found["winners"].items() if one]
+    if len(found["groups"]) > 1 and found["winner"]:
+        said.append(f"worst kind of images each: {in_words(found['winner'])}")
+    missing: dict[str, list[str]] = {}
+    for one in found["left_out"]:
+        missing.setdefault(one["why"], []).append(one["part"].removeprefix("detectors: "))
+    said += [f"left out: {', '.join(dict.fromkeys(names))}: {why}" for why, names in missing.items()]
+    return [*said, *found["notes"]]
+
+
+def in_words(one: Mapping[str, Any]) -> str:
+    """The detector that leads, and whether it wins."""
+    value = f"{one['name']}, AUROC {one['auroc']:.3f} ({one['low']:.3f}–{one['high']:.3f})"
+    if not one["leads"]:
+        return f"no detector is better than chance; the best is {value}"
+    return f"{value} leads; as good may be {', '.join(one['rivals'])}" if one["rivals"] else f"{value} wins"
+
+
+def draw(folder: Path, summary: Summary) -> None:
+    """detect.png."""
+    draw_detect(folder, summary.content)
+
+
+COMMAND = Experiment("detect", plan, compute, draw, ("detect.json", "detect.png"))

@@ -1,0 +1,146 @@
+"""Adaptive attacks: a term of the cost for detectors that the search evades (Carlini & Wagner 2017).
+
+An image passes a detector if its value is at most the limit that accepts 95 % of held-out training images. Above it the term
+grows: ln(1 + (value − limit)/scale), summed over the detectors; 0 for an image that passes all. The scale is the distance of
+the limit from the median of the held-out images. The logarithm keeps the order of the images; without it the first images of
+noise cost hundreds, and so does the redraw rate of mutation, which grows with the cost.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fooling.classifiers.base import Classifier, predict_logits
+from fooling.classifiers.detection import TRUE_POSITIVE_RATE
+from fooling.classifiers.detectors import DETECTORS, TRAINING_IMAGES, Training, fit_all, training_of
+from fooling.classifiers.features import Evidence, Features, find_features
+from fooling.classifiers.fitted_detectors import Score
+from fooling.data import load_data, seen_by
+from fooling.errors import UserError
+from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
+from fooling.settings.schema import RunSettings, data_options
+
+HELD_OUT = 6  # every sixth training image decides the limits, and takes no part in the fits
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A detector with the value up to which an image passes."""
+
+    name: str
+    score: Score
+    value: float
+    scale: float  # above 0
+
+
+@dataclass(frozen=True)
+class Evasion:
+    """The detectors that a search evades."""
+
+    classifier: Classifier  # whose calls here are no evaluations of the search
+    features: Features | None
+    limits: tuple[Limit, ...]
+    weight: float
+
+    def values(self, images: Bytes, scores: Floats) -> Doubles:
+        """The value of each detector [N, M] for images uint8 [N, H, W, C] with scores [N, K]."""
+        needed = {part for limit in self.limits for part in DETECTORS[limit.name].needs}
+        # the temperature takes logits where the classifier has them
+        logits = predict_logits(self.classifier, images) if needed & {"logits", "shares"} and len(images) else None
+        features = self.features(images) if self.features and "features" in needed and len(images) else None
+        seen = Evidence(images, scores, logits, features)
+        if not len(images):
+            return np.empty((0, len(self.limits)))
+        return np.stack([limit.score.value(seen) for limit in self.limits], axis=1)
+
+    def excess(self, images: Bytes, scores: Floats) -> Doubles:
+        """The term [N]: 0 for images that pass every detector."""
+        limits, scales = (np.array([getattr(limit, key) for limit in self.limits]) for key in ("value", "scale"))
+        above = np.maximum(self.values(images, scores) - limits, 0) / scales
+        return np.asarray(np.log1p(above).sum(axis=1))
+
+    def added(self, costs: Floats, images: Bytes, scores: Floats) -> Floats:
+        """Costs [N] with the weighted term."""
+        return costs + (self.weight * self.excess(images, scores)).astype(np.float32)
+
+    def passes(self, images: Bytes, scores: Floats) -> Flags:
+        """Which images pass every detector, [N]."""
+        return np.asarray(self.excess(images, scores) == 0)
+
+    def passing(self, candidates: Flags, images: Bytes, scores: Floats) -> Flags:
+        """Those of the candidates [N] that pass every detector; the others are not looked at."""
+        found = np.zeros(len(candidates), dtype=np.bool_)
+        found[candidates] = self.passes(images[candidates], scores[candidates])
+        return found
+
+    def describe(self, images: Bytes, scores: Floats) -> list[dict[str, Any]]:
+        """The keys of each image in run.json: the values of the detectors, and whether it passes them all."""
+        values = self.values(images, scores)
+        limits = np.array([limit.value for limit in self.limits])
+        return [
+            {
+                "detectors": {limit.name: float(x) for limit, x in zip(self.limits, row, strict=True)},
+                "passes": bool((row <= limits).all()),
+            }
+            for row in values
+        ]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The limit of each detector in run.json."""
+        return {limit.name: {"limit": limit.value, "scale": limit.scale} for limit in self.limits}
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of what was fitted, by detector."""
+        return {limit.name: fingerprint(limit) for limit in self.limits}
+
+
+def fingerprint(limit: Limit) -> str:
+    """SHA-256 of a detector's arrays, limit and scale."""
+    digest = hashlib.sha256(f"{limit.name} {limit.value!r} {limit.scale!r}".encode())
+    for part in limit.score.fitted:
+        array = np.ascontiguousarray(part)
+        digest.update(f"{array.dtype.str} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def open_evasion(settings: RunSettings, classifier: Classifier) -> Evasion | None:
+    """The detectors that the settings evade, fitted to the training images of the data; None for none. Raises UserError."""
+    search: Any = settings.search
+    names: Sequence[str] = getattr(search, "evade", ())
+    if not names:
+        return None
+    data = load_data(settings.data.path, settings.data.kind, "train", **(data_options(settings) | seen_by(classifier)))
+    features, why = None, ""
+    if any("features" in DETECTORS[name].needs for name in names):
+        features, why = find_features(classifier, search.evade_layer)
+    known = training_of(classifier, data, features, most=TRAINING_IMAGES * HELD_OUT // (HELD_OUT - 1))
+    held_out = np.arange(len(known.labels)) % HELD_OUT == HELD_OUT - 1
+    fitted = fit_all(names, part_of(known, ~held_out))
+    limits = []
+    for name, score in fitted.items():
+        if isinstance(score, str):
+            reason = why if why and "features" in DETECTORS[name].needs else score
+            raise UserError(f"search.evade: {name} does not apply: {reason}; leave it out")
+        limits.append(limit_of(name, score, score.value(part_of(known, held_out).seen)))
+    return Evasion(classifier, features, tuple(limits), float(search.evade_weight))
+
+
+def part_of(known: Training, chosen: Flags) -> Training:
+    """Some of the training images."""
+    images, scores, *others = known.seen
+    logits, features = (None if part is None else part[chosen] for part in others)
+    return Training(Evidence(images[chosen], scores[chosen], logits, features), known.labels[chosen])
+
+
+def limit_of(name: str, score: Score, values: Doubles) -> Limit:
+    """The detector with the limit that accepts 95 % of these values [N]."""
+    if not len(values):
+        raise UserError(f"search.evade: {name}: expected at least {HELD_OUT} training images, which decide its limit")
+    limit, middle = np.quantile(values, TRUE_POSITIVE_RATE / 100, method="higher"), np.median(values)
+    scale = float(limit - middle) or float(np.abs(values).mean()) or 1.0
+    return Limit(name, score, float(limit), scale)

@@ -1,0 +1,108 @@
+"""Features: the last hidden layer of every kind of network, named layers, and what is refused."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import convolutional, random_dense, random_images, random_network, random_pca
+from models import Toy, write_onnx, write_torch
+
+from fooling.classifiers import load_classifier
+from fooling.classifiers.base import CountingClassifier, predict_logits
+from fooling.classifiers.features import BEFORE_LAST, PIXELS, Features, find_features
+from fooling.classifiers.layers import layer_function
+from fooling.errors import UserError
+
+try:
+    import torch
+except ImportError:
+    torch = None  # type: ignore[assignment]
+needs_torch = pytest.mark.skipif(torch is None, reason="torch is not installed")
+SHAPE = (8, 8, 1)
+IMAGES = random_images(SHAPE, 20)
+
+
+def features_of(classifier: object, layer: str | None = None) -> Features:
+    found, why = find_features(classifier, layer)
+    assert found is not None, why
+    return found
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "size"),
+    [
+        (random_network(SHAPE), "sigmoid1", 12),
+        (random_dense(SHAPE, (12, 9)), "relu2", 9),
+        (random_dense(SHAPE, ()), PIXELS, 64),
+        (convolutional(SHAPE), "relu3", 6),
+    ],
+)
+def test_the_last_hidden_layer_is_the_usual_one(network: object, layer: str, size: int) -> None:
+    found = features_of(network)
+    assert (found.layer, found(IMAGES).shape) == (layer, (24, size))
+    if layer != PIXELS:
+        assert found(IMAGES) == pytest.approx(np.asarray(layer_function(network)(IMAGES.astype(np.float32))[layer]), abs=1e-4)
+    alone = np.concatenate([found(IMAGES[i : i + 1]) for i in range(len(IMAGES))])
+    assert found(IMAGES) == pytest.approx(alone, abs=1e-5)
+    assert features_of(CountingClassifier(network)).layer == layer  # type: ignore[arg-type]
+
+
+def test_a_layer_with_places_is_its_mean_over_them() -> None:
+    network = convolutional(SHAPE)
+    found = features_of(network, "pool1")(IMAGES)
+    assert found == pytest.approx(np.asarray(network.jax_layers(IMAGES)["pool1"]).mean(axis=(1, 2)), abs=1e-4)
+
+
+def test_what_a_program_gives_as_features_counts() -> None:
+    given = Toy(features=lambda x: x.reshape(len(x), -1)[:, :3])
+    assert features_of(given)(IMAGES[:, :2, :2]).shape == (24, 3)
+    broken = Toy(features=lambda x: np.full((len(x), 2), np.nan))
+    with pytest.raises(UserError, match=r"features.*finite"):
+        features_of(broken)(IMAGES)
+
+
+def test_a_classifier_without_layers_says_so() -> None:
+    for classifier in (Toy(), random_pca(SHAPE, "means")[0]):
+        found, why = find_features(classifier)
+        assert found is None
+        assert "layers" in why
+    with pytest.raises(UserError, match="layer=relu1"):
+        find_features(Toy(), "relu1")
+
+
+def test_an_unknown_layer_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"layer=relu9.*pixels.*relu2.*logits") as error:
+        find_features(random_dense(SHAPE, (12, 9)), "relu9")
+    assert "\n" not in str(error.value)
+
+
+def last_hidden(images: np.ndarray) -> np.ndarray:
+    network = load_classifier("mnist_cnn")
+    return np.asarray(network.jax_layers(images)["relu3"])  # type: ignore[attr-defined]
+
+
+def test_an_inner_output_of_an_onnx_model(tmp_path: Path) -> None:
+    path, images = write_onnx(tmp_path / "lenet.onnx"), random_images((28, 28, 1), 3)
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    classifier = load_classifier("onnx", str(path))
+    named, usual = features_of(classifier, "r3"), features_of(classifier)
+    assert usual.layer == BEFORE_LAST
+    assert named(images) == pytest.approx(last_hidden(images), abs=1e-3)
+    assert np.array_equal(named(images), usual(images))
+    assert features_of(classifier, "p1")(images).shape == (7, load_classifier("mnist_cnn").layers["bias1"].size)  # type: ignore[attr-defined]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == before
+    assert predict_logits(classifier, images) is not None
+    with pytest.raises(UserError, match=r"layer=r9.*r3"):
+        find_features(classifier, "r9")
+
+
+@needs_torch
+def test_a_layer_of_a_torch_module(tmp_path: Path) -> None:
+    weights = str(write_torch(tmp_path / "w.safetensors"))
+    classifier = load_classifier("torch", "models:make_module", weights=weights, shape=(28, 28, 1))
+    images = random_images((28, 28, 1), 3)
+    assert features_of(classifier)(images) == pytest.approx(last_hidden(images), abs=1e-3)
+    assert features_of(classifier, "8")(images) == pytest.approx(last_hidden(images), abs=1e-3)
+    with pytest.raises(UserError, match=r"layer=nowhere.*8"):
+        find_features(classifier, "nowhere")

@@ -1,0 +1,135 @@
+"""`fooling detect`: kinds of images, the table and who leads, the page, and what is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import ROOT
+
+from fooling.commands import dispatch
+from fooling.commands.detect import roc_curve, winner, worst_cases
+from fooling.errors import guarded
+from fooling.report import make_report
+from fooling.settings.detectors import DETECTORS
+from fooling.statistics.intervals import auroc
+
+STORED = ROOT / "tests" / "stored"
+DIGITS = ("data.kind=sklearn", "quiet=true")
+NETWORK = ("classifier=mlp", f"classifier.path={STORED / 'mlp.safetensors'}")
+SMALL = (*NETWORK, *DIGITS, "digit=3,4", "runs=6", "threshold=0.3", "search.generations=40", "search.population=40")
+
+
+def run(*words: str) -> int:
+    return guarded(dispatch, list(words))
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sweeps, one of them a control, and a job on a genome."""
+    home = tmp_path_factory.mktemp("records")
+    assert run("run", *SMALL, "prior=none", f"out={home}/none") == 0
+    assert run("run", *SMALL, "prior=none", "control=true", f"out={home}/control") == 0
+    small = ("digit=3", "runs=11", "threshold=0.3", "budget=2000")
+    assert run("run", "search=es", "search.genome=dct", *NETWORK, *DIGITS, *small, f"out={home}/es") == 0
+    return home
+
+
+def detect(home: Path, *words: str) -> dict[str, Any]:
+    assert run("detect", *words, *DIGITS, f"out={home}/d", "overwrite=true") == 0
+    found: dict[str, Any] = json.loads((home / "d/detect.json").read_text())
+    return found
+
+
+def test_kinds_of_images_are_compared_by_every_detector(records: Path, tmp_path: Path) -> None:
+    found = detect(tmp_path, f"{records}/none", f"{records}/control", f"{records}/es")
+    assert [group["name"] for group in found["groups"]] == ["pixels, none", "dct, none"]
+    assert [group["made"] for group in found["groups"]] == [12, 11]
+    assert any("control" in note for note in found["notes"])
+    by_kind = {
+        group["name"]: {row["name"] for row in found["rows"] if row["against"] == group["name"]} for group in found["groups"]
+    }
+    left_out = {one["part"].removeprefix("detectors: ") for one in found["left_out"]}
+    assert all(names | left_out == set(DETECTORS) for names in by_kind.values())
+    assert {"mahalanobis", "knn_features", "vim", "pixel_density", "simple_statistics"} <= by_kind["pixels, none"]
+    for row in found["rows"]:
+        assert 0 <= row["low"] <= row["auroc"] <= row["high"] <= 1
+        assert row["evolved"] <= 12
+        assert row["real"] == found["real_images"]
+    assert found["detectors"]["simple_statistics"]["fitted"] == "evolved and real images"
+    assert found["winner"]["name"] != "simple_statistics"
+    assert {row["name"] for row in found["curves"]} == {row["name"] for row in found["rows"]}
+    report = make_report(tmp_path / "d")
+    assert f"{found['winner']['auroc']:.3f}" in report.verdict
+    assert (tmp_path / "d/detect.png").exists()
+
+
+def test_the_same_call_says_the_same(records: Path, tmp_path: Path) -> None:
+    few = ("detectors=energy,knn_pixels", "images=10", "seed=3")
+    first, second = (detect(tmp_path, f"{records}/none", *few) for _ in range(2))
+    assert first == second
+    assert list(first["detectors"]) == ["energy", "knn_pixels"]
+    assert first["rows"][0]["evolved"] == first["rows"][0]["real"] == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("{r}/none", "detectors=enrgy"), r"detectors.*did you mean energy"),
+        (("{r}/none", "layer=relu7"), r"layer=relu7.*pixels.*logits"),
+        (("{r}/none", "{r}/none"), "twice"),
+        ((), "folders: expected"),
+        (("{r}/control",), "control"),
+        (("{r}/none", f"{STORED}/small"), "one classifier"),
+        (("{r}",), "no images of a search"),
+    ],
+)
+def test_what_is_refused(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    import re
+
+    assert run("detect", *(word.replace("{r}", str(records)) for word in words), *DIGITS, f"out={tmp_path}/d") == 2
+    error = capsys.readouterr().err
+    assert re.search(said, error), error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "d").exists()
+
+
+# --- by hand --------------------------------------------------------------------------------------------------------------
+def row(name: str, area: float, half: float, against: str = "a") -> dict[str, Any]:
+    return {"name": name, "against": against, "auroc": area, "low": area - half, "high": area + half}
+
+
+def test_a_detector_wins_only_where_the_intervals_say_so() -> None:
+    clear = winner([row("energy", 0.7, 0.05), row("vim", 0.9, 0.05), row("simple_statistics", 1.0, 0)])
+    assert clear is not None
+    assert (clear["name"], clear["rivals"], clear["leads"]) == ("vim", [], True)
+    close = winner([row("energy", 0.82, 0.05), row("vim", 0.9, 0.05), row("mahalanobis", 0.6, 0.05)])
+    assert close is not None
+    assert (close["name"], close["rivals"]) == ("vim", ["energy"])
+    none = winner([row("energy", 0.52, 0.05)])
+    assert none is not None
+    assert not none["leads"]
+    assert winner([row("simple_statistics", 1.0, 0)]) is None
+
+
+def test_a_worst_case_is_of_detectors_that_apply_to_all_kinds() -> None:
+    rows = [
+        row("energy", 0.7, 0),
+        row("energy", 0.4, 0, "b"),
+        row("vim", 0.6, 0),
+        row("vim", 0.9, 0, "b"),
+        row("entropy", 1, 0),
+    ]
+    assert [(one["name"], one["auroc"]) for one in worst_cases(rows)] == [("energy", 0.4), ("vim", 0.6)]
+
+
+def test_the_area_below_a_curve_is_the_auroc() -> None:
+    random = np.random.default_rng(0)
+    evolved, real = random.normal(1, 1, 40), random.normal(0, 1, 50)
+    curve = roc_curve(evolved, real)
+    assert (curve["evolved"][0], curve["real"][0]) == (0, 0)
+    assert (curve["evolved"][-1], curve["real"][-1]) == (1, 1)
+    assert np.trapezoid(curve["real"], curve["evolved"]) == pytest.approx(auroc(evolved, real), abs=0.02)
