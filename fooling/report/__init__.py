@@ -39,6 +39,7 @@ KINDS = {
     "eigen": Kind("fooling.report.experiments:eigen", "eigen.json"),
     "classify": Kind("fooling.report.experiments:classify", "classify.json"),
     "audit": Kind("fooling.report.audit:audit", "audit.json"),
+    "harden": Kind("fooling.report.harden:harden", "harden.json"),
     "compare": Kind("fooling.report.side_by_side:compare", "compare.json"),
 }
 
