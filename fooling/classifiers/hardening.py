@@ -51,7 +51,7 @@ class Hardening:
     learning_rate: float  # at the start; falls to 0 along a quarter of a cosine
     decay: float  # L2 weight decay of the weights
     weight: float  # of the outliers' loss
-    radius: float  # grey levels, 0 … 255, by which a pixel of an outlier may move in the inner maximisation
+    radius: float  # grey levels, 0 … 255, by which a pixel of every other outlier may move, at most
     steps: int  # of it; 0 = none
     shift: int  # augmentation, as in `Training`
     seed: int
@@ -192,15 +192,19 @@ def begin(model: Model, seed: int, network: Any = None) -> State:
 
 
 def most_believed(logits: Callable[[Any], Any], images: Any, classes: int, hardening: Hardening, key: Any) -> Any:
-    """Images float [B, H, W, C], each moved by at most `radius` grey levels a pixel towards the largest log-probability.
+    """Images float [B, H, W, C], moved towards the largest log-probability of a class; every other one stays as it is.
 
     Of the first `classes` only: belief in "none" is no harm. Projected gradient ascent by signs from a random place in the
-    ball; steps of STEP·radius/steps.
+    ball; steps of STEP·r/steps. Each image has its own r, uniform in 0 … `radius` grey levels: with one and the same r smooth
+    outliers occur only with noise on them, and a network that was trained so believes smooth images of nothing.
     """
     if not hardening.steps:
         return images
-    low, high = jnp.maximum(images - hardening.radius, 0), jnp.minimum(images + hardening.radius, LEVELS - 1.0)
-    size = STEP * hardening.radius / hardening.steps
+    key_radius, key_start = jax.random.split(key)
+    radius = hardening.radius * jax.random.uniform(key_radius, (len(images), 1, 1, 1))
+    radius = radius.at[::2].set(0.0)
+    low, high = jnp.maximum(images - radius, 0), jnp.minimum(images + radius, LEVELS - 1.0)
+    size = STEP * radius / hardening.steps
 
     def belief(pixels: Any) -> Any:
         return jax.nn.log_softmax(logits(pixels))[:, :classes].max(axis=1).sum()
@@ -208,5 +212,5 @@ def most_believed(logits: Callable[[Any], Any], images: Any, classes: int, harde
     def ascend(pixels: Any, _: Any) -> tuple[Any, None]:
         return jnp.clip(pixels + size * jnp.sign(jax.grad(belief)(pixels)), low, high), None
 
-    begun = jnp.clip(images + jax.random.uniform(key, images.shape, minval=-1, maxval=1) * hardening.radius, low, high)
+    begun = jnp.clip(images + jax.random.uniform(key_start, images.shape, minval=-1, maxval=1) * radius, low, high)
     return jax.lax.scan(ascend, begun, None, length=hardening.steps)[0]

@@ -31,6 +31,7 @@ def harden(source: Source) -> Content:
         for row in last["attacks"]
     ]
     seeds = found["seeds"]
+    tables = [rounds_table(rounds), attacks_table(rounds), noise_table(rounds), detectors_table(rounds)]
     return Content(
         title=f"{found['model']['name']}: hardened by method {found['method']['name']}",
         verdict=found["verdict"],
@@ -41,10 +42,10 @@ def harden(source: Source) -> Content:
             ("samples.png", "Images of each attack and class in each round with their confidence", "Images of the rounds"),
         ),
         charts=[attack_chart(found)],
-        tables=[rounds_table(rounds), attacks_table(rounds), noise_table(rounds), detectors_table(rounds)],
+        tables=[table for table in tables if table.rows],
         limits=[*LIMITS, *dict.fromkeys(f"Left out: {one['part']} ({one['why']})." for one in last["left_out"])],
         steps=[
-            f"Audit round-0 and round-{last['round']}.safetensors with `fooling audit`, then compare both with `fooling compare`.",
+            f"Audit round-0 and round-{last['round']}.safetensors with `fooling audit`, then compare both: `fooling compare`.",
             "Train on what still wins: evolve=[none,…].",
         ],
         facts={

@@ -86,7 +86,8 @@ class HardenSettings(ExperimentSettings):
     radius: Float = Field(
         ge=0,
         le=255,
-        description="grey levels by which each pixel of an outlier may move towards what the network believes most",
+        description="grey levels by which each pixel of every other outlier may move, at most, towards what the network "
+        "believes most",
     )
     steps: Int = Field(ge=0, le=1000, description="gradient steps of that move, in every step of the training; 0 = none")
     noise: Int = Field(ge=2, le=100_000, description="outliers of each kind of noise")

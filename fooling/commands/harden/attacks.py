@@ -1,6 +1,6 @@
 """The attacks of `fooling harden`: images that are evolved against one network, in memory, for training or for measuring."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +104,11 @@ def shares(confidence: Floats, is_target: Any, accepted: float) -> dict[str, Any
     return {name: proportion_with_ci(count, len(confidence)) for name, count in counts.items()}
 
 
-def samples(found: Found) -> tuple[Bytes, list[Mapping[str, Any]]]:
+def samples(found: Found) -> tuple[Bytes, list[dict[str, Any]]]:
     """Of each class the image of median confidence: images [K, H, W, C], and what it is."""
     places = [median_confidence_index(result.confidence) for _, result in found]
     images = np.stack([result.images[place] for (_, result), place in zip(found, places, strict=True)])
-    about = [
+    about: list[dict[str, Any]] = [
         {
             "digit": result.digit,
             "name": class_name(entry.job.objective.digit, str(entry.job.label)),

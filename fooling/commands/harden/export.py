@@ -14,7 +14,7 @@ from fooling.commands.jobs import fit_statistics, open_checked, real_images
 from fooling.data import nothing
 from fooling.errors import Interrupted, UserError, say
 from fooling.kernels.tables import Bytes
-from fooling.records.files import check_writable, make_folder, os_errors, png, write_atomically
+from fooling.records.files import check_writable, os_errors, png, write_atomically
 from fooling.records.ownership import class_image_names
 from fooling.settings import without_secrets
 from fooling.settings.fields import user_path
@@ -104,7 +104,7 @@ def write(place: Path, settings: HardenSettings, rows: list[Row]) -> None:
     with os_errors(place):
         for number, (folder, image, about) in enumerate(rows):
             name = f"images/{folder}/{number:05d}.png"
-            make_folder((place / name).parent)
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_bytes(png(np.ascontiguousarray(image)))
             writer.writerow([name, *about])
     write_atomically(place / "manifest.csv", table.getvalue().encode())
