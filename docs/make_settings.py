@@ -27,6 +27,7 @@ from fooling.settings.experiments import (
     ScrambleSettings,
 )
 from fooling.settings.files import flat, format_value
+from fooling.settings.harden import HardenSettings
 from fooling.settings.help import TITLES, kind, sections
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
@@ -89,6 +90,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "damage": DamageSettings,
     "eigen": EigenSettings,
     "mean": MeanSettings,
+    "harden": HardenSettings,
     "train": TrainSettings,
     "stats": StatsSettings,
 }

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import yaml
 from PIL import Image
+from rounds import harden_json
 
 from fooling.records.files import png
 from fooling.settings import MARK
@@ -220,6 +221,7 @@ EXPERIMENTS = {
     "classify": classify_json,
     "audit": audit_json,
     "compare": compare_json,
+    "harden": harden_json,
 }
 
 

@@ -11,6 +11,7 @@ from fooling.classifiers.adapters import kind_of_path, object_kind, object_name
 from fooling.classifiers.base import Classifier, ShapeHint, predict
 from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.serialization import conversion
+from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes, Floats
 from fooling.settings import load
@@ -56,8 +57,9 @@ def are_defaults(entries: Sequence[Entry]) -> bool:
 
 
 def takes_same(judge: Classifier, classifier: Classifier) -> bool:
-    """Whether a judge takes the classifier's images and has as many classes."""
-    return tuple(judge.input_shape) == tuple(classifier.input_shape) and judge.num_classes == classifier.num_classes
+    """Whether a judge takes the classifier's images and has as many classes, besides "none"."""
+    number, expected = (len(without_none(one.labels)) for one in (judge, classifier))
+    return tuple(judge.input_shape) == tuple(classifier.input_shape) and number == expected
 
 
 def notes_on(entries: Sequence[Entry], judges: Mapping[str, Classifier], classifier: Classifier) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.settings.fields import user_path
 from fooling.settings.files import parse_json, read_whole
@@ -113,9 +114,12 @@ def class_index(name: int | str, labels: Sequence[str]) -> int:
 
 
 def class_indices(digit: int | str | tuple[int | str, ...], labels: Sequence[str]) -> list[int]:
-    """The classes that a setting of one, several or `all` classes means. Raises UserError for one that is named twice."""
+    """The classes that a setting of one, several or `all` classes means; a class "none" only by its name or index.
+
+    Raises UserError for one that is named twice.
+    """
     if digit == "all":
-        return list(range(len(labels)))
+        return list(range(len(without_none(labels))))
     names = digit if isinstance(digit, tuple) else (digit,)
     found = [class_index(name, labels) for name in names]
     for place, k in enumerate(found):

@@ -73,6 +73,13 @@ COMMANDS = {
         "[FOLDER] key=value …   (FOLDER: what holds records, runs unless given; Ctrl-C ends it)",
         positional="folder",
     ),
+    "harden": Command(
+        "Audit",
+        "train against fooling images, round by round, and measure what still wins",
+        "fooling.settings.harden:HardenSettings",
+        "fooling.commands.harden",
+        "classifier=mlp data.path=PATH key=value …   (any other model: export=FOLDER leaves images and a recipe)",
+    ),
     "ladder": Command(
         "Compare",
         "priors under three conditions: attack, control, prior of another class",

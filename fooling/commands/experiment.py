@@ -90,7 +90,7 @@ class Experiment:
     command: str = ""  # as it is typed; '' = fooling NAME
     alone: Callable[[Any], bool] = lambda settings: False  # settings → whether the folder is the record of its only job
     # what comes before the jobs, with files of its own in the record's folder → the plan with what was found
-    begin: Callable[[Any, Plan, Path, Console], Plan] = lambda settings, plan, folder, console: plan
+    begin: Callable[[Any, Plan, Path, Console, InterruptHandler], Plan] = lambda settings, plan, folder, console, signals: plan
     again: Callable[[Any, Path], Sequence[str]] = lambda settings, folder: ()  # rules that a finished record does not keep
 
     @property
@@ -194,7 +194,7 @@ class Experiment:
         with recording(folder, config, self.status_file, overwrite=overwrite, about=about) as record:
             try:
                 with signals:
-                    plan = self.begin(settings, plan, folder, console)
+                    plan = self.begin(settings, plan, folder, console, signals)
                     if signals.code:
                         raise Interrupted
                     seconds = None if plan.seconds is None else plan.seconds - (working_time() - start)

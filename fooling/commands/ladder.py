@@ -12,6 +12,7 @@ from fooling.classifiers.labels import refuse_two_meanings
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
 from fooling.commands.progress import ProgressCallback
+from fooling.data.matching import without_none
 from fooling.errors import UserError
 from fooling.plots import percent
 from fooling.plots.ladder import FILES, draw_ladder
@@ -65,7 +66,7 @@ def ladder_entries(rungs: Mapping[str, RunSettings], arms: Sequence[str]) -> lis
         fitted[fit] = fitted.get(fit) or get_statistics(settings, classifier)
         for arm in arms:
             own = validate({**settings.model_dump(), "control": arm == "control"}, RunSettings)
-            pairs = targets(target_classes, arm, classifier.num_classes)
+            pairs = targets(target_classes, arm, len(without_none(classifier.labels)))
             found = prepare(own, classifier, fitted[fit], judges=judges, pairs=pairs)
             entries += [GridEntry(job, {"rung": rung, "arm": arm}) for job in found]
     return entries

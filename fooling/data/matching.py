@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 WHITE, DARK = 255, 16  # no set is as dark as this: its levels are 0 … 1 or 0 … 16, and not 0 … 255
 USUAL_HIGHEST = (4095, 65535)  # levels of 12 and 16 bits, which a set may not reach
 MAX_NAMED = 5  # classes in a message
+NO_CLASS = "none"  # the label of a last class that stands for none of the others: no images have it, and no search aims at it
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,8 @@ def match_classes(
     if options.classes:
         return chosen_classes(names, present, options, source)
     labels, is_numbered = options.labels, has_numbers(names)
+    if is_numbered and tuple(names) == without_none(labels):
+        return same, labels
     has_gaps = list(present) != list(range(len(present)))
     if not labels or (is_numbered and len(names) == len(labels) and not has_gaps):
         return same, tuple(names)
@@ -244,6 +247,11 @@ def chosen_classes(
     if None in numbers:
         raise UserError(f"data.classes: {unknown_class(chosen[numbers.index(None)], labels)}")
     return {place: number for place, number in zip(places, numbers, strict=True) if number is not None}, labels
+
+
+def without_none(labels: Sequence[str]) -> tuple[str, ...]:
+    """The classes that images can have: all but a last one with the label "none", where there are two others or more."""
+    return tuple(labels[:-1] if len(labels) > 2 and labels[-1] == NO_CLASS else labels)
 
 
 def has_numbers(names: Sequence[str]) -> bool:

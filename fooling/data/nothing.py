@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_images
 
 from fooling.data.images import Shape
@@ -82,6 +83,21 @@ def even_noise(shape: Shape, number: int, seed: int = 0) -> Nothing:
     """Each pixel and channel by itself, uniform in 0 … 255."""
     images = stream("even_noise", seed).integers(0, LEVELS, (number, *shape), dtype=np.uint8)
     return Nothing(images, "each pixel uniform in 0 … 255")
+
+
+def smoothed_noise(shape: Shape, number: int, seed: int = 0) -> Nothing:
+    """Noise blurred by Gaussians of 0.5 pixels to a quarter of the shorter side, stretched to random ranges of grey levels.
+
+    No kind of `images_of_nothing`: it is trained on (Hein et al. 2019 train on smoothed noise), and the others are measured.
+    """
+    random, images = np.random.default_rng([seed, len(KINDS) + 1]), np.empty((number, *shape), dtype=np.uint8)
+    for i in range(number):
+        width = np.exp(random.uniform(np.log(0.5), np.log(max(1.0, min(shape[:2]) / 4))))
+        levels = gaussian_filter(random.uniform(size=shape), (width, width, 0), mode="reflect")
+        low, high = np.sort(random.uniform(0, LEVELS - 1, 2))
+        spread = max(float(np.ptp(levels)), 1e-9)
+        images[i] = np.rint(low + (high - low) * (levels - levels.min()) / spread)
+    return Nothing(images, "even noise, blurred by Gaussians of random widths, of random ranges of grey levels")
 
 
 def shuffled(real: Bytes, seed: int = 0) -> Nothing:

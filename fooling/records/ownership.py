@@ -32,7 +32,7 @@ DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)\d", re.IGNORECASE)  # names th
 LONGEST = 60  # letters of a class in the name of its image
 NAMED = re.compile(  # what status files name: files of our kinds, those that commands number, and folders of early records
     r"(?:[a-z]+/)?[\w-]+\.(?:png|webp|json|csv|npz|safetensors|html|svg|md)"
-    r"|[a-z]+[-_]\*\.safetensors|(?:front|means|shown)(?:/(?:\[0-9\])?\*-(?:\[0-9\])?\*\.png)?",
+    r"|[a-z]+[-_]\*\.(?:safetensors|json|npz)|(?:front|means|shown)(?:/(?:\[0-9\])?\*-(?:\[0-9\])?\*\.png)?",
     re.ASCII,
 )
 AXES = {  # what the axes in the names of jobs' folders mean; others are in words as they are

@@ -40,6 +40,7 @@ KINDS = {
     "classify": Kind("fooling.report.experiments:classify", "classify.json"),
     "audit": Kind("fooling.report.audit:audit", "audit.json"),
     "detect": Kind("fooling.report.detect:detect", "detect.json"),
+    "harden": Kind("fooling.report.harden:harden", "harden.json"),
     "compare": Kind("fooling.report.side_by_side:compare", "compare.json"),
 }
 

@@ -14,6 +14,7 @@ from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, classes_in_words, target_name
 from fooling.data import load_data
+from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
 from fooling.records.ownership import class_image_names, image_names
@@ -229,6 +230,8 @@ def class_pairs(settings: RunSettings, labels: Sequence[str], statistics: Statis
     if settings.search.joint:
         return [(settings.prior.digit, "all")]
     if settings.digit == "any":
+        if len(without_none(labels)) < len(labels):
+            raise UserError("digit=any: expected a class, as the classifier has one for none of them; give digit=all")
         return [(settings.prior.digit, "any")]
     return [(settings.prior.digit, target) for target in digits(settings, labels, statistics)]
 

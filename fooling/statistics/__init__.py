@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.data import ImageSet, ImageStream, with_images
-from fooling.data.matching import class_number, has_numbers, rule_in
+from fooling.data.matching import class_number, has_numbers, rule_in, without_none
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError, counted, printable
 from fooling.kernels.tables import Doubles, bin_of_level
@@ -115,6 +115,8 @@ class Statistics:
         Labels that are the numbers 0 … K − 1 may be those of any set; they are left as they are.
         """
         names = [str(name) for name in self.labels]
+        if len(names) < len(labels) and tuple(names) == without_none(labels):
+            return replace(self, numbers=tuple(range(len(names))))
         if self.numbers or len(names) >= len(labels) or has_numbers(names):
             return self
         found = [class_number(name, labels, "statistics") for name in names]

@@ -49,6 +49,13 @@ SMALL = {
     "priors": "[none,variogram]",
     "again": "2",
     "dosage": "1,10",
+    "rounds": "1",
+    "noise": "20",
+    "budget": "300",
+    "copies": "1",
+    "attacks": "histogram",
+    "evolve_runs": "1",
+    "evolve_budget": "200",
 }
 ADDED = {  # settings of a command that are made small where a page does not give them
     "run": ("runs", "generations", "population", "proposals"),
@@ -61,6 +68,10 @@ ADDED = {  # settings of a command that are made small where a page does not giv
     "damage": ("runs", "generations", "repeats", "pictured", "images", "digit", "dosage"),
     "eigen": ("steps", "components"),
     "mean": ("runs", "generations", "priors", "digit"),
+    "harden": (
+        *("runs", "images", "digit", "epochs", "steps", "rounds", "noise", "budget", "copies", "attacks"),
+        *("evolve_runs", "evolve_budget"),
+    ),
 }
 REPLACED = ("generations", "again")  # these also where a page gives them
 ELSEWHERE = ("pip install", "python -m pytest")  # .ci/run runs these

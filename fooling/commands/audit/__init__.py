@@ -24,7 +24,7 @@ from fooling.commands.audit.checks import checks
 from fooling.commands.audit.facts import facts_part, nothing_part, show_facts, show_nothing
 from fooling.commands.audit.figures import figures, left_out_within, table, verdict
 from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Q, attacks
-from fooling.commands.console import print_line
+from fooling.commands.console import InterruptHandler, print_line
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, fit_statistics, open_checked, real_images, say_notes
 from fooling.commands.progress import ProgressCallback
@@ -109,7 +109,7 @@ def test_images(settings: AuditSettings, classifier: Classifier) -> ImageSet:
         return replace(found, notes=(*found.notes, "data: no test images: all are used, those of the statistics among them"))
 
 
-def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console) -> Plan:
+def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console, _signals: InterruptHandler) -> Plan:
     """The parts before the attacks, each shown when it is known, and how long the attacks may take."""
     inputs: Inputs = plan.inputs
     console = Console(highlight=False, quiet=settings.quiet or console.quiet)

@@ -20,6 +20,7 @@ from fooling.search.inputs import fits, is_large
 from fooling.search.job import Pair
 from fooling.settings import load
 from fooling.settings.audit import AuditSettings
+from fooling.settings.harden import HardenSettings
 from fooling.settings.schema import RunSettings
 from fooling.statistics import BUNDLED, Statistics
 
@@ -222,7 +223,7 @@ def unpaired(settings: AuditSettings, classes: Sequence[int], judges: Mapping[st
 
 
 def entries_of(
-    settings: AuditSettings,
+    settings: AuditSettings | HardenSettings,
     classifier: Classifier,
     statistics: Statistics | None,
     words: Sequence[str],

@@ -1,0 +1,193 @@
+"""`fooling harden`: what its rounds show, by hand; a whole record, resumed; a class "none"; outliers for other models."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import random_dense
+from rounds import round_json
+
+import fooling
+from fooling.classifiers import load_network
+from fooling.classifiers.hardening import State
+from fooling.classifiers.judges import takes_same
+from fooling.classifiers.labels import class_indices
+from fooling.commands import dispatch
+from fooling.commands.harden.attacks import shares
+from fooling.commands.harden.figures import stalls, summary, table, unreached
+from fooling.commands.harden.rounds import read_state, save_state, seeds
+from fooling.data import load_data
+from fooling.data.matching import without_none
+from fooling.errors import UserError, guarded
+from fooling.settings import load
+from fooling.settings.harden import ATTACKS, HardenSettings
+from fooling.statistics import BUNDLED, Statistics
+
+QUICK = [
+    *("data.kind=sklearn", "rounds=1", "epochs=2", "hidden=8", "noise=20", "runs=1", "budget=300", "copies=1", "digit=0,1"),
+    *("attacks=histogram", "evolve_runs=1", "evolve_budget=200", "steps=1", "quiet=true"),
+]
+
+
+def settings(*words: str) -> HardenSettings:
+    return load(words, HardenSettings, "harden")
+
+
+# --- figures ------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("believed", "expected"),
+    [
+        ([100, 40, 10], None),
+        ([100, 98, 10], 1),  # 98 of 100 may be chance
+        ([100, 40, 60], 2),
+        ([100, 0, 0], None),  # nothing was left to lose
+        ([100], None),
+    ],
+)
+def test_the_round_that_stalls(believed: list[int], expected: int | None) -> None:
+    rounds = [round_json(number, {"histogram": (part, False)}) for number, part in enumerate(believed)]
+    assert stalls(rounds) == expected
+
+
+def test_only_attacks_that_were_not_trained_on_decide_whether_a_round_stalls() -> None:
+    rounds = [
+        round_json(n, {"none": (one, True), "dct": (other, False)}) for n, (one, other) in enumerate([(100, 90), (0, 90)])
+    ]
+    assert stalls(rounds) == 1
+    found = summary(rounds)
+    assert found["wins"] == ["dct"]
+    assert "dct" in found["verdict"]
+    assert "none" not in found["verdict"].partition("Still wins")[2]
+
+
+def test_classes_that_are_not_reached_and_the_table() -> None:
+    rounds = [
+        round_json(0, {"none": (9, True)}, medians=[100.0, 300.0]),
+        round_json(1, {"none": (0, True)}, medians=[None, 9e3]),
+    ]
+    assert [unreached(one) for one in rounds] == [(0, 2), (1, 2)]
+    columns, rows = table(rounds)
+    assert columns[:5] == ["round", "accuracy", "Q .9999", "not within", "none*"]
+    assert [row[3:5] for row in rows] == [["0/2", "9 %"], ["1/2", "0 %"]]
+    assert len({len(columns), *map(len, rows)}) == 1
+
+
+def test_an_image_is_believed_if_its_target_is_the_largest() -> None:
+    confidence = np.array([0.95, 0.95, 0.99995, 0.5], dtype=np.float32)
+    found = shares(confidence, np.array([True, False, True, True]), accepted=0.4)
+    assert [found[name]["part"] for name in ("believed", "sure", "accepted")] == [2, 1, 3]
+    assert found["believed"]["of"] == 4
+
+
+def test_no_seed_of_training_is_that_of_measuring() -> None:
+    found = seeds(settings(*QUICK, "seed=7", "rounds=1000"))
+    assert found["training"] == list(range(7, 1008))
+    assert found["measured"] not in found["training"]
+
+
+def test_checkpoints_of_a_training_are_of_one_round(tmp_path: Path) -> None:
+    state = State({"bias1": np.ones(2)}, {"bias1": np.zeros(2)}, 3)
+    save_state(tmp_path, state, 2)
+    found = read_state(tmp_path, 2)
+    assert found is not None
+    assert (found.epoch, found.layers["bias1"].tolist(), found.velocity["bias1"].tolist()) == (3, [1, 1], [0, 0])
+    assert read_state(tmp_path, 1) is None
+
+
+# --- settings -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["classifier=onnx", "classifier.path=m.onnx"], "export=FOLDER"),
+        (["classifier=mnist_mlp"], "mlp or cnn"),
+        (["evolve=mismatched"], "histogram"),  # its images are of a class
+        (["evolve=[]"], "histogram"),
+        (["attacks=dct,all"], "all"),
+        (["classifier=cnn", "hidden=10,20"], "one hidden layer"),
+        (["epochs=null"], "epochs"),
+        (["method=acet"], "none_class"),
+    ],
+)
+def test_refused_settings(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert guarded(dispatch, ["harden", "data.kind=sklearn", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_attacks_are_in_the_order_of_the_table() -> None:
+    assert settings("attacks=all").attacks == tuple(ATTACKS)
+    assert settings("attacks=dct,none").attacks == ("none", "dct")
+    assert settings("classifier=cnn").channels == (16, 32)
+
+
+# --- a class "none" -----------------------------------------------------------------------------------------------------
+def test_a_class_none_is_no_class_of_images() -> None:
+    labels = (*map(str, range(10)), "none")
+    network = random_dense((28, 28, 1), hidden=(6,), classes=10)
+    with_none: Any = type("Network", (), {"labels": labels, "input_shape": (28, 28, 1)})
+    assert without_none(labels) == labels[:10]
+    assert without_none(("a", "none")) == ("a", "none")
+    assert class_indices("all", labels) == list(range(10))
+    assert class_indices("none", labels) == [10]  # by its name
+    assert takes_same(network, with_none)
+    assert Statistics.load(BUNDLED).of_classes(labels).classes == tuple(range(10))
+    data = load_data(None, "sklearn", "test", shape=(8, 8, 1), labels=labels)
+    assert data.classes == labels
+    assert set(data.labels) == set(range(10))
+
+
+def test_an_attack_on_any_class_is_not_one_on_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replace(random_dense((8, 8, 1)), labels=("a", "b", "c", "none")).save(tmp_path / "n.safetensors")
+    words = [f"classifier.path={tmp_path / 'n.safetensors'}", "classifier=mlp", "prior=none", "digit=any", "runs=2"]
+    assert guarded(dispatch, ["run", *words]) == 2
+    assert "digit=all" in capsys.readouterr().err
+
+
+# --- records ------------------------------------------------------------------------------------------------------------
+@pytest.mark.exhaustive
+def test_a_record_and_what_resumes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert dispatch(["harden", *QUICK, "out=h"]) == 0
+    found = json.loads((tmp_path / "h" / "harden.json").read_text())
+    assert [one["round"] for one in found["rounds"]] == [0, 1]
+    last = load_network(tmp_path / "h" / "round-1.safetensors")
+    assert last.labels == (*map(str, range(10)), "none")
+    assert found["rounds"][1]["fingerprint"] == last.fingerprint
+    assert found["rounds"][1]["outliers"] == {"noise": 80, "evolved": 2}
+    rows = {row["name"]: row for row in found["rounds"][1]["attacks"]}
+    assert (rows["none"]["trained"], rows["histogram"]["trained"]) == (True, False)
+    for name in ("harden.png", "samples.png", "report.html"):
+        assert (tmp_path / "h" / name).stat().st_size > 1000
+    assert not (tmp_path / "h" / "training.npz").exists()
+    result = fooling.evolve(
+        classifier={"name": "mlp", "path": "h/round-1.safetensors"}, digit=[1], runs=1, prior="none", generations=2
+    )
+    assert result[0].digit == 1
+    (tmp_path / "h" / "harden.json").unlink()
+    status = json.loads((tmp_path / "h" / "experiment.json").read_text()) | {"status": "interrupted"}
+    (tmp_path / "h" / "experiment.json").write_text(json.dumps(status))
+    assert dispatch(["harden", *QUICK, "out=h", "resume=true"]) == 0  # rounds that are finished are read again
+    again = json.loads((tmp_path / "h" / "harden.json").read_text())
+    assert again["rounds"] == found["rounds"]
+
+
+def test_outliers_for_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["harden", "export=x", "digit=3,4", "noise=4", "evolve=none", "evolve_runs=2", "evolve_budget=300", "quiet=true"]
+    assert dispatch([*words, "classifier=mnist_mlp2", "seed=5"]) == 0
+    with (tmp_path / "x" / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["target"] for row in rows] == [""] * 8 + ["3", "3", "4", "4"]  # no data: only noise that needs none
+    assert all((tmp_path / "x" / row["file"]).is_file() for row in rows)
+    assert rows[-1]["file"].startswith("images/4/")
+    assert {row["seed"] for row in rows} == {"5"}
+    readme = (tmp_path / "x" / "README.md").read_text()
+    assert "mnist_mlp2" in readme
+    assert "@" not in readme
+    for name in ("train_torch.py", "train_keras.py"):
+        compile((tmp_path / "x" / name).read_text(), name, "exec")
+    with pytest.raises(UserError, match="new folder"):
+        dispatch([*words, "classifier=mnist_mlp2"])
