@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fooling.settings.choices import GROUPS, PRESET, choices, summary
-from fooling.settings.classifiers import ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
+from fooling.settings.classifiers import EnsembleSettings, ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
 from fooling.settings.commands import (
     CompareSettings,
     ExamineSettings,
@@ -149,7 +149,7 @@ def classifier_tables() -> Iterator[str]:
     yield "## External models\n"
     seen: dict[str, object] = {}
     yield from class_table("Every external model", ExternalSettings, "classifier", "onnx", seen)
-    for one in (OnnxSettings, TorchSettings, HttpSettings):
+    for one in (OnnxSettings, TorchSettings, HttpSettings, EnsembleSettings):
         (name,) = tags(one)
         yield from class_table(f"`classifier={name}`", one, "classifier", name, dict(seen))
 

@@ -54,7 +54,8 @@ def run(*words: str) -> Any:
 def choose(group: str, name: str) -> list[str]:
     """The words of a choice, with what it needs besides."""
     external = group == "classifier" and any(name in tags(kind) for kind in models_of(ExternalSettings))
-    return [f"{group}={name}", *(["classifier.path=a:b"] if external else [])]
+    members = ["classifier.members=[a,b]"] if name == "ensemble" else []
+    return [f"{group}={name}", *(["classifier.path=a:b"] if external else []), *members]
 
 
 def models_of(base: type) -> list[type]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from fooling.classifiers.adapters import kind_of_path, object_kind, object_name, open_external, open_object
@@ -13,7 +14,7 @@ from fooling.classifiers.serialization import HINT, conversion, read
 from fooling.errors import UserError
 from fooling.settings import load
 from fooling.settings.choices import CLOSED
-from fooling.settings.classifiers import BuiltinClassifierSettings, ExternalSettings
+from fooling.settings.classifiers import BuiltinClassifierSettings, EnsembleSettings, ExternalSettings
 from fooling.settings.fields import user_path
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings
@@ -25,6 +26,7 @@ FORMATS = {
     "fooling convolutional network 1": "fooling.classifiers.cnn:load_convolutional",
     "fooling pca classifier 1": "fooling.classifiers.pca:load_pca",
 }
+ENSEMBLE = "fooling.classifiers.ensemble:open_ensemble"  # loaded where there is one: its members are opened by this module
 ASSETS = Path(__file__).parent / "weights"
 
 
@@ -78,7 +80,9 @@ def load_classifier(name: Any = "mnist_mlp", path: str | Path | None = None, **s
 
 
 def open_classifier(
-    settings: BuiltinClassifierSettings | ExternalSettings, hint: ShapeHint = lambda: (None, ()), threads: int | None = None
+    settings: BuiltinClassifierSettings | ExternalSettings | EnsembleSettings,
+    hint: ShapeHint = lambda: (None, ()),
+    threads: int | None = None,
 ) -> Classifier:
     """The classifier that the settings choose. Raises UserError.
 
@@ -88,6 +92,9 @@ def open_classifier(
     if isinstance(settings, BuiltinClassifierSettings):
         network: Classifier = rename(CLASSIFIERS[settings.name](settings.path), settings.labels)
         return network
+    if isinstance(settings, EnsembleSettings):
+        ensemble: Classifier = resolve_name(ENSEMBLE)(settings, hint)
+        return ensemble
     return open_external(settings, hint, threads or os.cpu_count() or 1)
 
 
@@ -117,11 +124,11 @@ def object_words(thing: Any) -> list[str]:
 
 def open_given(
     thing: Any,
-    settings: BuiltinClassifierSettings | ExternalSettings,
+    settings: BuiltinClassifierSettings | ExternalSettings | EnsembleSettings,
     hint: ShapeHint = lambda: (None, ()),
     threads: int | None = None,
 ) -> Classifier:
     """An object as a classifier: itself if it is one, else with the preprocessing of the settings. Raises UserError."""
-    if object_kind(thing) is None or isinstance(settings, BuiltinClassifierSettings):
+    if object_kind(thing) is None or not isinstance(settings, ExternalSettings):
         return thing  # type: ignore[no-any-return]
     return open_object(thing, settings, hint, threads or os.cpu_count() or 1)

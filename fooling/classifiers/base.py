@@ -32,6 +32,7 @@ class Classifier(Protocol):
     - `logits(images) -> float32 [N, K]`: the numbers whose softmax or sigmoid the scores are; for the energy detector.
     - `jax_fn(images) -> float32 [N, K]`: the scores as a pure JAX function; for engine=jax and the gradient searches.
     - `jax_layers(images) -> {name: [N, …]}`: the activations of the layers, in order; for search=dream, see `layers`.
+    - `members`: the classifiers that an ensemble combines, by their names.
     - `linear_head`: weights float32 [P, M] and bias [M] of a first layer on a fixed-point grid; for delta evaluation.
     """
 
@@ -101,6 +102,18 @@ class NamedClassifier:
 WHOLE_IMAGES = (  # a note
     "the classifier scores whole images: faster updates from the changed pixels need a dense network of fooling, as mnist_mlp"
 )
+
+
+def member_fingerprints(classifier: Any) -> dict[str, str]:
+    """The fingerprints of the members of an ensemble by their names; {} of any other classifier."""
+    members = getattr(classifier, "members", None)
+    return {name: member.fingerprint for name, member in members.items()} if isinstance(members, dict) else {}
+
+
+def fingerprints(classifier: Any) -> set[str]:
+    """The fingerprint of a classifier and, of an ensemble, those of its members and theirs."""
+    members = classifier.members.values() if member_fingerprints(classifier) else ()
+    return {classifier.fingerprint}.union(*map(fingerprints, members))
 
 
 def name_of(classifier: Any) -> str:

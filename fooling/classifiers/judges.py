@@ -3,23 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from fooling.classifiers import BUNDLED, load_classifier, load_network, open_classifier, open_given, words_for
+from fooling.classifiers import load_classifier
 from fooling.classifiers.accuracy import check_class_order
-from fooling.classifiers.adapters import kind_of_path, object_kind, object_name
-from fooling.classifiers.base import Classifier, ShapeHint, predict
+from fooling.classifiers.adapters import object_kind, object_name
+from fooling.classifiers.base import Classifier, fingerprints, predict
 from fooling.classifiers.checks import check_classifier
-from fooling.classifiers.serialization import conversion
+from fooling.classifiers.entries import Entry, entry_name, entry_settings, open_entry
 from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes, Floats
-from fooling.settings import load
 from fooling.settings.choices import defaults
-from fooling.settings.fields import user_path
-from fooling.settings.schema import RunSettings
 
-Entry = str | dict[str, Any]  # of `judges=`: a name, a file or a URL; the settings of a classifier, and title=
 DEFAULTS = ("ladder", "preset/mismatched")  # files of configs/ that name judges of MNIST
 
 
@@ -35,12 +30,14 @@ def load_judges(
     names = [entry_name(entry) for entry in entries]
     height, width, channels = (int(side) for side in classifier.input_shape)
     for name, entry in zip(names, entries, strict=True):
-        judge = load_judge(entry, lambda: ((height, width, channels), tuple(classifier.labels)), objects)
-        if are_defaults(entries) and (judge.fingerprint == classifier.fingerprint or not takes_same(judge, classifier)):
+        judge = open_entry(entry, lambda: ((height, width, channels), tuple(classifier.labels)), "judges", objects)
+        shared = fingerprints(judge) & fingerprints(classifier)
+        if are_defaults(entries) and (shared or not takes_same(judge, classifier)):
             continue
-        if judge.fingerprint == classifier.fingerprint:
+        if shared:
+            same = "is the same" if judge.fingerprint == classifier.fingerprint else "has a member in common with it"
             advice = f"a held-out classifier takes no part in the search; leave {name} out of judges"
-            raise UserError(f"judges: expected others than the attacked classifier, got {name}, which is the same; {advice}")
+            raise UserError(f"judges: expected others than the attacked classifier, got {name}, which {same}; {advice}")
         equal = [other for other, known in judges.items() if known.fingerprint == judge.fingerprint]
         if equal:
             raise UserError(f"judges: {name} is the same network as {equal[0]}; name each once")
@@ -105,40 +102,6 @@ def check_judge(name: str, judge: Classifier, classifier: Classifier) -> None:
         raise UserError(f"judges: {name}: {error}") from error
 
 
-def entry_name(entry: Entry) -> str:
-    """What tables and records call a judge: its title, or its file, or its name."""
-    return printable(entry if isinstance(entry, str) else entry.get("title") or entry.get("path") or entry.get("name"))
-
-
-def load_judge(entry: Entry, hint: ShapeHint, objects: Mapping[str, Any] | None = None) -> Classifier:
-    """A held-out classifier by name, file, URL or settings, or an object; `hint` describes the images that it evaluates."""
-    name, given = entry_name(entry), objects or {}
-    if isinstance(entry, str) and entry in BUNDLED:
-        return load_classifier(entry)
-    if isinstance(entry, str) and Path(entry).suffix == ".safetensors":
-        try:
-            return load_network(user_path(entry))
-        except UserError as error:
-            raise UserError(str(error).replace("classifier.path=", "judges: ")) from error
-    if isinstance(entry, str) and not kind_of_path(entry):
-        known = f"one of {', '.join(BUNDLED)} or a .safetensors file of `fooling train`"
-        others = "a .onnx or .skops file, a URL, or settings such as {name: onnx, path: FILE.onnx}"
-        raise UserError(f"judges: expected {known}, {others}; got {entry}{conversion(user_path(entry))}")
-    settings: Any = {"name": kind_of_path(entry), "path": entry} if isinstance(entry, str) else entry
-
-    try:
-        if name in given:
-            words = words_for(given[name])
-            return open_given(given[name], load(words, RunSettings, "run").classifier, hint)
-        words = words_for({key: value for key, value in settings.items() if key != "title"})
-        chosen = load(words, RunSettings, "run").classifier
-        if chosen.name == "http" and "@" in urlsplit(chosen.path or "").netloc:
-            raise UserError("expected a URL without user name and password, which records would show")
-        return open_classifier(chosen, hint)
-    except UserError as error:
-        raise UserError(f"judges: {name}: {error}") from error
-
-
 def separate_objects(judges: Any) -> tuple[list[Entry], dict[str, Any]]:
     """Judges as a program gives them, as settings, and the objects among them by their titles. Raises UserError.
 
@@ -154,7 +117,7 @@ def separate_objects(judges: Any) -> tuple[list[Entry], dict[str, Any]]:
     for title, judge in pairs:
         if isinstance(judge, str | Path):
             text = str(judge)
-            entries.append({"title": title, **named(text)} if title and title != text else text)
+            entries.append({"title": title, **entry_settings(text)} if title and title != text else text)
         elif isinstance(judge, Mapping):
             entries.append({**({"title": title} if title else {}), **judge})
         else:
@@ -168,13 +131,6 @@ def separate_objects(judges: Any) -> tuple[list[Entry], dict[str, Any]]:
             entries.append({"title": name, "name": object_name(judge)})
             objects[name] = judge
     return entries, objects
-
-
-def named(text: str) -> dict[str, Any]:
-    """The settings of a judge that is given as a name, a file or a URL."""
-    if text in BUNDLED:
-        return {"name": text}
-    return {"name": kind_of_path(text) or "mlp", "path": text}  # mlp reads every file of `fooling train`
 
 
 def predict_all(judges: Mapping[str, Classifier], images: Bytes) -> dict[str, Floats]:

@@ -12,7 +12,7 @@ from matplotlib.figure import SubFigure
 
 from fooling.classifiers.accuracy import check_data
 from fooling.classifiers.base import Classifier, predict
-from fooling.classifiers.judges import entry_name, load_judge
+from fooling.classifiers.entries import entry_name, open_entry
 from fooling.classifiers.pca import METHODS, ComponentSets, PcaClassifier, fit_pca, make_pca, make_unscaled
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import classes_of, open_checked, real_images, subsample, to_bytes
@@ -85,7 +85,7 @@ def open_networks(settings: EigenSettings, test: ImageSet) -> tuple[dict[str, Cl
 
     others = {entry_name(entry): entry for entry in settings.judges if entry_name(entry) != settings.classifier.name}
     for name in (settings.classifier.name, *others):
-        network = attacked if name == settings.classifier.name else load_judge(others[name], hint)
+        network = attacked if name == settings.classifier.name else open_entry(others[name], hint, "judges")
         try:
             check_data(network, test)
         except UserError as error:

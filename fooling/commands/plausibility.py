@@ -50,6 +50,8 @@ class SavedRun:
         if self.classifier:
             return []
         chosen = self.settings.classifier
+        if chosen.name == "ensemble":
+            return [f"the scores of the record's classifier are left out, as one of its members {chosen.effect}"]
         path = without_secrets(chosen.path)
         what = f"the scores of the record's classifier are left out, as it {chosen.effect} ({chosen.name}: {path})"
         return [f"{what}; classifier={chosen.name} classifier.path={path} includes them"]

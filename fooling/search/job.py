@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier, CountingClassifier
+from fooling.classifiers.base import Classifier, CountingClassifier, member_fingerprints
 from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, classes_in_words, target_name
@@ -273,6 +273,7 @@ def describe(job: Job) -> dict[str, Any]:
         **({"evade": job.objective.evasion.about} if job.objective.evasion else {}),
         **job.fingerprints,
         **({"classifier_fingerprint_partial": True} if is_partial(job.objective.classifier) else {}),
+        **({"classifier_members": members} if (members := member_fingerprints(job.objective.classifier)) else {}),
         "examination": dict(job.report.about),
         "versions": versions(),
     }

@@ -1,9 +1,10 @@
 """Settings of the classifiers: one class for each kind of model; `classifier=NAME` chooses it."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from fooling.settings.choices import kind_of_file
 from fooling.settings.fields import (
     BatchSize,
     Bool,
@@ -12,6 +13,7 @@ from fooling.settings.fields import (
     Float,
     Fraction,
     Int,
+    Judges,
     Positive,
     Resize,
     SettingsModel,
@@ -22,6 +24,7 @@ from fooling.settings.fields import (
 )
 
 NAME = "classifier"
+EFFECTS = {"torch": "runs code", "python": "runs code", "http": "contacts a server"}  # of opening a kind of model
 
 
 class ClassifierSettings(SettingsModel):
@@ -36,7 +39,11 @@ class ClassifierSettings(SettingsModel):
         description="how pictures of other sizes become images of the classifier's: crop = scaled until they cover it, then "
         "cropped in the centre; fit = the whole picture, padded with black; stretch = height and width scaled apart"
     )
-    effect: ClassVar[str] = ""  # what opening it does besides reading files: a record alone is no reason to do that
+
+    @property
+    def effect(self) -> str:
+        """What opening it does besides reading files: a record alone is no reason to do that."""
+        return EFFECTS.get(self.name, "")
 
 
 class BuiltinClassifierSettings(ClassifierSettings):
@@ -114,7 +121,6 @@ class SklearnSettings(ExternalSettings):
 class TorchSettings(ExternalSettings):
     """A PyTorch module."""
 
-    effect = "runs code"
     name: Literal["torch"] = Field(description=NAME)
     path: Text | None = Field(description="module:function or FILE.py:function, your function that returns a torch.nn.Module")
     weights: Text | None = Field(description="file of the module's weights, .safetensors; null = as the function returns it")
@@ -123,7 +129,6 @@ class TorchSettings(ExternalSettings):
 class PythonSettings(ExternalSettings):
     """A Python callable."""
 
-    effect = "runs code"
     name: Literal["python"] = Field(description=NAME)
     path: Text | None = Field(
         description="module:function or FILE.py:function, your function that returns a callable: inputs [N, …] → scores [N, K]"
@@ -133,7 +138,7 @@ class PythonSettings(ExternalSettings):
 class HttpSettings(ExternalSettings):
     """A server."""
 
-    path_form, effect = "URL", "contacts a server"
+    path_form = "URL"
     name: Literal["http"] = Field(description=NAME)
     path: Text | None = Field(description="URL that batches are POSTed to as JSON")
     timeout: Float = Field(gt=0, le=3600, description="longest time of a whole call, seconds")
@@ -143,7 +148,52 @@ class HttpSettings(ExternalSettings):
     )
 
 
+def effect_of(entry: str | dict[str, Any]) -> str:
+    """What opening an entry of a list of classifiers does besides reading files."""
+    if isinstance(entry, str):
+        return EFFECTS.get(kind_of_file(entry) or "", "")
+    found = [EFFECTS.get(entry["name"], ""), *map(effect_of, entry.get("members", ()))]
+    return next(filter(None, found), "")
+
+
+class EnsembleSettings(ClassifierSettings):
+    """Several classifiers as one."""
+
+    name: Literal["ensemble"] = Field(description=NAME)
+    path: Text | None = Field(description="null: the members have their paths")
+    members: Judges = Field(
+        description="two classifiers or more that take the same images: names, files or URLs, [a,b], or settings, "
+        "[{name: onnx, path: a.onnx, title: A}]"
+    )
+    combine: Literal["mean", "minimum"] = Field(
+        description="score of a class: mean of the members' scores, or the smallest of them; the smallest do not sum to 1"
+    )
+
+    @property
+    def effect(self) -> str:
+        """What opening its members does besides reading files."""
+        return next(filter(None, map(effect_of, self.members)), "")
+
+    @model_validator(mode="after")
+    def check_members(self) -> Self:
+        """An ensemble has members, and no file."""
+        if len(self.members) < 2:
+            got = self.members[0] if self.members else "none"
+            raise ValueError(f"classifier.members: expected two classifiers or more, [mnist_mlp,mnist_cnn], got {got}")
+        if self.path:
+            raise ValueError(
+                f"classifier.path: expected null for classifier=ensemble, got {self.path}; members have their paths"
+            )
+        return self
+
+
 AnyClassifierSettings = Annotated[
-    BuiltinClassifierSettings | OnnxSettings | SklearnSettings | TorchSettings | PythonSettings | HttpSettings,
+    BuiltinClassifierSettings
+    | OnnxSettings
+    | SklearnSettings
+    | TorchSettings
+    | PythonSettings
+    | HttpSettings
+    | EnsembleSettings,
     Field(discriminator="name"),
 ]

@@ -171,7 +171,10 @@ def foreign(group: str, name: str, choice: str, model: type[BaseModel]) -> str:
         return f"unknown setting '{group}.{name}'"
     expected = f"{group}={' or '.join(part for part in (', '.join(having[:-1]), having[-1]) if part)}"
     kind = next(kind for kind in models(model.model_fields[group].annotation) if choice in tags(kind))
-    if group == "classifier" and not issubclass(kind, ExternalSettings):
+    if choice == "ensemble":
+        advice = f"give it to a member, [{{name: {having[0]}, …, {name}: …}}]"
+        return f"classifier.{name}: expected {expected}, got classifier=ensemble; {advice}"
+    if group == "classifier" and not issubclass(kind, ExternalSettings) and "ensemble" not in having:
         expected = f"an external model ({', '.join(having)})"
         return f"classifier.{name}: expected {expected}, got classifier={choice}, which has built-in preprocessing"
     return f"{group}.{name}: expected {expected}, got {group}={choice}, which does not have it"

@@ -11,7 +11,8 @@ from servers import Server
 
 import fooling
 from fooling.classifiers import load_classifier
-from fooling.classifiers.judges import entry_name, load_judges, predict_all, separate_objects
+from fooling.classifiers.entries import entry_name
+from fooling.classifiers.judges import load_judges, predict_all, separate_objects
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
 from fooling.records.record import read_images, read_run

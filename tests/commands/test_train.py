@@ -48,7 +48,7 @@ def test_every_choice_is_a_kind_and_can_be_loaded() -> None:
     from fooling.classifiers.adapters import ADAPTERS
 
     assert sorted([*TRAINERS, "pca"]) == sorted(CLASSIFIERS)  # which `fooling eigen` fits
-    assert sorted([*CLASSIFIERS, *ADAPTERS]) == choices("classifier")
+    assert sorted([*CLASSIFIERS, *ADAPTERS, "ensemble"]) == choices("classifier")
 
 
 @pytest.mark.parametrize("name", [name if name == "softmax" else rare(name) for name in QUICK])

@@ -85,12 +85,12 @@ def beside(name: str, value: Any, root: str) -> list[str]:
         words = [*words, *choose(group, having[-1])]
     if last in ("channel", "neuron"):
         words = [*words, "layer=conv1"]
-    return list(dict.fromkeys(words))
+    return [word for word in dict.fromkeys(words) if not word.startswith(f"{name}=")]
 
 
 LISTS = {
     **dict.fromkeys(("steps", "offsets", "scales", "shares", "dosage", "neurons", "channels", "search.neuron"), "3,4"),
-    **dict.fromkeys(("files", "judges", "rungs", "arms", "classifier.labels", "data.classes"), "[a,b]"),
+    **dict.fromkeys(("files", "judges", "rungs", "arms", "classifier.labels", "classifier.members", "data.classes"), "[a,b]"),
     "data.size": "28,28,1",
     **dict.fromkeys(("classifier.mean", "classifier.std"), "0.5,0.25"),
     "classifier.shape": "28,28,1",
