@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import dask
@@ -216,11 +217,16 @@ class Launch:
         results: dict[str, Result | None],
     ) -> None:
         """Shows reports and reads results until all jobs have ended; after a signal, an error or the deadline they stop."""
-        asked = -REPEAT_SECONDS
+        asked, request = -REPEAT_SECONDS, Thread()
         while self.futures:
-            if (signals.stop_requested() or self.error) and time.monotonic() - asked >= REPEAT_SECONDS:
+            if (
+                (signals.stop_requested() or self.error)
+                and time.monotonic() - asked >= REPEAT_SECONDS
+                and not request.is_alive()
+            ):
                 asked = time.monotonic()
-                self.client.run(interrupt, self.request["token"], wait=False, on_error="ignore")  # also those that join
+                request = Thread(target=self.interrupt, daemon=True)  # a worker that stands still holds up nothing else
+                request.start()
             with suppress(Empty):
                 kind, content = self.events.get(timeout=REFRESH_SECONDS)
                 if kind == "report":
@@ -231,6 +237,11 @@ class Launch:
                         results[content] = self.read_back(entries[content].job, folder / content)
                         table.finish(content)
             table.refresh()
+
+    def interrupt(self) -> None:
+        """Asks all workers to stop the jobs of this command; those that join later are asked the next time."""
+        with suppress(OSError):
+            self.client.run(interrupt, self.request["token"], on_error="ignore")
 
     def answer(self, name: str) -> Mapping[str, Any]:
         """How a job ended; the files that came with it are written. The first error is kept."""
