@@ -253,6 +253,8 @@ def evolve(
     loaded = load(words, RunSettings, "run")
     if loaded.view:
         raise UserError("view: expected false in Python, got true; `fooling view FOLDER` shows records while they grow")
+    if loaded.launcher.name != "local":
+        raise UserError(f"launcher={loaded.launcher.name}: evolve runs its jobs in this process; see `fooling run`")
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from fooling.commands.compilation import announce_jax, compilation_note
 from fooling.commands.console import InterruptHandler, print_line, show_table
-from fooling.commands.jobs import GridEntry, describe_job, run_entry, run_grid, title_of
+from fooling.commands.jobs import GridEntry, describe_job, run_entry, title_of
+from fooling.commands.launchers import RunJobs, launching
 from fooling.commands.progress import FIRST_SECONDS, ProgressCallback, progress, working
 from fooling.errors import Interrupted, UserError, masked, say
 from fooling.kernels.numba.compile import working_time
@@ -92,11 +93,17 @@ class Experiment:
     # what comes before the jobs, with files of its own in the record's folder → the plan with what was found
     begin: Callable[[Any, Plan, Path, Console, InterruptHandler], Plan] = lambda settings, plan, folder, console, signals: plan
     again: Callable[[Any, Path], Sequence[str]] = lambda settings, folder: ()  # rules that a finished record does not keep
+    plan_on_worker: Callable[[Any, Sequence[str]], Plan] | None = None  # for launcher=dask, if it differs from `plan`
 
     @property
     def typed(self) -> str:
         """The command as it is typed."""
         return self.command or f"fooling {self.name}"
+
+    @property
+    def plan_of_worker(self) -> Callable[[Any, Sequence[str]], Plan]:
+        """What prepares the jobs on a worker: at least those of the command's own plan, whatever the worker's speed."""
+        return self.plan_on_worker or self.plan
 
     def run(self, settings: Any, words: Sequence[str]) -> int:
         """Runs the command → exit code 0, or 130 and 143 when it is interrupted."""
@@ -126,6 +133,13 @@ class Experiment:
 
     def make(self, settings: Any, words: Sequence[str], console: Console, kind: str, view: ExitStack | None = None) -> "Done":
         """Plans, computes and draws; a record that is finished is left as it is. `view` ends what view=true begins."""
+        with launching(self.name, settings, words, self.alone(settings)) as run_jobs:
+            return self.make_with(run_jobs, settings, words, console, kind, view)
+
+    def make_with(
+        self, run_jobs: RunJobs, settings: Any, words: Sequence[str], console: Console, kind: str, view: ExitStack | None
+    ) -> "Done":
+        """The same, with what runs the jobs."""
         with same_folder(), working("reading data and model, scoring test images", settings.quiet, FIRST_SECONDS):
             alone, plan = self.alone(settings), self.plan(settings, words)
         settings = plan.settings or settings
@@ -159,7 +173,7 @@ class Experiment:
             if alone:
                 summary = self.run_alone(settings, plan, folder, console, signals)
             else:
-                summary = self.run_all(settings, plan, folder, config, notes, console, signals)
+                summary = self.run_all(settings, plan, folder, config, notes, console, signals, run_jobs)
         except Interrupted:
             return Done(folder, settings, code=signals.code)
         return Done(folder, settings, summary, summary.failures)
@@ -186,6 +200,7 @@ class Experiment:
         notes: list[str],
         console: Console,
         signals: InterruptHandler,
+        run_jobs: RunJobs,
     ) -> Summary:
         """Runs the jobs, computes, writes NAME.json, then draws; the status file follows."""
         start, names = working_time(), [entry.folder for entry in plan.entries]
@@ -198,7 +213,7 @@ class Experiment:
                     if signals.code:
                         raise Interrupted
                     seconds = None if plan.seconds is None else plan.seconds - (working_time() - start)
-                    results = run_grid(plan.entries, folder, console, signals, seconds)
+                    results = run_jobs(plan.entries, folder, console, signals, seconds)
                 with progress(console, settings.quiet) as watch:
                     summary = self.compute(settings, plan, results, watch)
                 self.write(folder, summary)

@@ -22,7 +22,7 @@ from fooling.search.inputs import get_classifier, get_statistics
 from fooling.search.job import Job, Pair, digits
 from fooling.search.prior import percentiles
 from fooling.search.result import Result, median_confidence_index
-from fooling.settings import load, validate
+from fooling.settings import PLACES, load, validate
 from fooling.settings.commands import LadderSettings
 from fooling.settings.files import flat, merge, nearest
 from fooling.settings.overrides import read_words
@@ -88,7 +88,7 @@ def content(settings: LadderSettings, entries: Sequence[GridEntry], results: Seq
         rows.setdefault(entry.row, []).append((entry, result))
     first = entries[0].job
     return {
-        "settings": settings.model_dump(mode="json", exclude={"out", "resume", "overwrite", "quiet", "view"}),
+        "settings": settings.model_dump(mode="json", exclude={*PLACES, "quiet"}),
         "labels": list(first.objective.classifier.labels),
         "judges": list(first.judges),
         "arms": ARMS,

@@ -24,6 +24,10 @@ PNG = b"\x89PNG\r\n\x1a\n"  # how pictures begin
 TEMPORARY = ".part-"  # how names of files that are being written begin
 
 
+class LockedError(UserError):
+    """Another process is writing to a folder."""
+
+
 def png(image: Bytes) -> bytes:
     """An image uint8 [H, W, C] as the bytes of a PNG: mode L for one channel, RGB for three."""
 
@@ -241,7 +245,7 @@ def lock(folder: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
-        raise UserError(f"out={folder}: another process is writing to it; wait for it or give another folder") from error
+        raise LockedError(f"out={folder}: another process is writing to it; wait for it or give another folder") from error
     except OSError as error:
         os.close(handle)
         logging.getLogger("fooling").warning("%s: cannot be locked (%s); let no other job write to it", folder, error.strerror)

@@ -12,7 +12,7 @@ from fooling.errors import UserError
 from fooling.records.files import check_writable, fresh_folder
 from fooling.records.ownership import CHECKPOINT, CONFIG, EXTENDED, kind_of, read_status, refuse_strange_names, strings
 from fooling.records.record import is_proven, read_run, status_of
-from fooling.settings import PLACES, without_secrets
+from fooling.settings import is_place, without_secrets
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, format_value, read_yaml
 from fooling.settings.names import without_former
@@ -202,6 +202,6 @@ def differences(folder: Path, config: str) -> dict[str, tuple[Any, Any]]:
     if here.keys() - there.keys():  # settings that came after the record was begun: it has their defaults
         with contextlib.suppress(UserError):
             there = dict(flat(collect([str(folder / CONFIG)], RunSettings, "run"))) | there
-            there = {name: value for name, value in there.items() if name in here or name not in PLACES}
+            there = {name: value for name, value in there.items() if name in here or not is_place(name)}
     names = sorted((there.keys() | here.keys()) - set(FREE))
     return {name: (there.get(name, MISSING), here.get(name, MISSING)) for name in names if there.get(name) != here.get(name)}

@@ -12,7 +12,7 @@ from fooling.records.ownership import CONFIG, RUN, SWEEP, job_folders, kind_of, 
 from fooling.records.record import read_run
 from fooling.records.resume import FREE, LATER
 from fooling.report import DAMAGES
-from fooling.settings import PLACES
+from fooling.settings import is_place
 from fooling.settings.fields import user_path
 from fooling.settings.files import flat, read_yaml
 from fooling.settings.gate import EVALUATIONS, SHARE, Better
@@ -202,7 +202,7 @@ def settings_of(folder: Path, kind: str) -> dict[str, Any]:
         return own
     with suppress(UserError):  # by a setting that is no longer there
         later = flat(collect([str(folder / CONFIG)], RunSettings, "run"))
-        own = {name: value for name, value in later if name not in PLACES} | own
+        own = {name: value for name, value in later if not is_place(name)} | own
     return own
 
 

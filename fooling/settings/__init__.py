@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 LARGE = "es"  # the search for large images and many classes, unless another is chosen
 MARK = "# Repeat this job: "  # how the config.yaml of a record begins
-PLACES = {"out", "resume", "overwrite", "view"}  # where a job is written and shown, and whether it goes on: not what it is
+PLACES = {"out", "resume", "overwrite", "view", "launcher"}  # where a job runs, is written and shown: not what it is
 
 
 def load(words: Sequence[str], model: type[M] = RunSettings, root: str = "run", *, partial: bool = False) -> M:  # type: ignore[assignment]
@@ -47,7 +47,7 @@ def validate(tree: dict[str, Any], model: type[M]) -> M:
 
 
 def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Mapping[str, Any] | None = None) -> str:
-    """The settings as YAML without out, resume and overwrite; `load` reads it back to the same job. Secrets of URLs are masked.
+    """The settings as YAML without PLACES; `load` reads it back to the same job. Secrets of URLs are masked.
 
     `command` is the one whose settings these are; `only` maps the full names of those that are written to their
     values, which count where the settings lack the name (a field of another search); None: all.
@@ -56,9 +56,14 @@ def dump(settings: BaseModel, command: str = "python -m fooling.run", only: Mapp
     tree = without_secrets(settings.model_dump(mode="json", exclude=PLACES, warnings=False))
     if only is not None:
         known = dict(flat(tree))
-        tree = unflatten((name, known.get(name, without_secrets(value))) for name, value in only.items() if name not in PLACES)
+        tree = unflatten((name, known.get(name, without_secrets(value))) for name, value in only.items() if not is_place(name))
     text: str = yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True)
     return f"{MARK}{command} config.yaml\n{text}"
+
+
+def is_place(name: str) -> bool:
+    """Whether a setting, by its full name, is one of PLACES."""
+    return name.partition(".")[0] in PLACES
 
 
 def without_secrets(value: Any) -> Any:

@@ -8,6 +8,7 @@ from fooling.settings.classifiers import AnyClassifierSettings
 from fooling.settings.experiments import ExperimentSettings, check_priors
 from fooling.settings.fields import Bool, Float, Int, Judges, NamedDigits, Names, Seed, Text
 from fooling.settings.gate import Rules
+from fooling.settings.launchers import AnyLauncherSettings
 from fooling.settings.schema import VIEW, DataSettings
 
 
@@ -60,6 +61,7 @@ class AuditSettings(ExperimentSettings):
     judges: Judges = Field(description="held-out classifiers that read the images; as in `fooling run`")
     classifier: AnyClassifierSettings
     data: DataSettings
+    launcher: AnyLauncherSettings
 
     @model_validator(mode="after")
     def check_gate(self) -> Self:

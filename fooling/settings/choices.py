@@ -8,7 +8,7 @@ from typing import Any
 from fooling.errors import ClosedFileError, UserError
 from fooling.settings.files import Tree, format_value, merge, nearest, read_yaml
 
-GROUPS = ("search", "engine", "classifier", "prior")  # folders of configs/ whose files choose a part of the job
+GROUPS = ("search", "engine", "classifier", "prior", "launcher")  # folders of configs/ whose files choose a part of the job
 CLOSED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")  # files that may run code
 KIND_OF_FILE = {  # classifier= by the end of a file's name
     ".onnx": "onnx",

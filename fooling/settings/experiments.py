@@ -20,6 +20,7 @@ from fooling.settings.fields import (
     Text,
     names_to_list,
 )
+from fooling.settings.launchers import AnyLauncherSettings
 from fooling.settings.schema import DataSettings
 
 DIGIT = "class indices or names: one, a list such as 0,1,2, or all"
@@ -119,6 +120,7 @@ class MeanSettings(ExperimentSettings):
     generations: Int | None = Field(ge=1, description="maximum generations of each search; null = those of each prior")
     classifier: AnyClassifierSettings
     data: DataSettings
+    launcher: AnyLauncherSettings
 
 
 class ClassifySettings(ExperimentSettings):
@@ -200,3 +202,4 @@ class DamageSettings(ExperimentSettings):
     )
     classifier: AnyClassifierSettings
     data: DataSettings
+    launcher: AnyLauncherSettings

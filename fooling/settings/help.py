@@ -20,7 +20,7 @@ from fooling.settings.overrides import collect
 WIDTH = 112
 INDENT = " " * 6
 MANY = 10  # choices that are still listed behind the =
-UNIONS = ("search", "classifier")  # groups whose choices have settings of their own
+UNIONS = ("search", "classifier", "launcher")  # groups whose choices have settings of their own
 SECTIONS = {  # settings outside of groups, by what they are for; a group is a section of its own
     "Stopping": ("budget", "seconds", "threshold", "tol", "stop"),
     "Output": ("out", "resume", "overwrite", "quiet", "view"),
@@ -32,6 +32,7 @@ TITLES = {  # groups, in the order of the help
     "prior.weights": "Prior: weights of the terms; 0 leaves a term out",
     "data": "Data",
     "engine": "Engine",
+    "launcher": "Launcher",
 }
 
 

@@ -20,6 +20,7 @@ from fooling.settings.fields import (
     names_to_list,
     parse_size,
 )
+from fooling.settings.launchers import AnyLauncherSettings
 from fooling.settings.rules import run_errors
 from fooling.settings.searches import AnySearchSettings
 
@@ -167,6 +168,7 @@ class RunSettings(SettingsModel):
     data: DataSettings
     search: AnySearchSettings
     engine: EngineSettings
+    launcher: AnyLauncherSettings
 
     @model_validator(mode="after")
     def check(self) -> Self:

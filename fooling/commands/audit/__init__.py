@@ -55,6 +55,7 @@ class Given:
     classifier: Any = None
     judges: Mapping[str, Any] = field(default_factory=dict)  # by their titles
     reader: Reader | None = None  # of the data
+    on_worker: bool = False  # of launcher=dask: every pair is prepared that a faster machine may send, and nothing is printed
 
     def read_by(self, settings: AuditSettings) -> AuditSettings:
         """The settings with which data are read."""
@@ -83,7 +84,7 @@ class Inputs:
 
 def plan(settings: AuditSettings, _words: Sequence[str], given: Given = Given()) -> Plan:
     """Opens the classifier, reads the data, and prepares every attack. `given`: objects in place of what is named."""
-    if settings.junit:
+    if settings.junit and not given.on_worker:
         check_junit(settings.junit)
     reading = given.read_by(settings)
     classifier = open_checked(settings.classifier, reading.data, given.classifier)
@@ -92,7 +93,7 @@ def plan(settings: AuditSettings, _words: Sequence[str], given: Given = Given())
     if settings.data.given and not is_large(classifier):
         statistics = fit_statistics(real_images(reading, "fooling audit", "train", classifier=classifier)[0])
     settings = given.named_in(settings)
-    prepared = attacks(settings, classifier, statistics, given.judges)
+    prepared = attacks(settings, classifier, statistics, given.judges, all_pairs=given.on_worker)
     tree = settings.model_dump(mode="json", warnings=False)  # an object's name is none of the known ones
     written = {name: value for name, value in flat(tree) if name not in ("fail_under", "junit")}
     inputs = Inputs(classifier, real, prepared)
@@ -218,4 +219,5 @@ COMMAND = Experiment(
     closing="audit.json, badge.svg, card.md, one folder per job",
     begin=begin,
     again=again,
+    plan_on_worker=partial(plan, given=Given(on_worker=True)),
 )

@@ -106,10 +106,12 @@ def attacks(
     classifier: Classifier,
     statistics: Statistics | None,
     objects: Mapping[str, Any] | None = None,
+    *,
+    all_pairs: bool = False,
 ) -> Attacks:
     """Prepares every job. `statistics`: those of the data; None: the bundled ones, where they fit.
 
-    `objects` are judges that are objects, by their titles.
+    `objects` are judges that are objects, by their titles. `all_pairs`: also those that there is no time for.
     """
     protocol, found = by_scores(settings, classifier, statistics)
     judges, left_out = load_judges(settings.judges, classifier, objects), dict[str, str]()
@@ -145,7 +147,7 @@ def attacks(
     if not left_out[MISMATCH]:
         pairs: list[Pair] = [(a, b) for a in classes for b in classes if a != b]
         rate = found[0].job.report.rate(1)
-        number = min(settings.pairs, affordable(classifier, rate))
+        number = min(settings.pairs, MOST_PAIRS if all_pairs else affordable(classifier, rate))
         drawn = np.random.default_rng(settings.seed).permutation(len(pairs))[: max(1, number)]
         try:
             made = entries(MISMATCHED, {"part": MISMATCH}, [pairs[i] for i in drawn])

@@ -22,6 +22,7 @@ from fooling.classifiers.judges import separate_objects
 from fooling.commands.audit import COMMAND, Given, plan
 from fooling.commands.compilation import compilation_note
 from fooling.commands.experiment import draw_report
+from fooling.commands.launchers import refuse_objects
 from fooling.data import ImageSet
 from fooling.data.arrays import array_reader
 from fooling.data.readers import Reader
@@ -157,6 +158,7 @@ def audit(classifier: Any, data: Any = None, *, judges: Any = None, out: str | P
             raise UserError("resume and overwrite need out=FOLDER")
         attacked = None if isinstance(classifier, str | Path | dict) else classifier
         with paths_as_typed(out, place if keeps else None):
+            refuse_objects(loaded, attacked is not None or objects or reader is not None)
             code = carry_out(loaded, words, Given(attacked, objects, reader), keeps)
             found = None if code else Audit.load(place)
     if found is None:

@@ -156,8 +156,14 @@ LARGEST_SLICE = 16384  # candidates
 SMALLEST_SLICE = 256  # candidates that are worth a thread
 
 
+THREADS = "FOOLING_THREADS"  # the environment variable that says how many cores a process takes, where it may use more
+
+
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, or FOOLING_THREADS."""
+    given = os.environ.get(THREADS, "")
+    if given.isdecimal() and int(given):
+        return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

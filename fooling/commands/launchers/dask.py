@@ -1,0 +1,278 @@
+"""`launcher=dask`: the jobs of a command as tasks of dask.distributed, on workers of this machine or of a cluster."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, Security, Variable
+from rich.console import Console
+
+from fooling.commands.console import InterruptHandler, print_line
+from fooling.commands.jobs import GridEntry, read_result
+from fooling.commands.launchers import RunJobs
+from fooling.commands.launchers.parcel import CARRIED, LEASES, is_same_folder, pack, put_token, remove_token, unpack
+from fooling.commands.launchers.table import JobTable
+from fooling.commands.launchers.worker import (
+    facts,
+    interrupt,
+    refuse_other_versions,
+    resumed,
+    run_task,
+    variable,
+    versions_here,
+)
+from fooling.commands.progress import REFRESH_SECONDS
+from fooling.errors import Interrupted, UserError, counted, first_line
+from fooling.kernels.numba.compile import cores, working_time
+from fooling.records.files import locked
+from fooling.records.lease import leased
+from fooling.records.ownership import clear, kind_of
+from fooling.records.resume import identity
+from fooling.search.job import Job
+from fooling.search.result import Result
+from fooling.settings import dump
+from fooling.settings.fields import user_path
+from fooling.settings.launchers import DaskSettings
+from fooling.settings.overrides import is_file
+
+KILLS = 20  # workers that may end under a job before it counts as what ended them
+REPEAT_SECONDS = 1.0  # between two requests that all jobs stop
+VISIBLE_SECONDS = 90.0  # until a record that a worker has written must be seen here; NFS may show an old folder so long
+CONFIG = {
+    "distributed.scheduler.allowed-failures": KILLS,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.large-graph-warning-threshold": "1 GB",
+}
+WORKER = "fooling.commands.launchers.worker"
+
+
+@contextmanager
+def connected(command: str, settings: Any, words: Sequence[str]) -> Iterator[RunJobs]:
+    """What runs jobs on the workers of a cluster. Raises UserError where it cannot be reached or has other versions."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of a worker's end is a line of ours
+    with dask.config.set(CONFIG), opened(settings.launcher) as client:
+        found = client.run(facts, on_error="return")
+        for address, about in found.items():
+            refuse(address, about)
+        yield Launch(client, command, words, found, settings.quiet).run_jobs
+
+
+@contextmanager
+def opened(launcher: DaskSettings) -> Iterator[Client]:
+    """A client of the scheduler, with as many workers as there must be; workers that it starts end with it."""
+    number = launcher.workers or (cores() if launcher.address is None else 1)
+    if launcher.address is None:
+        with (
+            LocalCluster(
+                n_workers=number,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                security=Security.temporary(),  # other users of this machine must not send tasks
+                dashboard_address=None,
+                memory_limit=0,
+                preload=[WORKER],
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            wait_for(client, launcher, number)
+            yield client
+        return
+    try:
+        client = Client(launcher.address, timeout=launcher.wait, set_as_default=False)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        advice = "start one with `dask scheduler`, or leave launcher.address out for workers on this machine"
+        why = first_line(error)
+        raise UserError(f"launcher.address={launcher.address}: no scheduler answers ({why}); {advice}") from error
+    with client:
+        wait_for(client, launcher, number)
+        yield client
+
+
+def wait_for(client: Client, launcher: DaskSettings, number: int) -> None:
+    """Waits for workers. Raises UserError where there are too few in the end."""
+    try:
+        client.wait_for_workers(number, timeout=launcher.wait)
+    except TimeoutError as error:
+        there = len(client.scheduler_info(n_workers=-1)["workers"])
+        advice = "start more with `dask worker ADDRESS --nthreads 1`, or give a larger launcher.wait or fewer launcher.workers"
+        expected = f"launcher: expected {counted(number, 'worker')} within {launcher.wait:g} s"
+        raise UserError(f"{expected}, got {there}; {advice}") from error
+
+
+def refuse(address: str, about: Any) -> None:
+    """Raises UserError for a worker that would not compute what this program does, or several jobs at a time."""
+    if isinstance(about, BaseException):
+        raise UserError(f"launcher: the worker {address} cannot run fooling ({first_line(about)}); install it there")
+    if about["slots"] != 1:
+        raise UserError(f"launcher: the worker {address} runs {about['slots']} tasks at a time; start it with --nthreads 1")
+    refuse_other_versions(versions_here(), about["versions"], f"the worker {address}")
+
+
+def threads_by_host(found: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """How many threads a job takes on each host: its workers share the cores that they may use."""
+    result: dict[str, int] = {}
+    for about in found.values():
+        host, own = about["host"], set(about["cores"])
+        sharing = sum(other["host"] == host and bool(own & set(other["cores"])) for other in found.values())
+        number = max(1, min(len(own), about["count"]) // sharing)
+        result[host] = min(number, result.get(host, number))
+    return result
+
+
+class Launch:
+    """The jobs of one command on the workers of a cluster."""
+
+    def __init__(
+        self, client: Client, command: str, words: Sequence[str], found: Mapping[str, Mapping[str, Any]], quiet: bool
+    ) -> None:
+        self.client, self.quiet, self.found = client, quiet, found
+        text = user_path(words[0]).read_text(encoding="utf-8") if words and is_file(words[0]) else None
+        threads = threads_by_host(found)
+        self.request: dict[str, Any] = {
+            "command": command,
+            "words": tuple(words),
+            "text": text,
+            "cwd": str(Path.cwd()),
+            "leases": LEASES,
+            "versions": versions_here(),
+            "threads": threads,
+            "least": min(threads.values()),  # on hosts that join later
+        }
+        self.events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self.futures: dict[str, Future] = {}
+        self.error = ""
+
+    def run_jobs(
+        self,
+        entries: Sequence[GridEntry],
+        folder: Path,
+        console: Console,
+        signals: InterruptHandler,
+        seconds: float | None = None,
+    ) -> list[Result]:
+        """As `commands.jobs.run_grid`: the results of all jobs, or of those up to the first that the time did not allow."""
+        signals.deadline = None if seconds is None else working_time() + seconds
+        results = {entry.folder: read_result(entry.job, folder / entry.folder) for entry in entries}
+        left = [entry for entry in entries if results[entry.folder] is None]
+        for entry in left:
+            prepare_folder(entry.job, folder / entry.folder)
+        token = put_token(folder)
+        self.request |= {"out": str(folder.absolute()), "token": token}
+        self.client.subscribe_topic(token, lambda event: self.events.put(("report", event[1])))
+        try:
+            shared = self.client.run(is_same_folder, folder.absolute(), token)
+            if not self.quiet and left:
+                print_line(console, self.describe(len(left), shared))
+            with JobTable(console, left, len(entries) - len(left), self.quiet) as table:
+                self.submit(left, folder, all(shared.values()))
+                self.follow({entry.folder: entry for entry in left}, folder, table, signals, results)
+        finally:
+            self.client.unsubscribe_topic(token)
+            remove_token(folder)
+        if self.error:
+            raise UserError(self.error)
+        if signals.code:
+            raise Interrupted
+        reached = [results[entry.folder] for entry in entries]
+        end = reached.index(None) if None in reached else len(reached)
+        return [result for result in reached[:end] if result is not None]
+
+    def describe(self, jobs: int, shared: Mapping[str, bool]) -> str:
+        """Where the jobs run, and where the records are written."""
+        hosts = Counter(about["host"] for about in self.found.values())
+        where = f"{counted(jobs, 'job')} on {counted(len(self.found), 'worker')} of {counted(len(hosts), 'host')}"
+        threads = "/".join(map(str, sorted(set(self.request["threads"].values()))))
+        blind = sum(not sees for sees in shared.values())
+        how = "they write the records into the folder" if not blind else f"{blind} send their records back"
+        return f"{where}, threads of each: {threads}; {how}"
+
+    def submit(self, entries: Sequence[GridEntry], folder: Path, shared: bool) -> None:
+        """Sends the jobs; those come first that would come first without workers."""
+        for number, entry in enumerate(entries):
+            job, place = resumed(entry.job), folder / entry.folder
+            task = {
+                "folder": entry.folder,
+                "identity": identity(dump(job.settings), job.fingerprints, job.fixed_limits),
+                "files": {} if shared else pack(place, CARRIED),
+            }
+            key = f"{entry.folder}-{self.request['token']}"
+            future = self.client.submit(run_task, self.request, task, key=key, pure=False, priority=-number)
+            self.futures[entry.folder] = future
+            future.add_done_callback(lambda _, name=entry.folder: self.events.put(("done", name)))
+
+    def follow(
+        self,
+        entries: Mapping[str, GridEntry],
+        folder: Path,
+        table: JobTable,
+        signals: InterruptHandler,
+        results: dict[str, Result | None],
+    ) -> None:
+        """Shows reports and reads results until all jobs have ended; after a signal, an error or the deadline they stop."""
+        asked, request = -REPEAT_SECONDS, Thread()
+        while self.futures:
+            if (
+                (signals.stop_requested() or self.error)
+                and time.monotonic() - asked >= REPEAT_SECONDS
+                and not request.is_alive()
+            ):
+                asked = time.monotonic()
+                request = Thread(target=self.interrupt, daemon=True)  # a worker that stands still holds up nothing else
+                request.start()
+            with suppress(Empty):
+                kind, content = self.events.get(timeout=REFRESH_SECONDS)
+                if kind == "report":
+                    table.observe(content)
+                else:
+                    answer = self.answer(content)
+                    if answer["status"] == "done":
+                        results[content] = self.read_back(entries[content].job, folder / content)
+                        table.finish(content)
+            table.refresh()
+
+    def interrupt(self) -> None:
+        """Asks all workers to stop the jobs of this command; those that join later are asked the next time."""
+        with suppress(OSError):
+            self.client.run(interrupt, self.request["token"], on_error="ignore")
+
+    def answer(self, name: str) -> Mapping[str, Any]:
+        """How a job ended; the files that came with it are written. The first error is kept."""
+        future, place = self.futures.pop(name), Path(self.request["out"]) / name
+        try:
+            answer: dict[str, Any] = future.result()
+        except KilledWorker:
+            why = f"{KILLS} workers ended while they ran it, such as for want of memory"
+            answer = {"status": "failed", "error": f"{name}: {why}; fewer runs or smaller images may help"}
+        except OSError as error:  # of dask: the connection to the scheduler
+            answer = {"status": "failed", "error": f"launcher: the connection to the scheduler was lost ({first_line(error)})"}
+        if "files" in answer:
+            with leased(place.parent / LEASES, name):  # no worker that was taken for dead writes meanwhile
+                unpack(answer["files"], place)
+            Variable(variable(self.request["token"], name), client=self.client).delete()
+        if "error" in answer:
+            self.error = self.error or answer["error"]
+        return answer
+
+    def read_back(self, job: Job, place: Path) -> Result:
+        """The result of a job that a worker has finished, from its record."""
+        until = time.monotonic() + VISIBLE_SECONDS
+        while (result := read_result(resumed(job), place)) is None:
+            if time.monotonic() > until:
+                raise UserError(f"{place}: a worker has finished this record, but it is not seen here; is the folder shared?")
+            time.sleep(REFRESH_SECONDS)
+        return result
+
+
+def prepare_folder(job: Job, place: Path) -> None:
+    """Removes a record that the job replaces: its worker, and any other after it, goes on from what lies there."""
+    if job.settings.overwrite and kind_of(place) == "job":
+        with locked(place):
+            clear(place)
