@@ -7,6 +7,7 @@ from fooling.settings.choices import GROUPS, PRESET, choices, summary
 from fooling.settings.classifiers import EnsembleSettings, ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
 from fooling.settings.commands import (
     CompareSettings,
+    DoctorSettings,
     ExamineSettings,
     LadderSettings,
     PlausibilitySettings,
@@ -84,6 +85,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "report": ReportSettings,
     "view": ViewSettings,
     "examine": ExamineSettings,
+    "doctor": DoctorSettings,
     "classify": ClassifySettings,
     "border": BorderSettings,
     "scramble": ScrambleSettings,

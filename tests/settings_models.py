@@ -5,6 +5,7 @@ from typing import Any
 from fooling.settings import load
 from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.commands import (
+    DoctorSettings,
     ExamineSettings,
     GallerySettings,
     LadderSettings,
@@ -36,6 +37,7 @@ MODELS = {
     "plausibility": PlausibilitySettings,
     "render": RenderSettings,
     "examine": ExamineSettings,
+    "doctor": DoctorSettings,
     "eigen": EigenSettings,
     "mean": MeanSettings,
     "classify": ClassifySettings,

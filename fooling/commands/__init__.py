@@ -196,6 +196,12 @@ COMMANDS = {
         "fooling.commands.stats",
         "data.path=PATH key=value …",
     ),
+    "doctor": Command(
+        "Tools",
+        "versions, extras, devices, folders and a self-test: what to paste into a bug report",
+        f"{SETTINGS}:DoctorSettings",
+        "fooling.commands.doctor",
+    ),
     "data": Command("Tools", "download a data set from a public mirror", "", "fooling.commands.data"),
 }
 

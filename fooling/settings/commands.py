@@ -1,4 +1,4 @@
-"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, report, view, examine, train, stats."""
+"""Settings of the other commands: ladder, matrix, gallery, plausibility, compare, report, view, examine, doctor, train, …"""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -148,6 +148,14 @@ class ExamineSettings(SettingsModel):
     out: Text | None = Field(description="file to write the results to, .json; null = none")
     overwrite: Bool = Field(description="replace the file")
     quiet: Bool = Field(description=QUIET)
+
+
+class DoctorSettings(SettingsModel):
+    """Settings of `fooling doctor`."""
+
+    folder: Text = Field(description="folder of the records, whose disk and rights are looked at")
+    test: Bool = Field(description="also evolve a small image by two engines, which takes a few seconds, after installation 20")
+    quiet: Bool = Field(description="print what is broken only")
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
