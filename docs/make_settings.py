@@ -38,6 +38,7 @@ from fooling.settings.searches import (
     PixelSettings,
     SearchSettings,
 )
+from fooling.settings.transfer import TransferSettings
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRO = """# Settings
@@ -85,6 +86,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "damage": DamageSettings,
     "eigen": EigenSettings,
     "mean": MeanSettings,
+    "transfer": TransferSettings,
     "train": TrainSettings,
     "stats": StatsSettings,
 }

@@ -24,6 +24,7 @@ from fooling.settings.experiments import (
 )
 from fooling.settings.names import models, tags
 from fooling.settings.schema import RunSettings
+from fooling.settings.transfer import TransferSettings
 
 MODELS = {
     "run": RunSettings,
@@ -41,6 +42,7 @@ MODELS = {
     "border": BorderSettings,
     "scramble": ScrambleSettings,
     "damage": DamageSettings,
+    "transfer": TransferSettings,
 }
 UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}
 

@@ -49,6 +49,7 @@ SMALL = {
     "priors": "[none,variogram]",
     "again": "2",
     "dosage": "1,10",
+    "budget": "400",
 }
 ADDED = {  # settings of a command that are made small where a page does not give them
     "run": ("runs", "generations", "population", "proposals"),
@@ -61,6 +62,7 @@ ADDED = {  # settings of a command that are made small where a page does not giv
     "damage": ("runs", "generations", "repeats", "pictured", "images", "digit", "dosage"),
     "eigen": ("steps", "components"),
     "mean": ("runs", "generations", "priors", "digit"),
+    "transfer": ("runs", "digit", "budget"),
 }
 REPLACED = ("generations", "again")  # these also where a page gives them
 ELSEWHERE = ("pip install", "python -m pytest")  # .ci/run runs these
