@@ -42,6 +42,7 @@ from fooling.settings.searches import (
     PixelSettings,
     SearchSettings,
 )
+from fooling.settings.transfer import TransferSettings
 
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRO = """# Settings
@@ -93,6 +94,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "eigen": EigenSettings,
     "mean": MeanSettings,
     "harden": HardenSettings,
+    "transfer": TransferSettings,
     "train": TrainSettings,
     "stats": StatsSettings,
 }

@@ -212,6 +212,25 @@ def classify_json() -> dict[str, Any]:
     return {"classifier": MODEL, "labels": LABELS, "threshold": 0.5, "pictures": [one]}
 
 
+def transfer_json() -> dict[str, Any]:
+    """Two classifiers and their ensemble, which was not attacked."""
+    median = {"value": 300.0, "low": 200.0, "high": None, "reached": SURE}
+    missed = {"value": None, "low": 5000.0, "high": None, "above": 5000.0, "reached": proportion_with_ci(0, 20)}
+    names = ("a", HOSTILE, "both")
+    seen = {"believed": SURE, "read": SURE}
+    cells = [{"classifier": name, "itself": name == "a", "related": name != HOSTILE, **seen} for name in names]
+    row = {"source": "a", "fingerprint": "ab", "kin": ["ab"], "prior": "none", "folders": ["x"], "images": 20}
+    rows = [{**row, "succeeded": SURE, "evaluations": {"99": median, "9999": missed}, "cells": cells}]
+    unseen = [{**cell, "believed": None, "read": None} for cell in cells]
+    rows.append({**rows[0], "succeeded": proportion_with_ci(0, 20), "cells": unseen})
+    classifiers = [{"name": name, "path": None, "fingerprint": "ab" * 32, "members": {}, "combine": None} for name in names[:2]]
+    classifiers.append({**classifiers[0], "name": "both", "members": {"a": "ab", HOSTILE: "cd"}, "combine": "minimum"})
+    ensemble = {"name": "both", "combine": "minimum", "members": ["a", HOSTILE], "believed": dict.fromkeys(names, SURE)}
+    ensemble |= {"believed_of_members": SURE, "evaluations": {"both": {"99": median, "9999": missed}}}
+    shared = {"labels": LABELS, "threshold": 0.99, "transferred": SURE, "notes": ["left out: controls (1)"]}
+    return {**shared, "classifiers": classifiers, "rows": rows, "ensembles": [ensemble]}
+
+
 EXPERIMENTS = {
     "border": border_json,
     "scramble": scramble_json,
@@ -222,6 +241,7 @@ EXPERIMENTS = {
     "audit": audit_json,
     "compare": compare_json,
     "harden": harden_json,
+    "transfer": transfer_json,
 }
 
 

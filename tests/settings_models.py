@@ -26,6 +26,7 @@ from fooling.settings.experiments import (
 from fooling.settings.harden import HardenSettings
 from fooling.settings.names import models, tags
 from fooling.settings.schema import RunSettings
+from fooling.settings.transfer import TransferSettings
 
 MODELS = {
     "run": RunSettings,
@@ -45,6 +46,7 @@ MODELS = {
     "scramble": ScrambleSettings,
     "damage": DamageSettings,
     "harden": HardenSettings,
+    "transfer": TransferSettings,
 }
 UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}
 

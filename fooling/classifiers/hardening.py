@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fooling.classifiers.cnn import ConvolutionalNetwork, convolve_by_patches, forward, tensor_shapes
+from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.classifiers.dense import DenseNetwork, quantize
 from fooling.classifiers.training import ENERGY, GAINS, MOMENTUM, START, centring, init_weights, shift_images
 from fooling.data import ImageSet
 from fooling.data.matching import without_none
 from fooling.errors import UserError
+from fooling.kernels.jax.network import convolutional_activations, convolve_by_patches
 from fooling.kernels.tables import LEVELS, Bytes
 
 Layers = dict[str, Any]
@@ -118,7 +119,7 @@ def convolutional_model(
     shape = (data.images.shape[1], data.images.shape[2], data.images.shape[3])
     sizes = tensor_shapes(shape, len(labels), kernel, channels, hidden)
     return Model(
-        lambda layers, pixels: forward(layers, pixels, convolve_by_patches),
+        lambda layers, pixels: convolutional_activations(layers, pixels, convolve_by_patches)["logits"],
         lambda key: init_weights(key, sizes, gain=2.0),
         lambda network: with_classes(network.layers, len(labels)),
         lambda layers: ConvolutionalNetwork(shape, labels, layers, made),

@@ -108,6 +108,14 @@ COMMANDS = {
         "fooling.commands.gallery",
         "search=ascent [digit=0,1,2] key=value …",
     ),
+    "transfer": Command(
+        "Compare",
+        "who else is fooled: images made against each of several classifiers, shown to all of them",
+        "fooling.settings.transfer:TransferSettings",
+        "fooling.commands.transfer",
+        "[RECORDS…] classifiers=[a,b] key=value …   (RECORDS: runs, sweeps, audits, ladders; none = it attacks each)",
+        positional="records",
+    ),
     "examine": Command(
         "Inspect",
         "check a classifier: outputs, batches, speed, accuracy",

@@ -33,6 +33,7 @@ KINDS = {
     "matrix": Kind("fooling.report.comparisons:matrix", "matrix.json"),
     "gallery": Kind("fooling.report.comparisons:gallery", "gallery.json"),
     "mean": Kind("fooling.report.comparisons:mean", "mean.json"),
+    "transfer": Kind("fooling.report.transfer:transfer", "transfer.json"),
     "border": Kind("fooling.report.experiments:border", "border.json"),
     "scramble": Kind("fooling.report.experiments:scramble", "scramble.json"),
     "damage": Kind("fooling.report.experiments:damage", "damage.json"),

@@ -51,11 +51,11 @@ SMALL = {
     "dosage": "1,10",
     "rounds": "1",
     "noise": "20",
-    "budget": "300",
     "copies": "1",
     "attacks": "histogram",
     "evolve_runs": "1",
     "evolve_budget": "200",
+    "budget": "400",
 }
 ADDED = {  # settings of a command that are made small where a page does not give them
     "run": ("runs", "generations", "population", "proposals"),
@@ -72,6 +72,7 @@ ADDED = {  # settings of a command that are made small where a page does not giv
         *("runs", "images", "digit", "epochs", "steps", "rounds", "noise", "budget", "copies", "attacks"),
         *("evolve_runs", "evolve_budget"),
     ),
+    "transfer": ("runs", "digit", "budget"),
 }
 REPLACED = ("generations", "again")  # these also where a page gives them
 ELSEWHERE = ("pip install", "python -m pytest")  # .ci/run runs these

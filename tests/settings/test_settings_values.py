@@ -90,7 +90,8 @@ def beside(name: str, value: Any, root: str) -> list[str]:
 
 LISTS = {
     **dict.fromkeys(("steps", "offsets", "scales", "shares", "dosage", "neurons", "channels", "search.neuron"), "3,4"),
-    **dict.fromkeys(("files", "judges", "rungs", "arms", "classifier.labels", "classifier.members", "data.classes"), "[a,b]"),
+    **dict.fromkeys(("files", "judges", "classifiers", "records", "rungs", "arms"), "[a,b]"),
+    **dict.fromkeys(("classifier.labels", "classifier.members", "data.classes"), "[a,b]"),
     "data.size": "28,28,1",
     **dict.fromkeys(("classifier.mean", "classifier.std"), "0.5,0.25"),
     "classifier.shape": "28,28,1",

@@ -12,7 +12,8 @@ import numpy as np
 
 from fooling.classifiers import load_network
 from fooling.classifiers.base import Classifier, predict
-from fooling.classifiers.detectors import detector_rows, evidence
+from fooling.classifiers.detectors import detector_rows
+from fooling.classifiers.features import evidence
 from fooling.classifiers.hardening import METHODS, Hardening, Model, State, begin, convolutional_model, dense_model, harden
 from fooling.commands.audit.attacks import q_content
 from fooling.commands.console import print_line
