@@ -11,18 +11,17 @@ from threading import Thread
 from typing import Any
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, Security, Variable
+from distributed import Future, KilledWorker, Variable
 from rich.console import Console
 
 from fooling.commands.console import InterruptHandler, print_line
 from fooling.commands.jobs import GridEntry, read_result
 from fooling.commands.launchers import RunJobs
 from fooling.commands.launchers.parcel import CARRIED, LEASES, is_same_folder, pack, put_token, remove_token, unpack
+from fooling.commands.launchers.pool import Workers, reached, threads_by_host
 from fooling.commands.launchers.table import JobTable
 from fooling.commands.launchers.worker import (
-    facts,
     interrupt,
-    refuse_other_versions,
     resumed,
     run_task,
     variable,
@@ -30,7 +29,7 @@ from fooling.commands.launchers.worker import (
 )
 from fooling.commands.progress import REFRESH_SECONDS
 from fooling.errors import Interrupted, UserError, counted, first_line
-from fooling.kernels.numba.compile import cores, working_time
+from fooling.kernels.numba.compile import working_time
 from fooling.records.files import locked
 from fooling.records.lease import leased
 from fooling.records.ownership import clear, kind_of
@@ -39,7 +38,6 @@ from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.settings import dump
 from fooling.settings.fields import user_path
-from fooling.settings.launchers import DaskSettings
 from fooling.settings.overrides import is_file
 
 KILLS = 20  # workers that may end under a job before it counts as what ended them
@@ -50,92 +48,23 @@ CONFIG = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.large-graph-warning-threshold": "1 GB",
 }
-WORKER = "fooling.commands.launchers.worker"
 
 
 @contextmanager
 def connected(command: str, settings: Any, words: Sequence[str]) -> Iterator[RunJobs]:
     """What runs jobs on the workers of a cluster. Raises UserError where it cannot be reached or has other versions."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of a worker's end is a line of ours
-    with dask.config.set(CONFIG), opened(settings.launcher) as client:
-        found = client.run(facts, on_error="return")
-        for address, about in found.items():
-            refuse(address, about)
-        yield Launch(client, command, words, found, settings.quiet).run_jobs
-
-
-@contextmanager
-def opened(launcher: DaskSettings) -> Iterator[Client]:
-    """A client of the scheduler, with as many workers as there must be; workers that it starts end with it."""
-    number = launcher.workers or (cores() if launcher.address is None else 1)
-    if launcher.address is None:
-        with (
-            LocalCluster(
-                n_workers=number,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                security=Security.temporary(),  # other users of this machine must not send tasks
-                dashboard_address=None,
-                memory_limit=0,
-                preload=[WORKER],
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            wait_for(client, launcher, number)
-            yield client
-        return
-    try:
-        client = Client(launcher.address, timeout=launcher.wait, set_as_default=False)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        advice = "start one with `dask scheduler`, or leave launcher.address out for workers on this machine"
-        why = first_line(error)
-        raise UserError(f"launcher.address={launcher.address}: no scheduler answers ({why}); {advice}") from error
-    with client:
-        wait_for(client, launcher, number)
-        yield client
-
-
-def wait_for(client: Client, launcher: DaskSettings, number: int) -> None:
-    """Waits for workers. Raises UserError where there are too few in the end."""
-    try:
-        client.wait_for_workers(number, timeout=launcher.wait)
-    except TimeoutError as error:
-        there = len(client.scheduler_info(n_workers=-1)["workers"])
-        advice = "start more with `dask worker ADDRESS --nthreads 1`, or give a larger launcher.wait or fewer launcher.workers"
-        expected = f"launcher: expected {counted(number, 'worker')} within {launcher.wait:g} s"
-        raise UserError(f"{expected}, got {there}; {advice}") from error
-
-
-def refuse(address: str, about: Any) -> None:
-    """Raises UserError for a worker that would not compute what this program does, or several jobs at a time."""
-    if isinstance(about, BaseException):
-        raise UserError(f"launcher: the worker {address} cannot run fooling ({first_line(about)}); install it there")
-    if about["slots"] != 1:
-        raise UserError(f"launcher: the worker {address} runs {about['slots']} tasks at a time; start it with --nthreads 1")
-    refuse_other_versions(versions_here(), about["versions"], f"the worker {address}")
-
-
-def threads_by_host(found: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """How many threads a job takes on each host: its workers share the cores that they may use."""
-    result: dict[str, int] = {}
-    for about in found.values():
-        host, own = about["host"], set(about["cores"])
-        sharing = sum(other["host"] == host and bool(own & set(other["cores"])) for other in found.values())
-        number = max(1, min(len(own), about["count"]) // sharing)
-        result[host] = min(number, result.get(host, number))
-    return result
+    with dask.config.set(CONFIG), reached(settings.launcher) as workers:
+        yield Launch(workers, command, words, settings.quiet).run_jobs
 
 
 class Launch:
     """The jobs of one command on the workers of a cluster."""
 
-    def __init__(
-        self, client: Client, command: str, words: Sequence[str], found: Mapping[str, Mapping[str, Any]], quiet: bool
-    ) -> None:
-        self.client, self.quiet, self.found = client, quiet, found
+    def __init__(self, workers: Workers, command: str, words: Sequence[str], quiet: bool) -> None:
+        self.workers, self.client, self.found, self.quiet = workers, workers.client, workers.found, quiet
         text = user_path(words[0]).read_text(encoding="utf-8") if words and is_file(words[0]) else None
-        threads = threads_by_host(found)
+        threads = threads_by_host(self.found)
         self.request: dict[str, Any] = {
             "command": command,
             "words": tuple(words),
@@ -219,11 +148,12 @@ class Launch:
         """Shows reports and reads results until all jobs have ended; after a signal, an error or the deadline they stop."""
         asked, request = -REPEAT_SECONDS, Thread()
         while self.futures:
-            if (
-                (signals.stop_requested() or self.error)
-                and time.monotonic() - asked >= REPEAT_SECONDS
-                and not request.is_alive()
-            ):
+            stops, is_due = signals.stop_requested() or self.error, time.monotonic() - asked >= REPEAT_SECONDS
+            if line := self.workers.look(bool(stops)):
+                if stops:
+                    return  # nobody is left whose job could stop
+                table.say(line)
+            if stops and is_due and not request.is_alive():
                 asked = time.monotonic()
                 request = Thread(target=self.interrupt, daemon=True)  # a worker that stands still holds up nothing else
                 request.start()

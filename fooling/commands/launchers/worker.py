@@ -125,8 +125,12 @@ def few_threads(number: int) -> Iterator[None]:
     """Jobs take so many threads, unless whoever started the worker has said how many."""
     number = int(given_threads or number)
     os.environ[THREADS] = str(number)
-    with threadpool_limits(number):
-        yield
+    try:
+        with threadpool_limits(number):
+            yield
+    finally:
+        os.environ.pop(THREADS)
+        os.environ |= {} if given_threads is None else {THREADS: given_threads}
 
 
 class Reporter:
