@@ -30,6 +30,7 @@ from fooling.settings.experiments import (
 from fooling.settings.files import flat, format_value
 from fooling.settings.harden import HardenSettings
 from fooling.settings.help import TITLES, kind, sections
+from fooling.settings.launchers import DaskSettings
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
@@ -76,7 +77,13 @@ SHARED = {  # classes whose settings several choices share → a title
     GradientSettings: "`search=ascent`, `search=dream` and `search=feedback`",
     ClimbingSettings: "`search=ascent` and `search=dream`",
 }
-SHOWN = ("search.name", "classifier.name", "classifier.path", "classifier.labels")  # of groups whose choices differ
+SHOWN = (
+    "search.name",
+    "launcher.name",
+    "classifier.name",
+    "classifier.path",
+    "classifier.labels",
+)  # of groups whose choices differ
 OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
@@ -102,10 +109,8 @@ OTHERS: dict[str, type[SettingsModel]] = {
 
 def render() -> str:
     """The page."""
-    return (
-        "\n".join([INTRO, *run_tables(), *search_tables(), *classifier_tables(), *other_tables(), *choice_tables()]).rstrip()
-        + "\n"
-    )
+    parts = (run_tables, search_tables, classifier_tables, launcher_tables, other_tables, choice_tables)
+    return "\n".join([INTRO, *(line for part in parts for line in part())]).rstrip() + "\n"
 
 
 def table(title: str, rows: Iterable[tuple[str, str, object, str]], level: int = 3) -> list[str]:
@@ -130,7 +135,7 @@ def run_tables() -> Iterator[str]:
     known = {
         name: field
         for name, field in leaves(RunSettings).items()
-        if not name.startswith(("search.", "classifier.")) or name in SHOWN
+        if not name.startswith(("search.", "classifier.", "launcher.")) or name in SHOWN
     }
     for title, names in sections(known, {}):
         if title != TITLES["search"]:
@@ -156,6 +161,12 @@ def classifier_tables() -> Iterator[str]:
     for one in (OnnxSettings, TorchSettings, HttpSettings, EnsembleSettings):
         (name,) = tags(one)
         yield from class_table(f"`classifier={name}`", one, "classifier", name, dict(seen))
+
+
+def launcher_tables() -> Iterator[str]:
+    """What the launchers have."""
+    yield "## Launchers\n"
+    yield from class_table("`launcher=dask`", DaskSettings, "launcher", "dask", {})
 
 
 def class_table(title: str, model: type[SettingsModel], group: str, choice: str, seen: dict[str, object]) -> list[str]:
