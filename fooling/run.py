@@ -48,7 +48,6 @@ from fooling.search.job import (
     check_memory,
     checkpoint_of,
     class_pairs,
-    compare_with_real,
     counting,
     describe,
     evaluate,
@@ -59,6 +58,7 @@ from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, c
 from fooling.search.notes import duration_notes, number_notes
 from fooling.search.pareto_front import record_front
 from fooling.search.prior import eigen_notes
+from fooling.search.real_images import compare_with_real
 from fooling.search.result import Result, so_far, summary
 from fooling.search.state import Metrics
 from fooling.settings import dump, load

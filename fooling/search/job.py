@@ -11,9 +11,7 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier, CountingClassifier, member_fingerprints
 from fooling.classifiers.checks import FLAT, ClassifierReport
-from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, classes_in_words, target_name
-from fooling.data import load_data
 from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
@@ -29,7 +27,7 @@ from fooling.search.result import Result, make_result, target_of
 from fooling.search.state import History, State
 from fooling.search.stopping import StoppingCriteria
 from fooling.settings import without_secrets
-from fooling.settings.schema import RunSettings, data_options
+from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 Pair = tuple[int | None, int | Literal["any", "all"]]  # the prior's class and the target class
@@ -282,22 +280,3 @@ def describe(job: Job) -> dict[str, Any]:
 def is_partial(classifier: Classifier) -> bool:
     """Whether a classifier's fingerprint covers only a part of it, such as weights without code."""
     return bool(getattr(classifier, "partial_fingerprint", False))
-
-
-def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
-    """The key `plausibility` of run.json where data are given, or a note why there is none.
-
-    Against the test images of the class of the term targets; at most MAX_IMAGES on either side, which takes little time.
-    """
-    data = job.settings.data
-    if not data.given:
-        return {}, ""
-    classifier = job.objective.classifier
-    try:
-        digit = job.prior_digit
-        options = data_options(job.settings) | {"shape": tuple(map(int, job.fitted.shape)), "labels": classifier.labels}
-        real = of_class(load_data(data.path, data.kind, "test", **options), digit)
-        rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
-    except UserError as error:  # of the data: the job is done
-        return {"plausibility": None}, f"run.json has no plausibility: {str(error).removeprefix('plausibility: ')}"
-    return {"plausibility": summary(rows)}, ""

@@ -24,7 +24,8 @@ from distributed import Reschedule, Status, Variable, get_worker
 from threadpoolctl import threadpool_limits
 
 import fooling
-from fooling.commands import COMMANDS, load_settings
+from fooling.commands import load_settings
+from fooling.commands.table import COMMANDS
 from fooling.commands.jobs import GridEntry, read_result
 from fooling.commands.launchers.parcel import CARRIED, is_same_folder, pack, unpack
 from fooling.errors import Interrupted, UserError
