@@ -21,6 +21,7 @@ from fooling.report.comparison import (
     in_words,
     measured,
     to_dict,
+    unlike,
     verdicts,
 )
 from fooling.report.figures import Measured, read_measured
@@ -49,7 +50,8 @@ def work(settings: CompareSettings) -> list[str]:
         write(settings, comparisons)
     if not settings.quiet:
         show(comparisons)
-    warn(comparisons)
+    if not settings.fail_if:  # whose verdicts say it
+        warn(comparisons)
     found = [verdict for one in comparisons for verdict in verdicts(one)] if settings.fail_if else []
     if settings.junit:
         write_junit(settings.junit, found, "compare", time.monotonic() - start)
@@ -155,8 +157,8 @@ def warn(comparisons: Sequence[Comparison]) -> None:
     """A line on stderr for each record that was measured otherwise."""
     for one in comparisons:
         if not one.is_fair:
-            both = f"{one.here.name} and {one.there.name} were measured by different protocols"
-            say(f"warning: {both}: {in_words(one.protocol)}; no figure is called worse or better")
+            both = f"{one.there.name} cannot be compared with {one.here.name}"
+            say(f"warning: {both}: {unlike(one)}; no figure is called worse or better")
 
 
 # --- the record -------------------------------------------------------------------------------------------------------

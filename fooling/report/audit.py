@@ -190,7 +190,7 @@ def readings_table(found: Found) -> Table:
         texts = (
             " ".join(f"{key}={value}" for key, value in settings.items()) if isinstance(settings, Mapping) else str(settings)
         )
-        rows.append([f"images read {one['way']} ({texts})", cell])
+        rows.append([f"images read {one['way']}" + (f" ({texts})" if texts else ""), cell])
     ece = found["figures"].get("ece", {}).get("value")
     if ece is not None:
         rows.append(["expected calibration error", decimal(ece, 4)])
@@ -199,7 +199,7 @@ def readings_table(found: Found) -> Table:
             rows.append([text, decimal(facts[key], 4)])
     if facts.get("images_per_second") is not None:
         rows.append(["images per second", whole(facts["images_per_second"])])
-    return Table("Facts", ["measure", "value"], rows, " ".join(map(str, facts.get("notes") or ())))
+    return Table("Facts", ["measure", "value"], rows, ". ".join(map(str, facts.get("notes") or ())))
 
 
 def priors_table(found: Found) -> Table:

@@ -21,6 +21,7 @@ NO_PROTOCOL = ("minutes", "fail_under", "junit")  # settings that change no figu
 RESOLVED = ("digit", "sample", "runs", "budget", "seed")  # of an audit: its protocol says what they came to
 PROTOCOL = "protocol."
 LETTERS, MOST = 60, 8  # of a setting; settings in a line
+WHAT_TO_DO = "measure it as in the baseline, or compare only others with figures=…"
 Figure = Mapping[str, Any]
 
 
@@ -108,6 +109,12 @@ def in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
     parts = [f"{printable(name)} {shown(a)} → {shown(b)}" for name, (a, b) in found.items()]
     more = [f"{len(parts) - MOST} more"] if len(parts) > MOST else []
     return ", ".join([*parts[:MOST], *more])
+
+
+def unlike(found: Comparison) -> str:
+    """Why two records cannot be compared, and what to do."""
+    differ = f"they were measured differently ({in_words(found.protocol)})"
+    return f"{differ}; measure {found.there.name} again with the settings of {found.here.name}, or take a new baseline"
 
 
 def shown(value: Any) -> str:
@@ -212,6 +219,8 @@ def change_text(one: Difference) -> str:
 def by_chance(outcomes: Sequence[str]) -> str:
     """How many figures differ by chance: only those with intervals can."""
     judged = sum(outcome in JUDGED for outcome in outcomes)
+    if not judged:
+        return "No figure could be called worse or better: none changed, has an interval and was measured alike in both."
     text = "Worse and better are for the classifier, beyond 95 % intervals (of shares, that of their difference)"
     return f"{text}: by chance about one in 20 differs so, of {counted(judged, 'figure')} that changed and have an interval."
 
@@ -219,8 +228,9 @@ def by_chance(outcomes: Sequence[str]) -> str:
 def verdicts(found: Comparison) -> list[Verdict]:
     """Whether a record keeps up with the reference: a verdict on each figure; on all at once where they cannot be compared."""
     if not found.is_fair:
-        line = f"measured by another protocol than {found.here.name}: {in_words(found.protocol)}; measure both alike"
-        return [Verdict(f"{found.there.name}: protocol", "unknown", line)]
+        return [
+            Verdict(f"{found.there.name}: protocol", "unknown", f"cannot be compared with {found.here.name}: {unlike(found)}")
+        ]
     return [verdict(found, one) for one in found.differences if one.outcome != "new"]
 
 
@@ -234,7 +244,11 @@ def verdict(found: Comparison, one: Difference) -> Verdict:
     if one.outcome in ("missing", "other protocol"):
         known = known_figures().get(one.name)
         why = reason(one.name, known, found.there.left_out) if known else "this record does not have it"
-        return Verdict(name, "unknown", f"missing: {text}; {why}" if one.outcome == "missing" else f"another unit: {text}")
+        return Verdict(
+            name,
+            "unknown",
+            f"missing: {text}; {why}; {WHAT_TO_DO}" if one.outcome == "missing" else f"another unit: {text}; {WHAT_TO_DO}",
+        )
     return Verdict(name, "passed", f"{one.outcome}: {text}")
 
 

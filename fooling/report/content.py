@@ -227,6 +227,7 @@ def shown(figure: Figure) -> str:
         "share": percent(value) if 0.999 < value < 1 else f"{100 * value:.3g} %",
         "evaluations": f"{value:,.0f}",
         "images": f"{value:,.0f}",
+        "figures": f"{value:,.0f}",
         "images/s": f"{value:,.0f}",
         "seconds": f"{value:,.1f} s",
         "pixels": f"{value:g}",

@@ -8,6 +8,7 @@ from fooling.report.comparison import by_chance, measured
 from fooling.report.content import Cell, Content, Figure, Source, Table
 
 RANKS = ("worse", "missing", "other protocol", "better")  # outcomes, in this order; all others last
+LOOK = "Look at the pages of both records for what is worse, and measure it again with another seed."
 LIMITS = ("Medians whose intervals touch may still differ, and a figure without an interval is never called worse.",)
 
 
@@ -19,21 +20,23 @@ def compare(source: Source) -> Content:
     worse, better = outcomes.count("worse"), outcomes.count("better")
     unfair = [one["folder"] for one in comparisons if not one["comparable"]]
     beside = reference["folder"]
-    verdict = f"{counted(worse, 'figure')} worse and {counted(better, 'figure')} better than in {beside}, of {len(outcomes)}"
-    verdict += f"; {', '.join(unfair)} cannot be compared: measured by another protocol." if unfair else "."
+    verdict = f"{counted(worse, 'figure')} worse and {counted(better, 'figure')} better than in {beside}, of {len(outcomes)}."
+    verdict = "" if len(unfair) == len(comparisons) else f"{verdict} "
+    verdict += f"{', '.join(unfair)} cannot be compared with {beside}, as they were measured differently." if unfair else ""
     tables = [table(reference, other, one) for other, one in zip(others, comparisons, strict=True)]
     tables += [changes(one) for one in comparisons if one["settings"] or one["protocol"]]
     number = Figure("worse", worse, unit="figures", text=f"figures that are worse than in {beside}")
     return Content(
         title=f"{', '.join(other['folder'] for other in others)} beside {beside}",
-        verdict=verdict,
+        verdict=verdict.strip(),
         number=number,
         figures=[number, Figure("better", better, unit="figures", text="figures that are better")],
         tables=tables,
         limits=(by_chance(outcomes), *LIMITS),
-        steps=("Look at the pages of both records for what is worse, and measure it again with another seed.",)
-        if worse
-        else (),
+        steps=[
+            *([LOOK] if worse else []),
+            *([f"Measure {', '.join(unfair)} again with the settings of {beside}, or take a new baseline."] if unfair else []),
+        ],
         facts={record["folder"]: f"{record['classifier']}, {record['fingerprint'][:12]}…" for record in (reference, *others)},
     )
 
@@ -55,4 +58,6 @@ def changes(one: Mapping[str, Any]) -> Table:
     rows = [
         [name, *pair, "yes" if name in one["protocol"] else ""] for name, pair in {**one["protocol"], **one["settings"]}.items()
     ]
-    return Table(f"Settings of {one['folder']} that differ", ["setting", "reference", one["folder"], "of the protocol"], rows)
+    return Table(
+        f"Settings of {one['folder']} that differ", ["setting", "reference", one["folder"], "prevents a comparison"], rows
+    )
