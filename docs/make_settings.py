@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fooling.settings.choices import GROUPS, PRESET, choices, summary
-from fooling.settings.classifiers import ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
+from fooling.settings.classifiers import (
+    ExternalSettings,
+    HttpSettings,
+    HuggingfaceSettings,
+    KerasSettings,
+    OnnxSettings,
+    TfliteSettings,
+    TimmSettings,
+    TorchSettings,
+)
 from fooling.settings.commands import (
     CompareSettings,
     ExamineSettings,
@@ -143,7 +152,7 @@ def classifier_tables() -> Iterator[str]:
     yield "## External models\n"
     seen: dict[str, object] = {}
     yield from class_table("Every external model", ExternalSettings, "classifier", "onnx", seen)
-    for one in (OnnxSettings, TorchSettings, HttpSettings):
+    for one in (OnnxSettings, TorchSettings, KerasSettings, TfliteSettings, HuggingfaceSettings, TimmSettings, HttpSettings):
         (name,) = tags(one)
         yield from class_table(f"`classifier={name}`", one, "classifier", name, dict(seen))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.model import Model
 from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings
