@@ -4,7 +4,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fooling.settings.choices import GROUPS, PRESET, choices, summary
-from fooling.settings.classifiers import EnsembleSettings, ExternalSettings, HttpSettings, OnnxSettings, TorchSettings
+from fooling.settings.classifiers import (
+    EnsembleSettings,
+    ExternalSettings,
+    HttpSettings,
+    HuggingfaceSettings,
+    KerasSettings,
+    OnnxSettings,
+    TfliteSettings,
+    TimmSettings,
+    TorchSettings,
+)
 from fooling.settings.commands import (
     CompareSettings,
     DoctorSettings,
@@ -45,6 +55,10 @@ from fooling.settings.searches import (
 )
 from fooling.settings.transfer import TransferSettings
 
+EXTERNAL = (
+    *(OnnxSettings, TorchSettings, KerasSettings, TfliteSettings, HuggingfaceSettings),
+    *(TimmSettings, HttpSettings, EnsembleSettings),
+)
 PAGE = Path(__file__).parent / "reference" / "settings.md"
 INTRO = """# Settings
 
@@ -158,7 +172,7 @@ def classifier_tables() -> Iterator[str]:
     yield "## External models\n"
     seen: dict[str, object] = {}
     yield from class_table("Every external model", ExternalSettings, "classifier", "onnx", seen)
-    for one in (OnnxSettings, TorchSettings, HttpSettings, EnsembleSettings):
+    for one in EXTERNAL:
         (name,) = tags(one)
         yield from class_table(f"`classifier={name}`", one, "classifier", name, dict(seen))
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers import load_classifier
-from fooling.classifiers.adapters.adapter import AdaptedClassifier, Model, adapt
+from fooling.classifiers.adapters.adapter import AdaptedClassifier, adapt
+from fooling.classifiers.adapters.model import Model
 from fooling.settings import load
 from fooling.settings.names import as_words
 from fooling.settings.schema import RunSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from fooling.classifiers.adapters import kind_of_path, object_kind, object_name, open_external, open_object
+from fooling.classifiers.adapters import FILES, kind_of_path, object_kind, object_name, open_external, open_object
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import rename
 from fooling.classifiers.serialization import HINT, conversion, read
@@ -105,7 +105,7 @@ def words_for(classifier: Any) -> list[str]:
         kind = kind_of_path(str(classifier))
         if kind is None:
             advice = conversion(Path(classifier)) or '; for others name the kind: {"name": "mlp", "path": "net.safetensors"}'
-            raise UserError(f"classifier: expected a .onnx or .skops file, got {classifier}{advice}")
+            raise UserError(f"classifier: expected a file of {', '.join(FILES)}, got {classifier}{advice}")
         return [f"classifier={kind}", f"classifier.path={classifier}"]
     if isinstance(classifier, str) and Path(classifier).suffix.lower() in CLOSED:
         return words_for(Path(classifier))

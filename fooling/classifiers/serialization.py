@@ -106,6 +106,8 @@ def conversion(path: Path) -> str:
     with suppress(OSError):
         check_file(path)
     suffix = path.suffix.lower()
+    if suffix in OF_TORCH and is_script(path):
+        return f"; it is a TorchScript file: give classifier=torch classifier.path={path}"
     if suffix in OF_TORCH:
         lines, use = torch_lines(path), "classifier=torch classifier.path=my_net.py:make classifier.weights"
         new = str(path.with_suffix(".safetensors"))
@@ -123,18 +125,21 @@ def new_name(path: Path) -> Path:
 
 
 def torch_lines(path: Path) -> str:
-    """The Python lines that write the tensors of a file of torch.save, or of TorchScript, as safetensors."""
-    names, pickled = contents(path)
+    """The Python lines that write the tensors of a file of torch.save as safetensors."""
+    _, pickled = contents(path)
     loaded = f"torch.load({str(path)!r}, map_location='cpu', weights_only=True)"
-    if any("/code/" in name for name in names):
-        loaded = f"torch.jit.load({str(path)!r}, map_location='cpu').state_dict()"
-    elif b"torch.nn.modules" in pickled:
+    if b"torch.nn.modules" in pickled:
         loaded = f"torch.load({str(path)!r}, map_location='cpu', weights_only=False).state_dict()"
     else:
         loaded += next((f"[{key!r}]" for key in ("model_state_dict", "state_dict") if key.encode() in pickled), "")
     tensors = f"{{k: v.clone().contiguous() for k, v in {loaded}.items()}}"
     new = str(path.with_suffix(".safetensors"))
     return f"import torch; from safetensors.torch import save_file; save_file({tensors}, {new!r})"
+
+
+def is_script(path: Path) -> bool:
+    """Whether a file holds a program of TorchScript."""
+    return any("/code/" in name for name in contents(path)[0])
 
 
 def contents(path: Path) -> tuple[list[str], bytes]:

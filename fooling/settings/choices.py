@@ -13,6 +13,11 @@ CLOSED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")  # files that ma
 KIND_OF_FILE = {  # classifier= by the end of a file's name
     ".onnx": "onnx",
     ".skops": "sklearn",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".tflite": "tflite",
+    ".pt2": "torch",
     ".safetensors": "mlp",  # reads every file of `fooling train`
 }
 PRESET = "preset"  # a folder whose files set any part of it
@@ -74,7 +79,7 @@ def check_choice(group: str, name: Any) -> None:
         near = nearest(str(name), known)
         hint = f"; did you mean {near[0]}?" if near else ""
         if group == "classifier" and Path(str(name)).suffix.lower() in CLOSED:
-            expected = "expected a name, or a file that runs no code (.onnx, .skops, .safetensors)"
+            expected = "expected a name, or a file that runs no code (.onnx, .skops, .keras, .tflite, .safetensors)"
             raise ClosedFileError(f"classifier: {expected}, got {format_value(name)}", str(name))
         if group == "classifier" and (kind := kind_of_file(str(name))):
             hint = f"; for a file or URL give its kind too: classifier={kind} classifier.path={format_value(name)}"

@@ -9,11 +9,11 @@ from fooling.settings.fields import (
     BatchSize,
     Bool,
     Channels,
-    Each,
     Float,
     Fraction,
     Int,
     Judges,
+    OptionalEach,
     Positive,
     Resize,
     SettingsModel,
@@ -24,7 +24,12 @@ from fooling.settings.fields import (
 )
 
 NAME = "classifier"
-EFFECTS = {"torch": "runs code", "python": "runs code", "http": "contacts a server"}  # of opening a kind of model
+EFFECTS = {  # of opening a kind of model
+    "torch": "runs code",
+    "python": "runs code",
+    "http": "contacts a server",
+    "huggingface": "may contact a server",
+}
 
 
 class ClassifierSettings(SettingsModel):
@@ -76,9 +81,16 @@ class ExternalSettings(ClassifierSettings):
         description="memory layout of the model's input; auto = as declared by the model, otherwise NCHW for torch, flat for "
         "sklearn, else NHWC"
     )
-    scale: Fraction = Field(description="factor for grey levels 0…255, applied before mean and std; may be written 1/255")
-    mean: Annotated[tuple[Fraction, ...], Each] = Field(description="subtracted from the input; one number, or one per channel")
-    std: Annotated[tuple[Positive, ...], Each] = Field(description="divides the input; one number, or one per channel")
+    scale: Fraction | None = Field(
+        description="factor for grey levels 0…255, applied before mean and std; may be written 1/255; null = as declared by "
+        "the model, otherwise 1/255"
+    )
+    mean: Annotated[tuple[Fraction, ...] | None, OptionalEach] = Field(
+        description="subtracted from the input; one number, or one per channel; null = as declared by the model, otherwise 0"
+    )
+    std: Annotated[tuple[Positive, ...] | None, OptionalEach] = Field(
+        description="divides the input; one number, or one per channel; null = as declared by the model, otherwise 1"
+    )
     output: Literal["auto", "probability", "logit", "sigmoid", "label"] = Field(
         description="type of the model's output; labels cannot be attacked; auto = inferred from sample outputs"
     )
@@ -101,13 +113,62 @@ class ExternalSettings(ClassifierSettings):
         return self
 
 
-class OnnxSettings(ExternalSettings):
+class SeveralOutputsSettings(ExternalSettings):
+    """Models that may have several outputs, by name."""
+
+    output_name: Text | None = Field(description="name of the output to use; null = the only one that holds scores")
+
+
+class OnnxSettings(SeveralOutputsSettings):
     """An ONNX model."""
 
     path_form = "FILE.onnx"
     name: Literal["onnx"] = Field(description=NAME)
     path: Text | None = Field(description="model file, .onnx")
-    output_name: Text | None = Field(description="name of the output to use; null = the only one that holds scores")
+
+
+class KerasSettings(SeveralOutputsSettings):
+    """A Keras model."""
+
+    path_form = "FILE.keras, FILE.h5 or a folder of a SavedModel"
+    name: Literal["keras"] = Field(description=NAME)
+    path: Text | None = Field(description="model file, .keras or .h5, or the folder of a SavedModel, which needs TensorFlow")
+
+
+class TfliteSettings(SeveralOutputsSettings):
+    """A TensorFlow Lite model."""
+
+    path_form = "FILE.tflite"
+    name: Literal["tflite"] = Field(description=NAME)
+    path: Text | None = Field(description="model file, .tflite")
+
+
+class OpenvinoSettings(SeveralOutputsSettings):
+    """An OpenVINO model."""
+
+    path_form = "FILE.xml"
+    name: Literal["openvino"] = Field(description=NAME)
+    path: Text | None = Field(description="model file, .xml, with its weights beside it, .bin")
+
+
+class HuggingfaceSettings(ExternalSettings):
+    """An image classifier of transformers."""
+
+    path_form = "a folder with config.json, or owner/name on a hub"
+    name: Literal["huggingface"] = Field(description=NAME)
+    path: Text | None = Field(description="folder with config.json and model.safetensors, or owner/name of a model on the hub")
+    revision: Text | None = Field(description="branch, tag or commit of a model on the hub; null = its main branch")
+
+
+class TimmSettings(ExternalSettings):
+    """An image classifier of timm."""
+
+    path_form = "a folder with config.json, or the name of an architecture"
+    name: Literal["timm"] = Field(description=NAME)
+    path: Text | None = Field(
+        description="folder with config.json and model.safetensors, or the name of an architecture such as resnet18"
+    )
+    weights: Text | None = Field(description="file of the architecture's weights, .safetensors; null = that in the folder")
 
 
 class SklearnSettings(ExternalSettings):
@@ -121,8 +182,12 @@ class SklearnSettings(ExternalSettings):
 class TorchSettings(ExternalSettings):
     """A PyTorch module."""
 
+    path_form = "module:function, FILE.py:function, or a file of TorchScript (.pt) or torch.export (.pt2)"
     name: Literal["torch"] = Field(description=NAME)
-    path: Text | None = Field(description="module:function or FILE.py:function, your function that returns a torch.nn.Module")
+    path: Text | None = Field(
+        description="module:function or FILE.py:function, your function that returns a torch.nn.Module; or a file of "
+        "TorchScript (.pt) or torch.export (.pt2)"
+    )
     weights: Text | None = Field(description="file of the module's weights, .safetensors; null = as the function returns it")
 
 
@@ -192,6 +257,11 @@ AnyClassifierSettings = Annotated[
     | OnnxSettings
     | SklearnSettings
     | TorchSettings
+    | KerasSettings
+    | TfliteSettings
+    | HuggingfaceSettings
+    | TimmSettings
+    | OpenvinoSettings
     | PythonSettings
     | HttpSettings
     | EnsembleSettings,

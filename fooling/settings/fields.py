@@ -169,6 +169,7 @@ def sort_unique(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Each = BeforeValidator(value_to_list)
+OptionalEach = BeforeValidator(optional_to_list)
 Ints = Annotated[tuple[Int, ...], Each, Field(min_length=1), AfterValidator(sort_unique)]
 Floats = Annotated[tuple[Float, ...], Each, Field(min_length=1), AfterValidator(sort_unique)]
 Judges = Annotated[tuple[Text | dict[str, Any], ...], BeforeValidator(judges_to_list)]

@@ -16,7 +16,7 @@ from sklearn.svm import LinearSVC
 
 from fooling.classifiers import checks, load_classifier
 from fooling.classifiers.accuracy import accuracies, preprocessing_note
-from fooling.classifiers.adapters.adapter import BATCH_SIZE, AdaptedClassifier, adapt
+from fooling.classifiers.adapters.adapter import AdaptedClassifier, adapt
 from fooling.classifiers.adapters.conversion import (
     LAYOUTS,
     Preprocessing,
@@ -26,6 +26,7 @@ from fooling.classifiers.adapters.conversion import (
     shape_in,
     to_scores,
 )
+from fooling.classifiers.adapters.model import BATCH_SIZE, Model
 from fooling.classifiers.adapters.reading import kind_of
 from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch, examine
@@ -256,7 +257,6 @@ def test_code_that_ends_the_program_is_told(here: Path, capsys: pytest.CaptureFi
 
 
 def test_whole_numbers_must_fit_the_model(here: Path) -> None:
-    from fooling.classifiers.adapters.adapter import Model
     from fooling.settings import load
     from fooling.settings.schema import RunSettings
 
@@ -537,8 +537,8 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
         (["classifier=python", "classifier.path=none:f"], "ModuleNotFoundError: No module named 'none'"),
         (["classifier=python", "classifier.path=math"], "expected module:function"),
         (["classifier=python", "classifier.path=os:getcwd"], "it returned str"),
-        (["scale=0.5"], "classifier.scale: expected an external model (onnx, sklearn, torch, python, http)"),
-        (["classifier.weights=x"], "classifier.weights: expected an external model (torch)"),
+        (["scale=0.5"], "classifier.scale: expected an external model (onnx, sklearn, torch, keras, "),
+        (["classifier.weights=x"], "classifier.weights: expected an external model (torch, timm)"),
         (
             [*LENET, "classifier.weights=x"],
             "classifier.weights: expected classifier=torch",

@@ -13,7 +13,8 @@ from models import Toy, toy
 from fooling import evolve
 from fooling.classifiers import checks, load_classifier
 from fooling.classifiers.accuracy import Accuracy, accuracies, preprocessing_note
-from fooling.classifiers.adapters.adapter import Model, adapt
+from fooling.classifiers.adapters.adapter import adapt
+from fooling.classifiers.adapters.model import Model
 from fooling.classifiers.adapters.reading import reading_of
 from fooling.classifiers.base import advice_on, common_sum, predict, shifted_sum, varied_probes
 from fooling.classifiers.checks import check_classifier, range_notes

@@ -39,12 +39,25 @@ ADAPTERS = {
         CPU_WHEEL,
         "fooling.classifiers.adapters.torch:module_as_model",
     ),
+    "keras": AdapterRow("fooling.classifiers.adapters.keras:open_keras", "keras"),
+    "tflite": AdapterRow("fooling.classifiers.adapters.tflite:open_tflite", "ai_edge_litert"),
+    "huggingface": AdapterRow("fooling.classifiers.adapters.huggingface:open_huggingface", "transformers", CPU_WHEEL),
+    "timm": AdapterRow("fooling.classifiers.adapters.timm:open_timm", "timm", CPU_WHEEL),
+    "openvino": AdapterRow("fooling.classifiers.adapters.openvino:open_openvino", "openvino"),
     "python": AdapterRow(f"{OBJECTS}:open_python", of_object=f"{OBJECTS}:function_as_model"),
     "http": AdapterRow("fooling.classifiers.adapters.http:open_http", "httpx"),
 }
 
 
-FILES = {".onnx": "onnx", ".skops": "sklearn"}  # the kind of a model by the end of its file's name
+FILES = {  # the kind of a model by the end of its file's name
+    ".onnx": "onnx",
+    ".skops": "sklearn",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".tflite": "tflite",
+    ".pt2": "torch",
+}
 MEMBERS = ("input_shape", "num_classes", "labels", "fingerprint", "__call__")  # of `Classifier`
 
 

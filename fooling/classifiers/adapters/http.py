@@ -23,7 +23,7 @@ import httpcore
 import httpx
 import numpy as np
 
-from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.model import Model
 from fooling.errors import ANY_VALUE, HARMLESS, MASK, UserError, first_line, masked, masked_url, printable
 from fooling.settings.classifiers import HttpSettings
 from fooling.settings.files import ceiling, parse_json

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.layers import mean_over_places, session_with_layer
+from fooling.classifiers.adapters.model import Model
 from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.adapters.adapter import Model
 from fooling.classifiers.adapters.conversion import Output
+from fooling.classifiers.adapters.model import Model
 from fooling.errors import UserError
 from fooling.settings.classifiers import PythonSettings
 from fooling.settings.code import call_named, fingerprint

@@ -6,7 +6,7 @@ from typing import Any
 
 import skops.io
 
-from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.model import Model
 from fooling.classifiers.adapters.python import estimator_as_model
 from fooling.classifiers.serialization import conversion
 from fooling.data.npz import archive_of, check_total

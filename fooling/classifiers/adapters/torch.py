@@ -1,7 +1,8 @@
-"""classifier=torch: a module that the user's function returns, with weights from safetensors."""
+"""classifier=torch: a module that the user's function returns, with weights from safetensors; or a program in a file."""
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from fooling.classifiers.adapters.adapter import Model
+from fooling.classifiers.adapters.files import advice, digest_of_files, is_file, model_file
 from fooling.classifiers.adapters.layers import mean_over_places, unknown_layer
+from fooling.classifiers.adapters.model import Model
+from fooling.classifiers.adapters.programs import open_program
 from fooling.classifiers.adapters.python import source_of
 from fooling.classifiers.serialization import check_safetensors, conversion
 from fooling.errors import UserError
@@ -20,20 +23,38 @@ from fooling.settings.code import fingerprint as code_fingerprint
 from fooling.settings.fields import described, foreign_code, user_path
 
 WHAT = "a function without arguments that returns a torch.nn.Module"
+PROGRAM = "expected module:function, a TorchScript file (.pt) or a file of torch.export (.pt2)"
+SUFFIXES = (".pt", ".pt2", ".pth", ".ts", ".torchscript", ".ptc")  # of files that may hold a program
 
 
 def open_torch(settings: TorchSettings, threads: int) -> Model:
-    """The module that module:function returns, in evaluation mode, on a GPU if there is one. Raises UserError."""
+    """The module that module:function returns, or the program in a file, in evaluation mode. Raises UserError."""
     name = settings.path or ""
     where = f"classifier.path={name}"
-    if ":" not in name and conversion(Path(name)):
-        raise UserError(f"{where}: expected module:function, {WHAT}, got a file of weights{conversion(Path(name))}")
+    if ":" not in name and (Path(name).suffix.lower() in SUFFIXES or is_file(user_path(name))):
+        return program_as_model(settings, threads)
     module = call_named("classifier.path", name, WHAT)
     if not isinstance(module, torch.nn.Module):
         raise UserError(f"{where}: expected {WHAT}, it returned {type(module).__name__}")
     if settings.weights:
         load_weights(module, settings.weights)
     return module_as_model(module, where, threads, f"runs the code of {name}", code_fingerprint(name))
+
+
+def program_as_model(settings: TorchSettings, threads: int) -> Model:
+    """The program in a file of TorchScript or torch.export, on the CPU. Raises UserError."""
+    if user_path(settings.path or "").suffix == ".py":
+        raise UserError(f"classifier.path={settings.path}: expected the function too, such as {settings.path}:make, {WHAT}")
+    path, where = model_file(settings.path, "torch", PROGRAM)
+    if settings.weights:
+        raise UserError(f"{where}: holds its weights itself; leave classifier.weights out")
+    program = open_program(path, where)
+    if program is None:
+        raise UserError(f"{where}: {PROGRAM}, got another kind of file, or a damaged one{advice(path, 'torch')}")
+    torch.set_num_threads(threads)
+    predict = predicting(program.module, where, torch.device("cpu"), torch.float32)
+    notes = (f"classifier: {program.kind}: a program of torch's operators, on the CPU",)
+    return Model(predict, where, digest_of_files([path]), "NCHW", program.dims, program.batch, notes=notes)
 
 
 def module_as_model(
@@ -43,11 +64,24 @@ def module_as_model(
 
     `code`: the fingerprint of the file that it comes from.
     """
+    predict, device = placed(module, where, threads)
+    notes = (f"classifier: {says}, on {device}; its fingerprint is partial: its weights and the source of its classes",)
+    layer = partial(layer_of, module, predict)
+    return Model(predict, where, fingerprint(module, code), "NCHW", notes=notes, partial=True, layer=layer)
+
+
+def placed(module: Any, where: str, threads: int) -> tuple[Callable[[Any], Any], Any]:
+    """The function inputs → numbers of a module in evaluation mode, and its device: a GPU if there is one. Raises UserError."""
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with foreign_code(f"{where}: the module cannot be moved to {device}: "):
-        module, digest = module.eval().to(device), fingerprint(module, code)
+        module.eval().to(device)
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
+    return predicting(module, where, device, kind), device
+
+
+def predicting(module: Any, where: str, device: Any, kind: Any) -> Callable[[Any], Any]:
+    """The function inputs → numbers of a module on a device, which takes tensors of a kind."""
 
     def predict(inputs: Any) -> Any:
         with foreign_code(f"{where}: the module failed on inputs {list(inputs.shape)}: "), torch.inference_mode():
@@ -58,14 +92,10 @@ def module_as_model(
             numbers = answer.detach().cpu()
             return (numbers.float() if numbers.is_floating_point() else numbers).numpy()
 
-    def layer(name: str | None) -> Any:
-        return layer_of(module, name, predict)
-
-    notes = (f"classifier: {says}, on {device}; its fingerprint is partial: its weights and the source of its classes",)
-    return Model(predict, where, digest, "NCHW", notes=notes, partial=True, layer=layer)
+    return predict
 
 
-def layer_of(module: Any, name: str | None, predict: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def layer_of(module: Any, predict: Callable[[Any], Any], name: str | None) -> Callable[[Any], Any]:
     """The outputs of the layer `name`, by default the inputs of the last linear one: inputs → activations [n, D].
 
     The layer tells them by a hook while the module predicts. Raises UserError for a layer that the module has not.

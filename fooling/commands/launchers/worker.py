@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 
 import fooling
 from fooling.commands import load_settings
-from fooling.commands.table import COMMANDS
 from fooling.commands.jobs import GridEntry, read_result
 from fooling.commands.launchers.parcel import CARRIED, is_same_folder, pack, unpack
+from fooling.commands.table import COMMANDS
 from fooling.errors import Interrupted, UserError
 from fooling.kernels.numba.compile import THREADS, cores
 from fooling.records.files import LockedError
