@@ -64,7 +64,6 @@ from fooling.search.state import Metrics
 from fooling.settings import dump, load
 from fooling.settings.fields import absolute_path, paths_as_typed, user_path
 from fooling.settings.names import as_words
-from fooling.settings.rules import budget_errors
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
@@ -93,8 +92,6 @@ def prepare(
     refuse_two_meanings(settings.digit, getattr(classifier, "labels", ()), words or ())
     settings = with_indices(settings, classifier)
     settings, suits = (settings, "") if words is None else suited(settings, classifier, words)
-    if problems := budget_errors(settings):  # of the search that suits the classifier
-        raise UserError("; ".join(problems))
     report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
     part_of(load_search(settings.search.name, settings.engine.name), "check_classifier")(classifier)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges

@@ -16,7 +16,7 @@ from fooling.errors import ClosedFileError, UserError, folded, guarded
 from fooling.settings import validate
 from fooling.settings.files import flat, merge, nearest
 from fooling.settings.help import help_text, help_width
-from fooling.settings.overrides import collect, read_words, refuse_model
+from fooling.settings.overrides import collect, read_words
 
 HELP = {"--help", "-h", "help"}
 
@@ -79,9 +79,7 @@ def load_settings(name: str, command: Command, words: Sequence[str]) -> Any:
     """The settings of a command. Raises UserError with all problems."""
     model: type[BaseModel] = resolve_name(command.settings)
     values, others = split_words(command, words)
-    for word in values:
-        refuse_model(word, model)
-    for setting, value in flat(merge(*read_words(others, model))):
+    for setting, value in flat(merge(*read_words(others, model, values))):
         if setting in command.made and value is not None:
             raise UserError(f"{setting.removesuffix('.name')}: {command.made[setting]}")
     # a prior of one job may choose a search that has a setting which that of another lacks

@@ -52,7 +52,7 @@ def nothing_table(found: Found, labels: Sequence[str]) -> Table:
 
 
 def notes_apart(rows: Sequence[Found]) -> tuple[list[str], list[str]]:
-    """The note on each kind without what is said of all kinds, and that; of a single kind nothing is."""
+    """The note on each kind without what holds for all kinds, and that; of a single kind all of it is its own."""
     parts = [str(row["note"]).split("; ") if row["note"] else [] for row in rows]
     shared = [one for one in parts[0] if all(one in others for others in parts)] if len(parts) > 1 else []
     return ["; ".join(one for one in own if one not in shared) for own in parts], shared

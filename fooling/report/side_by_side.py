@@ -26,6 +26,8 @@ def compare(source: Source) -> Content:
     tables = [table(reference, other, one) for other, one in zip(others, comparisons, strict=True)]
     tables += [changes(one) for one in comparisons if one["settings"] or one["protocol"]]
     number = Figure("worse", worse, unit="figures", text=f"figures that are worse than in {beside}")
+    if len(unfair) == len(comparisons):
+        number = Figure("compared", 0, unit="figures", text=f"figures that can be compared with {beside}")
     return Content(
         title=f"{', '.join(other['folder'] for other in others)} beside {beside}",
         verdict=verdict.strip(),

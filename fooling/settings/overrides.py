@@ -143,11 +143,14 @@ def check_named(key: str, name: str, value: Any, where: str = "") -> None:
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
-def read_words(arguments: Sequence[str], model: type[BaseModel]) -> tuple[Tree, Tree]:
-    """What the words of a command say themselves: the tree of an optional YAML file, and that of key=value …"""
+def read_words(arguments: Sequence[str], model: type[BaseModel], values: Sequence[str] = ()) -> tuple[Tree, Tree]:
+    """What the words of a command say themselves: the tree of an optional YAML file, and that of key=value …
+
+    `values` are words of a positional setting, which are no models either.
+    """
     words = list(arguments)
     file: Tree = {}
-    for word in words:
+    for word in (*words, *values):
         refuse_model(word, model)
     if words and is_file(words[0]):
         file = read_file(user_path(words.pop(0)), model)

@@ -81,7 +81,7 @@ def budget_errors(settings: Any) -> list[str]:
     elif isinstance(search, GeneticSettings):
         least, what = search.population, "search.population"
     else:
-        return []  # the search's own schedule says, see `StoppingCriteria`
+        return []  # the search's own schedule says, see `StoppingCriteria`, which also checks what is open here
     if settings.budget is None or settings.budget >= least:
         return []
     return [f"budget: expected at least {what} ({least}), got {settings.budget}"]

@@ -90,7 +90,7 @@ def test_an_index_may_begin_with_a_zero(home: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_small_budget_is_refused_once_the_search_is_known(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "budget: expected at least search.population (100), got 50" in said(capsys, "budget=50", "out=r", code=2)
+    assert "budget: expected at least 100, got 50" in said(capsys, "budget=50", "out=r", code=2)
     assert not Path("r").exists()
 
 

@@ -317,3 +317,13 @@ def test_a_record_is_whole_without_its_page(
     assert draw_report(tmp_path / "run") == []
     assert f"no {HTML}" in capsys.readouterr().err
     assert (tmp_path / "run" / HTML).read_text() == "mine"
+
+
+def test_a_comparison_of_what_was_measured_differently_judges_nothing(tmp_path: Path) -> None:
+    content = reports.compare_json()
+    content["comparisons"][0] |= {"comparable": False, "protocol": {"seed": ["0", "1"]}}
+    reports.make_experiment(tmp_path / "c", "compare", content)
+    found = json.loads(make_report(tmp_path / "c").json)
+    assert "cannot be compared with runs/main" in found["verdict"]
+    assert (found["number"], found["figures"]["compared"]["value"]) == ("compared", 0)
+    assert "new baseline" in " ".join(found["next"])

@@ -124,7 +124,7 @@ def begin(settings: AuditSettings, plan: Plan, folder: Path, console: Console, _
     show(f"attacks without a prior: {protocol_note(protocol)}; {longest}")
     for part, how in PARTS.items():
         number, why = len(inputs.attacks.of_part(part)), inputs.attacks.left_out.get(part, "")
-        show(f"attacks {how}: {f'{number} jobs' if number else f'left out ({why})'}")
+        show(f"attacks {how}: {counted(number, 'job') if number else f'left out ({why})'}")
     show(f"all attacks end after {settings.minutes:g} minutes at the latest")
     return replace(plan, inputs=replace(inputs, facts=facts, nothing=nothing))
 
