@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import convolutional, random_dense, random_images, random_network, random_pca
-from pairwise import rare
 from models import Toy, write_onnx, write_torch
+from pairwise import rare
 
 from fooling.classifiers import load_classifier
 from fooling.classifiers.base import CountingClassifier, predict_logits
