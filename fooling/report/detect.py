@@ -23,11 +23,13 @@ def detect(source: Source) -> Content:
         raise UserError(f"{source.folder}: detect.json has no rows; expected a finished comparison")
     names = [group["name"] for group in found["groups"]]
     figures = [figure for row in found["rows"] for figure in figures_of(row)]
-    best = found["winner"] or next(one for one in found["winners"].values() if one)
+    best = found["winner"] or next((one for one in found["winners"].values() if one), None)
     return Content(
         title=f"{source.classifier}: detectors of evolved images",
         verdict=verdict(best, len(names)),
-        number=area_of(best, f"smallest AUROC of {words(best['name'])}, of all kinds of evolved images"),
+        number=area_of(best, f"smallest AUROC of {words(best['name'])}, of all kinds of evolved images")
+        if best
+        else figures[0],
         figures=figures,
         pictures=source.pictures(("detect.png", "ROC curves of every detector, a chart for each kind of images", "ROC curves")),
         charts=interval_charts(found, names),
@@ -56,8 +58,12 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def verdict(best: Found, kinds: int) -> str:
+def verdict(best: Found | None, kinds: int) -> str:
     """The detector that leads, and whether the intervals support that it does."""
+    if best is None:
+        return (
+            "Only a detector that was fitted to the evolved images was compared: it shows whether they differ from real ones."
+        )
     value = f"AUROC {best['auroc']:.3f} ({best['low']:.3f}–{best['high']:.3f})"
     of = "against the kind of images that is worst for it" if kinds > 1 else f"against {best['against']}"
     if not best["leads"]:
@@ -193,8 +199,10 @@ def left_out(found: Found) -> list[Table]:
     return [Table("Left out", ["detector", "images", "why"], rows)] if rows else []
 
 
-def steps(found: Found, best: Found) -> list[str]:
+def steps(found: Found, best: Found | None) -> list[str]:
     """What to do next."""
+    if best is None:
+        return ["Compare detectors that a defender may have: detectors=all."]
     evaded = {name for group in found["groups"] for name in group["evade"]}
     name = best["name"]
     if name in evaded:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from builders import convolutional, random_dense, random_images, random_network, random_pca
 from models import Toy, write_onnx, write_torch
+from pairwise import rare
 
 from fooling.classifiers import load_classifier
 from fooling.classifiers.base import CountingClassifier, predict_logits
@@ -32,10 +33,10 @@ def features_of(classifier: object, layer: str | None = None) -> Features:
 @pytest.mark.parametrize(
     ("network", "layer", "size"),
     [
-        (random_network(SHAPE), "sigmoid1", 12),
+        rare(random_network(SHAPE), "sigmoid1", 12, name=lambda value: type(value).__name__),
+        rare(convolutional(SHAPE), "relu3", 6, name=lambda value: type(value).__name__),
         (random_dense(SHAPE, (12, 9)), "relu2", 9),
         (random_dense(SHAPE, ()), PIXELS, 64),
-        (convolutional(SHAPE), "relu3", 6),
     ],
 )
 def test_the_last_hidden_layer_is_the_usual_one(network: object, layer: str, size: int) -> None:

@@ -18,7 +18,7 @@ from fooling.statistics.intervals import auroc
 STORED = ROOT / "tests" / "stored"
 DIGITS = ("data.kind=sklearn", "quiet=true")
 NETWORK = ("classifier=mlp", f"classifier.path={STORED / 'mlp.safetensors'}")
-SMALL = (*NETWORK, *DIGITS, "digit=3,4", "runs=6", "threshold=0.3", "search.generations=40", "search.population=40")
+SMALL = (*NETWORK, "quiet=true", "digit=3,4", "runs=6", "threshold=0.3", "search.generations=40", "search.population=40")
 
 
 def run(*words: str) -> int:
@@ -30,9 +30,10 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sweeps, one of them a control, and a job on a genome."""
     home = tmp_path_factory.mktemp("records")
     assert run("run", *SMALL, "prior=none", f"out={home}/none") == 0
-    assert run("run", *SMALL, "prior=none", "control=true", f"out={home}/control") == 0
+    control = ("control=true", "digit=3", "runs=1", "search.generations=1", "search.population=5")
+    assert run("run", *NETWORK, "quiet=true", "prior=none", *control, f"out={home}/control") == 0
     small = ("digit=3", "runs=11", "threshold=0.3", "budget=2000")
-    assert run("run", "search=es", "search.genome=dct", *NETWORK, *DIGITS, *small, f"out={home}/es") == 0
+    assert run("run", "search=es", "search.genome=dct", *NETWORK, "quiet=true", *small, f"out={home}/es") == 0
     return home
 
 
@@ -65,12 +66,20 @@ def test_kinds_of_images_are_compared_by_every_detector(records: Path, tmp_path:
     assert (tmp_path / "d/detect.png").exists()
 
 
+@pytest.mark.exhaustive
 def test_the_same_call_says_the_same(records: Path, tmp_path: Path) -> None:
     few = ("detectors=energy,knn_pixels", "images=10", "seed=3")
     first, second = (detect(tmp_path, f"{records}/none", *few) for _ in range(2))
     assert first == second
     assert list(first["detectors"]) == ["energy", "knn_pixels"]
     assert first["rows"][0]["evolved"] == first["rows"][0]["real"] == 10
+
+
+@pytest.mark.exhaustive
+def test_a_detector_that_has_seen_evolved_images_never_wins(records: Path, tmp_path: Path) -> None:
+    found = detect(tmp_path, f"{records}/none", "detectors=simple_statistics")
+    assert found["winner"] is None
+    assert "fitted to the evolved images" in make_report(tmp_path / "d").verdict
 
 
 @pytest.mark.parametrize(

@@ -187,9 +187,10 @@ def np_state(scores: list) -> tuple:
 def test_success_needs_the_largest_score_too() -> None:
     scores = np.array([[0.999, 1.0], [0.9995, 0.5], [0.9, 0.1]], dtype=np.float32)
     assert success(scores, 0, 0.999).tolist() == [False, True, False]
-    plan = replace(PLAN, digit=0)
-    assert converged(plan, np.zeros(3, np.float32), scores).tolist() == [False, True, False]
-    assert converged(replace(plan, tol=0.5), np.array([0.4, 0.5, 0.6], np.float32), scores).tolist() == [True, False, False]
+    plan, images = replace(PLAN, digit=0), np.zeros((3, 2, 2, 1), np.uint8)
+    assert converged(plan, np.zeros(3, np.float32), scores, images).tolist() == [False, True, False]
+    costs = np.array([0.4, 0.5, 0.6], np.float32)
+    assert converged(replace(plan, tol=0.5), costs, scores, images).tolist() == [True, False, False]
 
 
 def test_any_class_is_whichever_is_largest() -> None:
