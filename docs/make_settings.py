@@ -25,6 +25,7 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
+from fooling.settings.export import ExportSettings
 from fooling.settings.files import flat, format_value
 from fooling.settings.help import TITLES, kind, sections
 from fooling.settings.names import leaves, models, tags
@@ -87,6 +88,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "eigen": EigenSettings,
     "mean": MeanSettings,
     "transfer": TransferSettings,
+    "export": ExportSettings,
     "train": TrainSettings,
     "stats": StatsSettings,
 }

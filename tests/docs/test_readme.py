@@ -49,7 +49,7 @@ SMALL = {
     "priors": "[none,variogram]",
     "again": "2",
     "dosage": "1,10",
-    "budget": "400",
+    "budget": "5000",
 }
 ADDED = {  # settings of a command that are made small where a page does not give them
     "run": ("runs", "generations", "population", "proposals"),
