@@ -37,6 +37,7 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
+from fooling.settings.export import ExportSettings
 from fooling.settings.files import flat, format_value
 from fooling.settings.harden import HardenSettings
 from fooling.settings.help import TITLES, kind, sections
@@ -116,6 +117,7 @@ OTHERS: dict[str, type[SettingsModel]] = {
     "mean": MeanSettings,
     "harden": HardenSettings,
     "transfer": TransferSettings,
+    "export": ExportSettings,
     "train": TrainSettings,
     "stats": StatsSettings,
 }

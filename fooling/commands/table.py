@@ -175,6 +175,14 @@ COMMANDS = {
         "fooling.commands.mean",
         "[data.path=PATH] [digit=0,1,2] [priors=[none,eigen]] key=value …",
     ),
+    "export": Command(
+        "Tools",
+        "the images of records as a data set for other programs: OpenOOD, pytorch-ood, NumPy, Parquet",
+        "fooling.settings.export:ExportSettings",
+        "fooling.commands.export",
+        "RECORDS… out=DIR layout=openood key=value …   (RECORDS: runs, sweeps, audits, ladders, transfers)",
+        positional="records",
+    ),
     "train": Command(
         "Tools",
         "train a built-in network on a data set",

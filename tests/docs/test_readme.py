@@ -55,7 +55,7 @@ SMALL = {
     "attacks": "histogram",
     "evolve_runs": "1",
     "evolve_budget": "200",
-    "budget": "400",
+    "budget": "5000",
 }
 ADDED = {  # settings of a command that are made small where a page does not give them
     "run": ("runs", "generations", "population", "proposals"),
