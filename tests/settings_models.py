@@ -22,7 +22,6 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
-from fooling.settings.harden import HardenSettings
 from fooling.settings.names import models, tags
 from fooling.settings.schema import RunSettings
 
@@ -42,7 +41,6 @@ MODELS = {
     "border": BorderSettings,
     "scramble": ScrambleSettings,
     "damage": DamageSettings,
-    "harden": HardenSettings,
 }
 UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}
 
