@@ -23,7 +23,6 @@ from fooling.settings.experiments import (
     MeanSettings,
     ScrambleSettings,
 )
-from fooling.settings.harden import HardenSettings
 from fooling.settings.names import models, tags
 from fooling.settings.schema import RunSettings
 from fooling.settings.transfer import TransferSettings
@@ -45,7 +44,6 @@ MODELS = {
     "border": BorderSettings,
     "scramble": ScrambleSettings,
     "damage": DamageSettings,
-    "harden": HardenSettings,
     "transfer": TransferSettings,
 }
 UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}

@@ -18,6 +18,7 @@ from fooling.records.resume import differences
 from fooling.settings import dump, load
 from fooling.settings.choices import GROUPS, choices, configs_folder
 from fooling.settings.files import flat
+from fooling.settings.harden import HardenSettings
 from fooling.settings.help import help_text
 from fooling.settings.names import FORMER, leaves, leaves_of, owners, tags
 from fooling.settings.overrides import collect
@@ -51,7 +52,7 @@ def test_every_default_is_written_once() -> None:
 
 @pytest.mark.parametrize("path", sorted(configs_folder().glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_files_of_choices_name_settings_that_exist(path: Path) -> None:
-    known = {*leaves(MODELS.get(path.parent.name, RunSettings)), *GROUPS, "extends"}
+    known = {*leaves({**MODELS, "harden": HardenSettings}.get(path.parent.name, RunSettings)), *GROUPS, "extends"}
     assert dict(flat(yaml.safe_load(path.read_text()) or {})).keys() <= known
     assert path.read_text().startswith("# ") or path.parent.name == "train"
 
