@@ -11,7 +11,7 @@ from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import read_labels
 from fooling.errors import UserError, printable
 from fooling.settings.classifiers import ExternalSettings
-from fooling.settings.fields import foreign_code
+from fooling.settings.fields import described, foreign_code
 
 
 class AdapterRow(NamedTuple):
@@ -42,7 +42,9 @@ ADAPTERS = {
     "keras": AdapterRow("fooling.classifiers.adapters.keras:open_keras", "keras"),
     "tflite": AdapterRow("fooling.classifiers.adapters.tflite:open_tflite", "ai_edge_litert"),
     "huggingface": AdapterRow("fooling.classifiers.adapters.huggingface:open_huggingface", "transformers", CPU_WHEEL),
-    "timm": AdapterRow("fooling.classifiers.adapters.timm:open_timm", "timm", CPU_WHEEL),
+    "timm": AdapterRow(
+        "fooling.classifiers.adapters.timm:open_timm", "timm", CPU_WHEEL.replace("torch ", "torch torchvision ", 1)
+    ),
     "openvino": AdapterRow("fooling.classifiers.adapters.openvino:open_openvino", "openvino"),
     "python": AdapterRow(f"{OBJECTS}:open_python", of_object=f"{OBJECTS}:function_as_model"),
     "http": AdapterRow("fooling.classifiers.adapters.http:open_http", "httpx"),
@@ -64,10 +66,14 @@ MEMBERS = ("input_shape", "num_classes", "labels", "fingerprint", "__call__")  #
 def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:
     """The external model that the settings choose; `hint` describes the data at hand. Raises UserError."""
     row = ADAPTERS[settings.name]
+    install = f"{row.advice}pip install '.[{settings.name}]' in a clone of fooling"
     if row.package and find_spec(row.package) is None:
-        install = f"{row.advice}pip install '.[{settings.name}]'"
-        raise UserError(f"classifier={settings.name} needs {row.package}: {install} in a clone of fooling")
-    return adapted(load_function(row.function)(settings, threads), settings, hint)
+        raise UserError(f"classifier={settings.name} needs {row.package}: {install}")
+    try:
+        function = load_function(row.function)
+    except Exception as error:  # a package that its package needs may lack, or be of another build
+        raise UserError(f"classifier={settings.name}: cannot be imported ({described(error)}); {install}") from error
+    return adapted(function(settings, threads), settings, hint)
 
 
 def open_object(thing: Any, settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:

@@ -84,7 +84,7 @@ def model_file(text: str | None, adapter: str, expected: str) -> tuple[Path, str
     where = f"classifier.path={path}"
     if not is_file(path):
         what = f"got a folder{advice(path, adapter)}" if path.is_dir() else "no such file"
-        raise UserError(f"{where}: {what}; expected {expected}")
+        raise UserError(f"{where}: {what}; {expected}")
     check_file(path, "model")
     return path, where
 
@@ -151,11 +151,12 @@ def weight_files(folder: Path, where: str) -> list[Path]:
 
 
 def conversion_line(folder: Path) -> str:
-    """How a folder of transformers whose weights are pickled gets safetensors."""
+    """How a folder whose weights are pickled gets safetensors."""
     name = json.dumps(str(folder))[1:-1]
-    lines = (
-        f"from transformers import AutoModelForImageClassification as M; d = '{name}'; M.from_pretrained(d).save_pretrained(d)"
-    )
+    lines = f"import transformers as t; t.AutoModelForImageClassification.from_pretrained('{name}').save_pretrained('{name}')"
+    if kind_of_content(folder) == "timm":
+        load = f"torch.load('{name}/pytorch_model.bin', map_location='cpu', weights_only=True)"
+        lines = f"import torch; from safetensors.torch import save_file as s; s({load}, '{name}/model.safetensors')"
     return f'; if you trust the file, convert it once: python -c "{lines}"'
 
 

@@ -15,7 +15,7 @@ import torch
 import transformers
 from huggingface_hub import snapshot_download
 
-from fooling.classifiers.adapters.files import advice, digest_of_files, is_file, json_of, labels_of, model_file, weight_files
+from fooling.classifiers.adapters.files import advice, digest_of_files, is_file, json_of, labels_of, weight_files
 from fooling.classifiers.adapters.model import Model
 from fooling.classifiers.adapters.torch import layer_of, placed
 from fooling.errors import Doubt, UserError, printable
@@ -24,6 +24,7 @@ from fooling.settings.fields import described, user_path
 
 EXPECTED = "expected a folder with config.json and model.safetensors, or owner/name of a model on the hub"
 FILES = ("*.json", "*.safetensors")  # that are fetched from a hub
+ENDS = (".safetensors", ".bin", ".json")  # of files, whose folder is meant
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -92,10 +93,10 @@ def folder_of(settings: HuggingfaceSettings) -> tuple[Path, str]:
     folder, where = user_path(name), f"classifier.path={name}"
     if folder.is_dir():
         return folder, where
-    owner, _, rest = name.partition("/")
-    if is_file(folder) or folder.suffix in (".safetensors", ".bin", ".json") or not owner or "/" in rest or name[0] in "./~":
-        model_file(name if not is_file(folder) else None, "huggingface", EXPECTED) if not is_file(folder) else None
+    if is_file(folder):
         raise UserError(f"{where}: {EXPECTED}, got a file{advice(folder, 'huggingface')}")
+    if name.count("/") != 1 or not all(name.split("/")) or name[0] in ".~" or folder.suffix in ENDS:
+        raise UserError(f"{where}: no such folder; {EXPECTED}")
     hub = os.environ.get("HF_ENDPOINT") or "the hub"
     logging.getLogger("fooling").warning("contacts %s for %s", printable(hub), printable(name))
     try:

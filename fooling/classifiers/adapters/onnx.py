@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from fooling.classifiers.adapters.files import advice
 from fooling.classifiers.adapters.layers import mean_over_places, session_with_layer
 from fooling.classifiers.adapters.model import Model
-from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings
 from fooling.settings.fields import shortened, user_path
@@ -47,7 +47,7 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     except Exception as error:  # onnxruntime has an exception class for each status
         reason = without_codes(error)
         raise UserError(
-            f"{where}: expected an ONNX model, onnxruntime cannot read it ({reason}){conversion(path) or advice_on(reason)}"
+            f"{where}: expected an ONNX model, onnxruntime cannot read it ({reason}){advice(path, 'onnx') or advice_on(reason)}"
         ) from error
     declared_inputs = session.get_inputs()
     if len(declared_inputs) != 1:

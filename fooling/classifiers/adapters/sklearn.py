@@ -6,9 +6,9 @@ from typing import Any
 
 import skops.io
 
+from fooling.classifiers.adapters.files import advice
 from fooling.classifiers.adapters.model import Model
 from fooling.classifiers.adapters.python import estimator_as_model
-from fooling.classifiers.serialization import conversion
 from fooling.data.npz import archive_of, check_total
 from fooling.errors import UserError
 from fooling.settings.classifiers import SklearnSettings
@@ -26,7 +26,7 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
         raise UserError(f"{where}: no such file; {hint}")
     if not zipfile.is_zipfile(path):
         raise UserError(
-            f"{where}: {hint}; got another kind of file, or a damaged one (a pickle is never opened){conversion(path)}"
+            f"{where}: {hint}; got another kind of file, or a damaged one (a pickle is never opened){advice(path, 'sklearn')}"
         )
     try:
         with archive_of(path) as archive:
@@ -39,5 +39,5 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{where}: {hint}; it cannot be read ({described(error)}){conversion(path)}") from error
+        raise UserError(f"{where}: {hint}; it cannot be read ({described(error)}){advice(path, 'sklearn')}") from error
     return estimator_as_model(model, where, threads, hashlib.sha256(path.read_bytes()).hexdigest())

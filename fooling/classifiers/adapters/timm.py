@@ -1,7 +1,7 @@
 """classifier=timm: an architecture of timm with weights from safetensors; preprocessing and labels from its configuration."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,13 @@ def open_timm(settings: TimmSettings, threads: int) -> Model:
         if not settings.weights:
             raise UserError(f"{where}: expected classifier.weights=FILE.safetensors; nothing is fetched")
         architecture, weights = name, user_path(settings.weights)
-    model = made(architecture, about, weights, where)
+    check_architecture(architecture, where)
+    sizes = sizes_in(architecture, weights)
+    model = made(architecture, about, sizes, where)
     load_weights(model, str(weights))
     data = timm.data.resolve_model_data_config(model)
     channels, height, width = data["input_size"]
+    channels = sizes.get("in_chans", channels)
     predict, device = placed(model, where, threads)
     of_config = about.get("pretrained_cfg") or {}
     labels = labels_of(about.get("label_names") or of_config.get("label_names"))
@@ -53,8 +56,8 @@ def open_timm(settings: TimmSettings, threads: int) -> Model:
         labels=labels,
         notes=(f"classifier: {architecture} of timm, on {device}",),
         scale=1 / 255,
-        mean=tuple(map(float, data["mean"])),
-        std=tuple(map(float, data["std"])),
+        mean=for_channels(data["mean"], channels),
+        std=for_channels(data["std"], channels),
         layer=partial(layer_of, model, predict),
     )
 
@@ -64,17 +67,24 @@ def weights_in(folder: Path, text: str | None, where: str) -> Path:
     return user_path(text) if text else weight_files(folder, where)[0]
 
 
-def made(architecture: str, about: Mapping[str, Any], weights: Path, where: str) -> Any:
-    """The architecture, with as many classes and channels as the weights have. Raises UserError."""
+def check_architecture(architecture: str, where: str) -> None:
+    """Raises UserError for a name that timm does not know."""
     known = timm.list_models()
     if architecture.partition(".")[0] not in known:
         near = nearest(architecture, known)
         raise UserError(f"{where}: {EXPECTED}, got {architecture!r}{f'; did you mean {near[0]}?' if near else ''}")
-    arguments = dict(about.get("model_args") or {})
-    if isinstance(about.get("num_classes"), int):
-        arguments["num_classes"] = about["num_classes"]
+
+
+def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """A mean or std as it is for so many channels, else the average, as timm has it for grey images."""
+    return tuple(map(float, values)) if len(values) in (1, channels) else (sum(values) / len(values),)
+
+
+def made(architecture: str, about: Mapping[str, Any], sizes: Mapping[str, int], where: str) -> Any:
+    """The architecture, with as many classes and channels as the weights have. Raises UserError."""
+    known_sizes = {"num_classes": about["num_classes"]} if isinstance(about.get("num_classes"), int) else {}
+    arguments = {**known_sizes, **sizes, **dict(about.get("model_args") or {})}
     config = dict(about.get("pretrained_cfg") or {})
-    arguments |= {} if about else sizes_in(architecture, weights)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
