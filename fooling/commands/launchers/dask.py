@@ -10,7 +10,6 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-import dask
 from distributed import Future, KilledWorker, Variable
 from rich.console import Console
 
@@ -40,21 +39,15 @@ from fooling.settings import dump
 from fooling.settings.fields import user_path
 from fooling.settings.overrides import is_file
 
-KILLS = 20  # workers that may end under a job before it counts as what ended them
 REPEAT_SECONDS = 1.0  # between two requests that all jobs stop
 VISIBLE_SECONDS = 90.0  # until a record that a worker has written must be seen here; NFS may show an old folder so long
-CONFIG = {
-    "distributed.scheduler.allowed-failures": KILLS,
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.large-graph-warning-threshold": "1 GB",
-}
 
 
 @contextmanager
 def connected(command: str, settings: Any, words: Sequence[str]) -> Iterator[RunJobs]:
     """What runs jobs on the workers of a cluster. Raises UserError where it cannot be reached or has other versions."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of a worker's end is a line of ours
-    with dask.config.set(CONFIG), reached(settings.launcher) as workers:
+    with reached(settings.launcher) as workers:
         yield Launch(workers, command, words, settings.quiet).run_jobs
 
 
@@ -179,7 +172,7 @@ class Launch:
         try:
             answer: dict[str, Any] = future.result()
         except KilledWorker:
-            why = f"{KILLS} workers ended while they ran it, such as for want of memory"
+            why = "one worker after the other ended while it ran the job, such as for want of memory"
             answer = {"status": "failed", "error": f"{name}: {why}; fewer runs or smaller images may help"}
         except OSError as error:  # of dask: the connection to the scheduler
             answer = {"status": "failed", "error": f"launcher: the connection to the scheduler was lost ({first_line(error)})"}

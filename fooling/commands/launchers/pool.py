@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster, Security
 
 from fooling.commands.launchers.worker import facts, refuse_other_versions, versions_here
@@ -15,12 +16,21 @@ from fooling.settings.launchers import DaskSettings
 
 LOOK_SECONDS = 5.0  # between two looks at how many workers there are
 WORKER = "fooling.commands.launchers.worker"
+KILLS = 20  # workers of a machine that may end under a job before it counts as what ended them
+CONFIG = {
+    "distributed.scheduler.allowed-failures": KILLS,
+    "distributed.scheduler.http.routes": [],  # no pages on ports of this machine
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.large-graph-warning-threshold": "1 GB",
+}
 
 
 @contextmanager
 def reached(launcher: DaskSettings) -> Iterator["Workers"]:
     """As many workers as there must be, all of the versions of this program; those that it starts end with it."""
     with ExitStack() as stack:
+        stack.enter_context(dask.config.set(CONFIG))
         if launcher.address is None:
             number, security = launcher.workers or cores(), Security.temporary()  # no other user of the machine sends tasks
             cluster = stack.enter_context(started(number, security))
@@ -54,7 +64,7 @@ def started(number: int, security: Security) -> LocalCluster:
             threads_per_worker=1,
             host="127.0.0.1",
             security=security,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # which serves nothing, see CONFIG
             memory_limit=0,
             preload=[WORKER],
             silence_logs=logging.CRITICAL,
