@@ -94,9 +94,15 @@ def random_dense(
     return quantize(layers, shape, labels, **settings, made="random, for tests")
 
 
-def convolutional(shape: tuple[int, int, int] = (8, 8, 1), classes: int = 4) -> ConvolutionalNetwork:
+def convolutional(
+    shape: tuple[int, int, int] = (8, 8, 1),
+    classes: int = 4,
+    kernel: int = 3,
+    channels: tuple[int, int] = (3, 5),
+    hidden: int = 6,
+) -> ConvolutionalNetwork:
     random = np.random.default_rng(0)
-    tensors = tensor_shapes(shape, classes, 3, (3, 5), 6)
+    tensors = tensor_shapes(shape, classes, kernel, channels, hidden)
     layers = {name: random.normal(size=size).astype(np.float32) / 2 for name, size in tensors.items()}
     return ConvolutionalNetwork(shape, tuple(f"class {k}" for k in range(classes)), layers)
 

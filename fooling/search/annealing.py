@@ -12,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.classifiers.base import WHOLE_IMAGES
+from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import SOFTMAX, DenseNetwork
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.annealing import anneal
 from fooling.kernels.numba.annealing_state import ChainState, CompiledObjective, ProposalParams
 from fooling.kernels.numba.compile import cores
+from fooling.kernels.numba.convolution import pack
+from fooling.kernels.numba.delta_convolution import address_of_update, measure_values
 from fooling.kernels.numba.delta_penalties import padded_weights
 from fooling.kernels.numba.network import packed
 from fooling.kernels.reference.annealing import metropolis_accept, propose, shuffle_levels, temperatures
+from fooling.kernels.reference.convolution import ConvolutionalLayers
 from fooling.kernels.reference.penalties import pair_counts, region_count, regional_counts, regions
 from fooling.kernels.tables import RATE_ONE, Bytes, TermTarget, bin_of_level, draw_guide, draw_table, exact_counts
 from fooling.search import Schedule
@@ -35,6 +39,10 @@ from fooling.statistics.pca import kernel_arguments as eigen_arguments
 
 # Terms that the compiled chains have, in the order of their weights, and the names of their statistics in `ChainState`.
 COMPILED = {"histogram": "counts", "variogram": "sums", "regional": "regions", "eigen": "parts"}
+# What the compiled chains take of the other kind of network.
+NO_WEIGHTS, NONE = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
+NO_KERNELS = NO_WEIGHTS[None, None]
+NO_CONVOLUTIONS = pack(ConvolutionalLayers(NO_KERNELS, NONE, NO_KERNELS, NONE, NO_WEIGHTS, NONE, NO_WEIGHTS, NONE), (4, 4, 1))
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class ReferenceAnneal:
 
 
 class NumbaAnneal(ReferenceAnneal):
-    """engine=numba: compiled chains of a dense network by delta evaluation, on all cores; others one proposal at a time."""
+    """engine=numba: compiled chains of fooling's networks by delta evaluation, on all cores; others one proposal at a time."""
 
     kernels = numba
 
@@ -152,6 +160,7 @@ class NumbaAnneal(ReferenceAnneal):
         self.guides = draw_guide(params.tables)
         self.compiled = compile_objective(objective, params.shape) if scoring == "difference" and not reasons else None
         self.shown_together = 0 if self.compiled else 1
+        self.convolutions = self.compiled.convolutions if self.compiled and self.compiled.update else None
 
     @classmethod
     def from_settings(
@@ -179,7 +188,8 @@ class NumbaAnneal(ReferenceAnneal):
             anneal(chains, compiled, walk, height, width, lo, min(lo + size, n))
 
         list(self.pool.map(work, range(0, n, size)))
-        statistics: dict[str, npt.NDArray[Any]] = {"transposed": chains.transposed, "scores": chains.units}
+        statistics: dict[str, npt.NDArray[Any]] = {"transposed": chains.transposed}
+        statistics |= {} if self.convolutions else {"scores": chains.units}  # values of 44 kB a chain are measured anew
         statistics |= {name: getattr(chains, field) for name, field in COMPILED.items()}
         return State(
             walk.generation,
@@ -196,14 +206,17 @@ class NumbaAnneal(ReferenceAnneal):
         n, channels = len(state.runs), self.params.shape[2]
         known = {name: array[:, 0].copy() for name, array in state.statistics.items()}
         found = known or measure(self.terms, np.ascontiguousarray(state.images[:, 0]))
+        images = state.images.reshape(n, -1).copy()
+        convolutions = self.convolutions
+        units = measure_values(images, convolutions) if convolutions else found["scores"]
         empty = {"counts": (n, channels, 1), "sums": (n, channels, 2, 1), "regions": (n, channels, 1), "parts": (n, 1)}
         terms = {field: found.get(name, np.zeros(empty[field], dtype=np.int64)) for name, field in COMPILED.items()}
         return ChainState(
             runs=state.runs,
             target_index=self.objective.which(state.runs),
-            images=state.images.reshape(n, -1).copy(),
+            images=images,
             transposed=found["transposed"],
-            units=found["scores"],
+            units=units,
             scores=state.scores[:, 0].copy(),
             costs=state.costs[:, 0].copy(),
             changed=np.zeros(n, dtype=np.int64),
@@ -219,7 +232,7 @@ class NumbaAnneal(ReferenceAnneal):
 def why_slow(objective: Objective) -> tuple[str, ...]:
     """Why the chains of an objective are not compiled."""
     found = [f"the term {name} is not compiled for chains" for name in objective.penalties if name not in COMPILED]
-    if not isinstance(objective.classifier, DenseNetwork):
+    if not isinstance(objective.classifier, DenseNetwork | ConvolutionalNetwork):
         found.append(WHOLE_IMAGES)
     if "variogram" in objective.penalties and objective.arguments["variogram"][1]:
         found.append("prior.quirk_lag1 is not compiled for chains")
@@ -227,10 +240,13 @@ def why_slow(objective: Objective) -> tuple[str, ...]:
 
 
 def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> CompiledObjective:
-    """The objective as the compiled chains of a dense network take it: of the same types for all of them."""
+    """The objective as the compiled chains take it: of the same types for all networks."""
     network: Any = objective.classifier
-    weights1, bias1 = network.linear_head
-    layers, bias, sizes = packed(len(bias1), network.later_layers)
+    convolutional = isinstance(network, ConvolutionalNetwork)
+    weights1, later, scale = NO_WEIGHTS, (), np.float32(1)
+    if not convolutional:
+        (weights1, _), later, scale = network.linear_head, network.later_layers, network.scale
+    layers, bias, sizes = packed(network.num_classes if convolutional else weights1.shape[1], later)
     found = objective.arguments or zero_arguments(shape)
     bins, histogram = found["histogram"]
     variogram, _ = found["variogram"]
@@ -256,12 +272,14 @@ def compile_objective(objective: Objective, shape: tuple[int, int, int]) -> Comp
         residual=float(residual),
         eigen_margin=free,
         network=padded_weights(weights1),
-        scale=network.scale,
+        scale=scale,
         layers=layers,
         bias=bias,
         sizes=sizes,
-        relu=network.relu,
-        softmax=network.output == SOFTMAX,
+        relu=not convolutional and network.relu,
+        softmax=convolutional or network.output == SOFTMAX,
+        update=address_of_update(network.packed) if convolutional else 0,
+        convolutions=network.packed if convolutional else NO_CONVOLUTIONS,
     )
 
 

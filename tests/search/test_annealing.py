@@ -9,13 +9,15 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from builders import SHAPES, random_dense, random_images, random_network, random_statistics
+from builders import SHAPES, convolutional, random_dense, random_images, random_network, random_statistics
 from objectives import ALL, ANY, ANY_OF_1, DIGITS, LIGHT, PRIOR, WEIGHTS, Foreign, objective_of
 from pairwise import pairwise
 
 import fooling
 from fooling.classifiers.base import WHOLE_IMAGES
 from fooling.errors import UserError
+from fooling.kernels.numba.delta_convolution import measure_values, update_values
+from fooling.kernels.numba.delta_penalties import Changes
 from fooling.kernels.reference import annealing as reference_anneal
 from fooling.kernels.tables import RATE_ONE, draw_table, exact_counts, levels_within_bins
 from fooling.run import prepare
@@ -129,6 +131,44 @@ def test_compiled_chains_take_every_dense_network(
     walk_alike(slow, fast)
 
 
+@pytest.mark.parametrize(
+    ("of_shape", "kernel", "channels", "hidden", "classes", "weights"),
+    pairwise(SHAPES, range(1, 8), [(3, 5), (1, 17), (20, 33)], (1, 20), (2, 10), (ALL, LIGHT)),
+)
+def test_compiled_chains_take_every_convolutional_network(
+    of_shape: tuple[int, int, int],
+    kernel: int,
+    channels: tuple[int, int],
+    hidden: int,
+    classes: int,
+    weights: dict[str, float],
+) -> None:
+    network = convolutional(of_shape, classes, kernel, channels, hidden)
+    objective, annealing = make(of_shape, classifier=network, weights=weights)
+    slow, fast = ReferenceAnneal(objective, annealing), NumbaAnneal(objective, annealing, threads=2)
+    assert fast.compiled is not None
+    assert not fast.notes
+    walk_alike(slow, fast)
+
+
+def test_values_of_a_proposal_are_those_of_its_image() -> None:
+    shape, random = (13, 10, 3), np.random.default_rng(0)
+    packed = convolutional(shape, kernel=5, channels=(6, 20), hidden=9).packed
+    images = random_images(shape, 56).reshape(60, -1)
+    pixels = np.concatenate([np.sort(random.choice(images.shape[1], 2, replace=False)) for _ in images]).astype(np.int32)
+    levels = random.integers(0, 256, len(pixels)).astype(np.uint8)
+    changes = Changes(images, images, np.arange(60), 2 * np.arange(61), pixels, levels)
+    parents = measure_values(images, packed)
+    children, found = images.copy(), np.empty_like(parents)
+    update_values(parents, changes, found, packed)
+    children[np.repeat(np.arange(60), 2), pixels] = levels
+    expected = measure_values(children, packed)
+    kept = np.r_[0 : packed.one.maxima, packed.two.maxima : packed.size] + packed.four.outputs  # without the row between
+    assert np.array_equal(found[:, : packed.four.outputs], expected[:, : packed.four.outputs])
+    assert np.array_equal(found[:, kept], expected[:, kept])
+    assert (found[:, : packed.four.outputs] != parents[:, : packed.four.outputs]).any(axis=1).mean() > 0.5
+
+
 def walk_alike(slow: ReferenceAnneal, fast: NumbaAnneal) -> None:
     """Two generations: the same states, and statistics as counted in full."""
     one, other = slow.init(RUNS), fast.init(RUNS)
@@ -140,9 +180,10 @@ def walk_alike(slow: ReferenceAnneal, fast: NumbaAnneal) -> None:
             assert name not in counted or np.array_equal(array[:, 0], counted[name]), name
 
 
-def test_dense_networks_of_all_kinds_share_one_compilation() -> None:
+def test_networks_of_all_kinds_share_one_compilation() -> None:
     shape = (8, 8, 1)
     networks = [random_dense(shape, hidden, activation) for hidden in HIDDEN for activation in ("relu", "sigmoid")]
+    networks += [convolutional(shape, kernel=kernel) for kernel in (1, 4)]
     objectives = [make(shape, classifier=network)[0] for network in (random_network(shape), *networks)]
     assert len({numba.typeof(compile_objective(one, shape)) for one in objectives}) == 1
 
@@ -163,14 +204,17 @@ def test_proposals_that_change_nothing_leave_the_chain_as_it_is(words: dict[str,
 
 def test_proposals_without_a_finite_score_are_never_accepted() -> None:
     shape = (8, 8, 1)
-    network = random_dense(shape)
-    ((weights, bias),) = network.later_layers
-    undefined = replace(network, later_layers=((weights, bias + np.float32(np.nan)),))
-    first = ReferenceAnneal(*make(shape, classifier=network)).init(RUNS)
-    after = NumbaAnneal(*make(shape, classifier=undefined)).step(first)
-    assert after.changed.all()
-    assert np.array_equal(after.images, first.images)
-    assert np.array_equal(after.costs, first.costs)
+    dense = random_dense(shape)
+    ((weights, bias),) = dense.later_layers
+    undefined = replace(dense, later_layers=((weights, bias + np.float32(np.nan)),))
+    first = ReferenceAnneal(*make(shape, classifier=dense)).init(RUNS)
+    convolutions = convolutional(shape)
+    lost = replace(convolutions, layers={**convolutions.layers, "bias4": np.full(4, np.nan, np.float32)})
+    for network in (undefined, lost):
+        after = NumbaAnneal(*make(shape, classifier=network)).step(first)
+        assert after.changed.all()
+        assert np.array_equal(after.images, first.images)
+        assert np.array_equal(after.costs, first.costs)
 
 
 def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
@@ -181,9 +225,10 @@ def test_foreign_classifiers_walk_alike_and_the_run_says_so() -> None:
     assert same(slow.step(slow.init(RUNS)), fast.step(fast.init(RUNS)))
 
 
-@pytest.mark.parametrize("words", [None, *DENSE], ids=str)
+@pytest.mark.parametrize("words", [None, *DENSE, {"kernel": 4}], ids=str)
 def test_chains_depend_neither_on_threads_nor_on_other_chains(words: dict[str, Any] | None) -> None:
-    objective, annealing = make((8, 8, 1), classifier=None if words is None else random_dense((8, 8, 1), **words))
+    of_words = convolutional if words and "kernel" in words else random_dense
+    objective, annealing = make((8, 8, 1), classifier=None if words is None else of_words((8, 8, 1), **words))
     many = np.arange(70, dtype=np.uint32)
     one, three = NumbaAnneal(objective, annealing, threads=1), NumbaAnneal(objective, annealing, threads=3)
     all_of_them, some = one.step(one.init(many)), three.step(three.init(many[60:65]))

@@ -1,9 +1,10 @@
-"""search=anneal, compiled by numba: chains of a dense network, scored by delta evaluation."""
+"""search=anneal, compiled by numba: chains of a dense or convolutional network, scored by delta evaluation."""
 
 import numpy as np
 
 from fooling.kernels.numba.annealing_state import (
     BLOCK,
+    CONVOLUTIONAL_BLOCK,
     EIGEN,
     HISTOGRAM,
     REGIONAL,
@@ -16,6 +17,7 @@ from fooling.kernels.numba.annealing_state import (
     make_workspace,
 )
 from fooling.kernels.numba.compile import jit, jit_inline, jit_part
+from fooling.kernels.numba.delta_convolution import call_update
 from fooling.kernels.numba.delta_penalties import Changes, copy_row, update_counts, update_sums
 from fooling.kernels.numba.delta_variogram import add_windows
 from fooling.kernels.numba.linear_penalties import eigen_distance_into, update_eigen, update_regional
@@ -34,10 +36,11 @@ def anneal(
     chains: ChainState, objective: CompiledObjective, params: ProposalParams, height: int, width: int, lo: int, hi: int
 ) -> None:
     """All proposals of a generation for chains lo…hi − 1, in place."""
-    workspace = make_workspace(chains, objective, height, width, min(BLOCK, hi - lo))
+    block = CONVOLUTIONAL_BLOCK if objective.update else BLOCK
+    workspace = make_workspace(chains, objective, height, width, min(block, hi - lo))
     power = workspace.powers.view(np.float32)
-    for first in range(lo, hi, BLOCK):
-        last = min(first + BLOCK, hi)
+    for first in range(lo, hi, block):
+        last = min(first + block, hi)
         workspace.planes.rows[:] = -1
         anneal_block(chains, objective, params, workspace, power, first, last, height)
 
@@ -162,7 +165,10 @@ def score_proposals(
     if weights[EIGEN]:
         update_eigen(workspace.parts, chains.parts[first:last], changes, objective.eigen, objective.mean, workspace.eigen_row)
         eigen_distance_into(terms[EIGEN, :m], workspace.parts, objective.variance, objective.residual, objective.eigen_margin)
-    update_sums(chains.units[first:last], changes, objective.network, workspace.units, workspace.unit_row)
+    if objective.update:
+        call_update(objective.update, chains.units[first:last], changes, workspace.units, objective.convolutions)
+    else:
+        update_sums(chains.units[first:last], changes, objective.network, workspace.units, workspace.unit_row)
     fill_scores(
         workspace.scores[:m],
         workspace.units[:m],

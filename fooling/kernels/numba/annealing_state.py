@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fooling.kernels.numba.compile import jit
+from fooling.kernels.numba.convolution import PackedConvolutions
 from fooling.kernels.numba.delta_variogram import LANES as WINDOW
 from fooling.kernels.numba.delta_variogram import Places, Planes, make_planes, window_mask
 from fooling.kernels.numba.network import STEP
@@ -13,6 +14,7 @@ from fooling.kernels.numba.philox import Drawn, U, Words
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints, TermTarget
 
 BLOCK = 32  # chains processed together: their state fits the second-level cache
+CONVOLUTIONAL_BLOCK = 8  # the same of a convolutional network, for which a chain takes 44 kB with 28×28 pixels
 HISTOGRAM, VARIOGRAM, REGIONAL, EIGEN = 1, 2, 3, 4  # positions of the terms among the weights; 0 is the target
 TERMS = 5
 WORDS = 8  # random words of a proposal
@@ -56,6 +58,8 @@ class CompiledObjective(NamedTuple):
     sizes: Ints  # … to here
     relu: bool  # of hidden units, else sigmoid
     softmax: bool  # of the outputs, else sigmoid
+    update: int  # address of `delta_convolution.update_values`; 0 for a dense network
+    convolutions: PackedConvolutions  # with `update`, in place of `network`
 
 
 class ChainState(NamedTuple):
@@ -69,7 +73,7 @@ class ChainState(NamedTuple):
     sums: Ints  # [R, C, 2, L]
     regions: Ints  # [R, C, regions·(1 + 2·reach)]
     parts: Ints  # [R, M + 1]
-    units: Floats  # [R, units], first-layer sums
+    units: Floats  # [R, units], first-layer sums; of a convolutional network logits and values, see `delta_convolution`
     scores: Floats  # [R, K]
     costs: Floats  # [R]
     changed: Ints  # [R], proposals that changed a pixel
