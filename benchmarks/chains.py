@@ -1,4 +1,4 @@
-"""Evaluations per second of search=anneal on one core: chains of dense networks of every kind, each prior that uses chains.
+"""Evaluations per second of search=anneal on one core: chains of networks of every kind, each prior that uses chains.
 
 python benchmarks/chains.py runs=20 seconds=1 data=FOLDER json=false     (data: by default $FOOLING_DATA; '' leaves MNIST out)
 """
@@ -52,7 +52,7 @@ def rate(classifier: Classifier, statistics: Statistics, prior: str, runs: int, 
 def main() -> None:
     """Every network on each set of images."""
     chosen = words(runs=20, seconds=1.0, data=os.environ.get("FOOLING_DATA", ""), json=False)
-    bundled = {"mnist_mlp": load_classifier("mnist_mlp")}
+    bundled = {name: load_classifier(name) for name in ("mnist_mlp", "mnist_cnn")}
     sets = {"8×8": (networks("sklearn"), Statistics.fit(load_data(None, "sklearn", "train")))}
     sets["28×28"] = ({**bundled, **(networks(chosen["data"]) if chosen["data"] else {})}, Statistics.load(BUNDLED))
     results = []

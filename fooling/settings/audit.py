@@ -45,7 +45,7 @@ class AuditSettings(ExperimentSettings):
     copies: Int | None = Field(
         ge=1,
         le=10_000,
-        description="images for each class under each prior; null = 3, or 1 where the classifier scores whole images",
+        description="images for each class under each prior; null = 3 for a dense network, 1 for other classifiers",
     )
     pairs: Int = Field(
         ge=0,

@@ -10,6 +10,7 @@ import pytest
 from builders import ROOT, random_images
 from pairwise import pairwise, rare
 
+from fooling.classifiers.checks import check_classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
 from fooling.kernels import reference
 from fooling.kernels.jax.network import convolutional_activations
@@ -104,6 +105,7 @@ def test_scores_depend_on_nothing_but_the_image(network: ConvolutionalNetwork) -
     assert np.array_equal(network(images[::-1])[::-1], scores)
     assert np.array_equal(network.logits(images[:, :, ::-1][:, :, ::-1]), logits)  # not contiguous
     assert network(images[:0]).shape == (0, 4)
+    assert check_classifier(network).exact
     assert scores.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert np.array_equal(scores, reference.network.softmax(logits))
 
