@@ -24,11 +24,12 @@ from fooling.classifiers.detection import FOLDS, MIN_IMAGES, TRUE_POSITIVE_RATE,
 from fooling.classifiers.features import Evidence, Features, evidence
 from fooling.classifiers.fitted_detectors import Score, simple_table
 from fooling.data import ImageSet
-from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
+from fooling.kernels.tables import Bytes, Doubles, Flags, Floats, Ints
 from fooling.statistics.intervals import auroc, auroc_score_interval, proportion_with_ci
 
 FEWEST_AT_95 = 100 // (100 - TRUE_POSITIVE_RATE)  # real images; the threshold that accepts 95 % of fewer accepts all of them
-TRAINING_IMAGES, PIXELS = 10_000, 1 << 26  # that detectors are fitted to, at most, and all of their pixels
+TRAINING_IMAGES, PIXELS = 12_000, 1 << 26  # at most, and all of their pixels
+HELD_OUT = 6  # every sixth of them decides the limits, and takes no part in the fits
 Needs = Literal["scores", "shares", "logits", "features", "pixels"]  # shares: scores that sum to 1
 TRAINING, EVOLVED = "training images", "evolved and real images"  # what a detector is fitted to
 
@@ -82,6 +83,24 @@ def training_of(classifier: Classifier, data: ImageSet, features: Features | Non
     number = min(len(data.images), most, max(MIN_IMAGES, PIXELS // int(np.prod(data.images.shape[1:]))))
     chosen = np.linspace(0, len(data.images) - 1, number).astype(np.int64)
     return Training(evidence(classifier, data.images[chosen], features), data.labels[chosen].astype(np.int64))
+
+
+def split_training(training: Training) -> tuple[Training, Training]:
+    """The training images that detectors are fitted to, and those that decide their limits."""
+    is_held_out = np.arange(len(training.labels)) % HELD_OUT == HELD_OUT - 1
+    return part_of(training, ~is_held_out), part_of(training, is_held_out)
+
+
+def part_of(training: Training, chosen: Flags) -> Training:
+    """Some of the training images."""
+    images, scores, *others = training.seen
+    logits, features = (None if part is None else part[chosen] for part in others)
+    return Training(Evidence(images[chosen], scores[chosen], logits, features), training.labels[chosen])
+
+
+def limit_of(values: Doubles) -> float:
+    """The value up to which images pass a detector: at least 95 % of these values [N], N ≥ 1, of held-out training images."""
+    return float(np.quantile(values, TRUE_POSITIVE_RATE / 100, method="higher"))
 
 
 def fit_all(names: Iterable[str], training: Training | None) -> dict[str, Score | str]:

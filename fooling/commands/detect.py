@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.detection import MIN_IMAGES
-from fooling.classifiers.detectors import DETECTORS, EVOLVED, Training, fit_all, row_of, training_of, values
+from fooling.classifiers.detectors import (
+    DETECTORS,
+    EVOLVED,
+    Training,
+    fit_all,
+    limit_of,
+    row_of,
+    split_training,
+    training_of,
+    values,
+)
 from fooling.classifiers.features import Evidence, Features, evidence, find_features
+from fooling.classifiers.fitted_detectors import Score
 from fooling.commands.evolved import EvolvedGroup, classifier_of, find_jobs, groups_of
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, real_images
@@ -19,6 +30,7 @@ from fooling.kernels.tables import Doubles
 from fooling.plots.detect import draw_detect
 from fooling.search.result import Result
 from fooling.settings.detect import DetectSettings
+from fooling.statistics.intervals import proportion_with_ci
 
 EXAMPLE = "fooling detect runs/NAME data.path=PATH"
 POINTS = 51  # of a curve
@@ -48,8 +60,9 @@ def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch:
     names = list(DETECTORS) if settings.detectors == ("all",) else list(settings.detectors)
     total = len(groups) + 2
     watch("training images", 0, total)
-    training = training_of(classifier, train, features)
+    training, held_out = split_training(training_of(classifier, train, features))
     fitted = fit_all(names, training)
+    limits = {name: limit_of(score.value(held_out.seen)) for name, score in fitted.items() if isinstance(score, Score)}
     watch("test images", 1, total)
     real = evidence(classifier, drawn(test, settings), features)
     rows: list[Row] = []
@@ -66,7 +79,7 @@ def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch:
             if found is None:
                 left_out.append({"part": f"detectors: {name}", "against": group.name, "why": why})
                 continue
-            rows.append(row_of(name, *found, group.name))
+            rows.append(row_of(name, *found, group.name) | at_limit(*found, limits.get(name)))
             curves.append({"name": name, "against": group.name, **roc_curve(*found)})
     if not rows:
         raise UserError(f"no detector applies: {'; '.join(dict.fromkeys(one['why'] for one in left_out))}")
@@ -74,6 +87,7 @@ def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch:
         "classifier": describe_classifier(classifier, settings.classifier),
         "data": train.source,
         **about(features, training, real),
+        "limit_images": len(held_out.labels),
         "detectors": {
             name: {"title": one.title, "source": one.source, "fitted": one.fitted}
             for name, one in DETECTORS.items()
@@ -105,6 +119,14 @@ def about(features: Features | None, training: Training, real: Evidence) -> dict
         "training_images": len(training.labels),
         "real_images": len(real.images),
     }
+
+
+def at_limit(evolved: Doubles, real: Doubles, limit: float | None) -> Row:
+    """The shares of the evolved and of the real images that pass at the limit of held-out training images, None without one."""
+    if limit is None:
+        return {"limit": None, "passes": None, "real_passes": None}
+    passes, real_passes = (proportion_with_ci(int((one <= limit).sum()), len(one)) for one in (evolved, real))
+    return {"limit": limit, "passes": passes, "real_passes": real_passes}
 
 
 def describe(group: EvolvedGroup) -> dict[str, Any]:

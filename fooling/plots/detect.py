@@ -12,7 +12,7 @@ from fooling.records.files import write_atomically
 
 COLUMNS, SIDE = 3, 3.0  # charts beside each other; of a chart, inches
 DASHES = ("-", "--", ":")
-LETTERS = 44
+LETTERS = 32  # of the name of a kind of images
 
 
 def draw_detect(folder: Path, content: Mapping[str, Any]) -> None:
@@ -30,7 +30,7 @@ def roc_charts(content: Mapping[str, Any]) -> bytes:
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, group in zip(grid, groups, strict=False):
         draw_curves(axes, [row for row in content["curves"] if row["against"] == group["name"]], names)
-        text = shorten(f"{group['name']} ({group['images']})", LETTERS)
+        text = f"{shorten(group['name'], LETTERS)} ({group['images']})"
         axes.set_title(text, fontsize=LABEL, color=INK, parse_math=False)
     for axes in grid[len(groups) :]:
         axes.set_visible(False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fooling.errors import UserError
 from fooling.report.charts import Interval, intervals
-from fooling.report.content import Cell, Chart, Content, Figure, Number, Source, Table, whole
+from fooling.report.content import Cell, Chart, Content, Figure, Number, Source, Table, interval, whole
 
 Found = Mapping[str, Any]
 LIMITS = (
@@ -36,6 +36,7 @@ def detect(source: Source) -> Content:
         tables=[
             areas(found, names),
             rates(found, names),
+            passing(found, names),
             *adaptive_table(found),
             winners(found),
             groups(found),
@@ -141,6 +142,23 @@ def rates(found: Found, names: Sequence[str]) -> Table:
     return Table("Evolved images that pass (95 %)", ["detector", *names], matrix(found, names, rate_cell), note)
 
 
+def passing(found: Found, names: Sequence[str]) -> Table:
+    """Images that pass at a limit that training images decide."""
+    note = f"Share that passes at the limit that 95 % of {found['limit_images']:,} held-out training images pass; the last "
+    note += "column: real test images that pass there."
+    rows = matrix(found, names, pass_cell)
+    real = {words(row["name"]): row["real_passes"] for row in found["rows"]}
+    rows = [[*row, interval(real[str(row[0])])] for row in rows if real[str(row[0])]]
+    return Table(
+        "Evolved images that pass at the limit of the training images (95 %)", ["detector", *names, "real"], rows, note
+    )
+
+
+def pass_cell(row: Found | None) -> Number:
+    """The share of the evolved images that passes at the limit."""
+    return interval(row["passes"] if row else None)
+
+
 def adaptive_table(found: Found) -> list[Table]:
     """Kinds of images that were evolved with and without evading detectors, side by side, and what evading costs."""
     plain = {group["plain"]: group for group in found["groups"] if not group["evade"]}
@@ -153,10 +171,10 @@ def adaptive_table(found: Found) -> list[Table]:
             both = [cells.get((name, one["name"])) for one in (before, group)]
             if both[0] and both[1]:
                 evaded = "yes" if name in group["evade"] else ""
-                pair = [part for row in both for part in (area_cell(row), rate_cell(row))]
+                pair = [part for row in both for part in (area_cell(row), pass_cell(row))]
                 rows.append([group["plain"], words(name), evaded, *pair, ratio(before, group)])
     columns = ["images", "detector", "evaded", "AUROC, plain", "pass, plain", "AUROC, adaptive", "pass, adaptive"]
-    note = "Evaluations: medians of the images that succeeded, adaptive ÷ plain."
+    note = "pass: at the limit of the training images; evaluations: medians of the images that succeeded, adaptive ÷ plain."
     return [Table("Plain and adaptive attacks", [*columns, "evaluations"], rows, note)] if rows else []
 
 

@@ -14,16 +14,13 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.base import Classifier, predict_logits
-from fooling.classifiers.detection import TRUE_POSITIVE_RATE
-from fooling.classifiers.detectors import DETECTORS, TRAINING_IMAGES, Training, fit_all, training_of
+from fooling.classifiers.detectors import DETECTORS, HELD_OUT, fit_all, limit_of, split_training, training_of
 from fooling.classifiers.features import Evidence, Features, find_features
 from fooling.classifiers.fitted_detectors import Score
 from fooling.data import load_data, seen_by
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles, Flags, Floats
 from fooling.settings.schema import RunSettings, data_options
-
-HELD_OUT = 6  # every sixth training image decides the limits, and takes no part in the fits
 
 
 @dataclass(frozen=True)
@@ -118,29 +115,21 @@ def open_evasion(settings: RunSettings, classifier: Classifier) -> Evasion | Non
     features, why = None, ""
     if any("features" in DETECTORS[name].needs for name in names):
         features, why = find_features(classifier, search.evade_layer)
-    known = training_of(classifier, data, features, most=TRAINING_IMAGES * HELD_OUT // (HELD_OUT - 1))
-    held_out = np.arange(len(known.labels)) % HELD_OUT == HELD_OUT - 1
-    fitted = fit_all(names, part_of(known, ~held_out))
+    known, held_out = split_training(training_of(classifier, data, features))
+    fitted = fit_all(names, known)
     limits = []
     for name, score in fitted.items():
         if isinstance(score, str):
             reason = why if why and "features" in DETECTORS[name].needs else score
             raise UserError(f"search.evade: {name} does not apply: {reason}; leave it out")
-        limits.append(limit_of(name, score, score.value(part_of(known, held_out).seen)))
+        limits.append(scaled_limit(name, score, score.value(held_out.seen)))
     return Evasion(classifier, features, tuple(limits), float(search.evade_weight))
 
 
-def part_of(known: Training, chosen: Flags) -> Training:
-    """Some of the training images."""
-    images, scores, *others = known.seen
-    logits, features = (None if part is None else part[chosen] for part in others)
-    return Training(Evidence(images[chosen], scores[chosen], logits, features), known.labels[chosen])
-
-
-def limit_of(name: str, score: Score, values: Doubles) -> Limit:
-    """The detector with the limit that accepts 95 % of these values [N]."""
+def scaled_limit(name: str, score: Score, values: Doubles) -> Limit:
+    """The detector with the limit and the scale of these values [N], of held-out training images."""
     if not len(values):
         raise UserError(f"search.evade: {name}: expected at least {HELD_OUT} training images, which decide its limit")
-    limit, middle = np.quantile(values, TRUE_POSITIVE_RATE / 100, method="higher"), np.median(values)
-    scale = float(limit - middle) or float(np.abs(values).mean()) or 1.0
-    return Limit(name, score, float(limit), scale)
+    limit = limit_of(values)
+    scale = limit - float(np.median(values)) or float(np.abs(values).mean()) or 1.0
+    return Limit(name, score, limit, scale)

@@ -58,6 +58,10 @@ def test_kinds_of_images_are_compared_by_every_detector(records: Path, tmp_path:
         assert 0 <= row["low"] <= row["auroc"] <= row["high"] <= 1
         assert row["evolved"] <= 12
         assert row["real"] == found["real_images"]
+        assert (row["limit"] is None) == (row["name"] == "simple_statistics")
+        if row["passes"]:
+            assert row["passes"]["of"] == row["evolved"]
+            assert row["real_passes"]["share"] > 0.8  # that 95 % of held-out training images pass
     assert found["detectors"]["simple_statistics"]["fitted"] == "evolved and real images"
     assert found["winner"]["name"] != "simple_statistics"
     assert {row["name"] for row in found["curves"]} == {row["name"] for row in found["rows"]}

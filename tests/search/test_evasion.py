@@ -10,10 +10,11 @@ from builders import ROOT
 from jobs import run_recorded
 from pairwise import rare
 
+from fooling.classifiers.detectors import HELD_OUT
 from fooling.commands import dispatch
 from fooling.errors import Interrupted, UserError, guarded
 from fooling.run import evolve, prepare, run_job
-from fooling.search.evasion import HELD_OUT, open_evasion
+from fooling.search.evasion import open_evasion
 from fooling.search.inputs import get_classifier
 from fooling.settings import load
 from fooling.settings.detectors import EVADABLE
