@@ -62,7 +62,12 @@ def plan(settings: DamageSettings, _words: Sequence[str]) -> Plan:
     """Opens the network and reads the data; jobs against the whole network, and those of the picture."""
     chosen = settings.classifier
     if chosen.name not in CLASSIFIERS:
-        reason = f"classifier={chosen.name} is an external model, whose weights are out of reach"
+        what = (
+            "combines others: damage its members"
+            if chosen.name == "ensemble"
+            else "is an external model, whose weights are out of reach"
+        )
+        reason = f"classifier={chosen.name} {what}"
         raise UserError(f"fooling damage: {reason}; networks that can be damaged: {', '.join(CLASSIFIERS)}")
     network = open_checked(chosen, settings.data)
     given = real_images(settings, "fooling damage", "test", "train", classifier=network) if settings.data.given else []

@@ -1,6 +1,6 @@
 """The finished jobs in the records of any command, and what run.json says of their images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,15 @@ from fooling.records.ownership import CONFIG, RUN, job_folders, kind_of, read_st
 from fooling.records.record import images_in, read_images, read_run, status_of
 from fooling.settings.fields import user_path
 from fooling.settings.files import Tree, read_yaml
+
+KEYS: dict[str, Callable[[Any], bool]] = {  # what run.json says of each image, and what it must be
+    "digit": lambda value: type(value) is int and value >= 0,
+    "predicted": lambda value: type(value) is int and value >= 0,
+    "evaluations": lambda value: type(value) is int and value >= 0,
+    "confidence": lambda value: type(value) in (int, float),
+    "converged": lambda value: type(value) is bool,
+    "evaluations_to": lambda value: isinstance(value, dict) and all(one is None or type(one) is int for one in value.values()),
+}
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,16 @@ class SavedJob:
         """The name of the prior."""
         return printable(self.run.get("prior", "?"))
 
-    @property
+    @cached_property
     def images(self) -> list[dict[str, Any]]:
         """What run.json says of each image. Raises UserError for a damaged one."""
         images_in(self.folder, self.run)  # checks the names
         entries: list[dict[str, Any]] = self.run["images"]
+        for entry in entries:
+            for key, is_sound in KEYS.items():
+                if not is_sound(entry.get(key)):
+                    got = printable(repr(entry.get(key)), 40)
+                    raise UserError(f"{self.folder / RUN}: a damaged file; expected {key} of each image, got {got}")
         return entries
 
     @cached_property
@@ -107,6 +121,6 @@ def reason(job: SavedJob) -> str:
         return "controls, which no classifier took part in"
     if job.run.get("unit"):
         return "dreams of a layer, which have no class"
-    if not job.fingerprint:
-        raise UserError(f"records: {job.folder / RUN}: a damaged file; expected the fingerprint of a classifier")
+    if not job.fingerprint or type(job.run.get("seed")) is not int:
+        raise UserError(f"{job.folder / RUN}: a damaged file; expected a seed and the fingerprint of a classifier")
     return ""

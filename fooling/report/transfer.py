@@ -74,7 +74,7 @@ def ensemble_sentences(one: Found) -> list[str]:
 
 
 def difference(one: Found, other: Found) -> tuple[float, float]:
-    """The 95 % interval of the difference of two proportions."""
+    """The 95 % interval of the difference of two proportions, as of independent images: of the same images it is cautious."""
     sides = [(side["share"], side["low"], side["high"]) for side in (one, other)]
     return difference_interval(*sides)
 

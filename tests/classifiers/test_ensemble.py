@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import convolutional, random_dense, random_images
+from builders import random_dense, random_images
 
 import fooling
 from fooling.classifiers import load_classifier, open_classifier
@@ -26,7 +26,7 @@ def files(home: Path) -> list[str]:
     """Three networks of four classes."""
     random_dense(SHAPE).save(home / "a.safetensors")
     random_dense(SHAPE, (10,)).save(home / "b.safetensors")
-    convolutional(SHAPE).save(home / "c.safetensors")
+    random_dense(SHAPE, (9,)).save(home / "c.safetensors")
     return ["a.safetensors", "b.safetensors", "c.safetensors"]
 
 

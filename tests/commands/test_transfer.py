@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import convolutional, random_dense, random_network
+from builders import random_dense, random_network
 from PIL import Image
 
 import fooling
@@ -27,7 +28,7 @@ BOTH = "{name: ensemble, members: [a.safetensors, b.safetensors], combine: minim
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three networks, a run of each of the first two, a sweep and a control."""
     folder = tmp_path_factory.mktemp("transfer")
-    networks = {"a": random_dense(SHAPE), "b": random_dense(SHAPE, (10,)), "c": convolutional(SHAPE)}
+    networks = {"a": random_dense(SHAPE), "b": random_dense(SHAPE, (10,)), "c": random_dense(SHAPE, (9,))}
     for name, network in networks.items():
         network.save(folder / f"{name}.safetensors")
     small: dict[str, Any] = {"prior": "none", "population": 20, "generations": 40, "threshold": 0.5, "quiet": True}
@@ -122,10 +123,26 @@ def test_what_does_not_fit_is_refused_in_one_line(
     records: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     monkeypatch.chdir(records)
-    replace(random_dense(SHAPE, (9,)), labels=tuple(f"class {k}" for k in (3, 2, 1, 0))).save(Path("renamed.safetensors"))
+    replace(random_dense(SHAPE, (8,)), labels=tuple(f"class {k}" for k in (3, 2, 1, 0))).save(Path("renamed.safetensors"))
     given = [] if words[0].startswith("classifiers") else ["classifiers=[a.safetensors,b.safetensors]"]
     assert guarded(dispatch, ["transfer", *words, *given, "out=refused"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(message, error), error
     assert not Path("refused").exists()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"digit": "1"}, {"confidence": None}, {"evaluations": 1.5}, {"converged": 1}, {"predicted": -1}], ids=str
+)
+def test_a_damaged_record_is_refused(
+    records: Path, home: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, Any]
+) -> None:
+    run = json.loads((records / "ra/run.json").read_text())
+    shutil.copytree(records / "ra", home / "ra")
+    (home / "ra/run.json").write_text(json.dumps({**run, "images": [{**run["images"][0], **changed}, *run["images"][1:]]}))
+    for words in (["transfer", "ra", "classifiers=[mnist_mlp,mnist_mlp2]"], ["export", "ra"]):
+        assert guarded(dispatch, [*words, "out=x"]) == 2
+        error = capsys.readouterr().err
+        assert f"ra/run.json: a damaged file; expected {next(iter(changed))}" in error
+        assert error.count("\n") == 1
