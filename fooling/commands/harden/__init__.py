@@ -1,4 +1,4 @@
-"""`fooling harden`: rounds of evolving, training and measuring: whether training against fooling images helps, and against what."""
+"""`fooling harden`: rounds of evolving, training and measuring: what training against fooling images helps against."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
