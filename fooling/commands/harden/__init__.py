@@ -1,4 +1,4 @@
-"""`fooling harden`: rounds of evolving, training and measuring. Does training against fooling images help, and against what?"""
+"""`fooling harden`: rounds of evolving, training and measuring: what training against fooling images helps against."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
