@@ -4,6 +4,7 @@ Keras is part of the extra [dev]. The others are large and are tested where they
 """
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -171,11 +172,12 @@ def test_files_that_are_no_tflite_models_are_refused(litert: Any) -> None:
 
 # --- OpenVINO -----------------------------------------------------------------------------------------------------------
 def test_openvino_gives_scores(home: Path) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed: pip install '.[openvino]'")
+    pytest.importorskip("openvino.version", reason="openvino is not installed: pip install '.[openvino]'")
     path = write_openvino(home / "m.xml", "light_red green blue")
     found: Any = load_classifier("openvino", str(path))
     assert (found.input_shape, found.labels, found.output) == (SHAPE, ("light red", "green", "blue"), "logit")
     assert found(IMAGES) == pytest.approx(expected(IMAGES), abs=1e-5)
+    assert sys.modules["openvino_telemetry"] is None  # nothing is reported to anybody
     (home / "m.bin").unlink()
     with pytest.raises(UserError, match=r"no file m\.bin beside it"):
         load_classifier("openvino", str(path))
