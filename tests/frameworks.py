@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def write_tflite(path: Path, *, byte: str = "", batch: int = 1, is_open: bool = 
 
 
 def write_openvino(path: Path, labels: str = "") -> Path:
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as classifiers/adapters/openvino.py does
     import openvino
     from openvino import opset13
 

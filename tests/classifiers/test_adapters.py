@@ -750,6 +750,24 @@ def test_what_a_torch_module_does_wrong_is_told(here: Path, body: str, said: str
     assert len(str(told.value)) < 500
 
 
+VIEWS = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        torch.manual_seed(0)
+        x = torch.nn.functional.conv2d(x, torch.rand(4, 1, 3, 3))
+        return x.view(len(x), -1)[:, :3]
+"""
+
+
+@needs_torch
+def test_a_module_may_view_what_follows_from_a_grey_image(here: Path) -> None:
+    (here / "views.py").write_text(VIEWS)
+    found = load_classifier("torch", "views:Net", shape=(28, 28, 1))
+    assert found(IMAGES).shape == (9, 3)
+
+
 @needs_torch
 def test_tensors_that_track_gradients_are_taken(here: Path) -> None:
     (here / "tracking.py").write_text(TORCH.format("return x"))

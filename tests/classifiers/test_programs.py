@@ -48,7 +48,7 @@ def test_torchscript_gives_scores(home: Path) -> None:
     assert found(IMAGES) == pytest.approx(expected(IMAGES), abs=1e-5)
     with pytest.raises(UserError, match="holds its weights itself"):
         load_classifier("torch", "m.pt", weights="w.safetensors", shape=SHAPE)
-    with pytest.raises(UserError, match="it is a TorchScript file: give classifier=torch"):
+    with pytest.raises(UserError, match="it looks like a program of torch: give classifier=torch"):
         load_classifier("onnx", "m.pt")
 
 

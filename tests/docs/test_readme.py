@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from builders import ROOT, random_images
+from frameworks import keras_model, means_module, write_openvino, write_tflite, write_transformers
 from models import write_onnx, write_sklearn, write_torch
 from pairwise import rare
 from PIL import Image, ImageDraw
@@ -23,6 +24,7 @@ from servers import Server
 from sklearn.linear_model import LogisticRegression
 
 import fooling
+from fooling.classifiers.adapters import ADAPTERS
 from fooling.commands import dispatch
 from fooling.data import idx
 from fooling.errors import guarded
@@ -161,6 +163,19 @@ def write_settings(path: Path) -> None:
     path.write_text("classifier: {name: onnx, path: model.onnx, labels: [names.json]}\n")
 
 
+def write_torch_export(path: Path) -> None:
+    import torch
+
+    torch.export.save(torch.export.export(means_module(), (torch.rand(4, 3, 4, 5),)), path)
+
+
+def write_timm(path: Path) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model("test_resnet", num_classes=3).state_dict(), path)
+
+
 def importing(name: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(f"from models import {name} as make\n")
 
@@ -175,7 +190,24 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "data.path=mnist": ("mnist.npz", write_mnist),
     **{name: (name, draw_two) for name in ("two.png", "four.png", "centred.png", "corner.png", "border.png", "thin.png")},
     "photo.jpg": ("photo.jpg", draw_two),
+    "net.keras": ("net.keras", lambda path: keras_model().save(path)),
+    "net.tflite": ("net.tflite", write_tflite),
+    "path=vit": ("vit", write_transformers),
+    "resnet.safetensors": ("resnet.safetensors", write_timm),
+    "net.xml": ("net.xml", write_openvino),
+    "net.pt2": ("net.pt2", write_torch_export),
     "efficientnet.yaml": ("efficientnet.yaml", write_settings),
+}
+
+
+NEEDED = {  # packages without which a file cannot be made; the commands that name it are left out then
+    "net.safetensors": "torch",
+    "net.pt2": "torch",
+    "net.keras": "keras",
+    "net.tflite": "ai_edge_litert",
+    "vit": "transformers",
+    "resnet.safetensors": "timm",
+    "net.xml": "openvino",
 }
 
 
@@ -194,7 +226,7 @@ def test_block(
     monkeypatch.setattr(idx, "MNIST_FILES", {})  # there is no network here; tests/data/test_download.py has a server
     monkeypatch.setattr(fooling, "evolve", small_evolve, raising=False)
     for word, (name, write) in FILES.items():
-        if any(word in block.text for block in case.blocks) and (find_spec("torch") or write is not write_torch):
+        if any(word in block.text for block in case.blocks) and find_spec(NEEDED.get(name, "numpy")):
             write(home / name)
     for block in case.blocks:
         if block.language == "python":
@@ -217,7 +249,9 @@ def run_command(call: str, capsys: pytest.CaptureFixture[str]) -> None:
         runpy.run_path(*words)
         return
     assert program == "fooling", f"{call}: not a command of this project"
-    if "classifier=torch" not in words or find_spec("torch"):
+    kind = next((word.removeprefix("classifier=") for word in words if word.startswith("classifier=")), "")
+    package = ADAPTERS[kind].package if kind in ADAPTERS else None
+    if package is None or find_spec(package):
         assert guarded(dispatch, smaller(words)) == 0, f"{call}: {capsys.readouterr().err}"
 
 

@@ -1,9 +1,17 @@
-"""classifier=openvino: a model in OpenVINO's format, .xml and .bin. A model file brings no code."""
+"""classifier=openvino: a model in OpenVINO's format, .xml and .bin. A model file brings no code.
 
+OpenVINO reports its use to its makers when it is imported; without the package that does so it is silent. This program contacts
+only servers that a user names.
+"""
+
+import sys
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
+
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if it were not installed
+
 import openvino
 
 from fooling.classifiers.adapters.files import advice, choose_named, digest_of_files, is_file, model_file, one_input

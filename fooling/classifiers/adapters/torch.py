@@ -52,7 +52,7 @@ def program_as_model(settings: TorchSettings, threads: int) -> Model:
     if program is None:
         raise UserError(f"{where}: {PROGRAM}, got another kind of file, or a damaged one{advice(path, 'torch')}")
     torch.set_num_threads(threads)
-    predict = predicting(program.module, where, torch.device("cpu"), torch.float32)
+    predict = predicting(program.module, where, torch.device("cpu"), torch.float32, plain=True)
     notes = (f"classifier: {program.kind}: a program of torch's operators, on the CPU",)
     return Model(predict, where, digest_of_files([path]), "NCHW", program.dims, program.batch, notes=notes)
 
@@ -64,28 +64,45 @@ def module_as_model(
 
     `code`: the fingerprint of the file that it comes from.
     """
-    predict, device = placed(module, where, threads)
+    predict, device = placed(module, where, threads, plain=False)
     notes = (f"classifier: {says}, on {device}; its fingerprint is partial: its weights and the source of its classes",)
     layer = partial(layer_of, module, predict)
     return Model(predict, where, fingerprint(module, code), "NCHW", notes=notes, partial=True, layer=layer)
 
 
-def placed(module: Any, where: str, threads: int) -> tuple[Callable[[Any], Any], Any]:
+def placed(module: Any, where: str, threads: int, *, plain: bool = True) -> tuple[Callable[[Any], Any], Any]:
     """The function inputs → numbers of a module in evaluation mode, and its device: a GPU if there is one. Raises UserError."""
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with foreign_code(f"{where}: the module cannot be moved to {device}: "):
         module.eval().to(device)
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
-    return predicting(module, where, device, kind), device
+    return predicting(module, where, device, kind, plain=plain), device
 
 
-def predicting(module: Any, where: str, device: Any, kind: Any) -> Callable[[Any], Any]:
-    """The function inputs → numbers of a module on a device, which takes tensors of a kind."""
+def predicting(module: Any, where: str, device: Any, kind: Any, *, plain: bool) -> Callable[[Any], Any]:
+    """The function inputs → numbers of a module on a device, which takes tensors of a kind.
+
+    NumPy leaves any stride along the channel of grey images, from which torch infers that channels come last; `view` in a
+    module may fail then. `plain`: strides are those of the shape. Without, this is so from such a failure on: the strides
+    decide how torch adds, and records made before must be repeated to the last bit.
+    """
+    state = {"plain": plain}
+
+    def answer_of(inputs: Any) -> Any:
+        tensor = torch.from_numpy(inputs)
+        tensor = tensor.reshape(-1).view(tensor.shape) if state["plain"] else tensor
+        try:
+            return module(tensor.to(device, kind))
+        except RuntimeError as error:
+            if state["plain"] or "view size" not in str(error):
+                raise
+        state["plain"] = True
+        return answer_of(inputs)
 
     def predict(inputs: Any) -> Any:
         with foreign_code(f"{where}: the module failed on inputs {list(inputs.shape)}: "), torch.inference_mode():
-            answer = module(torch.from_numpy(inputs).to(device, kind))
+            answer = answer_of(inputs)
         if not isinstance(answer, torch.Tensor):
             raise UserError(f"{where}: expected the module to return a tensor of scores, got {type(answer).__name__}")
         with foreign_code(f"{where}: expected a tensor of scores, got one that NumPy cannot take: "):
