@@ -15,14 +15,10 @@ TIMES = ("seconds", "evaluations_per_second", "seconds_per_image", "begun", "exa
 @contextlib.contextmanager
 def workers(number: int = 2) -> Iterator[str]:
     """→ the address of their scheduler."""
-    options = {
-        "processes": False,
-        "protocol": "tcp",
-        "host": "127.0.0.1",
-        "dashboard_address": "127.0.0.1:0",
-        "memory_limit": 0,
-    }
-    with LocalCluster(n_workers=number, threads_per_worker=1, silence_logs=logging.CRITICAL, **options) as cluster:
+    options = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
+    with LocalCluster(
+        n_workers=number, threads_per_worker=1, processes=False, silence_logs=logging.CRITICAL, **options
+    ) as cluster:
         yield cluster.scheduler_address
 
 

@@ -22,7 +22,7 @@ from fooling.commands.console import InterruptHandler
 from fooling.commands.progress import LONG_SECONDS, PLACE_SECONDS, ProgressDisplay
 from fooling.data import ImageSet, ImageStream, Split, class_counts, load_data, seen_by, stream_data
 from fooling.errors import Interrupted, UserError, counted, duration
-from fooling.kernels.numba.compile import working_time
+from fooling.kernels.numba.compile import cores, working_time
 from fooling.kernels.tables import Floats, Ints
 from fooling.records.ownership import axes_in_words, kind_of
 from fooling.records.record import read_images, read_run, status_of
@@ -235,7 +235,7 @@ def open_for(settings: AnyClassifierSettings, data: DataSettings | None, given: 
             return stream.shape, stream.classes
         return shape_and_labels(Statistics.load(BUNDLED))
 
-    return open_classifier(settings, shape_hint) if given is None else open_given(given, settings, shape_hint)
+    return open_classifier(settings, shape_hint, cores()) if given is None else open_given(given, settings, shape_hint, cores())
 
 
 def classes_of(digit: int | str | tuple[int | str, ...], labels: Sequence[str]) -> list[int]:

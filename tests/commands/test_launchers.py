@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,10 @@ from builders import random_images
 
 import fooling
 from fooling.commands import dispatch, launchers
+from fooling.commands.console import InterruptHandler
 from fooling.commands.jobs import GridEntry
 from fooling.commands.launchers import parcel
+from fooling.commands.run import plan
 from fooling.errors import UserError, guarded
 from fooling.records.files import LockedError
 from fooling.records.record import status_of
@@ -90,7 +93,7 @@ def test_a_sweep_leaves_the_records_of_one_without_workers(
     assert not (home / "a" / parcel.LEASES).exists()
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.exhaustive] * (name != "audit")) for name in COMMANDS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.exhaustive]) for name in COMMANDS])
 def test_every_command_with_several_jobs_leaves_the_same(home: Path, on_workers: tuple[str, ...], name: str) -> None:
     codes = [call(*COMMANDS[name], f"out={out}", *words) for out, words in (("a", ()), ("b", on_workers))]
     assert codes == [0, 0]
@@ -127,8 +130,8 @@ def test_a_signal_ends_the_jobs_in_order_and_they_go_on(
                 time.sleep(0.01)
 
     def interrupt() -> None:
-        stop.wait(30)
-        os.kill(os.getpid(), signal.SIGINT)
+        if stop.wait(30):
+            os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(worker.Reporter, "observe", observe_and_wait)
     sender = threading.Thread(target=interrupt)
@@ -162,8 +165,20 @@ def test_an_error_of_a_job_ends_the_others_in_one_line(
 
 
 def test_jobs_that_the_time_does_not_allow_are_left_out(home: Path, on_workers: tuple[str, ...]) -> None:
-    assert call(*COMMANDS["audit"], "out=a", "minutes=0.0001", *on_workers) == 0
-    assert "jobs: minutes=0.0001 was over" in (home / "a/audit.json").read_text()
+    words = ("digit=0,1,2", "runs=2", "generations=100000", "population=10", *on_workers)
+    settings, signals = load(words), InterruptHandler()
+    entries = [*plan(load(SWEEP[1:]), ()).entries[:1], *plan(settings, words).entries[1:]]
+    Path("a").mkdir()
+    with launchers.launching("run", settings, words, alone=False) as run_jobs:
+        record_job(entries[0].job, Path("a/digit=0"), success=False)
+        done = replace(entries[0], job=worker.resumed(entries[0].job))
+        found = run_jobs([done, *entries[1:]], Path("a"), Console(quiet=True), signals, 1.0)
+    assert [result.digit for result in found] == [0]
+    assert (signals.code, status_of(Path("a/digit=1")), (home / "a/digit=1/checkpoint.npz").exists()) == (
+        0,
+        "interrupted",
+        True,
+    )
 
 
 def fake_reporter(monkeypatch: pytest.MonkeyPatch, status: Any, state: str) -> worker.Reporter:

@@ -39,6 +39,7 @@ from fooling.settings import dump
 from fooling.settings.fields import user_path
 from fooling.settings.overrides import is_file
 
+TRIES = 5  # how often a job is sent; each time a scheduler lets so many workers end under it as it is set to, usually 4
 REPEAT_SECONDS = 1.0  # between two requests that all jobs stop
 VISIBLE_SECONDS = 90.0  # until a record that a worker has written must be seen here; NFS may show an old folder so long
 
@@ -69,7 +70,9 @@ class Launch:
             "least": min(threads.values()),  # on hosts that join later
         }
         self.events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self.tasks: dict[str, dict[str, Any]] = {}
         self.futures: dict[str, Future] = {}
+        self.sent: Counter[str] = Counter()  # how often, by job
         self.error = ""
 
     def run_jobs(
@@ -120,15 +123,21 @@ class Launch:
         """Sends the jobs; those come first that would come first without workers."""
         for number, entry in enumerate(entries):
             job, place = resumed(entry.job), folder / entry.folder
-            task = {
+            self.tasks[entry.folder] = {
                 "folder": entry.folder,
                 "identity": identity(dump(job.settings), job.fingerprints, job.fixed_limits),
                 "files": {} if shared else pack(place, CARRIED),
+                "number": number,
             }
-            key = f"{entry.folder}-{self.request['token']}"
-            future = self.client.submit(run_task, self.request, task, key=key, pure=False, priority=-number)
-            self.futures[entry.folder] = future
-            future.add_done_callback(lambda _, name=entry.folder: self.events.put(("done", name)))
+            self.send(entry.folder)
+
+    def send(self, name: str) -> None:
+        """Sends a job, or sends it again."""
+        self.sent[name] += 1
+        key, task = f"{name}-{self.request['token']}-{self.sent[name]}", self.tasks[name]
+        future = self.client.submit(run_task, self.request, task, key=key, pure=False, priority=-task["number"])
+        self.futures[name] = future
+        future.add_done_callback(lambda _: self.events.put(("done", name)))
 
     def follow(
         self,
@@ -171,7 +180,10 @@ class Launch:
         future, place = self.futures.pop(name), Path(self.request["out"]) / name
         try:
             answer: dict[str, Any] = future.result()
-        except KilledWorker:
+        except KilledWorker:  # several have ended under it, such as those of a night on machines that others may take back
+            if self.sent[name] < TRIES and not self.error:
+                self.send(name)
+                return {"status": "sent again"}
             why = "one worker after the other ended while it ran the job, such as for want of memory"
             answer = {"status": "failed", "error": f"{name}: {why}; fewer runs or smaller images may help"}
         except OSError as error:  # of dask: the connection to the scheduler

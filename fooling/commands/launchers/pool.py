@@ -16,9 +16,7 @@ from fooling.settings.launchers import DaskSettings
 
 LOOK_SECONDS = 5.0  # between two looks at how many workers there are
 WORKER = "fooling.commands.launchers.worker"
-KILLS = 20  # workers of a machine that may end under a job before it counts as what ended them
 CONFIG = {
-    "distributed.scheduler.allowed-failures": KILLS,
     "distributed.scheduler.http.routes": [],  # no pages on ports of this machine
     "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,

@@ -5,13 +5,12 @@ where the worker cannot see the command's folder, the files of its record.
 """
 
 import hashlib
-import io
 import os
 import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import import_module
@@ -28,7 +27,7 @@ from fooling.commands import load_settings
 from fooling.commands.jobs import GridEntry, read_result
 from fooling.commands.launchers.parcel import CARRIED, is_same_folder, pack, unpack
 from fooling.commands.table import COMMANDS
-from fooling.errors import Interrupted, UserError
+from fooling.errors import Interrupted, UserError, discard
 from fooling.kernels.numba.compile import THREADS, cores
 from fooling.records.files import LockedError
 from fooling.records.lease import leased
@@ -51,8 +50,9 @@ given_threads = os.environ.get(THREADS)  # by whoever started the worker
 
 
 def dask_setup(_worker: Any) -> None:
-    """A worker that a command starts leaves Ctrl-C in its terminal to the command, which ends the jobs in order."""
+    """A worker that a command starts leaves its terminal to the command: what is said there, and Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    discard("stdout")
 
 
 def interrupt(token: str) -> None:
@@ -99,8 +99,7 @@ def entries_of(command: str, words: Sequence[str], text: str | None) -> dict[str
             file.write_text(text, encoding="utf-8")
             words = [str(file), *words[1:]]
         row = COMMANDS[command]
-        with redirect_stdout(io.StringIO()):  # what it says of the data, the command has said
-            plan = import_module(row.module).COMMAND.plan_of_worker(load_settings(command, row, words), words)
+        plan = import_module(row.module).COMMAND.plan_of_worker(load_settings(command, row, words), words)
     return {entry.folder: entry for entry in plan.entries}
 
 
@@ -130,7 +129,7 @@ def few_threads(number: int) -> Iterator[None]:
         with threadpool_limits(number):
             yield
     finally:
-        os.environ.pop(THREADS)
+        os.environ.pop(THREADS, None)
         os.environ |= {} if given_threads is None else {THREADS: given_threads}
 
 
