@@ -205,6 +205,43 @@ def compare_json() -> dict[str, Any]:
     return {"reference": names[0], "records": records, "comparisons": [{**one, "differences": rows}]}
 
 
+def detect_json() -> dict[str, Any]:
+    """Two detectors against images of two attacks, of which one evades the first."""
+    kinds = ("pixels, none", "pixels, none, evading energy")
+    half = {"part": 10, "of": 20, "share": 0.5, "low": 0.3, "high": 0.7}
+    rows = [
+        {"name": name, "against": against, "auroc": area, "low": area - 0.1, "high": area + 0.05, "evolved": 20, "real": 50}
+        | {"fpr95": 0.5, "fpr95_low": 0.3, "fpr95_high": 0.7, "limit": -3.0, "passes": half, "real_passes": half}
+        for against, areas in zip(kinds, ((0.9, 0.7), (0.4, 0.7)), strict=True)
+        for name, area in zip(("energy", "knn_pixels"), areas, strict=True)
+    ]
+    group = {"plain": kinds[0], "genome": "pixels", "prior": "none", "images": 20, "made": 20, "records": ["runs/<b>a</b>"]}
+    best = {**rows[1], "rivals": [], "leads": True}
+    return {
+        "classifier": {"name": "mnist_mlp", "path": None, "fingerprint": "0" * 64, "input_shape": [9, 13, 1]},
+        "data": "mnist",
+        "layer": "sigmoid1",
+        "features": 30,
+        "training_images": 100,
+        "limit_images": 20,
+        "real_images": 50,
+        "detectors": {
+            "energy": {"title": "energy", "source": "Liu et al. 2020", "fitted": ""},
+            "knn_pixels": {"title": "neighbours", "source": "Sun et al. 2022", "fitted": "training images"},
+        },
+        "groups": [
+            {**group, "name": kinds[0], "evade": [], "evaluations": 200.0},
+            {**group, "name": kinds[1], "evade": ["energy"], "evaluations": 500.0},
+        ],
+        "rows": rows,
+        "curves": [],
+        "winners": {kinds[0]: {**rows[0], "rivals": ["knn_pixels"], "leads": True}, kinds[1]: best},
+        "winner": best,
+        "left_out": [{"part": "detectors: vim", "against": kinds[0], "why": "the classifier has no logits"}],
+        "notes": [],
+    }
+
+
 def classify_json() -> dict[str, Any]:
     read = {"done": [HOSTILE], "read": 2, "label": HOSTILE, "score": 0.8, "rejected": False, "scores": [0.1, 0.1, 0.8]}
     one = {"file": f"{HOSTILE}.png", "done": [], "plain": {**read, "image": "shown/0000-plain.png"}}
@@ -242,6 +279,7 @@ EXPERIMENTS = {
     "compare": compare_json,
     "harden": harden_json,
     "transfer": transfer_json,
+    "detect": detect_json,
 }
 
 

@@ -49,6 +49,7 @@ def test_the_last_hidden_layer_is_the_usual_one(network: object, layer: str, siz
     assert features_of(CountingClassifier(network)).layer == layer  # type: ignore[arg-type]
 
 
+@pytest.mark.exhaustive
 def test_a_layer_with_places_is_its_mean_over_them() -> None:
     network = convolutional(SHAPE)
     found = features_of(network, "pool1")(IMAGES)
@@ -99,6 +100,7 @@ def test_an_inner_output_of_an_onnx_model(tmp_path: Path) -> None:
 
 
 @needs_torch
+@pytest.mark.exhaustive
 def test_a_layer_of_a_torch_module(tmp_path: Path) -> None:
     weights = str(write_torch(tmp_path / "w.safetensors"))
     classifier = load_classifier("torch", "models:make_module", weights=weights, shape=(28, 28, 1))
