@@ -26,14 +26,16 @@ RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
-FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
+OF_ACCOUNTS = ("classifier.rate", "classifier.price", "classifier.cache")
+FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS, *OF_ACCOUNTS)
 LIMITS = (
     "search.generations",
     "budget",
     "seconds",
     "minutes",
 )  # may be raised on resuming, where a search does not depend on them
-LATER = {"classifier.resize": "crop", "data.resize": None}  # settings without which jobs were begun, with what they were
+VOTES = {"classifier.votes": None, "classifier.vote_noise": 0.9, "classifier.samples": 1}
+LATER = {"classifier.resize": "crop", "data.resize": None, **VOTES}  # settings that older jobs lack, with what they were
 MISSING = "missing"  # a setting that one of two commands does not have
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"
 

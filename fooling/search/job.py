@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier, CountingClassifier
+from fooling.classifiers.base import Classifier, CountingClassifier, images_a_score
 from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.detection import MAX_IMAGES, of_class, plausibility, summary
 from fooling.classifiers.labels import class_indices, classes_in_words, target_name
+from fooling.classifiers.queries import meaning_of_scores
 from fooling.data import load_data
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
@@ -145,7 +146,10 @@ def make_job(
     """
     classes = tuple(digits(settings, classifier.labels, statistics)) if settings.search.joint else ()
     objective = objective_from_settings(settings, classifier, statistics, classes)
-    criteria = replace(StoppingCriteria.from_settings(settings, objective.digit, classes), flat=flat_score(report, objective))
+    criteria = replace(
+        StoppingCriteria.from_settings(settings, objective.digit, classes, images_a_score(classifier)),
+        flat=flat_score(report, objective),
+    )
     return Job(settings, objective, statistics, criteria, judges, report, start_image)
 
 
@@ -269,6 +273,7 @@ def describe(job: Job) -> dict[str, Any]:
         **({"classifier_fingerprint_partial": True} if is_partial(job.objective.classifier) else {}),
         "examination": dict(job.report.about),
         "versions": versions(),
+        **meaning_of_scores(job.objective.classifier),
     }
 
 
