@@ -23,6 +23,7 @@ from fooling.classifiers.checks import report_on
 from fooling.classifiers.detection import MIN_IMAGES
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import refuse_two_meanings, with_indices
+from fooling.classifiers.queries import accounted, keep_answers, spread
 from fooling.errors import Doubt, FoolingWarning, UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, record_files
 from fooling.records.files import refuse_link
@@ -129,8 +130,10 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     """
     changed = doubts(record.folder, record.before, versions()) if record else []
     kept = [*changed, *(extension_notes(record.before) if record else [])]
+    classifier = job.objective.classifier
     if record:
         state = {"status": "running", "notes": kept, "files": strings(record.before.get("files"))}
+        state |= accounted(classifier, record.before)
         record.update(**describe(job) | state | record.format | ({"reproducible": "approximate"} if changed else {}))
     search = make_search(job)
     notes = [*job.report.notes, *search.notes, *kept]
@@ -140,6 +143,7 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
         if record.before and not (record.folder / CHECKPOINT).exists():
             progress.note("no checkpoint to resume: starting at generation 0")
         own = job.images if job.criteria.joint else []  # their names are known before run.json lists the images
+        own = [*own, *keep_answers(classifier, record.folder)]
         record.update(notes=notes, files=[*part_of(search, "files"), *record_files(), *own])
     for stage in stages(search, job.criteria, record, progress):
         if record and stage.stopped_by is None:
@@ -158,6 +162,7 @@ def save_unfinished(job: Job, stage: Stage, record: Record) -> None:
     """Writes the images so far and their contact sheet, of many runs the first; the search goes on, or was interrupted."""
     record.withdraw()
     files = record.save_images(stage.history.images[:UNFINISHED_IMAGES], job.images[:UNFINISHED_IMAGES])
+    record.about |= accounted(job.objective.classifier, record.about)
     record.show(**so_far(stage, job.criteria, files, job.labels, job.unit))
     draw_contact_sheet(record.folder)
 
@@ -179,7 +184,8 @@ def save_result(job: Job, search: Search, stage: Stage, record: Record, progress
             progress.note(note)
     if result.front:
         result = replace(result, front=record_front(record, result.front, job.objective))
-    record.update(**plausibility, valuation_evaluations=counted.evaluations, **summary(result, files))
+    found = {**plausibility, **spread(counted, result.images, result.classes), **accounted(counted, record.about)}
+    record.update(**found, valuation_evaluations=counted.evaluations, **summary(result, files))
     return result
 
 

@@ -34,18 +34,23 @@ class Server:
         self.answer: Answer = lambda number, images: well(images)
         self.sizes: list[int] = []
         self.headers: dict[str, str] = {}  # of the last call
+        self.extra: dict[str, str] = {}  # more headers of its answers
+        self.begun: list[float] = []  # when each call came, by time.monotonic()
         self.pause = 0.0  # before each thousand bytes
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 images = json.loads(self.rfile.read(int(self.headers["content-length"])))["instances"]
+                outer.begun.append(time.monotonic())
                 outer.sizes.append(len(images))
                 outer.headers = {name.lower(): value for name, value in self.headers.items()}
                 status, kind, body = outer.answer(len(outer.sizes), images)
                 self.send_response(status)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))
+                for name, value in outer.extra.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 for at in range(0, len(body), 1000 if outer.pause else len(body) or 1):
                     if outer.pause:

@@ -56,8 +56,13 @@ class Classifier(Protocol):
         """Scores float32 [N, K] in [0, 1] of images uint8 [N, H, W, C]. They need not sum to 1."""
 
 
+def images_a_score(classifier: Any) -> int:
+    """How many images a classifier shows its model for the scores of one: noisy copies, repeated calls, else 1."""
+    return int(getattr(classifier, "images_a_score", 1))
+
+
 class CountingClassifier:
-    """A classifier that counts the images that are scored. All other attributes are those of the wrapped classifier."""
+    """A classifier that counts the images that its model is shown. All other attributes are those of the wrapped classifier."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier, self.evaluations = classifier, 0
@@ -65,7 +70,7 @@ class CountingClassifier:
 
     def __call__(self, images: Bytes) -> Any:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
-        self.evaluations += len(images)
+        self.evaluations += len(images) * images_a_score(self.classifier)
         start = time.perf_counter()
         scores = self.classifier(images)
         self.seconds[len(images)] = min(time.perf_counter() - start, self.seconds.get(len(images), math.inf))

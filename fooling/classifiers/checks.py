@@ -110,18 +110,18 @@ def check_classifier(classifier: Classifier, images: Bytes | None = None) -> Che
     scores, second = predict_batch(classifier, batch), raw_scores(classifier, batch)
     output, gives_labels = getattr(classifier, "output", "probability"), bool(getattr(classifier, "gives_labels", False))
     noise = difference(scores, finite_or_refused(second, batch))
-    if noise > TOLERANCE:
+    tolerance = np.inf if is_averaged(classifier) else TOLERANCE
+    if noise > tolerance:
         got = f"got other scores the second time, by up to {noise:.3g} (at most 0.001 is accepted)"
-        raise UserError(
-            f"classifier: expected the same scores for the same images, {got}; switch off dropout and other randomness"
-        )
+        advice = "switch off dropout and other randomness, or average calls with classifier.samples=20"
+        raise UserError(f"classifier: expected the same scores for the same images, {got}; {advice}")
     alone = np.concatenate([predict_batch(classifier, batch[i : i + 1]) for i in range(len(batch))])
     backwards = predict_batch(classifier, np.ascontiguousarray(batch[::-1]))[::-1]
     large = predict_batch(classifier, np.concatenate([*[batch] * REPEATS, varied_probes(classifier.input_shape)]))
     repeated, varied = np.split(large, [len(batch) * REPEATS])
     others = [alone, backwards, *np.split(repeated, REPEATS)]
     deviation = max(noise, *(difference(scores, other) for other in others))
-    if deviation > TOLERANCE:
+    if deviation > tolerance:
         raise UserError(
             f"classifier: expected scores that do not depend on the batch, got a change by {deviation:.3g} with the batch "
             f"(at most 0.001 is accepted); {batch_advice(classifier)}"
@@ -130,9 +130,9 @@ def check_classifier(classifier: Classifier, images: Bytes | None = None) -> Che
     constant = no_slope(everything, deviation)
     notes = [] if gives_labels else [*slope_notes(everything, constant), *range_notes(everything, output, "test images")]
     if noise:
-        notes.append(
-            Doubt(f"classifier: two calls differ by up to {noise:.1e} for the same images; runs repeat only approximately")
-        )
+        more = "" if is_averaged(classifier) else "; classifier.samples=20 averages calls"
+        differ = f"classifier: two calls differ by up to {noise:.1e} for the same images"
+        notes.append(Doubt(f"{differ}; runs repeat only approximately{more}"))
     if undefined(second).any():
         notes.append(Doubt("classifier: it has no finite scores for some images of one colour; they count as 0, the worst"))
     return CheckResult(
@@ -145,6 +145,11 @@ def check_classifier(classifier: Classifier, images: Bytes | None = None) -> Che
         constant=constant,
         notes=tuple(notes),
     )
+
+
+def is_averaged(classifier: Any) -> bool:
+    """Whether scores are means of calls that may differ."""
+    return bool(getattr(classifier, "samples", 1) > 1)
 
 
 def difference(scores: Floats, others: Floats) -> float:
@@ -245,13 +250,13 @@ def report_on(settings: RunSettings, classifier: Classifier) -> ClassifierReport
     result = check_classifier(counting)
     if getattr(classifier, "gives_labels", False):
         name = settings.classifier.name
-        advice, reading = "export the model with its probabilities or logits", getattr(classifier, "reading", None)
+        advice, reading = "give classifier.votes=25, which makes scores of them", getattr(classifier, "reading", None)
         why = reading.note.removeprefix("classifier: ") if reading and reading.note else "classifier.output=label"
         raise UserError(f"classifier={name}: expected class scores, got labels only ({why}); {advice}")
     notes, about = list(getattr(classifier, "notes", ())), asdict(result)
     about["constant"] = {str(k): score for k, score in result.constant.items()}
     if result.shown:
-        notes.append(f"classifier: preprocessing {result.shown}; output read as {READ[result.output]}")
+        notes.append(f"classifier: preprocessing {result.shown}; output read as {READ.get(result.output, result.output)}")
     rows, data_notes = measure_accuracies(settings, classifier)
     flat = {} if len(result.constant) == result.classes else result.constant  # of which the notes say it already
     notes += [*data_notes, *result.notes, *target_notes(settings, flat, classifier.labels)]

@@ -61,8 +61,8 @@ def examine(settings: ExamineSettings) -> None:
         show_layers(about["layers"])
     for note in [*about["notes"], *([about["note"]] if about.get("note") else [])]:
         say(note)
-    if about["output"] == "label":
-        say("searches need class scores, not only labels")
+    if about["output"] == "label" and getattr(classifier, "votes", 1) == 1:
+        say("searches need class scores, not only labels; classifier.votes=25 makes them of votes over noisy copies")
 
 
 def silent(_line: str = "") -> None:
@@ -144,6 +144,7 @@ GIVES = {
     "softmax": "logits, of which a softmax makes scores",
     "sigmoid": "logits, of which a sigmoid each makes scores",
     "label": "labels only",
+    "top": "the best classes only",
 }
 
 COMMAND = Tool(examine)

@@ -107,7 +107,8 @@ def run_entry(
     job: Job, folder: Path, console: Console, signals: InterruptHandler, *, title: str, place: str = "", success: bool = True
 ) -> Result:
     """Runs one job in its record folder, with its progress on the console."""
-    with ProgressDisplay(console, title, job.criteria, signals, job.settings.quiet, place, targeted=not job.unit) as display:
+    bill = getattr(job.objective.classifier, "bill", None)
+    with ProgressDisplay(console, title, job.criteria, signals, job.settings.quiet, place, not job.unit, bill) as display:
         return record_job(job, folder, display, success=success)
 
 

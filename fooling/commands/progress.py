@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from fooling.classifiers.queries import Bill
 from fooling.commands.console import InterruptHandler, print_line
 from fooling.errors import duration
 from fooling.plots import percent
@@ -56,7 +57,7 @@ class ProgressDisplay:
     """The `Progress` of one job on the console: `with ProgressDisplay(…) as display: run_job(job, record, display)`.
 
     `place`: where the job is among many; its line replaces that of the job before, and the title is only for non-terminals.
-    `targeted`: whether a class is the target; without one there is no confidence to show.
+    `targeted`: whether a class is the target; without one there is no confidence to show. `bill`: of a model with a price.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class ProgressDisplay:
         quiet: bool = False,
         place: str = "",
         targeted: bool = True,
+        bill: Bill | None = None,
     ) -> None:
         self.console, self.title, self.signals, self.quiet, self.place = console, title, signals, quiet, place
         self.runs, self.last, self.targeted = criteria.runs, criteria.last, targeted
         self.updated, self.begun, self.remaining = -np.inf, time.perf_counter(), RemainingTime(criteria)
         self.live: Live | None = None
+        self.bill = bill if bill and bill.cost is not None else None
 
     def __enter__(self) -> "ProgressDisplay":
         if not self.quiet:
@@ -104,7 +107,8 @@ class ProgressDisplay:
         if self.place and not self.live and (final or now - self.begun < LONG_SECONDS):
             return
         self.updated = now
-        line = self.line(metrics) + self.remaining.text(metrics)
+        cost = f"  {self.bill.images:,} images cost {self.bill.cost:,.2f}" if self.bill else ""
+        line = self.line(metrics) + cost + self.remaining.text(metrics)
         if self.live:
             self.live.update(Text(line), refresh=True)
         else:

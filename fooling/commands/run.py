@@ -65,12 +65,14 @@ def compute(settings: RunSettings, plan: Plan, results: list[Result], _watch: Pr
     judges = results[0].judges
     front = ("front", "hypervolume") if results[0].front else ()
     named = any(result.target != str(result.digit) for result in results)
-    reached = () if results[0].unit else ("converged", "confidence", *judges)
+    reached = () if results[0].unit else ("converged", score_name(plan.entries[0].job), *judges)
     target = ["maximised"] if results[0].unit else ["digit", *(["target"] if named else [])]
     cost = () if results[0].unit else ("cost",)  # the cost and its target term are of a class
     weighted = [name for name in weighted if cost or name != "target"]
     columns = [*target, *reached, *cost, *weighted, *front, "evaluations", "seconds"]
     lines = ["medians over the images; cost and its terms: 0 is ideal"] if cost or weighted else []
+    meaning = getattr(plan.entries[0].job.objective.classifier, "meaning", "")
+    lines += [meaning] if meaning else []
     if settings.control:
         lines.append(f"control: nothing searches for the target; converged: {aim(plan.entries[0].job)}, reached by chance")
     lines += [f"any: {classes_reached(result)}" for result in results if result.digit == "any"]
@@ -104,6 +106,11 @@ def cells(result: Result, weighted: Sequence[str], *, named: bool) -> list[str]:
         f"{result.total_evaluations:,}",
         f"{result.seconds:.1f}",
     ]
+
+
+def score_name(job: Job) -> str:
+    """What the score of the target is called: confidence, unless it comes from votes over noisy copies."""
+    return "vote share" if getattr(job.objective.classifier, "votes", 1) > 1 else "confidence"
 
 
 def measures(result: Result) -> list[str]:
@@ -192,7 +199,7 @@ def best(job: Job, result: Result) -> str:
     at = int(result.confidence.argmax())
     is_other = result.predicted[at] != result.classes[at]
     other = ", but another class has a larger score" if is_other else ""
-    return f"confidence {on_log_scale(float(result.confidence[at]))}{other}"
+    return f"{score_name(job)} {on_log_scale(float(result.confidence[at]))}{other}"
 
 
 def on_log_scale(confidence: float) -> str:

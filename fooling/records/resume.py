@@ -26,7 +26,8 @@ RUNS = Path("runs")  # where folders go that nobody named
 
 # Settings that may differ on resuming: no result depends on them.
 OF_SERVERS = ("classifier.timeout", "classifier.retries", "classifier.batch_size", "classifier.auth_env")
-FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS)
+OF_ACCOUNTS = ("classifier.rate", "classifier.price", "classifier.cache")
+FREE = ("engine.threads", "engine.scoring", "quiet", "classifier.labels", *OF_SERVERS, *OF_ACCOUNTS)
 LIMITS = (
     "search.generations",
     "budget",
@@ -39,6 +40,9 @@ LATER: Mapping[str, Any] = {  # settings without which jobs were begun, with wha
     "search.evade": [],
     "search.evade_weight": 0.3,
     "search.evade_layer": None,
+    "classifier.votes": None,
+    "classifier.vote_noise": 0.9,
+    "classifier.samples": 1,
 }
 MISSING = "missing"  # a setting that one of two commands does not have
 Extension = tuple[str, ...]  # the limits that are raised, each with its values: "budget 1000 → 2000"

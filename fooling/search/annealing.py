@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.base import WHOLE_IMAGES
+from fooling.classifiers.base import WHOLE_IMAGES, images_a_score
 from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import SOFTMAX, DenseNetwork
 from fooling.kernels import numba, reference
@@ -68,7 +68,7 @@ class AnnealingParams:
         return AnnealingParams(
             shape=(height, width, channels),
             proposals=search.proposals,
-            last=StoppingCriteria.from_settings(settings, objective.digit).last,
+            last=StoppingCriteria.from_settings(settings, objective.digit, images=images_a_score(objective.classifier)).last,
             tables=draw_table(levels),
             counts=exact_counts(levels, height * width),
             swap=round(search.swap_share * RATE_ONE),

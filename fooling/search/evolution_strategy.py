@@ -30,6 +30,7 @@ from fooling.statistics import Statistics
 BLOCK = 400  # images that are decoded and scored together, about
 STEPS, EXPLORATION, PATCHES = 2, 3, 4  # what random numbers are for; 0 and 1 are those of the gradient searches
 EXPLORE, RESTART, PATCH = 500, 15, 1000  # the defaults for patterns: benchmarks/large.py
+EXPLORE_LABELS = 200  # the default where labels vote, as most images have none of the target's: benchmarks/foreign.py
 FROM_GREY, FROM_BEST = 1.0, 0.3  # the first deviations by default
 NARROWER = 0.5  # those after a restart, of the first ones
 STILL = "still"  # generations without a better image, int64 [R]
@@ -65,7 +66,8 @@ class StrategyParams:
         shape = (height, width, channels)
         genome, detail = suited(search, "mixed", objective.classifier.num_classes, shape)
         patterns = genome in PATTERNS
-        images = search.explore if search.explore is not None else EXPLORE * patterns
+        usual = EXPLORE if patterns else EXPLORE_LABELS * (getattr(objective.classifier, "votes", 1) > 1)
+        images = search.explore if search.explore is not None else usual
         restart = search.restart if search.restart is not None else RESTART * patterns
         sigma = search.sigma or (FROM_BEST if images else FROM_GREY)
         given = {name: getattr(search, name) for name in ("population", "mean_rate", "sigma_rate", "antithetic")}

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from fooling.classifiers import open_classifier, open_given
 from fooling.classifiers.accuracy import check_class_order
-from fooling.classifiers.base import Classifier
+from fooling.classifiers.base import Classifier, images_a_score
 from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import seen_by, stream_data
 from fooling.data.matching import RESIZED
@@ -14,6 +14,7 @@ from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
 from fooling.search.genomes import MANY_CLASSES
 from fooling.settings import for_large
+from fooling.settings.classifiers import IN_RECORD
 from fooling.settings.fields import user_path
 from fooling.settings.schema import RunSettings, data_options
 from fooling.statistics import BUNDLED, Statistics, fit_present
@@ -45,9 +46,12 @@ def get_classifier(settings: RunSettings, statistics: Statistics | None = None, 
         return shape_and_labels(statistics or Statistics.load(user_path(path) if path else BUNDLED))
 
     threads = settings.engine.threads or cores()
+    chosen: Any = settings.classifier
+    if settings.resume and settings.out and getattr(chosen, "cache", None) == IN_RECORD:
+        chosen = chosen.model_copy(update={"cache": f"{IN_RECORD}:{user_path(settings.out)}"})
     if given is not None:
-        return open_given(given, settings.classifier, hint, threads)
-    return open_classifier(settings.classifier, hint, threads)
+        return open_given(given, chosen, hint, threads)
+    return open_classifier(chosen, hint, threads)
 
 
 def shape_and_labels(statistics: Statistics) -> tuple[tuple[int, int, int], tuple[str, ...]]:
@@ -63,11 +67,13 @@ def is_large(classifier: Classifier) -> bool:
 
 def suited(settings: RunSettings, classifier: Classifier, words: Sequence[str]) -> tuple[RunSettings, str]:
     """The settings with the search that suits a classifier, unless the words that they are from choose one; and a note."""
-    if not is_large(classifier):
+    labels = images_a_score(classifier) > 1
+    if not (labels or is_large(classifier)):
         return settings, ""
     height, width, _ = classifier.input_shape
     found, many_pixels = for_large(settings, words), max(height, width) > LARGE_SIDE
     why = f"images of {height}×{width} pixels" if many_pixels else f"{classifier.num_classes} classes"
+    why = f"scores that take {images_a_score(classifier)} images each" if labels else why
     usual, chosen = settings.search.name, found.search.name
     return found, "" if chosen == usual else f"search={chosen} for {why}; search={usual} varies single pixels"
 

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier, CountingClassifier, member_fingerprints
+from fooling.classifiers.base import Classifier, CountingClassifier, images_a_score, member_fingerprints
 from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.labels import class_indices, classes_in_words, target_name
+from fooling.classifiers.queries import meaning_of_scores
 from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
@@ -145,7 +146,7 @@ def make_job(
     """
     classes = tuple(digits(settings, classifier.labels, statistics)) if settings.search.joint else ()
     objective = replace(objective_from_settings(settings, classifier, statistics, classes), evasion=evasion)
-    criteria = StoppingCriteria.from_settings(settings, objective.digit, classes)
+    criteria = StoppingCriteria.from_settings(settings, objective.digit, classes, images_a_score(classifier))
     criteria = replace(criteria, flat=flat_score(report, objective), evasion=evasion)
     return Job(settings, objective, statistics, criteria, judges, report, start_image)
 
@@ -274,6 +275,7 @@ def describe(job: Job) -> dict[str, Any]:
         **({"classifier_members": members} if (members := member_fingerprints(job.objective.classifier)) else {}),
         "examination": dict(job.report.about),
         "versions": versions(),
+        **meaning_of_scores(job.objective.classifier),
     }
 
 

@@ -1,5 +1,6 @@
 """Notes on the size of a job, for the user before it starts."""
 
+from fooling.classifiers.base import images_a_score
 from fooling.errors import counted, duration
 from fooling.search import Search, part_of
 from fooling.search.job import Job
@@ -14,6 +15,7 @@ def duration_notes(job: Job, search: Search) -> list[str]:
     criteria, together = job.criteria, part_of(search, "shown_together")
     number = 1 if criteria.joint else criteria.runs
     rate = job.report.rate(together * number) if together else None
+    rate = rate and rate * images_a_score(job.objective.classifier)
     each = criteria.first + criteria.last * criteria.population
     seconds = number * each / rate if rate else 0.0
     if not rate or seconds < LONG_SECONDS:

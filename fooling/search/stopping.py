@@ -52,22 +52,23 @@ class StoppingCriteria:
         return int(counts.max() if self.classes else counts.sum())
 
     @staticmethod
-    def from_settings(settings: RunSettings, digit: int, classes: tuple[int, ...] = ()) -> "StoppingCriteria":
+    def from_settings(settings: RunSettings, digit: int, classes: tuple[int, ...] = (), images: int = 1) -> "StoppingCriteria":
         """The criteria for runs with the target class `digit`, or of joint runs with one of `classes` each.
 
-        A control runs to the end; a budget is never exceeded.
+        `images`: that the model is shown for the scores of one; all of them count. A control runs to the end; a budget is
+        never exceeded.
         """
         schedule = load_search(settings.search.name, settings.engine.name).schedule(settings)
         last, budget = schedule.last, settings.budget
         if budget is not None:
-            if budget < schedule.minimum_budget:
-                raise UserError(f"budget: expected at least {schedule.minimum_budget}, got {budget}")
-            last = min(last, (budget - schedule.first) // schedule.population)
+            if budget < schedule.minimum_budget * images:
+                raise UserError(f"budget: expected at least {schedule.minimum_budget * images}, got {budget}")
+            last = min(last, (budget // images - schedule.first) // schedule.population)
         limit: Literal["generations", "budget"] = "budget" if last < schedule.last else "generations"
         return StoppingCriteria(
             runs=len(classes) or settings.runs,
-            first=schedule.first,
-            population=schedule.population,
+            first=schedule.first * images,
+            population=schedule.population * images,
             last=last,
             stop="end" if settings.control else settings.stop,
             threshold=settings.threshold,

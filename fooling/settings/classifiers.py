@@ -15,6 +15,7 @@ from fooling.settings.fields import (
     Judges,
     OptionalEach,
     Positive,
+    RateText,
     Resize,
     SettingsModel,
     Side,
@@ -30,6 +31,12 @@ EFFECTS = {  # of opening a kind of model
     "http": "contacts a server",
     "huggingface": "may contact a server",
 }
+IN_RECORD = "true"  # classifier.cache: the answers are kept in the job's record
+
+
+def truth_to_text(value: Any) -> Any:
+    """true is a text, as files are; false is null."""
+    return {True: IN_RECORD, False: None, "false": None}.get(value, value) if isinstance(value, bool | str) else value
 
 
 class ClassifierSettings(SettingsModel):
@@ -91,8 +98,9 @@ class ExternalSettings(ClassifierSettings):
     std: Annotated[tuple[Positive, ...] | None, OptionalEach] = Field(
         description="divides the input; one number, or one per channel; null = as declared by the model, otherwise 1"
     )
-    output: Literal["auto", "probability", "logit", "sigmoid", "label"] = Field(
-        description="type of the model's output; labels cannot be attacked; auto = inferred from sample outputs"
+    output: Literal["auto", "probability", "logit", "sigmoid", "label", "top"] = Field(
+        description="type of the model's output; label = the class alone; top = the best classes, best first, with or without "
+        "their scores; auto = inferred from sample outputs"
     )
     batch_size: BatchSize = Field(
         description="images per call: 64 = at most 64, fixed:64 = exactly 64, auto = as many as possible, halved after a "
@@ -103,6 +111,23 @@ class ExternalSettings(ClassifierSettings):
     order: Annotated[tuple[Int, ...], BeforeValidator(value_to_list)] = Field(
         description="which of the model's outputs is class 0, 1, …, for models whose classes are numbered otherwise; "
         "[] = as they come"
+    )
+
+    votes: Annotated[Int, Field(ge=1, le=10_000)] | None = Field(
+        description="noisy copies of an image that are shown in its place; the score of a class is its share of their votes; "
+        "null = 25 for label and top, 1 (the image itself) for scores"
+    )
+    vote_noise: Fraction = Field(gt=0, le=1, description="share of a copy's pixels that are replaced, in the noisiest copy")
+    samples: Int = Field(
+        ge=1, le=10_000, description="calls whose scores are averaged, for models that answer differently each time"
+    )
+    rate: RateText | None = Field(
+        description="most calls such as 5/s, 100/min or 1000/h, or most images, 50images/s; null = no limit"
+    )
+    price: Float | None = Field(ge=0, description="price of an image that the model is shown, for the running total")
+    cache: Annotated[Text | None, BeforeValidator(truth_to_text)] = Field(
+        description="keep the answers, so that no image is paid twice, also after resume=true: true = in answers.csv of the "
+        "record; FILE.csv, which several jobs may share; null = they are not kept"
     )
 
     @model_validator(mode="after")

@@ -1,11 +1,12 @@
 """Types of the settings' fields, with the checks that pydantic lacks; messages read "expected …"."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -105,7 +106,35 @@ def parse_batch_size(value: Any) -> Any:
     return text
 
 
+class Rate(NamedTuple):
+    """At most so many calls of a model, or images in them, a second."""
+
+    a_second: float
+    of_images: bool
+
+
+SECONDS_IN = {"s": 1, "min": 60, "h": 3600}
+RATE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)( ?images)?/(s|min|h)", re.ASCII)
+
+
+def read_rate(text: str | None) -> Rate | None:
+    """The rate in a text such as 5/s; None for None. Raises ValueError."""
+    if text is None:
+        return None
+    match = RATE.fullmatch(text)
+    if match is None or not float(match[1]):
+        raise ValueError("calls a second, minute or hour such as 5/s, 100/min or 1000/h, or images: 50images/s")
+    return Rate(float(match[1]) / SECONDS_IN[match[3]], bool(match[2]))
+
+
+def require_rate(text: str) -> str:
+    """5/s, 100/min, 1000/h, 50images/s."""
+    read_rate(text)
+    return text
+
+
 Text = Annotated[str, AfterValidator(require_printable)]
+RateText = Annotated[str, AfterValidator(require_rate)]
 Bool = Annotated[bool, BeforeValidator(require_boolean)]
 Int = Annotated[int, BeforeValidator(refuse_boolean)]
 Float = Annotated[float, BeforeValidator(refuse_boolean), Field(allow_inf_nan=False)]

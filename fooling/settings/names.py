@@ -22,7 +22,7 @@ from fooling.settings.files import BROKEN, Loader, NameLoader, Tree, is_text, ne
 HELP = "--help lists all settings"
 ALIASES = {"target": "digit"}
 # Where their last part is also that of another setting, it stands for that one.
-IN_FULL = ("data.scale", "data.size", "data.resize")
+IN_FULL = ("data.scale", "data.size", "data.resize", "classifier.rate")
 
 
 def members(annotation: Any) -> list[Any]:

@@ -227,13 +227,15 @@ def test_a_function_that_raises_leaves_a_record_that_is_resumed(here: Path, caps
     assert [image["confidence"] for image in found["images"]] == [image["confidence"] for image in whole["images"]]
 
 
-def test_labels_alone_are_refused_by_a_search_and_examined(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_alone_without_copies_are_refused_by_a_search_and_examined(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_sklearn(here / "p.skops", Perceptron())
     (here / "labels.py").write_text(
         "def make():\n    return lambda inputs: inputs.reshape(len(inputs), -1).argmax(axis=1) % 10\n"
     )
     words = ["classifier=python", "classifier.path=labels:make"]
-    assert "expected class scores, got labels only" in refused(capsys, "digit=4", *words)
+    assert "expected class scores, got labels only" in refused(capsys, "digit=4", *words, "classifier.votes=1")
     assert guarded(dispatch, ["examine", *words]) == 0
     assert "labels only" in capsys.readouterr().out
 

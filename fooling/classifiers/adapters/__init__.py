@@ -1,17 +1,20 @@
 """External models as classifiers: one file per framework, one row in the table."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fooling.classifiers.adapters.pace import Pace
+from fooling.classifiers.adapters.top import dense
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import read_labels
 from fooling.errors import UserError, printable
 from fooling.settings.classifiers import ExternalSettings
-from fooling.settings.fields import described, foreign_code
+from fooling.settings.fields import described, foreign_code, read_rate
 
 
 class AdapterRow(NamedTuple):
@@ -87,8 +90,22 @@ def adapted(model: Any, settings: ExternalSettings, hint: ShapeHint) -> Classifi
     settings = settings.model_copy(update={"labels": read_labels(settings.labels)})
     if model.labels:
         model = replace(model, labels=tuple(map(printable, model.labels)))
-    classifier: Classifier = load_function("fooling.classifiers.adapters.adapter:adapt")(model, settings, hint)
-    return classifier
+    if settings.name != "http":  # which keeps it in each repetition of a call, too
+        model = replace(model, predict=Pace(read_rate(settings.rate)).paced(model.predict))
+    read = settings
+    if settings.output == "top":
+        labels = settings.labels or model.labels or hint()[1]
+        model, read = with_best_classes(model, labels), settings.model_copy(update={"output": "probability"})
+    model, bill = load_function("fooling.classifiers.queries:billed")(model, settings)
+    classifier = load_function("fooling.classifiers.adapters.adapter:adapt")(model, read, hint)
+    return load_function("fooling.classifiers.queries:queried")(classifier, settings, bill)  # type: ignore[no-any-return]
+
+
+def with_best_classes(model: Any, labels: Sequence[str]) -> Any:
+    """A model whose answers name the best classes alone, with these class names. Raises UserError without any."""
+    if not labels:
+        raise UserError(f"{model.name}: names the best classes only, not all there are; give classifier.labels=[a,b,…]")
+    return replace(model, predict=dense(model.predict, labels, model.name), labels=tuple(labels))
 
 
 def load_function(name: str) -> Any:

@@ -173,7 +173,7 @@ def adapt(model: Model, settings: ExternalSettings, hint: ShapeHint) -> AdaptedC
     batch_size, fixed = choose_batch_size(model, settings.batch_size, prod(shape))
     trial = AdaptedClassifier(model, inputs, shape, "probability", (), batch_size, fixed)
     numbers = try_out(trial, settings)
-    stated = model.output if settings.output == "auto" else settings.output
+    stated = model.output if settings.output == "auto" or settings.output == "top" else settings.output
     known = settings.labels or model.labels
     reading = reading_of(numbers, stated, model.name, len(known) if known else None)
     labels = choose_labels(model, settings, of_classes(numbers, reading.output), reading.output, hint)

@@ -10,22 +10,20 @@ import logging
 import os
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from contextvars import ContextVar
-from queue import Empty, SimpleQueue
-from ssl import SSLContext
-from threading import Event, Thread
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
-import httpcore
 import httpx
 import numpy as np
 
+from fooling.classifiers.adapters.deadline import END, bounded_client, remaining
 from fooling.classifiers.adapters.model import Model
-from fooling.errors import ANY_VALUE, HARMLESS, MASK, UserError, first_line, masked, masked_url, printable
+from fooling.classifiers.adapters.pace import LONGEST_REQUEST, Pace, requested_wait
+from fooling.errors import ANY_VALUE, HARMLESS, MASK, UserError, duration, first_line, masked, masked_url, printable
 from fooling.settings.classifiers import HttpSettings
+from fooling.settings.fields import read_rate
 from fooling.settings.files import ceiling, parse_json
 
 ANSWERS = ("predictions", "scores", "outputs", "probabilities", "logits")
@@ -35,8 +33,8 @@ RETRIED = (429, 500, 502, 503, 504)  # statuses after which a call is repeated
 TOO_LARGE = 413  # status after which the batch is halved
 BATCH_SIZE = 256  # images a call by default: 4 MB of JSON for MNIST
 CODINGS = ("", "identity", "gzip", "deflate")  # of an answer: these cannot grow without bound between two looks at their size
+HINT = 'expected JSON: {"predictions": [[score, …], …]}, a row for each image'
 SHORT = 120  # letters of an answer in a message
-PIECE = 1 << 14  # bytes sent between two looks at the clock
 
 
 class TooLargeError(UserError):
@@ -50,6 +48,7 @@ class Answer(NamedTuple):
     kind: str  # its content-type
     body: bytes
     secrets: Sequence[str] = ()  # that its text may repeat
+    wait: float | None = None  # seconds until the next call, where it asks for them
 
     @property
     def text(self) -> str:
@@ -75,6 +74,7 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
         address = httpx.URL(url)
     except httpx.InvalidURL:
         raise UserError(f"{where}: expected a valid URL; write signs such as @ : / ? # in a password as %40 …") from None
+    pace = Pace(read_rate(settings.rate))
     client, sent = bounded_client(settings.timeout), f", with the credentials in ${settings.auth_env}"
     client.headers.update(credentials(settings.auth_env))
     secrets = secrets_of(address, client.headers.get("authorization", ""))
@@ -83,7 +83,8 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
     def predict(inputs: Any) -> Any:
         body = {"instances": np.asarray(inputs).tolist()}
         try:
-            return rows_of(post_with_retries(client, address, body, settings.retries, where, secrets), where)
+            answer = post_with_retries(client, address, body, settings.retries, where, secrets, pace)
+            return content_of(answer, where) if settings.output == "top" else rows_of(answer, where)
         except UserError as error:  # its text may be the server's, which may repeat what it was sent
             raise type(error)(hidden(str(error), secrets)) from None
 
@@ -91,7 +92,14 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
     fingerprint = hashlib.sha256(masked_url(url, ANY_VALUE).encode()).hexdigest()
     notes = ("classifier: the model behind the URL is not part of the record",)
     return Model(
-        predict, where, fingerprint, "NHWC", batch_size=BATCH_SIZE, halve_after=TooLargeError, notes=notes, partial=True
+        predict,
+        where,
+        fingerprint,
+        "NHWC",
+        batch_size=BATCH_SIZE,
+        halve_after=TooLargeError,
+        notes=notes,
+        partial=True,
     )
 
 
@@ -132,11 +140,20 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str, secrets: Sequence[str] = ()) -> Answer:
-    """The server's answer to a batch, with retries after longer and longer waits. Raises UserError."""
+def post_with_retries(
+    client: Any, url: Any, body: Any, retries: int, where: str, secrets: Sequence[str] = (), pace: Pace | None = None
+) -> Answer:
+    """The server's answer to a batch, with retries after longer and longer waits, or those that it asks for.
+
+    Raises UserError.
+    """
+    requested = 0.0  # seconds that the server asks to wait
     for attempt in range(retries + 1):
         if attempt:
-            time.sleep(min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+            time.sleep(max(requested, min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1))))
+        if pace:
+            pace.wait(len(body["instances"]))
+        requested = 0.0
         try:
             answer = post(client, url, body, secrets)
         except httpx.TimeoutException:
@@ -152,7 +169,13 @@ def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str
             reason = f"status {answer.status}: {first_line(answer.text, SHORT)}"
             if answer.status == TOO_LARGE:
                 raise TooLargeError(f"{where}: expected scores of {len(body['instances'])} images, got {reason}")
+            requested = answer.wait or 0.0
             if answer.status not in RETRIED:
+                break
+            if requested > LONGEST_REQUEST:
+                reason += (
+                    f"; it asks to wait {duration(requested)}, at most {duration(LONGEST_REQUEST)} are waited; try again then"
+                )
                 break
     raise UserError(f"{where}: expected scores, got {reason} ({attempt + 1} {'call' if attempt == 0 else 'calls'})")
 
@@ -172,14 +195,15 @@ def post(client: Any, url: Any, body: Any, secrets: Sequence[str] = ()) -> Answe
                 if size > limit:
                     raise httpx.DecodingError(f"more than {limit:,} bytes")
             kind = printable(hidden(response.headers.get("content-type", "no content-type"), secrets), SHORT)
-            return Answer(response.status_code, kind, b"".join(parts), secrets)
+            wait = requested_wait(response.headers.get("retry-after", ""))
+            return Answer(response.status_code, kind, b"".join(parts), secrets, wait)
     finally:
         END.reset(token)
 
 
-def rows_of(answer: Answer, where: str) -> Any:
-    """The scores, or labels, in an answer. Raises UserError for other content."""
-    hint = 'expected JSON: {"predictions": [[score, …], …]}, a row for each image'
+def content_of(answer: Answer, where: str) -> list[Any]:
+    """What an answer holds for each image. Raises UserError for other content."""
+    hint = HINT
     try:
         content = parse_json(answer.body)
     except ValueError as error:
@@ -192,6 +216,12 @@ def rows_of(answer: Answer, where: str) -> Any:
         content = content[names[0]]
     if not isinstance(content, list):
         raise UserError(f"{where}: {hint}; got {first_line(answer.text, SHORT)}")
+    return content
+
+
+def rows_of(answer: Answer, where: str) -> Any:
+    """The scores, or labels, in an answer. Raises UserError for other content."""
+    content, hint = content_of(answer, where), HINT
     if content and all(isinstance(row, str) for row in content):
         return np.array([printable(hidden(row, answer.secrets)) for row in content])
     try:
@@ -200,99 +230,3 @@ def rows_of(answer: Answer, where: str) -> Any:
         raise UserError(
             f"{where}: {hint}; got rows of different lengths, or not of numbers: {first_line(answer.text, SHORT)}"
         ) from error
-
-
-# --- one time limit for all of a call ------------------------------------------------------------------------------------
-# httpx's limits are per operation: a server that sends a byte now and then, or interim answers (1xx), would never meet them.
-END: ContextVar[float] = ContextVar("END")  # when the call in progress must be over, by time.monotonic()
-
-
-def remaining(late: type[Exception], limit: float | None = None) -> float:
-    """Seconds that are left to the call in progress, at most `limit`. Raises `late` if none are."""
-    seconds = END.get() - time.monotonic()
-    if seconds <= 0:
-        raise late("")
-    return seconds if limit is None else min(seconds, limit)
-
-
-def bounded_client(timeout: float) -> httpx.Client:
-    """A client whose calls, from the search for the address to the last byte, end after `timeout` seconds."""
-    client = httpx.Client(timeout=timeout)
-    for transport in (client._transport, *client._mounts.values()):  # mounts: proxies named in the environment
-        if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = BoundedBackend(transport._pool._network_backend)
-    return client
-
-
-class BoundedBackend(httpcore.NetworkBackend):
-    """Connections that are made, and then work, within the time that is left to the call."""
-
-    def __init__(self, backend: httpcore.NetworkBackend) -> None:
-        self.backend = backend
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """A connection. It is made in a thread, as nothing ends the search for an address early."""
-        seconds, late = remaining(httpcore.ConnectTimeout, timeout), Event()
-        results: SimpleQueue[httpcore.NetworkStream | Exception] = SimpleQueue()
-
-        def connect() -> None:
-            try:
-                stream = self.backend.connect_tcp(host, port, seconds, local_address, socket_options)
-            except Exception as error:
-                results.put(error)
-                return
-            if late.is_set():
-                stream.close()
-            results.put(stream)
-
-        Thread(target=connect, daemon=True).start()
-        try:
-            result = results.get(timeout=seconds)
-        except Empty:
-            late.set()
-            with suppress(Empty):
-                result = results.get_nowait()
-                if isinstance(result, httpcore.NetworkStream):
-                    result.close()
-            raise httpcore.ConnectTimeout("") from None
-        if isinstance(result, Exception):
-            raise result
-        return BoundedStream(result)
-
-
-class BoundedStream(httpcore.NetworkStream):
-    """A connection whose every operation ends when the call must."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self.stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Bytes that have arrived."""
-        return self.stream.read(max_bytes, remaining(httpcore.ReadTimeout, timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Sends bytes."""
-        for first in range(0, len(buffer), PIECE):
-            self.stream.write(buffer[first : first + PIECE], remaining(httpcore.WriteTimeout, timeout))
-
-    def start_tls(
-        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        """The connection, encrypted."""
-        seconds = remaining(httpcore.ConnectTimeout, timeout)
-        return BoundedStream(self.stream.start_tls(ssl_context, server_hostname, seconds))
-
-    def close(self) -> None:
-        """Ends the connection."""
-        self.stream.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        """Such as the socket, which tells whether a kept connection is still open."""
-        return self.stream.get_extra_info(info)
