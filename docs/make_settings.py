@@ -27,6 +27,7 @@ from fooling.settings.experiments import (
 )
 from fooling.settings.files import flat, format_value
 from fooling.settings.help import TITLES, kind, sections
+from fooling.settings.launchers import DaskSettings
 from fooling.settings.names import leaves, models, tags
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
@@ -54,7 +55,7 @@ python -m fooling.run search=anneal --help
 
 - The unique last part of a name is enough: `population=200` stands for `search.population=200`. `target=` stands for `digit=`.
 - A YAML file as the first word is the basis, and words override it: `python -m fooling.run runs/NAME/config.yaml seed=1`.
-- Groups (`classifier`, `prior`, `search`, `engine`) and `preset` select a file in `configs/` that sets several values. Explicit
+- Groups (`classifier`, `prior`, `search`, `engine`, `launcher`) and `preset` select a file in `configs/` that sets several values. Explicit
   settings win.
 - Layers, later ones win: the command's defaults; those of the chosen search, engine and classifier; the prior's file; what the
   search's file chooses besides (prior, engine, classifier); the preset; your YAML file; your words.
@@ -70,7 +71,13 @@ SHARED = {  # classes whose settings several choices share → a title
     GradientSettings: "`search=ascent`, `search=dream` and `search=feedback`",
     ClimbingSettings: "`search=ascent` and `search=dream`",
 }
-SHOWN = ("search.name", "classifier.name", "classifier.path", "classifier.labels")  # of groups whose choices differ
+SHOWN = (
+    "search.name",
+    "launcher.name",
+    "classifier.name",
+    "classifier.path",
+    "classifier.labels",
+)  # of groups whose choices differ
 OTHERS: dict[str, type[SettingsModel]] = {
     "ladder": LadderSettings,
     "plausibility": PlausibilitySettings,
@@ -93,7 +100,9 @@ OTHERS: dict[str, type[SettingsModel]] = {
 def render() -> str:
     """The page."""
     return (
-        "\n".join([INTRO, *run_tables(), *search_tables(), *classifier_tables(), *other_tables(), *choice_tables()]).rstrip()
+        "\n".join(
+            [INTRO, *run_tables(), *search_tables(), *classifier_tables(), *launcher_table(), *other_tables(), *choice_tables()]
+        ).rstrip()
         + "\n"
     )
 
@@ -120,7 +129,7 @@ def run_tables() -> Iterator[str]:
     known = {
         name: field
         for name, field in leaves(RunSettings).items()
-        if not name.startswith(("search.", "classifier.")) or name in SHOWN
+        if not name.startswith(("search.", "classifier.", "launcher.")) or name in SHOWN
     }
     for title, names in sections(known, {}):
         if title != TITLES["search"]:
@@ -146,6 +155,12 @@ def classifier_tables() -> Iterator[str]:
     for one in (OnnxSettings, TorchSettings, HttpSettings):
         (name,) = tags(one)
         yield from class_table(f"`classifier={name}`", one, "classifier", name, dict(seen))
+
+
+def launcher_table() -> Iterator[str]:
+    """What jobs on workers have."""
+    yield "## Launchers\n"
+    yield from class_table("`launcher=dask`", DaskSettings, "launcher", "dask", {})
 
 
 def class_table(title: str, model: type[SettingsModel], group: str, choice: str, seen: dict[str, object]) -> list[str]:
