@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from frameworks import IMAGES, SHAPE, expected, keras_model, write_openvino, write_tflite, write_transformers
+from pairwise import rare
 
 from fooling.classifiers import adapters, load_classifier
 from fooling.classifiers.checks import check_classifier
@@ -57,7 +58,7 @@ def test_a_package_that_cannot_be_imported_is_one_line(monkeypatch: pytest.Monke
 
 
 # --- Keras --------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+@pytest.mark.parametrize("name", ["m.keras", rare("m.h5")])
 def test_keras_gives_scores_and_is_a_jax_function(keras: Any, name: str) -> None:
     import jax
 
@@ -73,6 +74,7 @@ def test_keras_gives_scores_and_is_a_jax_function(keras: Any, name: str) -> None
     assert check_classifier(found).deviation < 1e-5
 
 
+@pytest.mark.exhaustive
 def test_keras_rescales_itself_and_says_so(keras: Any) -> None:
     keras_model(rescales=True).save("m.keras")
     found: Any = load_classifier("keras", "m.keras")
@@ -84,6 +86,7 @@ def test_keras_rescales_itself_and_says_so(keras: Any) -> None:
     assert any("does so before it" in note for note in twice.notes)
 
 
+@pytest.mark.exhaustive
 def test_every_setting_of_a_keras_model_holds_in_jax(keras: Any) -> None:
     keras_model().save("m.keras")
     ways: dict[str, Any] = {"channels": "BGR", "mean": "0.1,0.2,0.3", "std": "0.5,1,2", "order": "2,0,1", "transpose": "true"}
@@ -125,6 +128,7 @@ def test_code_in_a_keras_model_is_refused(keras: Any) -> None:
         assert "\n" not in str(told.value)
 
 
+@pytest.mark.exhaustive
 def test_a_keras_model_is_fooled_in_jax_by_one_command(keras: Any, capsys: pytest.CaptureFixture[str]) -> None:
     keras_model().save("m.keras")
     words = ["run", "digit=1", "classifier=keras", "classifier.path=m.keras", "prior=none", "runs=2", "out=r", "threshold=0.9"]
