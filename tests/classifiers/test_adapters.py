@@ -521,7 +521,7 @@ def test_answers_that_are_no_scores_are_refused(change: Any, said: str | None) -
             "takes 1 × 28 × 28 per image; images (28, 28, 1) with layout flat",
         ),
         ([*LENET, "output=probability"], "give classifier.output=logit"),
-        ([*LENET, "output=label"], "expected a label an image, got float32 [5, 10]"),
+        ([*LENET, "output=label"], "expected a label an image, got float32 [125, 10]"),
         ([*LENET, "labels=a,b"], "10 scores an image, but classifier.labels are 2"),
         ([*LENET, "mean=1,2"], "classifier.mean must be one number"),
         ([*LENET, "scale=1/0"], "classifier.scale: expected a number, got 1/0"),
