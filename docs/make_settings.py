@@ -55,8 +55,8 @@ python -m fooling.run search=anneal --help
 
 - The unique last part of a name is enough: `population=200` stands for `search.population=200`. `target=` stands for `digit=`.
 - A YAML file as the first word is the basis, and words override it: `python -m fooling.run runs/NAME/config.yaml seed=1`.
-- Groups (`classifier`, `prior`, `search`, `engine`, `launcher`) and `preset` select a file in `configs/` that sets several values. Explicit
-  settings win.
+- Groups (`classifier`, `prior`, `search`, `engine`, `launcher`) and `preset` select a file in `configs/` that sets several
+  values. Explicit settings win.
 - Layers, later ones win: the command's defaults; those of the chosen search, engine and classifier; the prior's file; what the
   search's file chooses besides (prior, engine, classifier); the preset; your YAML file; your words.
 - A setting that the chosen search or classifier does not have is refused, and so is an unknown name. The message says which

@@ -42,7 +42,7 @@ MODELS = {
     "scramble": ScrambleSettings,
     "damage": DamageSettings,
 }
-UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}
+UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier", "launcher")}
 
 
 def run(*words: str) -> Any:
