@@ -46,7 +46,7 @@ MODELS = {
     "damage": DamageSettings,
     "transfer": TransferSettings,
 }
-UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier")}
+UNIONS = {group: models(RunSettings.model_fields[group].annotation) for group in ("search", "classifier", "launcher")}
 
 
 def run(*words: str) -> Any:

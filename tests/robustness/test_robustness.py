@@ -29,5 +29,13 @@ def test_a_traceback_a_hang_and_a_false_result_are_noticed(monkeypatch: pytest.M
 
 
 @pytest.mark.exhaustive
+def test_jobs_of_killed_workers_go_on() -> None:
+    cluster = pytest.importorskip("cluster", reason="dask.distributed is not installed", exc_type=ImportError)
+    found = cluster.measure_kills(2, seed=3)
+    assert found["identical"] == found["commands"] > 0
+    assert found["kills"] > 0
+
+
+@pytest.mark.exhaustive
 def test_killed_jobs_go_on() -> None:
     assert robustness.measure_kills(3, seed=2) == {"kills": 3, "identical": 3}

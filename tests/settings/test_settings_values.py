@@ -123,6 +123,8 @@ def words_for(name: str, root: str) -> list[str]:
         return choices("prior")
     if name in LISTS:
         return [LISTS[name]]
+    if name == "launcher.address":
+        return ["tls://h:8786"]
     if bool in kinds:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]

@@ -171,7 +171,7 @@ class Launch:
             table.refresh()
 
     def interrupt(self) -> None:
-        """Asks all workers to stop the jobs of this command; those that join later are asked the next time."""
+        """Stops the jobs of this command on all workers; on those that join later the next time."""
         with suppress(OSError):
             self.client.run(interrupt, self.request["token"], on_error="ignore")
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from fooling.errors import UserError
-from fooling.records.files import TEMPORARY, make_folder, os_errors, write_atomically
-from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN
+from fooling.records.files import TEMPORARY, locked, make_folder, os_errors, write_atomically
+from fooling.records.ownership import CHECKPOINT, CONFIG, METRICS, RUN, remove_parts
 
 LEASES = ".launcher"  # the folder of tokens and leases inside the command's folder, while it runs
 TOKEN = "token"  # noqa: S105 (a file's name)
@@ -53,10 +53,12 @@ def unpack(files: Mapping[str, bytes], place: Path) -> None:
     """Writes the files of a record into its folder; the status, by which it is finished or not, comes last."""
     with os_errors(place):
         place.mkdir(parents=True, exist_ok=True)
-    for name in sorted(files, key=lambda name: name == RUN):
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or len(path.parts) > 2:
-            raise UserError(f"{place}: a worker has sent a file that is not of a record ({name})")
-        if len(path.parts) > 1:
-            make_folder((place / name).parent)
-        write_atomically(place / name, files[name])
+    with locked(place):
+        remove_parts(place)
+        for name in sorted(files, key=lambda name: name == RUN):
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or len(path.parts) > 2:
+                raise UserError(f"{place}: a worker has sent a file that is not of a record ({name})")
+            if len(path.parts) > 1:
+                make_folder((place / name).parent)
+            write_atomically(place / name, files[name])

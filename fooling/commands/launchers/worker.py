@@ -50,7 +50,7 @@ given_threads = os.environ.get(THREADS)  # by whoever started the worker
 
 
 def dask_setup(_worker: Any) -> None:
-    """A worker that a command starts leaves its terminal to the command: what is said there, and Ctrl-C."""
+    """A worker that a command starts leaves its terminal to the command: the lines there, and Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     discard("stdout")
 
