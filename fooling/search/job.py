@@ -273,8 +273,7 @@ def describe(job: Job) -> dict[str, Any]:
         **({"classifier_fingerprint_partial": True} if is_partial(job.objective.classifier) else {}),
         "examination": dict(job.report.about),
         "versions": versions(),
-        **meaning_of_scores(job.objective.classifier),
-    }
+    } | meaning_of_scores(job.objective.classifier)
 
 
 def is_partial(classifier: Classifier) -> bool:

@@ -159,7 +159,8 @@ def test_one_hot_scores_are_labels() -> None:
         return np.eye(10)[(inputs.reshape(len(inputs), -1).sum(axis=1) * 7).astype(int) % 10]
 
     classifier = load_classifier(one_hot, shape=(28, 28, 1))
-    assert classifier.gives_labels
+    assert classifier.output == "label"
+    assert classifier.votes > 1
     with pytest.raises(UserError, match=r"got labels only .*a single 1 among zeros.*give classifier.output=probability"):
         report_on(load(["classifier=python", "classifier.path=a:b"], RunSettings, "run"), classifier)
     stated = load_classifier(one_hot, shape=(28, 28, 1), output="probability")
