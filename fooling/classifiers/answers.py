@@ -1,4 +1,4 @@
-"""A cache of a model's answers by the content of what it is shown: nothing is shown, or paid, twice.
+"""A cache of a model's answers by the content of what it sees: it sees, and is paid for, nothing twice.
 
 On disk it is a text file that is only appended to: a line that says whose answers these are, then one for each answer: a hash,
 the type of its numbers, and the numbers or the label. A line that was half written when a process was killed is skipped.

@@ -62,7 +62,7 @@ def images_a_score(classifier: Any) -> int:
 
 
 class CountingClassifier:
-    """A classifier that counts the images that its model is shown. All other attributes are those of the wrapped classifier."""
+    """A classifier that counts the images that its model sees. All other attributes are those of the wrapped classifier."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier, self.evaluations = classifier, 0

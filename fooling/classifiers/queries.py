@@ -38,7 +38,7 @@ class Bill:
         return None if self.price is None else self.images * self.price
 
     def counted(self, predict: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
-        """A function of inputs [N, …] that counts those which the model is shown; the others' answers are known."""
+        """A function of inputs [N, …] that counts those which the model sees; the others' answers are known."""
 
         def ask(inputs: Any) -> Any:
             answer = predict(inputs)
@@ -91,7 +91,7 @@ class QueriedClassifier:
 
     @property
     def images_a_score(self) -> int:
-        """How many images the model is shown for the scores of one."""
+        """How many images the model sees for the scores of one."""
         return self.votes * self.samples
 
     @property
@@ -134,7 +134,7 @@ def means(scores: Floats) -> Floats:
 
 
 def billed(model: Any, settings: ExternalSettings) -> tuple[Any, Bill]:
-    """A model that counts what it is shown, and keeps its answers where the settings say so; and its bill. Raises UserError."""
+    """A model that counts what it sees, and keeps its answers where the settings say so; and its bill. Raises UserError."""
     answers = None
     if settings.cache:
         if settings.samples > 1:

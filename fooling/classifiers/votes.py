@@ -23,7 +23,7 @@ class NoisyCopies:
     """The copies of an image: in copy i of n a share noise · (i + ½) ÷ n of the pixels is replaced by cells of black and white.
 
     All is drawn from a counter-based generator whose key is the image's hash: the same image has the same copies, whatever else
-    is shown before or beside it, after a resumption too.
+    the model sees before or beside it, after a resumption too.
     """
 
     number: int

@@ -275,8 +275,7 @@ def describe(job: Job) -> dict[str, Any]:
         **({"classifier_members": members} if (members := member_fingerprints(job.objective.classifier)) else {}),
         "examination": dict(job.report.about),
         "versions": versions(),
-        **meaning_of_scores(job.objective.classifier),
-    }
+    } | meaning_of_scores(job.objective.classifier)
 
 
 def is_partial(classifier: Classifier) -> bool:

@@ -55,7 +55,7 @@ class StoppingCriteria:
     def from_settings(settings: RunSettings, digit: int, classes: tuple[int, ...] = (), images: int = 1) -> "StoppingCriteria":
         """The criteria for runs with the target class `digit`, or of joint runs with one of `classes` each.
 
-        `images`: that the model is shown for the scores of one; all of them count. A control runs to the end; a budget is
+        `images`: that the model sees for the scores of one; all of them count. A control runs to the end; a budget is
         never exceeded.
         """
         schedule = load_search(settings.search.name, settings.engine.name).schedule(settings)

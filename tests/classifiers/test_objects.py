@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,9 +160,13 @@ def test_one_hot_scores_are_labels() -> None:
         return np.eye(10)[(inputs.reshape(len(inputs), -1).sum(axis=1) * 7).astype(int) % 10]
 
     classifier = load_classifier(one_hot, shape=(28, 28, 1))
-    assert classifier.gives_labels
-    with pytest.raises(UserError, match=r"got labels only .*a single 1 among zeros.*give classifier.output=probability"):
-        report_on(load(["classifier=python", "classifier.path=a:b"], RunSettings, "run"), classifier)
+    assert classifier.output == "label"
+    assert classifier.votes > 1
+    notes = " ".join(classifier.notes)
+    assert re.search(r"a single 1 among zeros.*give classifier.output=probability.*share of votes", notes)
+    alone = load_classifier(one_hot, shape=(28, 28, 1), votes=1)
+    with pytest.raises(UserError, match=r"got labels only .*a single 1 among zeros.*give classifier.votes=25"):
+        report_on(load(["classifier=python", "classifier.path=a:b"], RunSettings, "run"), alone)
     stated = load_classifier(one_hot, shape=(28, 28, 1), output="probability")
     assert any("labels rather than scores" in note for note in check_classifier(stated).notes)
 

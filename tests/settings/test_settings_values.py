@@ -100,6 +100,7 @@ LISTS = {
     "noises": "[uniform,other]",
     "prior.hinge": "[eigen,regional]",
 }
+TEXTS = {"classifier.rate": "5/s"}  # where not any text will do
 NUMBERS = {
     "budget": "1001",
     "search.population": "7",
@@ -128,7 +129,9 @@ def words_for(name: str, root: str) -> list[str]:
     if bool in kinds:
         return ["true", "false"]
     named = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
-    return named + (["some text"] if str in kinds else [NUMBERS.get(name, "1")] if {int, float} & set(kinds) else [])
+    return named + (
+        [TEXTS.get(name, "some text")] if str in kinds else [NUMBERS.get(name, "1")] if {int, float} & set(kinds) else []
+    )
 
 
 def read_back(word: str) -> Any:
