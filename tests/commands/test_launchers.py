@@ -113,7 +113,7 @@ def test_records_come_back_whole_where_the_folder_is_not_shared(
 
 
 # --- what ends early ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("shared", [True, False], ids=["shared", "sent back"])
+@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.exhaustive)], ids=["shared", "sent back"])
 def test_a_signal_ends_the_jobs_in_order_and_they_go_on(
     home: Path, on_workers: tuple[str, ...], local: dict[str, Any], monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
