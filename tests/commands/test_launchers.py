@@ -100,7 +100,7 @@ def test_every_command_with_several_jobs_leaves_the_same(home: Path, on_workers:
     one, other = content(home / "a"), content(home / "b")
     assert one.keys() == other.keys()
     varying = {"audit.json", "facts.json", "ladder.png", "card.md"}  # which hold speeds
-    kept = [key for key in one if key not in varying and not key.endswith(".safetensors")]  # whose headers are in no fixed order
+    kept = [key for key in one if key not in varying and not key.endswith(".safetensors")]  # headers have no fixed order
     assert [key for key in kept if one[key] != other[key]] == []
 
 
