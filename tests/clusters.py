@@ -13,7 +13,7 @@ TIMES = ("seconds", "evaluations_per_second", "seconds_per_image", "begun", "exa
 
 
 @contextlib.contextmanager
-def workers(number: int = 2) -> Iterator[str]:
+def workers(number: int) -> Iterator[str]:
     """→ the address of their scheduler."""
     options = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "memory_limit": 0}
     with LocalCluster(
