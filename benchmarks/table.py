@@ -339,15 +339,6 @@ def gradients() -> str:
     return "\n".join([gradient_tables(result), origin("searches", result)])
 
 
-def audits() -> str:
-    """Ten models, one audit each, and whether their order repeats."""
-    result = read("audit")
-    pairs = zip(result["seeds"][1:], result["spearman"], strict=True)
-    repeats = "; ".join(f"seeds {result['seeds'][0]} and {seed}: {value:.3f}" for seed, value in pairs)
-    head = f"Spearman's rank correlation of their order by Q: {repeats}."
-    return "\n".join([table(result["columns"], result["rows"]), "", head, "", origin("audit", result)])
-
-
 TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "priors": lambda: quality("none", "variogram"),
@@ -375,7 +366,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "any class": lambda: large("large_any"),
     "archive": lambda: large("large_archive"),
     "ten classes": lambda: large("large_ten"),
-    "audits": audits,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,
