@@ -126,7 +126,7 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
 def test_missing_file_and_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file; expected a network"):
         load_network(tmp_path / "none.safetensors")
-    with pytest.raises(UserError, match=r"classifier.*expected one of cnn, digits_perceptron, http, .*vgg"):
+    with pytest.raises(UserError, match=r"classifier.*expected one of cnn, digits_perceptron, ensemble, http, .*vgg"):
         load_classifier("vgg")
 
 

@@ -16,6 +16,7 @@ from pairwise import rare
 from servers import Answer, RawServer, Server, scores, well
 
 from fooling.classifiers import load_classifier
+from fooling.classifiers.adapters import deadline
 from fooling.classifiers.adapters import http as http_
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
@@ -284,9 +285,9 @@ def test_proxies_have_the_time_limit_too(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_connection_is_kept_between_calls(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     connected: list[Any] = []
-    connect = http_.BoundedBackend.connect_tcp
+    connect = deadline.BoundedBackend.connect_tcp
     monkeypatch.setattr(
-        http_.BoundedBackend, "connect_tcp", lambda *words, **more: connected.append(words) or connect(*words, **more)
+        deadline.BoundedBackend, "connect_tcp", lambda *words, **more: connected.append(words) or connect(*words, **more)
     )
     for name, value in (("protocol_version", "HTTP/1.1"), ("timeout", 0.5)):  # it is kept for half a second
         monkeypatch.setattr(server.server.RequestHandlerClass, name, value, raising=False)

@@ -63,6 +63,7 @@ def test_every_command_that_reads_data_is_tried() -> None:
     from fooling.commands import COMMANDS as EVERY
 
     others = {"ladder", "matrix", "gallery", "plausibility", "classify", "render", "compare", "report", "view", "audit", "data"}
+    others |= {"detect", "harden", "transfer", "export", "doctor"}
     assert set(COMMANDS) | others == set(EVERY)
 
 

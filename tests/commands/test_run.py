@@ -402,7 +402,7 @@ def test_refusals_leave_nothing_behind(home: Path, capsys: pytest.CaptureFixture
         (["stats", "data.kind=sklearn", "out=."], "expected a file's name, got a folder"),
         (
             ["train", "data.kind=sklearn", "classifier=vgg"],
-            "classifier: expected one of cnn, digits_perceptron, http, mlp, mnist_cnn",
+            "classifier: expected one of cnn, digits_perceptron, ensemble, http, huggingface, keras, mlp, mnist_cnn",
         ),
     ],
     ids=str,
