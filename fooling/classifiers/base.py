@@ -58,7 +58,10 @@ class Classifier(Protocol):
 
 def images_a_score(classifier: Any) -> int:
     """How many images a classifier shows its model for the scores of one: noisy copies, repeated calls, else 1."""
-    return int(getattr(classifier, "images_a_score", 1))
+    while isinstance(classifier, CountingClassifier | NamedClassifier):
+        classifier = classifier.classifier
+    own = hasattr(type(classifier), "images_a_score")  # of its class: an object's __getattr__ may answer for every name
+    return int(classifier.images_a_score) if own else 1
 
 
 class CountingClassifier:
