@@ -216,7 +216,7 @@ def detect_json() -> dict[str, Any]:
         for name, area in zip(("energy", "knn_pixels"), areas, strict=True)
     ]
     group = {"plain": kinds[0], "genome": "pixels", "prior": "none", "images": 20, "made": 20, "records": ["runs/<b>a</b>"]}
-    best = {**rows[1], "rivals": [], "leads": True}
+    best = {**rows[1], "rivals": [], "leads": True, "ranked": 2}
     return {
         "classifier": {"name": "mnist_mlp", "path": None, "fingerprint": "0" * 64, "input_shape": [9, 13, 1]},
         "data": "mnist",
@@ -225,6 +225,7 @@ def detect_json() -> dict[str, Any]:
         "training_images": 100,
         "limit_images": 20,
         "real_images": 50,
+        "real_classes": ["3", "<b>4</b>"],
         "detectors": {
             "energy": {"title": "energy", "source": "Liu et al. 2020", "fitted": ""},
             "knn_pixels": {"title": "neighbours", "source": "Sun et al. 2022", "fitted": "training images"},
@@ -235,7 +236,7 @@ def detect_json() -> dict[str, Any]:
         ],
         "rows": rows,
         "curves": [],
-        "winners": {kinds[0]: {**rows[0], "rivals": ["knn_pixels"], "leads": True}, kinds[1]: best},
+        "winners": {kinds[0]: {**rows[0], "rivals": ["knn_pixels"], "leads": True, "ranked": 2}, kinds[1]: best},
         "winner": best,
         "left_out": [{"part": "detectors: vim", "against": kinds[0], "why": "the classifier has no logits"}],
         "notes": [],
@@ -256,7 +257,7 @@ def transfer_json() -> dict[str, Any]:
     names = ("a", HOSTILE, "both")
     seen = {"believed": SURE, "read": SURE}
     cells = [{"classifier": name, "itself": name == "a", "related": name != HOSTILE, **seen} for name in names]
-    row = {"source": "a", "fingerprint": "ab", "kin": ["ab"], "prior": "none", "folders": ["x"], "images": 20}
+    row = {"source": "a", "fingerprint": "ab", "kin": ["ab"], "prior": "none", "kind": "none", "folders": ["x"], "images": 20}
     rows = [{**row, "succeeded": SURE, "evaluations": {"99": median, "9999": missed}, "cells": cells}]
     unseen = [{**cell, "believed": None, "read": None} for cell in cells]
     rows.append({**rows[0], "succeeded": proportion_with_ci(0, 20), "cells": unseen})

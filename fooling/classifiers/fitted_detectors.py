@@ -27,7 +27,7 @@ LINEAR = 1e-3  # by which logits may differ from a linear function of the featur
 
 @dataclass(frozen=True)
 class Score:
-    """A fitted detector. `fitted` are the arrays that decide its values: they are its fingerprint."""
+    """A fitted detector. `fitted` are the arrays that decide its values."""
 
     value: Callable[[Evidence], Doubles]  # of N images → [N]
     fitted: Sequence[Any] = ()

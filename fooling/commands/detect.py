@@ -20,13 +20,13 @@ from fooling.classifiers.detectors import (
 )
 from fooling.classifiers.features import Evidence, Features, evidence, find_features
 from fooling.classifiers.fitted_detectors import Score
-from fooling.commands.evolved import EvolvedGroup, classifier_of, find_jobs, groups_of
+from fooling.commands.evolved import EvolvedGroup, classifier_of, find_jobs, groups_of, targets_of
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, real_images
 from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet
 from fooling.errors import UserError
-from fooling.kernels.tables import Doubles
+from fooling.kernels.tables import Bytes, Doubles
 from fooling.plots.detect import draw_detect
 from fooling.search.result import Result
 from fooling.settings.detect import DetectSettings
@@ -34,6 +34,7 @@ from fooling.statistics.intervals import proportion_with_ci
 
 EXAMPLE = "fooling detect runs/NAME data.path=PATH"
 POINTS = 51  # of a curve
+FEWEST_TRAINING = 100  # images
 Row = dict[str, Any]
 
 
@@ -44,19 +45,21 @@ def plan(settings: DetectSettings, _words: Sequence[str]) -> Plan:
     settings = settings.model_copy(update={"classifier": chosen})
     features, why = find_features(classifier, settings.layer)
     train, test = real_images(settings, "fooling detect", "train", "test", classifier=classifier)
-    groups = groups_of(jobs, classifier, settings.images, settings.seed)
+    check_training(train)
+    real = of_classes(test, targets_of(jobs))
+    groups = groups_of(jobs, settings.images, settings.seed)
     if all(len(group.images) < MIN_IMAGES for group in groups):
         most = max(len(group.images) for group in groups)
         raise UserError(
             f"folders: expected at least {MIN_IMAGES} images of a kind that succeeded, got {most}; evolve more: runs=100"
         )
     notes += [f"no features: {why}"] if why else []
-    return Plan(inputs=(classifier, features, train, test, groups, notes), settings=settings)
+    return Plan(inputs=(classifier, features, train, real, groups, notes), settings=settings)
 
 
 def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch: ProgressCallback) -> Summary:
     """Fits the detectors, and compares every kind of evolved images with real ones."""
-    classifier, features, train, test, groups, notes = plan.inputs
+    classifier, features, train, (test, classes), groups, notes = plan.inputs
     names = list(DETECTORS) if settings.detectors == ("all",) else list(settings.detectors)
     total = len(groups) + 2
     watch("training images", 0, total)
@@ -87,6 +90,7 @@ def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch:
         "classifier": describe_classifier(classifier, settings.classifier),
         "data": train.source,
         **about(features, training, real),
+        "real_classes": [str(classifier.labels[k]) for k in classes],
         "limit_images": len(held_out.labels),
         "detectors": {
             name: {"title": one.title, "source": one.source, "fitted": one.fitted}
@@ -104,11 +108,28 @@ def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch:
     return Summary(found_all, *table(found_all), lines(found_all))
 
 
-def drawn(data: ImageSet, settings: DetectSettings) -> Any:
+def check_training(data: ImageSet) -> None:
+    """Refuses so few training images that no detector is fitted to them, and no limit is decided by them."""
+    if len(data.images) < FEWEST_TRAINING:
+        got = f"expected at least {FEWEST_TRAINING} training images, which decide the limits, got {len(data.images)}"
+        raise UserError(f"data.path: {data.source}: {got}; give a folder with more")
+
+
+def of_classes(data: ImageSet, targets: Sequence[int] | None) -> tuple[Bytes, list[int]]:
+    """The images of the target classes, None for all, and the classes that they are of. Raises UserError for too few."""
+    chosen = np.isin(data.labels, np.unique(data.labels) if targets is None else targets)
+    if chosen.sum() < MIN_IMAGES:
+        of = "any class" if targets is None else f"the classes {', '.join(map(str, targets))}, which the records aim for"
+        got = f"expected at least {MIN_IMAGES} test images of {of}, got {int(chosen.sum())}"
+        raise UserError(f"data.path: {data.source}: {got}; give a folder with more")
+    return data.images[chosen], np.unique(data.labels[chosen]).tolist()
+
+
+def drawn(images: Bytes, settings: DetectSettings) -> Bytes:
     """Test images, of many `images`, drawn by the seed."""
-    number = min(len(data.images), settings.images)
-    places = np.sort(np.random.default_rng(settings.seed).choice(len(data.images), number, replace=False))
-    return np.ascontiguousarray(data.images[places])
+    number = min(len(images), settings.images)
+    places = np.sort(np.random.default_rng(settings.seed).choice(len(images), number, replace=False))
+    return np.ascontiguousarray(images[places])
 
 
 def about(features: Features | None, training: Training, real: Evidence) -> dict[str, Any]:
@@ -166,7 +187,8 @@ def worst_cases(rows: Sequence[Row]) -> list[Row]:
 def winner(rows: Sequence[Row]) -> dict[str, Any] | None:
     """The detector with the largest AUROC, whether it leads, above chance, and the rivals whose intervals meet its own.
 
-    It wins where there are no rivals. A detector that was fitted to evolved images takes no part. None: no detector applies.
+    It wins where there are no rivals among several that are ranked. A detector that was fitted to evolved images takes no part.
+    None: no detector applies.
     """
     ranked = sorted(
         (row for row in rows if DETECTORS[row["name"]].fitted != EVOLVED),
@@ -177,7 +199,7 @@ def winner(rows: Sequence[Row]) -> dict[str, Any] | None:
         return None
     best, *others = ranked
     rivals = [row["name"] for row in others if row["high"] >= best["low"]]
-    return {**best, "rivals": rivals, "leads": best["low"] > 0.5}
+    return {**best, "rivals": rivals, "leads": best["low"] > 0.5, "ranked": len(ranked)}
 
 
 # --- what is shown --------------------------------------------------------------------------------------------------------
@@ -220,7 +242,9 @@ def in_words(one: Mapping[str, Any]) -> str:
     value = f"{one['name']}, AUROC {one['auroc']:.3f} ({one['low']:.3f}–{one['high']:.3f})"
     if not one["leads"]:
         return f"no detector is better than chance; the best is {value}"
-    return f"{value} leads; as good may be {', '.join(one['rivals'])}" if one["rivals"] else f"{value} wins"
+    if one["rivals"]:
+        return f"{value} leads; as good may be {', '.join(one['rivals'])}"
+    return f"{value} wins" if one["ranked"] > 1 else f"{value}; no other detector is ranked"
 
 
 def draw(folder: Path, summary: Summary) -> None:

@@ -12,12 +12,12 @@ from fooling.commands.jobs import record_folder
 from fooling.commands.plausibility import NOT_NAMED, named_again
 from fooling.errors import UserError, counted
 from fooling.kernels.tables import Bytes, Ints
+from fooling.records.collection import entries_of, genome_in, succeeded
 from fooling.records.ownership import CONFIG, job_folders, kind_of, read_status
-from fooling.records.record import images_in, read_images, read_run, status_of
-from fooling.search.genomes import suited
+from fooling.records.record import read_images, read_run, status_of
 from fooling.search.inputs import get_classifier
 from fooling.settings import load, without_secrets
-from fooling.settings.classifiers import AnyClassifierSettings
+from fooling.settings.classifiers import AnyClassifierSettings, EnsembleSettings
 from fooling.settings.rules import uses_classifier
 from fooling.settings.schema import RunSettings
 from fooling.settings.searches import GradientSettings
@@ -95,14 +95,16 @@ def job_places(names: Sequence[str], example: str) -> Iterator[Path]:
     known: dict[Path, str] = {}
     for name in names:
         folder = record_folder(name, example)
-        if folder.resolve() in known:
-            raise UserError(f"folders: expected different records, got {name} twice (as {known[folder.resolve()]})")
-        known[folder.resolve()] = name
         kind = kind_of(folder)
         inside = job_folders(read_status(folder)) if kind in ("sweep", "experiment") else []
         if kind != "job" and not inside:
             raise UserError(f"{folder}: holds no images of a search; expected a record of run, a sweep, an audit or a ladder")
-        yield from (folder / job for job in inside) if inside else (folder,)
+        for place in [folder / job for job in inside] or [folder]:
+            if place.resolve() in known:
+                both = f"{place} twice (in {known[place.resolve()]} and {name})"
+                raise UserError(f"folders: expected different records, got {both}; name each job once")
+            known[place.resolve()] = name
+            yield place
 
 
 def classifier_of(jobs: Sequence[SavedJob], named: AnyClassifierSettings) -> tuple[Classifier, AnyClassifierSettings]:
@@ -112,7 +114,8 @@ def classifier_of(jobs: Sequence[SavedJob], named: AnyClassifierSettings) -> tup
     """
     first = jobs[0]
     chosen = first.settings.classifier
-    if named.path and named.name not in (chosen.name, NOT_NAMED):
+    members = named.members if isinstance(named, EnsembleSettings) else ()
+    if (named.path or members) and named.name not in (chosen.name, NOT_NAMED):
         raise UserError(f"classifier={named.name}: {first.folder} is of classifier={chosen.name}; name that one again")
     for job in jobs:
         if job.run.get("classifier_fingerprint") != first.run.get("classifier_fingerprint"):
@@ -120,9 +123,11 @@ def classifier_of(jobs: Sequence[SavedJob], named: AnyClassifierSettings) -> tup
             raise UserError(f"folders: expected images of one classifier, got two ({both}); give the records of one at a time")
     if named.path:
         chosen = named_again(chosen, named)
+    elif members:
+        chosen = chosen.model_copy(update={"members": members})
     elif chosen.effect:
-        path = without_secrets(chosen.path)
-        again = f"classifier={chosen.name} classifier.path={path}"
+        path = "classifier.members=[…]" if chosen.name == "ensemble" else f"classifier.path={without_secrets(chosen.path)}"
+        again = f"classifier={chosen.name} {path}"
         raise UserError(f"{first.folder}: its classifier {chosen.effect}, which needs your word; give {again} again")
     classifier = get_classifier(first.settings.model_copy(update={"classifier": chosen}))
     if classifier.fingerprint != first.run.get("classifier_fingerprint"):
@@ -130,11 +135,11 @@ def classifier_of(jobs: Sequence[SavedJob], named: AnyClassifierSettings) -> tup
     return classifier, chosen
 
 
-def groups_of(jobs: Sequence[SavedJob], classifier: Classifier, most: int, seed: int) -> list[EvolvedGroup]:
+def groups_of(jobs: Sequence[SavedJob], most: int, seed: int) -> list[EvolvedGroup]:
     """The images that succeeded, of each kind at most so many, drawn by the seed. Kinds in the order of their first job."""
     kinds: dict[tuple[str, str, tuple[str, ...]], list[SavedJob]] = {}
     for job in jobs:
-        kinds.setdefault((genome_of(job, classifier), prior_of(job.settings), job.evades), []).append(job)
+        kinds.setdefault((genome_of(job), prior_of(job.settings), job.evades), []).append(job)
     return [group(kind, found, most, np.random.default_rng([seed, i])) for i, (kind, found) in enumerate(kinds.items())]
 
 
@@ -142,8 +147,8 @@ def group(
     kind: tuple[str, str, tuple[str, ...]], jobs: Sequence[SavedJob], most: int, random: np.random.Generator
 ) -> EvolvedGroup:
     """The images of jobs of one kind."""
-    entries = [(job.folder, entry) for job in jobs for _ in [images_in(job.folder, job.run)] for entry in job.run["images"]]
-    good = [(folder, entry) for folder, entry in entries if entry.get("converged") is True]
+    entries = [(job.folder, entry) for job in jobs for entry in entries_of(job.folder, job.run)]
+    good = [(folder, entry) for folder, entry in entries if succeeded(entry)]
     places = np.sort(random.choice(len(good), min(len(good), most), replace=False))
     chosen = [good[i] for i in places]
     images = [read_images(folder, [entry["file"]]) for folder, entry in chosen]
@@ -153,15 +158,21 @@ def group(
     return EvolvedGroup(*kind, np.concatenate([np.empty(shape, np.uint8), *images]), evaluations, len(entries), records)
 
 
-def genome_of(job: SavedJob, classifier: Classifier) -> str:
-    """What a job's search varied."""
+def targets_of(jobs: Sequence[SavedJob]) -> list[int] | None:
+    """The target classes of all jobs, sorted; None, for all classes, where a job has no target (digit=any)."""
+    if any(job.settings.digit == "any" for job in jobs):
+        return None
+    return sorted({entry["digit"] for job in jobs for entry in entries_of(job.folder, job.run)})
+
+
+def genome_of(job: SavedJob) -> str:
+    """What a job's search varied: the genome in genomes.npz, and without that file the one in its settings."""
     search: Any = job.settings.search
     if isinstance(search, GradientSettings):
         return GRADIENT
     if not hasattr(search, "genome"):
         return GENOME_OF_PIXELS
-    height, width, channels = (int(side) for side in classifier.input_shape)
-    return suited(search, "mixed", classifier.num_classes, (height, width, channels))[0]
+    return genome_in(job.folder) or str(search.genome)
 
 
 def prior_of(settings: RunSettings) -> str:

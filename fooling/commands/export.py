@@ -11,7 +11,7 @@ from typing import Any
 from fooling.commands.experiment import Tool
 from fooling.commands.export_layouts import IMAGES, LAYOUTS, MANIFEST, Exported
 from fooling.errors import UserError, counted, printable
-from fooling.records.collection import SavedJob, saved_jobs
+from fooling.records.collection import SavedJob, saved_jobs, succeeded
 from fooling.records.files import TEMPORARY, check_writable, created, existing, os_errors, read_json, refuse_link, sync_files
 from fooling.records.ownership import class_image_names, is_own_folder
 from fooling.records.record import read_image
@@ -56,15 +56,15 @@ def exported(jobs: Sequence[SavedJob], everything: bool) -> tuple[list[Exported]
             k, label = int(entry["digit"]), str(entry.get("label") or entry["digit"])
             if labels.setdefault(k, label) != label:
                 raise UserError(f"records: class {k} is {label} in {job.name}, {labels[k]} in others; export them one by one")
-            succeeded = bool(entry["converged"]) and entry["predicted"] == entry["digit"]
-            left += not (succeeded or everything)
-            found += [(job, entry, succeeded)] if succeeded or everything else []
+            is_good = succeeded(entry)
+            left += not (is_good or everything)
+            found += [(job, entry, is_good)] if is_good or everything else []
     if not found:
         raise UserError(f"records: expected images that succeeded, got none of {left}; all=true exports all")
     names = dict(zip(labels, map(folder_of, class_image_names(list(labels), labels)), strict=True))  # type: ignore[arg-type]
     images = [
-        Exported(f"{IMAGES}/{names[int(entry['digit'])]}/{i:05d}.png", *read(job, entry), job, entry, succeeded)
-        for i, (job, entry, succeeded) in enumerate(found)
+        Exported(f"{IMAGES}/{names[int(entry['digit'])]}/{i:05d}.png", *read(job, entry), job, entry, is_good)
+        for i, (job, entry, is_good) in enumerate(found)
     ]
     for image in images:
         if image.pixels.shape != images[0].pixels.shape:
@@ -96,7 +96,7 @@ def describe(images: Sequence[Exported], jobs: Sequence[SavedJob], layout: str) 
         "layout": layout,
         "shape": [height, width, channels],
         "label": OOD,
-        "num_classes": max(int((job.run.get("examination") or {}).get("classes") or 0) for job in jobs),
+        "num_classes": max(job.classes for job in jobs),
         "classes": {str(image.digit): image.class_name for image in images},
         "classifiers": {
             fingerprint: {"name": job.classifier, "kind": printable(job.run.get("classifier", "?"))}

@@ -50,8 +50,6 @@ class Exported:
     @property
     def row(self) -> dict[str, Any]:
         """What the manifest says of it."""
-        search = self.job.settings.get("search")
-        search = search if isinstance(search, dict) else {}
         folder = self.job.folder.resolve()
         parent = f"{folder.parent.name}/" if "/" in self.job.name and "=" in folder.name else ""
         return {
@@ -60,8 +58,8 @@ class Exported:
             "target_name": self.class_name,
             "classifier": self.job.fingerprint,
             "prior": self.job.prior,
-            "genome": str(search.get("genome") or "pixels"),
-            "search": printable(self.job.run.get("search", "?")),
+            "genome": self.job.genome,
+            "search": self.job.search,
             "seed": int(self.job.run["seed"]),
             "confidence": float(self.entry["confidence"]),
             "evaluations": int(self.entry["evaluations"]),

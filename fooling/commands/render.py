@@ -16,10 +16,10 @@ from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles, Floats
 from fooling.plots import percent, shorten
 from fooling.records.files import locked, os_errors, png, write_atomically
+from fooling.records.ownership import GENOMES as FILE
 from fooling.records.ownership import declare_files
 from fooling.records.record import images_in, read_image, read_run
 from fooling.search.genomes import GENOMES, Genome, make_genome
-from fooling.search.state import GENOMES as FILE
 from fooling.settings.commands import RenderSettings
 from fooling.settings.fields import user_path
 from fooling.settings.files import check_size

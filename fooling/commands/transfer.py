@@ -177,7 +177,7 @@ def compute(settings: TransferSettings, plan: Plan, results: list[Result], watch
     rows = [
         [
             shorten(row["source"], LETTERS),
-            row["prior"],
+            row["kind"],
             f"{row['images']:,}",
             f"{row['succeeded']['part']:,}",
             *("–" if cell["believed"] is None else interval_words(cell["believed"]) for cell in row["cells"]),

@@ -11,7 +11,7 @@ from fooling.classifiers.base import Classifier, fingerprints, member_fingerprin
 from fooling.classifiers.entries import Entry
 from fooling.commands.progress import ProgressCallback
 from fooling.kernels.tables import Bytes, Flags
-from fooling.records.collection import SavedJob
+from fooling.records.collection import SavedJob, succeeded
 from fooling.search.job import Job
 from fooling.search.result import Result
 from fooling.search.state import MILESTONES
@@ -20,6 +20,7 @@ from fooling.statistics.intervals import proportion_with_ci
 from fooling.statistics.survival import survival_curve
 
 LEVELS = {"99": 0.99, "9999": 0.9999}  # names in transfer.json, confidences
+USUAL = "ga"  # the search that tables need not name
 Whole = npt.NDArray[np.int64]
 
 
@@ -34,12 +35,13 @@ class Listed:
 
 @dataclass(frozen=True)
 class Attack:
-    """The images of attacks on one classifier under one prior."""
+    """The images of attacks on one classifier under one prior, by one search."""
 
     source: str  # its name among the listed, or as the record calls it
     fingerprint: str
     kin: frozenset[str]  # that fingerprint and, of an ensemble, its members'
     prior: str
+    search: str
     images: Bytes  # [N, H, W, C]
     classes: Whole  # [N], the targets
     succeeded: Flags  # [N], by the record's own threshold
@@ -48,9 +50,14 @@ class Attack:
     folders: tuple[str, ...]
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> tuple[str, str, str]:
         """What images are counted together by."""
-        return self.fingerprint, self.prior
+        return self.fingerprint, self.prior, self.search
+
+    @property
+    def kind(self) -> str:
+        """How the images were made, in tables: the prior and, where it is not the usual one, the search."""
+        return self.prior if self.search == USUAL else f"{self.prior}, {self.search}"
 
 
 def from_result(job: Job, result: Result, source: str, folder: str) -> Attack:
@@ -62,6 +69,7 @@ def from_result(job: Job, result: Result, source: str, folder: str) -> Attack:
         attacked.fingerprint,
         frozenset(fingerprints(attacked)),
         job.settings.prior.name,
+        job.settings.search.name,
         result.images,
         result.classes,
         result.converged & (result.predicted == result.classes),
@@ -84,16 +92,16 @@ def from_saved(job: SavedJob, listed: Sequence[Listed]) -> Attack:
         return np.array([-1 if one is None else one for one in at], dtype=np.int64)
 
     reached = {name: level(number) for name, number in LEVELS.items()}
-    succeeded = np.array([bool(entry["converged"]) and entry["predicted"] == entry["digit"] for entry in entries])
     source = names[0] if names else f"{job.classifier} {job.fingerprint[:8]}"
     return Attack(
         source,
         job.fingerprint,
-        frozenset([job.fingerprint, *(job.run.get("classifier_members") or {}).values()]),
+        frozenset([job.fingerprint, *job.members]),
         job.prior,
+        job.search,
         job.read(entries),
         column("digit"),
-        succeeded,
+        np.array([succeeded(entry) for entry in entries]),
         column("evaluations"),
         reached,
         (job.name,),
@@ -101,8 +109,8 @@ def from_saved(job: SavedJob, listed: Sequence[Listed]) -> Attack:
 
 
 def attacks_by(attacks: Sequence[Attack]) -> list[Attack]:
-    """Attacks on the same classifier under the same prior as one, in the order of the first."""
-    groups: dict[tuple[str, str], list[Attack]] = {}
+    """Attacks on the same classifier under the same prior by the same search as one, in the order of the first."""
+    groups: dict[tuple[str, str, str], list[Attack]] = {}
     for attack in attacks:
         groups.setdefault(attack.key, []).append(attack)
     return [together(group) for group in groups.values()]
@@ -116,6 +124,7 @@ def together(group: Sequence[Attack]) -> Attack:
         first.fingerprint,
         first.kin,
         first.prior,
+        first.search,
         np.concatenate([one.images for one in group]),
         np.concatenate([one.classes for one in group]),
         np.concatenate([one.succeeded for one in group]),
@@ -132,12 +141,11 @@ def content(listed: Sequence[Listed], attacks: Sequence[Attack], threshold: floa
     for number, attack in enumerate(attacks):
         watch("showing the images to every classifier", number, len(attacks))
         rows.append(row_of(attack, listed, threshold))
-    others = [cell["believed"] for row in rows for cell in row["cells"] if not cell["related"]]
     return {
         "classifiers": [describe(one) for one in listed],
         "labels": list(map(str, listed[0].classifier.labels)),
         "threshold": threshold,
-        "transferred": pooled(others),
+        "transferred": pooled([row["transferred"] for row in rows]),
         "rows": rows,
         "ensembles": [found for one in listed if (found := bought(one, listed, rows))],
     }
@@ -156,34 +164,43 @@ def describe(one: Listed) -> dict[str, Any]:
 
 
 def row_of(attack: Attack, listed: Sequence[Listed], threshold: float) -> dict[str, Any]:
-    """The images of one source: how many succeeded, and how many of these each classifier believes and reads as their class."""
+    """The images of one source: how many succeeded, and how many of these each classifier believes and reads as their class.
+
+    `transferred` are those that at least one classifier believes that was not attacked; None where none looks at any.
+    """
     images, classes = attack.images[attack.succeeded], attack.classes[attack.succeeded]
+    found = [cell(attack, one, images, classes, threshold) for one in listed]
+    others = [flags for about, flags in found if not about["related"]]
+    anyone = np.any(others, axis=0) if others and len(images) else None
     return {
         "source": attack.source,
         "fingerprint": attack.fingerprint,
         "kin": sorted(attack.kin),
         "prior": attack.prior,
+        "search": attack.search,
+        "kind": attack.kind,
         "folders": list(attack.folders),
         "images": len(attack.images),
         "succeeded": proportion_with_ci(int(attack.succeeded.sum()), len(attack.images)),
         "evaluations": {name: median(attack, name) for name in LEVELS},
-        "cells": [cell(attack, one, images, classes, threshold) for one in listed],
+        "transferred": None if anyone is None else proportion_with_ci(int(anyone.sum()), len(anyone)),
+        "cells": [about for about, _ in found],
     }
 
 
-def cell(attack: Attack, one: Listed, images: Bytes, classes: Whole, threshold: float) -> dict[str, Any]:
-    """What one classifier says of the successful images of a source; without any, nothing is known."""
+def cell(attack: Attack, one: Listed, images: Bytes, classes: Whole, threshold: float) -> tuple[dict[str, Any], Flags]:
+    """What one classifier says of the successful images of a source, and which [N] it believes; of none nothing is known."""
     itself = one.classifier.fingerprint == attack.fingerprint
     about = {"classifier": one.name, "itself": itself, "related": bool(attack.kin & fingerprints(one.classifier))}
     if not len(images):
-        return {**about, "believed": None, "read": None}
+        return {**about, "believed": None, "read": None}, np.empty(0, np.bool_)
     scores = predict(one.classifier, images)
     read = scores.argmax(axis=1) == classes
     believed = read & (scores[np.arange(len(scores)), classes] >= threshold)
     counts = {
         name: proportion_with_ci(int(flags.sum()), len(flags)) for name, flags in (("believed", believed), ("read", read))
     }
-    return {**about, **counts}
+    return {**about, **counts}, believed
 
 
 def median(attack: Attack, level: str) -> dict[str, Any]:
@@ -209,17 +226,15 @@ def bought(one: Listed, listed: Sequence[Listed], rows: Sequence[dict[str, Any]]
     members = [other.name for other in listed if other.classifier.fingerprint in inside]
     outside = [row for row in rows if not fingerprints(one.classifier) & set(row["kin"])]
     within = [row for row in rows if row["fingerprint"] in inside]
-    priors = [row["prior"] for row in rows if row["fingerprint"] == one.classifier.fingerprint]
-    attacked = [
-        row for row in rows if row["prior"] in priors[:1] and row["fingerprint"] in {*inside, one.classifier.fingerprint}
-    ]
+    kinds = [row["kind"] for row in rows if row["fingerprint"] == one.classifier.fingerprint]
+    attacked = [row for row in rows if row["kind"] in kinds[:1] and row["fingerprint"] in {*inside, one.classifier.fingerprint}]
     return {
         "name": one.name,
         "combine": getattr(one.classifier, "combine", None),
         "members": members,
         "believed": {name: believed_by(name, outside) for name in (one.name, *members)},
         "believed_of_members": believed_by(one.name, within),
-        "evaluations": {row["source"]: row["evaluations"] for row in attacked} if priors else {},
+        "evaluations": {row["source"]: row["evaluations"] for row in attacked} if kinds else {},
     }
 
 

@@ -15,10 +15,10 @@ from fooling.plots import percent, shorten
 from fooling.plots.sheets import CAPTION, DIM, GAP, Sheet, fitted_tile
 from fooling.plots.style import BLUE, SKY, label_axes, legend, log_axis, new_figure, percent_axis, to_png
 from fooling.records.files import write_atomically
+from fooling.records.ownership import GENOMES
 from fooling.records.record import read_image, read_run
 from fooling.search.archive import ARCHIVE
 from fooling.search.genomes import make_genome
-from fooling.search.state import GENOMES
 
 FILES = ("mosaic.png", "family.png", "curves.png")
 TILE, FAMILY_TILE = 72, 96  # pixels of an image's longer side

@@ -37,7 +37,7 @@ def draw_transfer(folder: Path, images: Sequence[Bytes]) -> None:
 
 def source_text(row: Mapping[str, Any]) -> str:
     """A row's name: the attacked classifier, the prior and how many images."""
-    return f"against {shorten(row['source'], LETTERS)}\nprior {row['prior']}, {row['succeeded']['part']} images"
+    return f"against {shorten(row['source'], LETTERS)}\nprior {row['kind']}, {row['succeeded']['part']} images"
 
 
 def draw_matrix(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,14 +1,15 @@
 """The finished jobs in the records of any command, and what run.json says of their images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fooling.data.npz import read_arrays
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import Bytes
-from fooling.records.ownership import CONFIG, RUN, job_folders, kind_of, read_status
+from fooling.records.ownership import CONFIG, GENOMES, RUN, job_folders, kind_of, read_status
 from fooling.records.record import images_in, read_images, read_run, status_of
 from fooling.settings.fields import user_path
 from fooling.settings.files import Tree, read_yaml
@@ -44,20 +45,49 @@ class SavedJob:
 
     @property
     def prior(self) -> str:
-        """The name of the prior."""
-        return printable(self.run.get("prior", "?"))
+        """The name of the prior; `of another class` where it is not that of the target."""
+        part = self.settings.get("prior")
+        other = part.get("digit") if isinstance(part, dict) else None
+        is_other = other is not None and other != self.settings.get("digit")
+        return f"{printable(self.run.get('prior', '?'))}{' of another class' if is_other else ''}"
+
+    @property
+    def search(self) -> str:
+        """The name of the search."""
+        return printable(self.run.get("search", "?"))
+
+    @cached_property
+    def genome(self) -> str:
+        """What the search varied: the genome in genomes.npz, pixels for a search without genomes."""
+        part = self.settings.get("search")
+        named = part.get("genome") if isinstance(part, dict) else None
+        return genome_in(self.folder) or printable(named or "pixels")
+
+    @property
+    def members(self) -> list[str]:
+        """The fingerprints of an ensemble's members, [] of another classifier. Raises UserError for a damaged run.json."""
+        found = self.run.get("classifier_members") or {}
+        if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+            raise self.damaged("the fingerprints of classifier_members", found)
+        return list(found.values())
+
+    @property
+    def classes(self) -> int:
+        """How many classes the attacked classifier has, 0 where run.json does not say. Raises UserError for a damaged one."""
+        found = self.run.get("examination") or {}
+        number = (found.get("classes") or 0) if isinstance(found, dict) else None
+        if type(number) is not int:
+            raise self.damaged("a number of classes in examination", found)
+        return number
+
+    def damaged(self, expected: str, got: Any) -> UserError:
+        """What is wrong with its run.json."""
+        return UserError(f"{self.folder / RUN}: a damaged file; expected {expected}, got {printable(repr(got), 40)}")
 
     @cached_property
     def images(self) -> list[dict[str, Any]]:
         """What run.json says of each image. Raises UserError for a damaged one."""
-        images_in(self.folder, self.run)  # checks the names
-        entries: list[dict[str, Any]] = self.run["images"]
-        for entry in entries:
-            for key, is_sound in KEYS.items():
-                if not is_sound(entry.get(key)):
-                    got = printable(repr(entry.get(key)), 40)
-                    raise UserError(f"{self.folder / RUN}: a damaged file; expected {key} of each image, got {got}")
-        return entries
+        return entries_of(self.folder, self.run)
 
     @cached_property
     def settings(self) -> Tree:
@@ -69,6 +99,31 @@ class SavedJob:
         return read_images(self.folder, [entry["file"] for entry in entries])
 
 
+def entries_of(folder: Path, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What run.json says of each image, checked by KEYS. Raises UserError for a damaged one."""
+    images_in(folder, run)  # checks the names
+    entries: list[dict[str, Any]] = run["images"]
+    for entry in entries:
+        for key, is_sound in KEYS.items():
+            if not is_sound(entry.get(key)):
+                got = printable(repr(entry.get(key)), 40)
+                raise UserError(f"{folder / RUN}: a damaged file; expected {key} of each image, got {got}")
+    return entries
+
+
+def succeeded(entry: Mapping[str, Any]) -> bool:
+    """Whether an image reached its threshold and is read as its target."""
+    return bool(entry["converged"]) and entry["predicted"] == entry["digit"]
+
+
+def genome_in(folder: Path) -> str:
+    """The genome that genomes.npz of a record names, '' without that file. Raises UserError for a damaged one."""
+    path = folder / GENOMES
+    if not path.is_file():
+        return ""
+    return printable(read_arrays(path).get("genome", "?"))
+
+
 def saved_jobs(names: Sequence[str]) -> tuple[list[SavedJob], list[str]]:
     """The jobs in records that aim for a class by the classifier, in order, and a note for each kind that is left out.
 
@@ -78,12 +133,11 @@ def saved_jobs(names: Sequence[str]) -> tuple[list[SavedJob], list[str]]:
     skipped: dict[str, int] = {}
     places: dict[Path, str] = {}
     for name in names:
-        folder = user_path(name)
-        if folder.resolve() in places:
-            raise UserError(f"records: expected different records, got {name} twice (as {places[folder.resolve()]})")
-        places[folder.resolve()] = name
-        found = jobs_in(name, folder)
-        for job in found:
+        for job in jobs_in(name, user_path(name)):
+            if job.folder.resolve() in places:
+                both = f"{job.name} twice (as {places[job.folder.resolve()]})"
+                raise UserError(f"records: expected different records, got {both}; name each job once")
+            places[job.folder.resolve()] = job.name
             why = reason(job)
             if why:
                 skipped[why] = skipped.get(why, 0) + 1

@@ -18,6 +18,7 @@ from fooling.settings import MARK
 from fooling.settings.files import check_file
 
 CONFIG, RUN, METRICS, CHECKPOINT, IMAGES = "config.yaml", "run.json", "metrics.jsonl", "checkpoint.npz", "images"
+GENOMES = "genomes.npz"  # of searches that vary genomes: that of each run's image, and how it is decoded
 SWEEP, EXPERIMENT = "sweep.json", "experiment.json"  # of folders that hold several records, or results of any kind
 STATUS_FILES = {SWEEP: "sweep", EXPERIMENT: "experiment", RUN: "job"}  # each with the kind of record that it makes a folder
 COMMANDS = ("fooling ", "python -m fooling")  # how the `command` of a status file begins

@@ -43,7 +43,7 @@ def detect(source: Source) -> Content:
             detectors(found),
             *left_out(found),
         ],
-        limits=[*LIMITS, *(str(note) for note in found["notes"])],
+        limits=[*LIMITS, of_classes(found), *(str(note) for note in found["notes"])],
         steps=steps(found, best),
         facts={
             "data": str(found["data"]),
@@ -51,6 +51,14 @@ def detect(source: Source) -> Content:
             "real images": f"{found['real_images']:,} test images",
             "features": f"{found['layer']}, {found['features']} numbers" if found["layer"] else "none",
         },
+    )
+
+
+def of_classes(found: Found) -> str:
+    """Which classes the real images are of."""
+    return (
+        f"Real images are of the classes that the records aim for ({', '.join(found['real_classes'])}), training images of all. "
+        "The mix of these classes may differ between real and evolved images, and between kinds of these."
     )
 
 
@@ -69,6 +77,8 @@ def verdict(best: Found | None, kinds: int) -> str:
     of = "against the kind of images that is worst for it" if kinds > 1 else f"against {best['against']}"
     if not best["leads"]:
         return f"No detector tells the images from real ones beyond chance: the best is {words(best['name'])}, {value} {of}."
+    if best["ranked"] == 1:
+        return f"{words(best['name']).capitalize()}: {value} {of}; no other detector is ranked."
     if not best["rivals"]:
         return f"{words(best['name']).capitalize()} wins: {value} {of}; all others are worse beyond their intervals."
     rivals = ", ".join(map(words, best["rivals"]))
@@ -191,7 +201,8 @@ def winners(found: Found) -> Table:
     rows: list[list[Cell]] = []
     for group, best in found["winners"].items():
         if best:
-            answer = "wins" if best["leads"] and not best["rivals"] else "leads" if best["leads"] else "no better than chance"
+            ahead = "leads" if best["rivals"] else "wins" if best["ranked"] > 1 else "the only one ranked"
+            answer = ahead if best["leads"] else "no better than chance"
             rows.append([group, words(best["name"]), answer, area_cell(best), ", ".join(map(words, best["rivals"]))])
     return Table("Who leads", ["images", "detector", "result", "AUROC (95 %)", "may be as good"], rows)
 

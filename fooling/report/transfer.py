@@ -36,9 +36,9 @@ def sentences(found: Found) -> list[str]:
     said = []
     if found["transferred"]:
         share = interval_words(found["transferred"])
-        said.append(f"{share} of successful images are also believed by a classifier that was not attacked (95 %, all pairs)")
+        said.append(f"{share} of successful images are also believed by at least one classifier that was not attacked (95 %)")
     said += [
-        f"nothing succeeded against {row['source']}, prior {row['prior']}"
+        f"nothing succeeded against {row['source']}, prior {row['kind']}"
         for row in found["rows"]
         if not row["succeeded"]["part"]
     ]
@@ -90,12 +90,14 @@ def transfer(source: Source) -> Content:
     if found["transferred"] and most:
         row, cell = most
         verdict = (
-            f"{100 * found['transferred']['share']:.3g} % of successful images are also believed by a classifier that was not "
-            f"attacked; most of those against {row['source']} by {cell['classifier']}: {100 * cell['believed']['share']:.3g} %."
+            f"{100 * found['transferred']['share']:.3g} % of successful images are also believed by at least one classifier "
+            f"that was not attacked; most of those against {row['source']} by {cell['classifier']}: "
+            f"{100 * cell['believed']['share']:.3g} %."
         )
-    number = share_of("transferred", found["transferred"], "successful images that another classifier believes, all pairs")
+    text = "successful images that at least one classifier believes that was not attacked"
+    number = share_of("transferred", found["transferred"], text)
     figures = [
-        share_of(f"{row['source']}_{row['prior']}_{cell['classifier']}", cell["believed"], f"believed by {cell['classifier']}")
+        share_of(f"{row['source']}_{row['kind']}_{cell['classifier']}", cell["believed"], f"believed by {cell['classifier']}")
         for row, cell in others
     ]
     return Content(
@@ -134,7 +136,7 @@ def matrix(found: Found, names: Sequence[str]) -> Table:
     )
     columns = ["made against", "prior", "succeeded", *names]
     rows: list[Sequence[Cell]] = [
-        [row["source"], row["prior"], interval(row["succeeded"]), *(marked(cell, "believed") for cell in row["cells"])]
+        [row["source"], row["kind"], interval(row["succeeded"]), *(marked(cell, "believed") for cell in row["cells"])]
         for row in found["rows"]
     ]
     return Table("Successful images that a classifier believes", columns, rows, note)
@@ -143,7 +145,7 @@ def matrix(found: Found, names: Sequence[str]) -> Table:
 def arg_max(found: Found, names: Sequence[str]) -> Table:
     """Who reads what, at any score."""
     rows: list[Sequence[Cell]] = [
-        [row["source"], row["prior"], *(marked(cell, "read") for cell in row["cells"])] for row in found["rows"]
+        [row["source"], row["kind"], *(marked(cell, "read") for cell in row["cells"])] for row in found["rows"]
     ]
     return Table("The same at any score: the class has the largest one", ["made against", "prior", *names], rows)
 
@@ -159,7 +161,7 @@ def evaluations(rows: Sequence[Found]) -> list[Table]:
     cells: list[Sequence[Cell]] = [
         [
             row["source"],
-            row["prior"],
+            row["kind"],
             *(
                 cell
                 for level in ("99", "9999")

@@ -7,14 +7,14 @@ noise cost hundreds, and so does the redraw rate of mutation, which grows with t
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fooling.classifiers.base import Classifier, predict_logits
-from fooling.classifiers.detectors import DETECTORS, HELD_OUT, fit_all, limit_of, split_training, training_of
+from fooling.classifiers.detectors import DETECTORS, HELD_OUT, Training, fit_all, limit_of, split_training, training_of
 from fooling.classifiers.features import Evidence, Features, find_features
 from fooling.classifiers.fitted_detectors import Score
 from fooling.data import load_data, seen_by
@@ -41,6 +41,7 @@ class Evasion:
     features: Features | None
     limits: tuple[Limit, ...]
     weight: float
+    inputs: Mapping[str, str]  # SHA-256 of what each detector is fitted to
 
     def values(self, images: Bytes, scores: Floats) -> Doubles:
         """The value of each detector [N, M] for images uint8 [N, H, W, C] with scores [N, K]."""
@@ -92,14 +93,14 @@ class Evasion:
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of what was fitted, by detector."""
-        return {limit.name: fingerprint(limit) for limit in self.limits}
+        """SHA-256 of what each detector is fitted to, by its name: fits themselves are rounded by the number of threads."""
+        return dict(self.inputs)
 
 
-def fingerprint(limit: Limit) -> str:
-    """SHA-256 of a detector's arrays, limit and scale."""
-    digest = hashlib.sha256(f"{limit.name} {limit.value!r} {limit.scale!r}".encode())
-    for part in limit.score.fitted:
+def fingerprint(name: str, training: Training, classifier: Classifier, layer: str) -> str:
+    """SHA-256 of a detector's name, training images, labels, classifier and layer, '' for none."""
+    digest = hashlib.sha256(f"{name} {classifier.fingerprint} {layer} ".encode())
+    for part in (training.seen.images, training.labels):
         array = np.ascontiguousarray(part)
         digest.update(f"{array.dtype.str} {array.shape} ".encode() + array.tobytes())
     return digest.hexdigest()
@@ -115,7 +116,8 @@ def open_evasion(settings: RunSettings, classifier: Classifier) -> Evasion | Non
     features, why = None, ""
     if any("features" in DETECTORS[name].needs for name in names):
         features, why = find_features(classifier, search.evade_layer)
-    known, held_out = split_training(training_of(classifier, data, features))
+    training = training_of(classifier, data, features)
+    known, held_out = split_training(training)
     fitted = fit_all(names, known)
     limits = []
     for name, score in fitted.items():
@@ -123,7 +125,9 @@ def open_evasion(settings: RunSettings, classifier: Classifier) -> Evasion | Non
             reason = why if why and "features" in DETECTORS[name].needs else score
             raise UserError(f"search.evade: {name} does not apply: {reason}; leave it out")
         limits.append(scaled_limit(name, score, score.value(held_out.seen)))
-    return Evasion(classifier, features, tuple(limits), float(search.evade_weight))
+    layers = {name: features.layer if features and "features" in DETECTORS[name].needs else "" for name in fitted}
+    inputs = {name: fingerprint(name, training, classifier, layer) for name, layer in layers.items()}
+    return Evasion(classifier, features, tuple(limits), float(search.evade_weight), inputs)
 
 
 def scaled_limit(name: str, score: Score, values: Doubles) -> Limit:

@@ -17,13 +17,14 @@ from fooling.kernels import numba, reference
 from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.reference.penalties import target_classes
 from fooling.kernels.tables import Bytes, Doubles, Flags, Floats, Ints
+from fooling.records.ownership import GENOMES
 from fooling.records.record import Record
 from fooling.search import Schedule, exploration, patches
 from fooling.search.exploration import Arrays
 from fooling.search.genomes import PATTERNS, decode_all, make_genome, save_genomes, suited
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
-from fooling.search.state import GENOME, GENOMES, Runs, State
+from fooling.search.state import GENOME, Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 

@@ -16,6 +16,7 @@ from fooling.classifiers.base import Classifier
 from fooling.kernels import numba, reference
 from fooling.kernels.numba.compile import ThreadSlices
 from fooling.kernels.tables import Bytes, Doubles, Floats, Ints
+from fooling.records.ownership import GENOMES
 from fooling.records.record import Record
 from fooling.search import Schedule, patches
 from fooling.search.archive import ARCHIVE, VALUE, first_lineage, keep_confidence, save_archive, take_over
@@ -23,7 +24,7 @@ from fooling.search.genomes import decode_all, make_genome, save_genomes, suited
 from fooling.search.numbers import generator
 from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.offspring import OffspringParams, breed
-from fooling.search.state import GENOME, GENOMES, Runs, State
+from fooling.search.state import GENOME, Runs, State
 from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 

@@ -59,7 +59,6 @@ class State:
         return State(int(saved["state_generation"]), **arrays, aux=aux)
 
 
-GENOMES = "genomes.npz"  # of searches that vary genomes, in the record: that of each run's image, and how it is decoded
 GENOME = "genome"  # the same beside a state's images: float32 [R, D]
 FEEDBACK = "feedback.npz"  # of search=feedback, in the record: frames of run 0 with their scores, and the weights
 MILESTONES = (0.9, 0.99, 0.999, 0.9999)  # confidences; History holds the evaluations at which each is first reached

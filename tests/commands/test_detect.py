@@ -9,9 +9,13 @@ import pytest
 from builders import ROOT
 
 from fooling.commands import dispatch
-from fooling.commands.detect import roc_curve, winner, worst_cases
-from fooling.errors import guarded
+from fooling.commands.detect import check_training, in_words, roc_curve, winner, worst_cases
+from fooling.commands.evolved import SavedJob, classifier_of, find_jobs, genome_of, groups_of
+from fooling.data import ImageSet, load_data
+from fooling.errors import UserError, guarded
 from fooling.report import make_report
+from fooling.settings import load
+from fooling.settings.detect import DetectSettings
 from fooling.settings.detectors import DETECTORS
 from fooling.statistics.intervals import auroc
 
@@ -47,6 +51,9 @@ def test_kinds_of_images_are_compared_by_every_detector(records: Path, tmp_path:
     found = detect(tmp_path, f"{records}/none", f"{records}/control", f"{records}/es")
     assert [group["name"] for group in found["groups"]] == ["pixels, none", "dct, none"]
     assert [group["made"] for group in found["groups"]] == [12, 11]
+    labels = load_data(None, "sklearn", "test").labels
+    assert found["real_classes"] == ["3", "4"]  # the targets of the records
+    assert found["real_images"] == np.isin(labels, (3, 4)).sum()
     assert any("control" in note for note in found["notes"])
     by_kind = {
         group["name"]: {row["name"] for row in found["rows"] if row["against"] == group["name"]} for group in found["groups"]
@@ -92,6 +99,7 @@ def test_a_detector_that_has_seen_evolved_images_never_wins(records: Path, tmp_p
         (("{r}/none", "detectors=enrgy"), r"detectors.*did you mean energy"),
         (("{r}/none", "layer=relu7"), r"layer=relu7.*pixels.*logits"),
         (("{r}/none", "{r}/none"), "twice"),
+        (("{r}/none", "{r}/none/digit=3"), "twice"),
         ((), "folders: expected"),
         (("{r}/control",), "control"),
         (("{r}/none", f"{STORED}/small"), "one classifier"),
@@ -110,6 +118,42 @@ def test_what_is_refused(
     assert not (tmp_path / "d").exists()
 
 
+def test_what_a_record_says_of_images_is_checked(records: Path, tmp_path: Path) -> None:
+    (job,), _ = find_jobs([f"{records}/es"], "")
+    (whole,) = groups_of([job], 100, 0)
+    first, *others = job.run["images"]
+    other = {**first, "predicted": first["digit"] + 1}  # read as another class: no success, whatever the confidence
+    (fewer,) = groups_of([SavedJob(job.folder, job.settings, {**job.run, "images": [other, *others]})], 100, 0)
+    assert first["converged"]
+    assert len(fewer.images) == len(whole.images) - 1
+    del other["evaluations"]
+    with pytest.raises(UserError, match="evaluations of each image"):
+        groups_of([SavedJob(job.folder, job.settings, {**job.run, "images": [other, *others]})], 100, 0)
+    assert genome_of(job) == "dct"
+    np.savez(tmp_path / "genomes.npz", genome=np.array("cppn"))
+    assert genome_of(SavedJob(tmp_path, job.settings, job.run)) == "cppn"
+
+
+def test_few_training_images_are_refused() -> None:
+    few = ImageSet(np.zeros((5, 8, 8, 1), np.uint8), np.arange(5), tuple("01234"), "few")
+    with pytest.raises(UserError, match=r"at least 100 training images.*got 5"):
+        check_training(few)
+
+
+def test_an_ensemble_with_code_is_named_again(tmp_path: Path) -> None:
+    code = tmp_path / "flat.py"
+    code.write_text("import numpy as np\n\ndef make():\n    return lambda x: np.full((len(x), 10), 0.1)\n")
+    member = f"{{name: python, path: '{code}:make', shape: [8, 8, 1], output: probability}}"
+    ensemble = ("classifier=ensemble", f"classifier.members=[{STORED / 'mlp.safetensors'}, {member}]")
+    small = ("digit=3", "runs=1", "search.generations=1", "search.population=5", "prior=none", "quiet=true")
+    assert run("run", *ensemble, *small, f"out={tmp_path}/e") == 0
+    jobs, _ = find_jobs([f"{tmp_path}/e"], "")
+    with pytest.raises(UserError, match=r"classifier=ensemble classifier\.members="):
+        classifier_of(jobs, load([], DetectSettings, "detect").classifier)
+    again, _ = classifier_of(jobs, load(list(ensemble), DetectSettings, "detect").classifier)
+    assert again.fingerprint == jobs[0].run["classifier_fingerprint"]
+
+
 # --- by hand --------------------------------------------------------------------------------------------------------------
 def row(name: str, area: float, half: float, against: str = "a") -> dict[str, Any]:
     return {"name": name, "against": against, "auroc": area, "low": area - half, "high": area + half}
@@ -122,6 +166,10 @@ def test_a_detector_wins_only_where_the_intervals_say_so() -> None:
     close = winner([row("energy", 0.82, 0.05), row("vim", 0.9, 0.05), row("mahalanobis", 0.6, 0.05)])
     assert close is not None
     assert (close["name"], close["rivals"]) == ("vim", ["energy"])
+    assert in_words(clear).endswith("wins")
+    alone = winner([row("energy", 0.9, 0.05), row("simple_statistics", 1.0, 0)])
+    assert alone is not None
+    assert "win" not in in_words(alone)
     none = winner([row("energy", 0.52, 0.05)])
     assert none is not None
     assert not none["leads"]

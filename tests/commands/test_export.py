@@ -3,6 +3,7 @@
 import io
 import json
 import runpy
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,13 @@ def test_folders_by_class_with_a_manifest(records: Path, home: Path, words: list
         assert Path(row["file"]).parent.name == f"class_{row['target']}"  # the class's name, in letters of file names
         with Image.open(Path("set", row["file"])) as picture:
             assert np.array_equal(np.asarray(picture), image)
+
+
+def test_the_genome_is_that_of_the_record(records: Path, home: Path) -> None:
+    shutil.copytree(records / "one", "one")
+    np.savez("one/genomes.npz", genomes=np.zeros((5, 2), np.float32), genome=np.array("cppn"))
+    assert guarded(dispatch, ["export", "one", "out=set", "quiet=true"]) == 0
+    assert {row["genome"] for row in json.loads(Path("set/manifest.json").read_text())["images"]} == {"cppn"}
 
 
 def test_openood_reads_its_image_list(records: Path, home: Path) -> None:

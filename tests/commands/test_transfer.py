@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from builders import random_dense, random_network
 from PIL import Image
 
@@ -63,9 +64,15 @@ def test_shares_are_those_of_successful_images(records: Path, home: Path, monkey
             read = scores.argmax(axis=1) == digit
             assert cell["read"] == proportion_with_ci(int(read.sum()), len(read))
             assert cell["believed"] == proportion_with_ci(int((read & (scores[:, digit] >= 0.99)).sum()), len(read))
+        row["by_hand"] = [
+            (scores.argmax(axis=1) == digit) & (scores[:, digit] >= 0.99)
+            for cell in row["cells"]
+            for scores in [load_classifier("mlp", records / cell["classifier"])(images)]
+            if not cell["related"]
+        ]
     assert [[cell["itself"] for cell in row["cells"]] for row in found["rows"]] == [[True, False], [False, False]]
-    others = [cell["believed"] for row in found["rows"] for cell in row["cells"] if not cell["related"]]
-    assert found["transferred"]["of"] == sum(one["of"] for one in others)
+    anyone = np.concatenate([np.any(row["by_hand"], axis=0) for row in found["rows"]])  # an image counts once
+    assert found["transferred"] == proportion_with_ci(int(anyone.sum()), len(anyone))
     assert (home / "t" / HTML).exists()
     with Image.open(home / "t/transfer.png") as picture:
         assert np.ptp(np.asarray(picture)) > 200
@@ -95,6 +102,45 @@ def test_it_attacks_each_classifier_where_no_records_are_given(records: Path, mo
     before = Path("t/transfer.json").read_text()
     assert guarded(dispatch, ["transfer", "t/config.yaml", "out=t", "overwrite=true", "quiet=true"]) == 0
     assert Path("t/transfer.json").read_text() == before
+
+
+def copied(source: Path, target: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
+    """A copy of a record with other entries in config.yaml and run.json."""
+    shutil.copytree(source, target)
+    tree = yaml.safe_load((target / "config.yaml").read_text())
+    (target / "config.yaml").write_text(yaml.safe_dump(tree | {name: {**tree[name], **part} for name, part in config.items()}))
+    (target / "run.json").write_text(json.dumps({**json.loads((target / "run.json").read_text()), **run}))
+
+
+def test_priors_of_another_class_and_other_searches_are_counted_apart(
+    records: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(records / "ra", home / "mismatched", {"prior": {"digit": 0}}, {})
+    copied(records / "ra", home / "ascent", {}, {"search": "ascent"})
+    monkeypatch.chdir(records)
+    words = [str(home / "mismatched"), str(home / "ascent"), "out=t", "overwrite=true"]
+    found = transfer("ra", *words, "classifiers=[a.safetensors,b.safetensors]")
+    assert [row["kind"] for row in found["rows"]] == ["none", "none of another class", "none, ascent"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"classifier_members": ["x"]}, ["transfer", "damaged", "classifiers=[A,B]"]),
+        ({"examination": ["x"]}, ["export", "damaged"]),
+        ({"examination": {"classes": "many"}}, ["export", "damaged"]),
+    ],
+    ids=str,
+)
+def test_a_damaged_status_file_is_refused(
+    records: Path, home: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, Any], words: list[str]
+) -> None:
+    copied(records / "ra", home / "damaged", {}, changed)
+    both = f"[{records}/a.safetensors,{records}/b.safetensors]"
+    assert guarded(dispatch, [*(word.replace("[A,B]", both) for word in words), "out=x"]) == 2
+    error = capsys.readouterr().err
+    assert re.search("damaged/run.json: a damaged file; expected .*(members|classes)", error), error
+    assert error.count("\n") == 1
 
 
 def test_controls_are_left_out_and_said(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,11 @@ from builders import ROOT
 from jobs import run_recorded
 from pairwise import rare
 
-from fooling.classifiers.detectors import HELD_OUT
+from fooling.classifiers.detectors import HELD_OUT, limit_of
 from fooling.commands import dispatch
 from fooling.errors import Interrupted, UserError, guarded
 from fooling.run import evolve, prepare, run_job
+from fooling.search import evasion as evasion_module
 from fooling.search.evasion import open_evasion
 from fooling.search.inputs import get_classifier
 from fooling.settings import load
@@ -122,6 +123,18 @@ def test_a_record_names_the_detectors_and_goes_on_bit_for_bit(tmp_path: Path) ->
     assert set(run["evade"]) == set(run["detector_fingerprints"]) == {"knn_pixels", "pixel_density"}
     assert run["reproducible"] == "approximate"
     assert all(image["passes"] in (True, False) for image in run["images"])
+
+
+def test_a_fit_that_is_rounded_otherwise_is_the_same_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load([*SMALL, "search.evade=largest_logit"])
+    classifier = get_classifier(settings)
+    first = open_evasion(settings, classifier)
+    monkeypatch.setattr(evasion_module, "limit_of", lambda values: np.nextafter(limit_of(values), np.inf))
+    second = open_evasion(settings, classifier)
+    assert first is not None
+    assert second is not None
+    assert first.limits[0].value != second.limits[0].value
+    assert first.fingerprints == second.fingerprints
 
 
 @pytest.mark.exhaustive

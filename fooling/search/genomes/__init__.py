@@ -8,8 +8,8 @@ import numpy as np
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import SMALLEST_SLICE, ThreadSlices
 from fooling.kernels.tables import Bytes, Floats
+from fooling.records.ownership import GENOMES as FILE
 from fooling.records.record import Record
-from fooling.search.state import GENOMES as FILE
 
 Shape = tuple[int, int, int]
 
