@@ -57,8 +57,8 @@ def detect(source: Source) -> Content:
 def of_classes(found: Found) -> str:
     """Which classes the real images are of."""
     return (
-        f"Real images are of the classes that the records aim for ({', '.join(found['real_classes'])}), training images of all. "
-        "The mix of these classes may differ between real and evolved images, and between kinds of these."
+        f"Real images are of the classes that the records aim for ({', '.join(found['real_classes'])}), training images of "
+        "all. The mix of these classes may differ between real and evolved images, and between kinds of these."
     )
 
 

@@ -10,9 +10,10 @@ from builders import ROOT
 
 from fooling.commands import dispatch
 from fooling.commands.detect import check_training, in_words, roc_curve, winner, worst_cases
-from fooling.commands.evolved import SavedJob, classifier_of, find_jobs, genome_of, groups_of
+from fooling.commands.evolved import SavedJob, classifier_of, find_jobs, genome_of, groups_of, targets_of
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
+from fooling.records.collection import saved_jobs
 from fooling.report import make_report
 from fooling.settings import load
 from fooling.settings.detect import DetectSettings
@@ -126,12 +127,19 @@ def test_what_a_record_says_of_images_is_checked(records: Path, tmp_path: Path) 
     (fewer,) = groups_of([SavedJob(job.folder, job.settings, {**job.run, "images": [other, *others]})], 100, 0)
     assert first["converged"]
     assert len(fewer.images) == len(whole.images) - 1
+    anything = job.settings.model_copy(update={"digit": "any"})
+    assert (targets_of([job]), targets_of([job, SavedJob(job.folder, anything, job.run)])) == ([3], None)
     del other["evaluations"]
     with pytest.raises(UserError, match="evaluations of each image"):
         groups_of([SavedJob(job.folder, job.settings, {**job.run, "images": [other, *others]})], 100, 0)
     assert genome_of(job) == "dct"
     np.savez(tmp_path / "genomes.npz", genome=np.array("cppn"))
     assert genome_of(SavedJob(tmp_path, job.settings, job.run)) == "cppn"
+
+
+def test_a_sweep_and_a_job_of_it_are_refused(records: Path) -> None:
+    with pytest.raises(UserError, match=r"digit=3 twice"):
+        saved_jobs([f"{records}/none", f"{records}/none/digit=3"])
 
 
 def test_few_training_images_are_refused() -> None:
