@@ -11,8 +11,8 @@ import fooling
 from fooling.commands import dispatch
 from fooling.data.npz import read_arrays
 from fooling.errors import guarded
+from fooling.records.ownership import GENOMES
 from fooling.records.record import read_image, read_run
-from fooling.search.state import GENOMES
 
 
 @pytest.fixture
