@@ -13,6 +13,7 @@ import fooling
 from fooling.commands import dispatch
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError, guarded
+from fooling.records.ownership import GENOMES
 from fooling.records.record import read_image, read_run
 from fooling.search import evolution_strategy
 from fooling.search.evolution_strategy import (
@@ -23,7 +24,7 @@ from fooling.search.evolution_strategy import (
 )
 from fooling.search.genomes import make_genome
 from fooling.search.objective import logarithmic_losses
-from fooling.search.state import GENOME, GENOMES
+from fooling.search.state import GENOME
 from fooling.settings import load
 
 RUNS = np.array([0, 5, 2], dtype=np.uint32)

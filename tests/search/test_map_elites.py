@@ -17,14 +17,14 @@ from fooling.commands import dispatch
 from fooling.data.npz import read_arrays
 from fooling.errors import UserError, guarded
 from fooling.kernels.reference.penalties import confidence
-from fooling.records.ownership import class_image_names, is_image_name
+from fooling.records.ownership import GENOMES, class_image_names, is_image_name
 from fooling.records.record import read_image, read_run
 from fooling.search.archive import ANCESTORS, ARCHIVE, CURVE, LONGEST, MARKS, PATH, SWITCHES, VALUE, first_lineage, take_over
 from fooling.search.genomes import make_genome
 from fooling.search.map_elites import MapElitesParams, NumbaElites, ReferenceElites
 from fooling.search.objective import Objective, logarithmic_losses
 from fooling.search.offspring import MATES, OffspringParams, breed, polynomial
-from fooling.search.state import GENOME, GENOMES, State
+from fooling.search.state import GENOME, State
 
 SHAPE = (9, 13, 1)
 CLASSES = (2, 0, 3)
