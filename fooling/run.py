@@ -107,7 +107,7 @@ def prepare(
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
     evasion = open_evasion(settings, classifier)
     pairs = pairs or class_pairs(settings, classifier.labels, statistics)
-    notes += number_notes(settings, len(pairs))
+    notes += number_notes(settings, pairs, classifier.labels)
     report = replace(report, notes=tuple(notes))
     jobs = []
     for prior_digit, digit in pairs:

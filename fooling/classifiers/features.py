@@ -14,6 +14,7 @@ from fooling.classifiers.adapters.adapter import AdaptedClassifier
 from fooling.classifiers.adapters.layers import mean_over_places, unknown_layer
 from fooling.classifiers.base import BATCH, Classifier, predict, predict_logits
 from fooling.classifiers.layers import LOGITS, SCORES, layer_function, layer_shapes
+from fooling.data.matching import without_none
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles, Floats
 from fooling.settings.fields import foreign_code
@@ -63,6 +64,12 @@ def evidence(classifier: Classifier, images: Bytes, features: Features | None = 
     """What detectors see of images uint8 [N, H, W, C]. Scores, logits and features take N evaluations each."""
     seen = Evidence(images, predict(classifier, images), predict_logits(classifier, images))
     return seen if features is None else seen._replace(features=features(images))
+
+
+def of_classes(classifier: Classifier, seen: Evidence) -> Evidence:
+    """What detectors see without the class "none": a high score of it is no sign of a real image."""
+    number = len(without_none(classifier.labels))
+    return seen._replace(scores=seen.scores[:, :number], logits=None if seen.logits is None else seen.logits[:, :number])
 
 
 def find_features(classifier: Any, layer: str | None = None) -> tuple[Features | None, str]:

@@ -18,7 +18,7 @@ from fooling.classifiers.detectors import (
     training_of,
     values,
 )
-from fooling.classifiers.features import Evidence, Features, evidence, find_features
+from fooling.classifiers.features import Evidence, Features, evidence, find_features, of_classes
 from fooling.classifiers.fitted_detectors import Score
 from fooling.commands.evolved import EvolvedGroup, classifier_of, find_jobs, groups_of, targets_of
 from fooling.commands.experiment import Experiment, Plan, Summary
@@ -63,17 +63,19 @@ def compute(settings: DetectSettings, plan: Plan, _results: list[Result], watch:
     names = list(DETECTORS) if settings.detectors == ("all",) else list(settings.detectors)
     total = len(groups) + 2
     watch("training images", 0, total)
-    training, held_out = split_training(training_of(classifier, train, features))
+    seen_of = training_of(classifier, train, features)
+    training, held_out = split_training(seen_of._replace(seen=of_classes(classifier, seen_of.seen)))
     fitted = fit_all(names, training)
     limits = {name: limit_of(score.value(held_out.seen)) for name, score in fitted.items() if isinstance(score, Score)}
     watch("test images", 1, total)
-    real = evidence(classifier, drawn(test, settings), features)
+    real = of_classes(classifier, evidence(classifier, drawn(test, settings), features))
     rows: list[Row] = []
     curves: list[Row] = []
     left_out: list[Row] = []
     for number, group in enumerate(groups):
         watch(group.name, number + 2, total)
-        seen = evidence(classifier, group.images, features) if len(group.images) >= MIN_IMAGES else None
+        is_enough = len(group.images) >= MIN_IMAGES
+        seen = of_classes(classifier, evidence(classifier, group.images, features)) if is_enough else None
         for name in names:
             if seen is None:
                 found, why = None, f"{len(group.images)} of {group.made} images succeeded, expected at least {MIN_IMAGES}"

@@ -41,12 +41,13 @@ class Plan:
     name: str = ""  # of a fresh folder; '' = the command's
     settings: Any = None  # as the jobs have resolved them; None = as given
     written: Mapping[str, Any] | None = None  # full names and values of the settings in config.yaml; None = all
+    depends: Mapping[str, Any] = field(default_factory=dict)  # fingerprints of what there is no job for
     seconds: float | None = None  # until the jobs are over: those that are not done by then are left out
 
     @property
     def fingerprints(self) -> dict[str, Any]:
-        """Of what the first job depends on besides the settings: a record goes on with the same alone."""
-        return self.entries[0].job.fingerprints if self.entries else {}
+        """Of what the first job, or the command, depends on besides the settings: a record goes on with the same alone."""
+        return {**(self.entries[0].job.fingerprints if self.entries else {}), **self.depends}
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,12 @@ def replace_folder(out: Path, files: dict[str, bytes]) -> None:
             old = out.with_name(f"{part.name}-old") if out.exists() else None
             if old:
                 out.rename(old)
-            part.rename(out)
+            try:
+                part.rename(out)
+            except BaseException:
+                if old and not out.exists():
+                    old.rename(out)
+                raise
             sync_files([out.parent])
         except BaseException:
             remove(part)

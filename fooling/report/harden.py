@@ -15,6 +15,7 @@ LIMITS = (
     "An attack that fails here does not prove that none succeeds: another search, another start or more evaluations may.",
     "Scores that are close to 0 leave a search by scores nothing to climb; searches by gradients use logarithms.",
     "One training: another seed may give other networks. Five seeds are the least for a claim (benchmarks/harden.py).",
+    "Images of the same runs and classes depend on one another, which the intervals leave out: they are too narrow.",
     "Images of the attack mismatched resemble one class and aim at the next.",
     "Those of other priors resemble their target: where a person would read them as it, to believe them is right.",
 )

@@ -1,9 +1,12 @@
 """Notes on the size of a job, for the user before it starts."""
 
+from collections.abc import Sequence
+
 from fooling.classifiers.base import images_a_score
+from fooling.data.matching import NO_CLASS, without_none
 from fooling.errors import counted, duration
 from fooling.search import Search, part_of
-from fooling.search.job import Job
+from fooling.search.job import Job, Pair
 from fooling.settings.schema import RunSettings
 
 LONG_SECONDS = 10.0  # a search that takes longer says so before it starts
@@ -32,8 +35,13 @@ def runs_of(runs: int, images: int) -> str:
     return f"{counted(runs, 'run')} of {counted(images, 'image')}"
 
 
-def number_notes(settings: RunSettings, jobs: int) -> list[str]:
-    """A note on a job for each of very many classes."""
-    if settings.digit != "all" or jobs <= MANY_JOBS:
+def number_notes(settings: RunSettings, pairs: Sequence[Pair], labels: Sequence[str]) -> list[str]:
+    """Notes on digit=all: that a class "none" is left out, and that very many classes take a job each."""
+    if settings.digit != "all":
         return []
-    return [f"digit=all: {jobs:,} jobs, one after the other; search=map_elites searches for all classes at once"]
+    none = len(labels) - 1
+    is_left_out = len(without_none(labels)) == none and none not in (target for _, target in pairs)
+    notes = [f"digit=all: class {NO_CLASS} is left out; digit={none} attacks it"] if is_left_out else []
+    if len(pairs) > MANY_JOBS:
+        notes.append(f"digit=all: {len(pairs):,} jobs, one after the other; search=map_elites searches for all classes at once")
+    return notes

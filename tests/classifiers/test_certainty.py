@@ -48,6 +48,17 @@ def test_sure_are_the_classes_at_99_percent_however_seldom() -> None:
     assert row["sure"] == [1, 2]
 
 
+def test_to_be_sure_of_none_is_no_certainty() -> None:
+    scores = shares([0.999, 0.999, 0.95, 0.5], [2, 2, 0, 1])
+    row, _ = certainty("blank", scores, number=2)
+    assert row is not None
+    assert [row[level]["part"] for level in ("at_90", "at_99")] == [1, 0]
+    assert row["answers"][0] == {"class": 2, "share": 0.5}
+    assert row["sure"] == []
+    toy = Toy(lambda _toy, images, _scores: scores[: len(images)], labels=("a", "b", "none"), num_classes=3)
+    assert certainty_of_nothing(toy, {"blank": (np.zeros((4, 8, 8, 1), np.uint8), "")})[0] == [row]  # type: ignore[arg-type]
+
+
 def test_scores_that_do_not_sum_to_1_are_named() -> None:
     row, _ = certainty("blank", np.array([[0.95, 0.9, 0.2], [0.1, 0.1, 0.1]], np.float32))
     assert row is not None

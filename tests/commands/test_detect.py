@@ -2,15 +2,19 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from builders import ROOT
+from models import Toy
 
 from fooling.commands import dispatch
-from fooling.commands.detect import check_training, in_words, roc_curve, winner, worst_cases
-from fooling.commands.evolved import SavedJob, classifier_of, find_jobs, genome_of, groups_of, targets_of
+from fooling.commands.audit.attacks import detector_content
+from fooling.commands.detect import check_training, compute, in_words, roc_curve, winner, worst_cases
+from fooling.commands.evolved import EvolvedGroup, SavedJob, classifier_of, find_jobs, genome_of, groups_of, targets_of
+from fooling.commands.experiment import Plan
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
 from fooling.records.collection import saved_jobs
@@ -202,3 +206,31 @@ def test_the_area_below_a_curve_is_the_auroc() -> None:
     assert (curve["evolved"][0], curve["real"][0]) == (0, 0)
     assert (curve["evolved"][-1], curve["real"][-1]) == (1, 1)
     assert np.trapezoid(curve["real"], curve["evolved"]) == pytest.approx(auroc(evolved, real), abs=0.02)
+
+
+# --- a class "none" -------------------------------------------------------------------------------------------------------
+def test_a_high_score_of_none_is_no_sign_of_a_real_image() -> None:
+    def scores(_toy: Any, images: np.ndarray, _scores: Any) -> np.ndarray:
+        level = images[:, 0, 0, 0].astype(np.float32) / 1e4
+        evolved = np.stack([level, level, 1 - 2 * level], axis=1)  # read as none, of more than .99
+        real = np.stack([0.9 + level, 0.05 - level / 2, 0.05 - level / 2], axis=1)
+        return np.where(images[:, 1, 0, :1] > 0, real, evolved)
+
+    toy: Any = Toy(scores, labels=("a", "b", "none"), num_classes=3)
+    images = np.zeros((80, 8, 8, 1), np.uint8)
+    images[:, 0, 0, 0] = np.arange(80) % 40
+    images[40:, 1] = 1
+    evolved, real = images[:40], ImageSet(images[40:], np.arange(40) % 2, ("a", "b"), "toy")
+    group = EvolvedGroup("pixels", "none", (), evolved, np.ones(40, np.int64), 40, ())
+    options: Any = {"images": 40, "seed": 0}
+    of_audit: Any = SimpleNamespace(**options)
+    found: Any = [(SimpleNamespace(axes={}), SimpleNamespace(images=evolved, converged=np.ones(40, bool)))]
+    content: Any = detector_content(toy, real, found, of_audit)
+    of_detect: Any = SimpleNamespace(
+        **options, detectors=("largest_score",), classifier=SimpleNamespace(name="toy", path=None, model_dump=dict)
+    )
+    plan = Plan(inputs=(toy, None, real, real, [group], []))
+    summary = compute(of_detect, plan, [], lambda what, done, total: None)
+    for rows in (content["rows"], summary.content["rows"]):
+        (row,) = [row for row in rows if row["name"] == "largest_score"]
+        assert row["auroc"] == 1  # 0 with the score of none

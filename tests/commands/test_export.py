@@ -16,7 +16,7 @@ from PIL import Image
 
 import fooling
 from fooling.commands import dispatch, export
-from fooling.errors import guarded
+from fooling.errors import UserError, guarded
 from fooling.records.record import read_images
 
 SHAPE = (9, 13, 3)
@@ -166,6 +166,22 @@ def test_a_failure_leaves_what_was_there(records: Path, home: Path, monkeypatch:
     assert guarded(dispatch, ["export", str(records / "one"), "out=set", "overwrite=true"]) == 2
     assert guarded(dispatch, ["export", str(records / "one"), "out=other"]) == 2
     assert sorted(Path("set").rglob("*")) == before
+    assert [path.name for path in home.iterdir()] == ["set"]
+
+
+def test_a_folder_that_cannot_be_replaced_keeps_its_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export.replace_folder(home / "set", {"a": b"old"})
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name.startswith(export.TEMPORARY) and not path.name.endswith("-old"):
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(UserError):
+        export.replace_folder(home / "set", {"a": b"new"})
+    assert (home / "set/a").read_bytes() == b"old"
     assert [path.name for path in home.iterdir()] == ["set"]
 
 

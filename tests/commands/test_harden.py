@@ -2,13 +2,16 @@
 
 import csv
 import json
+import runpy
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import random_dense
+from builders import random_dense, random_images
 from rounds import round_json
 
 import fooling
@@ -17,16 +20,20 @@ from fooling.classifiers.hardening import State
 from fooling.classifiers.judges import takes_same
 from fooling.classifiers.labels import class_indices
 from fooling.commands import dispatch
+from fooling.commands.experiment import Plan
+from fooling.commands.harden import fingerprints, known_classes, plan
 from fooling.commands.harden.attacks import shares
 from fooling.commands.harden.figures import stalls, summary, table, unreached
 from fooling.commands.harden.rounds import read_state, save_state, seeds
-from fooling.data import load_data
+from fooling.data import ImageSet, load_data
 from fooling.data.matching import without_none
 from fooling.errors import UserError, guarded
+from fooling.records.resume import check_fingerprints
 from fooling.settings import load
 from fooling.settings.harden import ATTACKS, HardenSettings
 from fooling.statistics import BUNDLED, Statistics
 
+harden_export = import_module("fooling.commands.harden.export")  # the name is that of its function, too
 QUICK = [
     *("data.kind=sklearn", "rounds=1", "epochs=2", "hidden=8", "noise=20", "runs=1", "budget=300", "copies=1", "digit=0,1"),
     *("attacks=histogram", "evolve_runs=1", "evolve_budget=200", "steps=1", "quiet=true"),
@@ -62,6 +69,16 @@ def test_only_attacks_that_were_not_trained_on_decide_whether_a_round_stalls() -
     assert found["wins"] == ["dct"]
     assert "dct" in found["verdict"]
     assert "none" not in found["verdict"].partition("Still wins")[2]
+    assert "Round 1 stalls: of images from attacks that it was not trained on" in found["verdict"]
+    assert "not clearly fewer" in found["verdict"]
+
+
+@pytest.mark.parametrize(("part", "wins"), [(1, False), (8, True)])
+def test_few_images_do_not_show_that_no_attack_wins(part: int, wins: bool) -> None:
+    said = summary([round_json(0, {"dct": (10, True)}, of=10), round_json(1, {"dct": (part, True)}, of=10)])["verdict"]
+    assert ("Still wins: dct" in said) == wins
+    assert ("5 % (10 images each)" in said) != wins
+    assert "not trained on" not in said  # there are none
 
 
 def test_classes_that_are_not_reached_and_the_table() -> None:
@@ -146,6 +163,13 @@ def test_an_attack_on_any_class_is_not_one_on_none(tmp_path: Path, capsys: pytes
     assert "digit=all" in capsys.readouterr().err
 
 
+def test_images_of_a_last_class_none_are_refused() -> None:
+    data = ImageSet(np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 2]), ("cat", "dog", "none"), "pets")
+    with pytest.raises(UserError, match=r"pets.*none, got 1.*data\.classes"):
+        known_classes(data)
+    assert known_classes(replace(data, labels=np.array([0, 1, 1]))).classes == ("cat", "dog")
+
+
 # --- records ------------------------------------------------------------------------------------------------------------
 @pytest.mark.exhaustive
 def test_a_record_and_what_resumes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +198,23 @@ def test_a_record_and_what_resumes_it(tmp_path: Path, monkeypatch: pytest.Monkey
     assert again["rounds"] == found["rounds"]
 
 
+def test_other_data_or_another_network_are_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fooling.commands.harden.fit_statistics", lambda data: None)
+    data = ImageSet(random_images((8, 8, 1), 4), np.zeros(8, np.int64), ("a", "b"), "x")
+    network, other = (random_dense((8, 8, 1), hidden=(n,)) for n in (6, 7))
+    begun = fingerprints(network, data, data)
+    check_fingerprints(tmp_path, begun, Plan(depends=fingerprints(network, data, data)).fingerprints)
+    check_fingerprints(tmp_path, {}, begun)  # a record without them, of an earlier version
+    for labels in (data.labels, data.labels + 1):
+        changed = fingerprints(network, data, replace(data, images=data.images ^ (labels[0] == 0), labels=labels))
+        with pytest.raises(UserError, match="another data"):
+            check_fingerprints(tmp_path, begun, changed)
+    with pytest.raises(UserError, match="another classifier"):
+        check_fingerprints(tmp_path, begun, fingerprints(other, data, data))
+    chosen = plan(settings("data.kind=sklearn", "quiet=true"), [])
+    assert list(chosen.fingerprints) == ["data_fingerprint"]
+
+
 def test_outliers_for_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["harden", "export=x", "digit=3,4", "noise=4", "evolve=none", "evolve_runs=2", "evolve_budget=300", "quiet=true"]
@@ -189,5 +230,34 @@ def test_outliers_for_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "@" not in readme
     for name in ("train_torch.py", "train_keras.py"):
         compile((tmp_path / "x" / name).read_text(), name, "exec")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
     with pytest.raises(UserError, match="new folder"):
         dispatch([*words, "classifier=mnist_mlp2"])
+
+
+def test_outliers_that_cannot_be_written_leave_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(_image: np.ndarray) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(harden_export, "png", full_disk)
+    rows = [("3", np.zeros((8, 8, 1), np.uint8), ("3", "1", "3", "none", "0"))]
+    with pytest.raises(OSError, match="space"):
+        harden_export.write(tmp_path / "x", settings("classifier=mlp"), rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.parametrize(("none", "classes"), [(True, 3), (False, 4)])
+def test_the_recipe_takes_the_number_of_classes_from_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, none: bool, classes: int
+) -> None:
+    rows = [("3", np.zeros((8, 8, 1), np.uint8), ("3", "1", "3", "none", "0"))]
+    harden_export.write(tmp_path / "x", settings("classifier=mlp"), rows)
+    module = "from torch import nn\n\n\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))\n"
+    (tmp_path / "model.py").write_text(module)
+    np.savez(tmp_path / "d.npz", images=random_images((8, 8, 1), 4), labels=np.arange(8) % 2)  # none of the third class
+    words = [f"{tmp_path}/model.py:make", f"{tmp_path}/d.npz", f"--out={tmp_path}/n.pt", "--epochs=1", "--steps=1"]
+    monkeypatch.setattr("sys.argv", ["train_torch.py", *words, *(["--none"] if none else [])])
+    found = runpy.run_path(str(tmp_path / "x" / "train_torch.py"))
+    assert found["classes"] == classes
+    assert (tmp_path / "n.pt").exists()

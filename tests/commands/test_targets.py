@@ -1,10 +1,12 @@
 """Targets by name in whole commands, what a job that failed says, and dreams that have no target."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import random_dense
 
 from fooling.commands import dispatch
 from fooling.commands.run import change, on_log_scale
@@ -163,3 +165,11 @@ def test_a_dream_of_a_layer_has_no_target(home: Path, capsys: pytest.CaptureFixt
     assert title_of(run) == "mnist_cnn, layer conv2, channel 3, prior none, search=dream"
     assert caption_of(run, run["images"][0]) == []
     assert not {"success.png", "mean_converged.png"} & {path.name for path in Path("r").iterdir()}
+
+
+@pytest.mark.parametrize(("digit", "classes"), [("all", [0, 1]), ("none", [2])])
+def test_a_class_none_is_left_out_of_all_and_attacked_by_its_name(digit: str, classes: list[int]) -> None:
+    network = replace(random_dense((8, 8, 1), classes=3), labels=("cat", "dog", "none"))
+    jobs = prepare(load(["classifier=mlp", f"digit={digit}", "prior=none"], RunSettings, "run"), network)
+    assert [job.objective.digit for job in jobs] == classes
+    assert any("digit=2" in note for note in jobs[0].report.notes) == (digit == "all")

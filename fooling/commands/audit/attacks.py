@@ -8,7 +8,7 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.detectors import detector_rows
-from fooling.classifiers.features import evidence
+from fooling.classifiers.features import evidence, of_classes
 from fooling.classifiers.labels import class_name
 from fooling.commands import ladder, matrix
 from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Protocol, Q
@@ -140,7 +140,8 @@ def detector_content(
             images.setdefault(entry.axes.get("rung", "none"), []).append(result.images[result.converged])
     random = np.random.default_rng(settings.seed)
     number = min(len(real.images), settings.images)
-    known = evidence(classifier, real.images[np.sort(random.choice(len(real.images), number, replace=False))])
+    shown = real.images[np.sort(random.choice(len(real.images), number, replace=False))]
+    known = of_classes(classifier, evidence(classifier, shown))
     rows: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
     for against, several in images.items():
@@ -149,7 +150,7 @@ def detector_content(
         if not len(evolved):
             left_out.append({"part": f"detectors: all against prior={against}", "why": "no image succeeded"})
             continue
-        of_rung, missing_ones = detector_rows(evidence(classifier, evolved), known, against)
+        of_rung, missing_ones = detector_rows(of_classes(classifier, evidence(classifier, evolved)), known, against)
         rows, left_out = [*rows, *of_rung], [*left_out, *missing_ones]
     if rows:
         return {"rows": rows, "left_out": left_out}

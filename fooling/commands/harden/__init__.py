@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from fooling.classifiers.hardening import METHODS
@@ -17,7 +19,7 @@ from fooling.commands.harden.rounds import CHECKPOINT, Inputs, measure, network_
 from fooling.commands.jobs import fit_statistics, open_checked, real_images
 from fooling.commands.progress import ProgressCallback
 from fooling.data import ImageSet, refuse_empty_classes
-from fooling.data.matching import without_none
+from fooling.data.matching import NO_CLASS, without_none
 from fooling.errors import Interrupted, UserError
 from fooling.plots.harden import FILES, draw_harden
 from fooling.records.files import read_json, write_json
@@ -35,12 +37,27 @@ def plan(settings: HardenSettings, _words: Sequence[str]) -> Plan:
         check_kind(settings, network)
     train, test = (known_classes(one) for one in real_images(settings, "fooling harden", "train", "test", classifier=network))
     refuse_empty_classes(train)
-    return Plan(inputs=Inputs(train, test, fit_statistics(train), network))
+    return Plan(inputs=Inputs(train, test, fit_statistics(train), network), depends=fingerprints(network, train, test))
 
 
 def known_classes(data: ImageSet) -> ImageSet:
-    """Images without the class "none", which none of them has."""
-    return replace(data, classes=without_none(data.classes))
+    """Images without the class "none". Raises UserError for images of it: no image has it, the training makes its own."""
+    classes = without_none(data.classes)
+    number = int((data.labels >= len(classes)).sum())
+    if number:
+        advice = "rename this class, or leave it out with data.classes=[…]"
+        raise UserError(f"data: {data.source}: expected no images of a last class {NO_CLASS}, got {number:,}; {advice}")
+    return replace(data, classes=classes)
+
+
+def fingerprints(network: Any, *sets: ImageSet) -> dict[str, str]:
+    """Of what the rounds depend on besides the settings: SHA-256 of the images and labels, and the network, if it is given."""
+    found = sha256()
+    for one in sets:
+        for array in (one.images, one.labels.astype(np.int64)):
+            found.update(f"{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).data)
+    return {"data_fingerprint": found.hexdigest(), **({"classifier_fingerprint": network.fingerprint} if network else {})}
 
 
 def check_kind(settings: HardenSettings, network: Any) -> None:

@@ -9,12 +9,13 @@ from rich.console import Console
 
 from fooling.classifiers.base import Classifier, predict
 from fooling.commands.console import InterruptHandler, print_line
+from fooling.commands.export import replace_folder
 from fooling.commands.harden.attacks import Terminal, attack_entries, carry_out
 from fooling.commands.jobs import fit_statistics, open_checked, real_images
 from fooling.data import nothing
 from fooling.errors import Interrupted, UserError, say
 from fooling.kernels.tables import Bytes
-from fooling.records.files import check_writable, os_errors, png, write_atomically
+from fooling.records.files import check_writable, png
 from fooling.records.ownership import class_image_names
 from fooling.settings import without_secrets
 from fooling.settings.fields import user_path
@@ -31,8 +32,7 @@ Row = tuple[str, Bytes, tuple[str, ...]]  # the folder of an image, the image [H
 def export(settings: HardenSettings) -> int:
     """Evolves outliers against the classifier and writes them → exit code 0, or 130 and 143 when it is interrupted."""
     place = user_path(str(settings.export))
-    if place.exists():
-        raise UserError(f"export={settings.export}: expected a new folder, got one that exists; give another, or remove it")
+    refuse_existing(place)
     check_writable(place)
     classifier = open_checked(settings.classifier, settings.data)
     statistics, real = None, None
@@ -56,6 +56,12 @@ def export(settings: HardenSettings) -> int:
     print_line(console, f"{len(rows):,} images, {evolved:,} of them evolved; {believed:,} are believed at .9 or more")
     print_line(console, f"→ {place}: images, manifest.csv, {', '.join(FILES)}")
     return 0
+
+
+def refuse_existing(place: Path) -> None:
+    """Refuses a folder that is there."""
+    if place.exists() or place.is_symlink():
+        raise UserError(f"export={place}: expected a new folder, got one that exists; give another, or remove it")
 
 
 def noise_rows(settings: HardenSettings, classifier: Classifier, real: Bytes | None) -> list[Row]:
@@ -97,23 +103,23 @@ def evolved_rows(
 
 
 def write(place: Path, settings: HardenSettings, rows: list[Row]) -> None:
-    """Writes images, manifest and recipes; the README last."""
-    table = io.StringIO()
+    """Writes images, manifest and recipes in one step: the name never holds half of them."""
+    table, files = io.StringIO(), {}
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)
-    with os_errors(place):
-        for number, (folder, image, about) in enumerate(rows):
-            name = f"images/{folder}/{number:05d}.png"
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_bytes(png(np.ascontiguousarray(image)))
-            writer.writerow([name, *about])
-    write_atomically(place / "manifest.csv", table.getvalue().encode())
+    for number, (folder, image, about) in enumerate(rows):
+        name = f"images/{folder}/{number:05d}.png"
+        files[name] = png(np.ascontiguousarray(image))
+        writer.writerow([name, *about])
+    files["manifest.csv"] = table.getvalue().encode()
     chosen = settings.classifier
     words = f"classifier={chosen.name}" + (f" classifier.path={without_secrets(chosen.path)}" if chosen.path else "")
     values = {"MODEL": chosen.name, "NUMBER": f"{len(rows):,}", "CLASSIFIER": words, "MEASURED": str(settings.seed + 1_000_000)}
-    for name, source in sorted(FILES.items(), reverse=True):
+    for name, source in FILES.items():
         text = (RECIPES / source).read_text(encoding="utf-8")
         if name == "README.md":
             for key, value in values.items():
                 text = text.replace(f"@{key}@", value)
-        write_atomically(place / name, text.encode())
+        files[name] = text.encode()
+    refuse_existing(place)  # it may have been made meanwhile
+    replace_folder(place, files)

@@ -66,8 +66,18 @@ def verdict(rounds: Sequence[Round], stalled: int | None) -> str:
     if before and after:
         text += f"; of images from attacks not trained on, {percent(before)} were believed and {percent(after)} are"
     wins = [row["name"] for row in last["attacks"] if row["believed"]["low"] > WINS]
-    text += f". Still wins: {', '.join(wins)}." if wins else ". No measured attack still wins."
-    return text + (f" Round {stalled} stalls: it believes no fewer of them than round {stalled - 1}." if stalled else "")
+    none_wins = f"No attack is shown to win more than {100 * WINS:.0f} % ({sizes(last)} each)"
+    text += f". {'Still wins: ' + ', '.join(wins) if wins else none_wins}."
+    if not stalled:
+        return text
+    which = "of images from attacks that it was not trained on, " if held_out(last) else ""
+    return f"{text} Round {stalled} stalls: {which}it believes not clearly fewer than round {stalled - 1}."
+
+
+def sizes(found: Round) -> str:
+    """How many images there are of each attack."""
+    number = sorted({row["believed"]["of"] for row in found["attacks"]})
+    return f"{number[0]} images" if len(number) == 1 else f"{number[0]} to {number[-1]} images"
 
 
 def q_text(found: Round) -> str:

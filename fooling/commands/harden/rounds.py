@@ -13,7 +13,7 @@ import numpy as np
 from fooling.classifiers import load_network
 from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.detectors import detector_rows
-from fooling.classifiers.features import Evidence, evidence
+from fooling.classifiers.features import evidence, of_classes
 from fooling.classifiers.hardening import METHODS, Hardening, Model, State, begin, convolutional_model, dense_model, harden
 from fooling.commands.audit.attacks import q_content
 from fooling.commands.console import print_line
@@ -269,9 +269,3 @@ def detectors(
             more, missing = detector_rows(of_classes(network, evidence(network, images)), known, against)
             rows, left_out = [*rows, *more], [*left_out, *missing]
     return {"rows": rows, "left_out": left_out}
-
-
-def of_classes(network: Classifier, seen: Evidence) -> Evidence:
-    """What detectors see without the class "none": a high score of it is no sign of a real image."""
-    number = len(without_none(network.labels))
-    return seen._replace(scores=seen.scores[:, :number], logits=None if seen.logits is None else seen.logits[:, :number])
