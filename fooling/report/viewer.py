@@ -34,7 +34,7 @@ def viewing(folder: Path, show: Callable[[str], None], ports: tuple[int, ...] = 
         return
     with server:
         ended = threading.Event()
-        where = folder.name if server.site.listing.root != folder else ""
+        where = folder.name if server.site.listing.root != folder.absolute() else ""
         address = f"{server.address}live/{quote(where)}"
         show(f"view: {address} (ends with the job)")
         for target, given in ((server.serve_forever, (PAUSE,)), (open_browser, (folder, address, ended))):

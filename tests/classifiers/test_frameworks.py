@@ -6,6 +6,7 @@ Keras is part of the extra [dev]. The others are large and are tested where they
 import json
 import sys
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 from frameworks import IMAGES, SHAPE, expected, keras_model, write_openvino, write_tflite, write_transformers
 from pairwise import rare
+from safetensors.numpy import save_file
 
 from fooling.classifiers import adapters, load_classifier
+from fooling.classifiers.adapters.files import weight_files
 from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
@@ -145,6 +148,18 @@ def test_another_kind_of_file_is_told(keras: Any) -> None:
             load_classifier(kind, "m.onnx")
 
 
+def test_keras_and_the_check_read_one_part_of_a_file(keras: Any) -> None:
+    """A file that is HDF5 and a zip file at once is read as its name says, as Keras reads it."""
+    import h5py
+
+    with h5py.File("both.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {}})
+    with zipfile.ZipFile("both.h5", "a") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(UserError, match="a layer Lambda, which may run code"):
+        load_classifier("keras", "both.h5")
+
+
 # --- TensorFlow Lite ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("varied", [{}, {"batch": 4}, {"is_open": True}, {"byte": "int8"}, {"byte": "uint8", "is_open": True}])
 def test_tflite_gives_scores(litert: Any, varied: dict[str, Any]) -> None:
@@ -219,6 +234,25 @@ def test_transformers_gives_scores_with_the_processors_preprocessing(transformer
     assert load_classifier("huggingface", "net").fingerprint != found.fingerprint
 
 
+def test_steps_of_single_processors_are_imitated(transformers: Any) -> None:
+    """As EfficientNet's and MobileViT's processors compute them, and Perceiver's crops."""
+    from fooling.classifiers.adapters.huggingface import sides
+
+    model, images = write_transformers(Path("net"), **PROCESSOR), small_images()
+    mean, std = np.array(PROCESSOR["image_mean"]), np.array(PROCESSOR["image_std"])
+    for more, inputs in (
+        ({"include_top": True}, (images / 255 - mean) / std / std),
+        ({"rescale_offset": True}, (images / 255 - 1 - mean) / std),
+        ({"do_flip_channel_order": True}, ((images / 255 - mean) / std)[..., ::-1]),
+    ):
+        Path("net/preprocessor_config.json").write_text(json.dumps(PROCESSOR | more))
+        found = load_classifier("huggingface", "net")
+        assert found(images) == pytest.approx(direct(model, inputs * std * 255 + mean * 255), abs=1e-5)
+    sized = {"size": {"height": 4, "width": 4}, "crop_size": {"height": 6, "width": 6}, "do_center_crop": True}
+    assert sides(sized, {}, None) == (3, 6, 6)
+    assert sides({**sized, "image_processor_type": "PerceiverImageProcessor"}, {}, None) == (3, 4, 4)
+
+
 def test_folders_of_transformers_that_are_refused(transformers: Any) -> None:
     write_transformers(Path("net"))
     assert any("no preprocessor_config.json" in note for note in load_classifier("huggingface", "net").notes)  # type: ignore[attr-defined]
@@ -286,15 +320,24 @@ def test_a_hub_delivers_a_model_or_the_refusal_is_one_line(transformers: Any, mo
         server.server_close()
 
 
+def test_one_file_of_weights_goes_before_an_index(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "part.safetensors"):
+        save_file({"w": np.zeros(2, np.float32)}, tmp_path / name)
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": "part.safetensors"}}))
+    assert [file.name for file in weight_files(tmp_path, "m")] == ["model.safetensors"]
+    (tmp_path / "model.safetensors").unlink()
+    assert [file.name for file in weight_files(tmp_path, "m")] == ["part.safetensors"]
+
+
 # --- timm ---------------------------------------------------------------------------------------------------------------
 def test_timm_gives_scores_by_folder_and_by_name(home: Path) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed: pip install '.[timm]'", exc_type=Exception)
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save_file as save_torch
 
     torch.manual_seed(0)
     model = timm.create_model("test_resnet", num_classes=3).eval()
-    save_file(model.state_dict(), home / "w.safetensors")
+    save_torch(model.state_dict(), home / "w.safetensors")
     timm.models.save_for_hf(model, home / "net", model_config={"label_names": ["cat", "dog", "owl"]}, safe_serialization=True)
     data = timm.data.resolve_model_data_config(model)
     channels, height, width = data["input_size"]
@@ -316,3 +359,10 @@ def test_timm_gives_scores_by_folder_and_by_name(home: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             load_classifier("timm", name, **settings)
+    config, pickled = home / "net" / "config.json", home / "evil.pt"
+    pickled.write_bytes(b"")
+    about = json.loads(config.read_text())
+    for key, value in (("checkpoint_path", str(pickled)), ("pretrained", True), ("cache_dir", "."), ("no_jit", True)):
+        config.write_text(json.dumps({**about, "model_args": {key: value}}))
+        with pytest.raises(UserError, match=f"model_args: expected arguments of the architecture alone, got {key}"):
+            load_classifier("timm", "net")

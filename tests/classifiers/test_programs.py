@@ -64,6 +64,29 @@ def test_torchscript_that_opens_files_is_refused(home: Path) -> None:
     assert not Path("written.pt").exists()
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_torchscript_hidden_from_the_check_is_refused(home: Path) -> None:
+    """torch finds members whatever their case, and takes the first of two of one name, where Python takes the last."""
+    torch.jit.trace(means_module(), torch.rand(1, 3, 4, 5)).save("m.pt")
+    with zipfile.ZipFile("m.pt") as archive:
+        members = [(one.filename, archive.read(one)) for one in archive.infolist()]
+    code = next(name for name, _ in members if name.endswith("code/__torch__.py") or "/code/__torch__/" in name)
+    evil = b"ops.aten.save(1)"
+    for name, first, said in (
+        (code[:-2] + "PY", [], "an operator that opens files"),
+        (code.replace("/code/", "/CODE/"), [(code.rpartition("/")[0] + "/a.py", b"")], "an operator that opens files"),
+        (code, [(code, evil)], "two of one name"),
+        (code, [(code[:-2] + "PY", evil)], "two of one name"),
+    ):
+        with zipfile.ZipFile("m.pt", "w") as archive:
+            for one, content in members:
+                for more, text in first if one == code else []:
+                    archive.writestr(more, text)
+                archive.writestr(name if one == code else one, evil if one == code and "opens" in said else content)
+        with pytest.raises(UserError, match=said):
+            load_classifier("torch", "m.pt", shape=SHAPE)
+
+
 class Evil:
     """What a pickle would run."""
 
@@ -111,6 +134,8 @@ def same(name: str, content: bytes) -> bytes:
     [
         (call("torch.hub.load"), {}, "calls torch.hub.load, expected operators of torch"),
         (call("torch.ops.aten.from_file.default"), {}, "calls torch.ops.aten.from_file"),
+        (call("torch.ops.aten.save.default"), {}, "calls torch.ops.aten.save"),
+        (call("torch.ops.aten.load_tensor"), {}, "calls torch.ops.aten.load_tensor"),
         (call("_operator.attrgetter"), {}, "calls _operator.attrgetter"),
         (call("torch.ops.aten.__class__"), {}, "calls torch.ops.aten.__class__"),
         (size("__import__('os').mkdir('ran')"), {}, "expected sizes as arithmetic of symbols"),

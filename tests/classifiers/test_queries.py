@@ -132,6 +132,9 @@ def test_votes_of_a_model_with_scores_are_refused() -> None:
         ([2, 0], [0.5, 0, 1]),
         ("bee", [0, 1, 0]),
         (["bee", 0.6], [0, 0.6, 0]),
+        (["bee", 1], [0, 1, 0]),
+        ([["cat", 1], ["ant", 0]], [0, 0, 1]),
+        ([{"label": "cat", "score": 1}, {"label": "ant", "score": 0}], [0, 0, 1]),
         ({"class": 1, "probability": 0.6}, [0, 0.6, 0]),
     ],
 )
@@ -141,7 +144,17 @@ def test_the_best_classes_become_scores_of_all(answer: Any, expected: list[float
 
 @pytest.mark.parametrize(
     ("answers", "said"),
-    [([["dog"]], "'dog'"), ([[["cat", 1.5]]], "score 1.5"), ([[]], "empty"), ([["cat"], ["cat"]], "2 answers"), (5, "int")],
+    [
+        *(
+            ([["dog"]], "'dog'"),
+            ([[["cat", 1.5]]], "score 1.5"),
+            ([[]], "empty"),
+            ([["cat"], ["cat"]], "2 answers"),
+            (5, "int"),
+        ),
+        *(([{"label": "cat", "score": score}], "expected a number in .* as the score") for score in ("0.9", None, True)),
+        ([{"label": "cat", "score": 10**400}], "score 1000"),
+    ],
 )
 def test_other_answers_than_the_best_classes_are_refused(answers: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
@@ -240,7 +253,7 @@ def test_a_wait_is_a_number_or_a_date() -> None:
     when = datetime.now(UTC) + timedelta(seconds=40)
     assert requested_wait(format_datetime(when, usegmt=True)) == pytest.approx(40, abs=5)
     assert requested_wait("Mon, 01 Jan 2001 00:00:00 GMT") == 0
-    for text in ("", "soon", "-5", "1.5"):
+    for text in ("", "soon", "-5", "1.5", "9" * 400, "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"):
         assert requested_wait(text) is None
 
 

@@ -79,6 +79,16 @@ def test_the_page_of_a_running_job_is_served_until_the_job_ends(tmp_path: Path, 
         fetch(address)
 
 
+def test_a_hidden_folder_is_served_by_its_relative_name(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with viewing(running(Path(".hidden")), lambda line: None, (0,)):
+        address = wait_for(opened)
+        assert address.endswith("/live/")
+        assert fetch(address)[0] == 200
+
+
 def test_an_open_page_gets_the_report_before_the_server_ends(tmp_path: Path, opened: list[str]) -> None:
     folder, events = running(tmp_path / "now"), list[str]()
 

@@ -134,10 +134,14 @@ def one_input(inputs: Sequence[tuple[str, Sequence[int | None]]], where: str) ->
 
 # --- folders of a model -------------------------------------------------------------------------------------------------
 def weight_files(folder: Path, where: str) -> list[Path]:
-    """The .safetensors files of a folder, all parts of a model.safetensors.index.json. Raises UserError for pickles alone."""
-    index = json_of(folder / "model.safetensors.index.json").get("weight_map", {})
+    """The file model.safetensors of a folder, as transformers chooses, else all parts of a model.safetensors.index.json.
+
+    Raises UserError for pickles alone.
+    """
+    single = folder / "model.safetensors"
+    index = {} if is_file(single) else json_of(folder / "model.safetensors.index.json").get("weight_map", {})
     names = sorted(set(map(str, index.values()))) if isinstance(index, dict) else []
-    files = [folder / name for name in names or ["model.safetensors"]]
+    files = [folder / name for name in names] or [single]
     missing = next((file for file in files if not is_file(file)), None)
     if missing is None and all(file.parent == folder for file in files):
         for file in files:

@@ -31,15 +31,18 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 class Logits(torch.nn.Module):
-    """A model of transformers as a function of images [N, C, H, W] alone, which returns its logits [N, K]."""
+    """A model of transformers as a function of images [N, C, H, W] alone, which returns its logits [N, K].
 
-    def __init__(self, inner: Any) -> None:
+    `flips`: the model was trained on channels in the other order (do_flip_channel_order).
+    """
+
+    def __init__(self, inner: Any, flips: bool = False) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.flips = inner, flips
 
     def forward(self, images: Any) -> Any:
         """The logits of a batch."""
-        return self.inner(pixel_values=images).logits
+        return self.inner(pixel_values=images.flip(1) if self.flips else images).logits
 
 
 def open_huggingface(settings: HuggingfaceSettings, threads: int) -> Model:
@@ -69,7 +72,7 @@ def open_huggingface(settings: HuggingfaceSettings, threads: int) -> Model:
         )
     processor = processor_of(folder)
     scale, mean, std, notes = preprocessing(processor)
-    predict, device = placed(Logits(inner), where, threads)
+    predict, device = placed(Logits(inner, bool(processor.get("do_flip_channel_order"))), where, threads)
     dims = sides(processor, about, inner.config)
     source = [folder / "config.json", *files, *(folder / name for name in PROCESSORS if is_file(folder / name))]
     notes = (f"classifier: {type(inner).__name__} of transformers, on {device}", *notes)
@@ -138,6 +141,14 @@ def preprocessing(processor: Mapping[str, Any]) -> tuple[float, tuple[float, ...
         if not mean or not std or min(std) <= 0:
             notes.append(Doubt("classifier: its processor normalises by a mean and std that its file does not give"))
             mean, std = mean or (0.0,), std if std and min(std) > 0 else (1.0,)
+    if processor.get("do_rescale", True) and processor.get("rescale_offset"):  # EfficientNet: grey levels become −1…1
+        mean = tuple(one + 1 for one in mean)
+    if processor.get("include_top"):  # EfficientNet divides by the std once more
+        again = numbers(processor.get("image_std"))
+        if again and min(again) > 0:
+            std = tuple(one * two for one, two in zip(std if len(std) > 1 else std * len(again), again, strict=False))
+        else:
+            notes.append(Doubt("classifier: its processor divides by a std that its file does not give (include_top)"))
     size, cropped = processor.get("size"), processor.get("do_center_crop")
     if isinstance(size, dict) and "height" in size and not cropped:
         notes.append("classifier: its processor stretches pictures to its size, as classifier.resize=stretch does")
@@ -154,7 +165,8 @@ def numbers(values: Any) -> tuple[float, ...]:
 def sides(processor: Mapping[str, Any], about: Mapping[str, Any], config: Any) -> tuple[int | None, ...]:
     """Channels, height and width of the inputs: of the crop, else the size, else the network; None where they are open."""
     channels = about.get("num_channels", getattr(config, "num_channels", 3))
-    crop = processor.get("crop_size") if processor.get("do_center_crop") else None
+    is_last = not str(processor.get("image_processor_type")).startswith("Perceiver")  # that one crops before it resizes
+    crop = processor.get("crop_size") if processor.get("do_center_crop") and is_last else None
     for size in (crop, processor.get("size"), about.get("image_size", getattr(config, "image_size", None))):
         if isinstance(size, int):
             return channels, size, size

@@ -5,7 +5,6 @@ With JAX the model is a pure function: `engine=jax` scores inside its compiled l
 
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -141,9 +140,12 @@ def functions(head: Head, where: str) -> tuple[Callable[[Any], Any], Callable[[A
 
 # --- what is in a file, before Keras reads it ---------------------------------------------------------------------------
 def config_of(path: Path, where: str) -> Any:
-    """The configuration of the model in a file. Raises UserError for a file without one."""
+    """The configuration of the model in a file. Raises UserError for a file without one.
+
+    The name chooses the reader, as in Keras: a file may be a zip file and HDF5 at once.
+    """
     try:
-        if zipfile.is_zipfile(path):
+        if path.name.endswith(".keras"):
             with archive_of(path) as archive:
                 check_total(path, archive, "model")
                 check_size(f"{path}: config.json", "JSON", archive.getinfo("config.json").file_size)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 
 from fooling.settings.fields import Rate
@@ -39,10 +40,11 @@ class Pace:
 def requested_wait(text: str) -> float | None:
     """The seconds in a header Retry-After, a number or a date (RFC 9110, section 10.2.3); None where it holds neither."""
     if text.strip().isascii() and text.strip().isdigit():
-        return float(text)
+        seconds = float(text)
+        return seconds if isfinite(seconds) else None
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -27,7 +27,7 @@ from fooling.settings.files import parse_json
 
 OF_FILES = re.compile(rb"\b(?:save|from_file(?:_out)?|load_tensor)\b")  # operators that open files
 OPERATORS = re.compile(  # of torch on tensors, and arithmetic of sizes
-    r"torch\.ops\.(?:aten|prims)\.(?!from_file)(?:_?[a-zA-Z]\w*|__(?:and|or|xor|lshift|rshift)__)(?:\.[a-zA-Z]\w*)?"
+    r"torch\.ops\.(?:aten|prims)\.(?!from_file|save|load)(?:_?[a-zA-Z]\w*|__(?:and|or|xor|lshift|rshift)__)(?:\.[a-zA-Z]\w*)?"
     r"|_operator\.(?:getitem|add|sub|mul|floordiv|truediv|mod|pow|neg|eq|ne|lt|le|gt|ge)|math\.[a-z]\w*|torch\.sym_\w+"
 )
 NAMES = frozenset(("Symbol", "Max", "Min", "Mod", "FloorDiv", "CleanDiv", "CeilDiv", "Integer", "PythonMod", "True", "False"))
@@ -68,7 +68,7 @@ def open_program(path: Path, where: str) -> Program | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch.jit is deprecated, its files are not
-                return script(path, archive, where) if is_script else exported(archive, folder, where)
+                return script(archive, where) if is_script else exported(archive, folder, where)
         except UserError:
             raise
         except Exception as error:
@@ -76,15 +76,23 @@ def open_program(path: Path, where: str) -> Program | None:
             raise UserError(f"{where}: expected a file of {kind}, {reason}") from error
 
 
-def script(path: Path, archive: zipfile.ZipFile, where: str) -> Program:
-    """A module of TorchScript. Raises UserError for one whose program opens files."""
-    for name in archive.namelist():
-        found = OF_FILES.search(archive.read(name)) if "/code/" in name and name.endswith(".py") else None
-        if found:
-            operator = found[0].decode()
-            raise UserError(f"{where}: its program names an operator that opens files ({operator}), and is not run")
+def script(archive: zipfile.ZipFile, where: str) -> Program:
+    """A module of TorchScript, from a copy of the file. Raises UserError for one whose program opens files."""
+    names = archive.namelist()
+    if len({name.casefold() for name in names}) != len(names):  # torch ignores case, and takes the first of two members
+        raise UserError(f"{where}: expected members with different names, got two of one name; save it again with torch")
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as new:  # torch reads what is checked here: other readers may find other members
+        for name in names:
+            content, lower = archive.read(name), name.lower()
+            found = OF_FILES.search(content) if "/code/" in lower and lower.endswith(".py") else None
+            if found:
+                operator = found[0].decode()
+                raise UserError(f"{where}: its program names an operator that opens files ({operator}), and is not run")
+            new.writestr(name, content)
+    copy.seek(0)
     reader: Any = torch.jit  # without types
-    return Program(reader.load(str(path), map_location="cpu").eval(), "TorchScript", None, None)
+    return Program(reader.load(copy, map_location="cpu").eval(), "TorchScript", None, None)
 
 
 def exported(archive: zipfile.ZipFile, folder: str, where: str) -> Program:

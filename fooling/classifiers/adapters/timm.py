@@ -1,5 +1,6 @@
 """classifier=timm: an architecture of timm with weights from safetensors; preprocessing and labels from its configuration."""
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +20,8 @@ from fooling.settings.fields import described, user_path
 from fooling.settings.files import nearest
 
 EXPECTED = "expected a folder with config.json and model.safetensors, or the name of an architecture of timm"
+
+OF_CREATION = frozenset(inspect.signature(timm.create_model).parameters) - {"kwargs"}  # they load files, or compile
 
 
 def open_timm(settings: TimmSettings, threads: int) -> Model:
@@ -83,7 +86,11 @@ def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
 def made(architecture: str, about: Mapping[str, Any], sizes: Mapping[str, int], where: str) -> Any:
     """The architecture, with as many classes and channels as the weights have. Raises UserError."""
     known_sizes = {"num_classes": about["num_classes"]} if isinstance(about.get("num_classes"), int) else {}
-    arguments = {**known_sizes, **sizes, **dict(about.get("model_args") or {})}
+    own = dict(about.get("model_args") or {})
+    refused = sorted(OF_CREATION & own.keys())
+    if refused:
+        raise UserError(f"{where}: config.json: model_args: expected arguments of the architecture alone, got {refused[0]}")
+    arguments = {**known_sizes, **sizes, **own}
     config = dict(about.get("pretrained_cfg") or {})
     try:
         with warnings.catch_warnings():

@@ -33,14 +33,14 @@ def dense(predict: Callable[[Any], Any], labels: Sequence[str], name: str) -> Ca
 def row(answer: Any, places: Mapping[str, int], name: str) -> Floats:
     """The scores float32 [K] in the answer for one image. Raises UserError."""
     entries = answer if isinstance(answer, Sequence) and not isinstance(answer, str) else [answer]
-    if len(entries) == 2 and is_score(entries[1]) and not is_score(entries[0], whole=True):
+    if is_pair(entries):
         entries = [entries]  # a single pair
     found = np.zeros(len(places), dtype=np.float32)
     for rank, entry in enumerate(entries):
-        label, score = parts(entry)
+        label, score = parts(entry, name)
         k = place_of(label, places)
         if k is None or (score is not None and not 0 <= score <= 1):
-            wrong = f"label {printable(label)!r}" if k is None else f"score {score:g}"
+            wrong = f"label {printable(label)!r}" if k is None else f"score {printable(score, 40)}"
             known = f"labels {', '.join(list(places)[:12])} (classifier.labels) and scores in [0, 1]"
             raise UserError(f"{name}: expected {known}, got the {wrong}")
         found[k] = (len(entries) - rank) / len(entries) if score is None else score
@@ -49,21 +49,29 @@ def row(answer: Any, places: Mapping[str, int], name: str) -> Floats:
     return found
 
 
-def parts(entry: Any) -> tuple[Any, float | None]:
-    """The label and the score in an entry of an answer; None where it has no score."""
+def parts(entry: Any, name: str) -> tuple[Any, float | None]:
+    """The label and the score in an entry of an answer; None where it has no score. Raises UserError."""
     if isinstance(entry, Mapping):
         label = next((entry[key] for key in LABELS if key in entry), first_line(str(dict(entry)), 60))
-        score: Any = next((entry[key] for key in SCORES if key in entry), None)
-        return label, float(score) if is_score(score) else None
-    if isinstance(entry, Sequence) and not isinstance(entry, str) and len(entry) == 2 and is_score(entry[1]):
-        return entry[0], float(entry[1])
-    return entry, None
+        key = next((key for key in SCORES if key in entry), None)
+        if key is not None and not is_number(entry[key]):
+            raise UserError(
+                f"{name}: expected a number in [0, 1] as the {key} of each label, got {printable(repr(entry[key]), 40)}"
+            )
+        return label, None if key is None else entry[key]
+    return (entry[0], entry[1]) if is_pair(entry) else (entry, None)
 
 
-def is_score(value: Any, whole: bool = False) -> bool:
-    """Whether a value is a number with a fraction's type; `whole`: or of any type."""
-    kinds = (float, int, np.integer, np.floating) if whole else (float, np.floating)
-    return isinstance(value, kinds) and not isinstance(value, bool)
+def is_pair(entry: Any) -> bool:
+    """Whether an entry is [label, score]; a whole number is a score behind a text alone, else it is a label too."""
+    if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 2 or not is_number(entry[1]):
+        return False
+    return isinstance(entry[0], str) or (not isinstance(entry[1], int | np.integer) and isinstance(entry[0], int | np.integer))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, not a bool."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def place_of(label: Any, places: Mapping[str, int]) -> int | None:
