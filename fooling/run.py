@@ -134,7 +134,8 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     if record:
         state = {"status": "running", "notes": kept, "files": strings(record.before.get("files"))}
         state |= accounted(classifier, record.before)
-        record.update(**describe(job) | state | record.format | ({"reproducible": "approximate"} if changed else {}))
+        approximate = changed or record.before.get("reproducible") == "approximate"  # its first images are not computed anew
+        record.update(**describe(job) | state | record.format | ({"reproducible": "approximate"} if approximate else {}))
     search = make_search(job)
     notes = [*job.report.notes, *search.notes, *kept]
     for note in [*notes, *([] if record and record.before else duration_notes(job, search))]:

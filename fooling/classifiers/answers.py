@@ -30,9 +30,12 @@ Row = tuple[str, Any]  # the type of an answer's numbers, and a number, a list o
 class Answers:
     """The answers of one model, by a hash of its input; with a file also those of earlier jobs."""
 
-    def __init__(self, owner: str, in_record: bool = False) -> None:
+    def __init__(self, owner: str, in_record: bool = False, fixed: bool = False) -> None:
         self.owner, self.in_record = owner, in_record  # what they depend on besides the input; whether records keep them
+        self.fixed = fixed  # whether the model takes batches of one size alone
         self.rows: dict[str, Row] = {}
+        self.home: Path | None = None  # the folder of the sweep whose jobs keep answers
+        self.kept: set[str] = set()  # answers that are in a file of one of these jobs
         self.file: Path | None = None
         self.found = 0  # answers that needed no call
 
@@ -42,7 +45,9 @@ class Answers:
         missing = {key: place for place, key in enumerate(keys) if key not in self.rows}
         self.found += len(keys) - len(missing)
         if missing:
-            new = np.asarray(ask(inputs[list(missing.values())]))
+            places = list(missing.values())
+            size = len(inputs) if self.fixed else len(places)
+            new = np.asarray(ask(inputs[np.resize(places, size)]))[: len(places)]
             self.add(dict(zip(missing, map(row_of, new), strict=True)))
         rows = [self.rows[key] for key in keys]
         kinds = {kind for kind, _ in rows}
@@ -52,15 +57,31 @@ class Answers:
         """Keeps answers, on disk where there is a file."""
         self.rows |= rows
         if self.file:
+            self.kept |= rows.keys()
             self.append(lines(rows))
+
+    def recall(self, file: Path) -> None:
+        """Reads the answers of a job, if it has any, which those after it in a sweep do not repeat. Raises UserError."""
+        rows, _ = self.read(file)
+        self.rows |= rows
+        self.enter(file)
+        self.kept |= rows.keys()
+
+    def enter(self, file: Path) -> None:
+        """Forgets what the files of another sweep keep: a record holds all its answers."""
+        home = file.absolute().parent.parent
+        if home != self.home:
+            self.home, self.kept = home, set()
 
     def keep_in(self, file: Path) -> None:
         """Reads the answers of a file, if there is one, and appends to it those of now and all later ones. Raises UserError."""
         if file == self.file:
             return
         known, start = self.read(file)
-        missing = {key: row for key, row in self.rows.items() if key not in known}
+        self.enter(file)
+        missing = {key: row for key, row in self.rows.items() if key not in known and key not in self.kept}
         self.rows, self.file = {**known, **self.rows}, file
+        self.kept |= self.rows.keys()
         self.append(start + lines(missing))
 
     def read(self, file: Path) -> tuple[dict[str, Row], str]:

@@ -3,6 +3,8 @@
 `queried` puts these around an external model where its settings or its output need them; other models stay as they are.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 
 from fooling.classifiers.adapters.conversion import as_table
 from fooling.classifiers.answers import FILE, Answers
+from fooling.classifiers.base import predict_batch
 from fooling.classifiers.votes import COPIES, NoisyCopies
 from fooling.errors import Doubt, UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
@@ -20,6 +23,7 @@ from fooling.settings.fields import user_path
 
 BLOCK = 4096  # images, their copies included, that are made and shown together
 BYPASSES = ("logits", "jax_fn", "jax_layers", "gradient", "linear_head", "features")  # parts of a model that are not counted
+AGAIN = 2  # images whose answers the checks compare with those of the cache
 VOTED = ("label", "top")  # outputs that leave a search no slope
 
 
@@ -31,6 +35,7 @@ class Bill:
     answers: Answers | None = None
     images: int = 0  # that were answered, each time
     entered: tuple[int, int] = (0, 0)  # images and answers from the cache
+    past_cache: bool = False  # whether the model is called where its answers are known, too
 
     @property
     def cost(self) -> float | None:
@@ -46,6 +51,8 @@ class Bill:
             return answer
 
         def remember(inputs: Any) -> Any:
+            if self.past_cache:
+                return ask(inputs)
             return answers.remembered(inputs, lambda some: as_table(ask(some), len(some), name))
 
         answers: Any = self.answers
@@ -140,13 +147,21 @@ def billed(model: Any, settings: ExternalSettings) -> tuple[Any, Bill]:
         if settings.samples > 1:
             raise UserError("classifier.cache: expected classifier.samples=1, as calls are to differ; leave one of them out")
         word, _, folder = settings.cache.partition(":")  # true:FOLDER: that of a record that is resumed
-        answers = Answers(f"{model.fingerprint} of {settings.name}", word == IN_RECORD)
+        fixed = bool(model.batch) or settings.batch_size.startswith("fixed")
+        answers = Answers(owner_of(model, settings), word == IN_RECORD, fixed)
         if not answers.in_record:
             answers.keep_in(user_path(settings.cache))
         for file in files_in(Path(folder)) if answers.in_record and folder else ():
-            answers.rows |= answers.read(file)[0]
+            answers.recall(file)
     bill = Bill(settings.price, answers)
     return replace(model, predict=bill.counted(model.predict, model.name)), bill
+
+
+def owner_of(model: Any, settings: ExternalSettings) -> str:
+    """What answers depend on besides the inputs. Hashed, as a path may hold a secret; class names decide columns of `top`."""
+    labels = list(model.labels or ()) if settings.output == "top" else []
+    chosen = [settings.path, settings.output, getattr(settings, "output_name", None), labels]
+    return f"{model.fingerprint} of {settings.name} {hashlib.sha256(json.dumps(chosen).encode()).hexdigest()}"
 
 
 def queried(classifier: Any, settings: ExternalSettings, bill: Bill) -> Any:
@@ -164,6 +179,18 @@ def queried(classifier: Any, settings: ExternalSettings, bill: Bill) -> Any:
 def files_in(folder: Path) -> list[Path]:
     """The files of answers in the record of a job, or in those of the jobs of a sweep."""
     return [folder / FILE, *sorted(folder.glob(f"*/{FILE}"))]
+
+
+def change_past_cache(classifier: Any, images: Bytes, scores: Floats) -> float:
+    """The largest change of scores [N, K] of the last two images in a call past the cache; 0 of a model without one."""
+    bill = getattr(classifier, "bill", None)
+    if not isinstance(bill, Bill) or bill.answers is None:
+        return 0.0
+    bill.past_cache = True
+    try:
+        return float(np.abs(predict_batch(classifier, images[-AGAIN:]) - scores[-AGAIN:]).max())
+    finally:
+        bill.past_cache = False
 
 
 # --- for records ------------------------------------------------------------------------------------------------------
@@ -199,8 +226,8 @@ def meaning_of_scores(classifier: Any) -> dict[str, Any]:
 
 
 def spread(classifier: Any, images: Bytes, classes: Ints) -> dict[str, Any]:
-    """The key `spread` of run.json, of averaged scores: how much those of the target [N] differ between calls."""
-    if getattr(classifier, "samples", 1) == 1:
+    """The key `spread` of run.json, of averaged scores without votes: how much those of the target [N] differ between calls."""
+    if getattr(classifier, "samples", 1) == 1 or getattr(classifier, "votes", 1) > 1:  # shares of votes differ otherwise
         return {}
     deviations = classifier.deviations(images)[np.arange(len(images)), classes]
     each = [round(float(deviation), 6) for deviation in deviations]

@@ -1,5 +1,6 @@
 """A job: everything one record folder is computed from, loaded and checked before anything is written."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -12,7 +13,7 @@ import numpy as np
 from fooling.classifiers.base import Classifier, CountingClassifier, images_a_score, member_fingerprints
 from fooling.classifiers.checks import FLAT, ClassifierReport
 from fooling.classifiers.labels import class_indices, classes_in_words, target_name
-from fooling.classifiers.queries import meaning_of_scores
+from fooling.classifiers.queries import VOTED, meaning_of_scores
 from fooling.data.matching import without_none
 from fooling.errors import UserError, printable
 from fooling.kernels.tables import ANY, Bytes
@@ -116,8 +117,17 @@ class Job:
             "statistics_fingerprint": self.statistics.fingerprint if self.statistics else None,
             "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
             **({"detector_fingerprints": self.objective.evasion.fingerprints} if self.objective.evasion else {}),
+            **labelling(self),
             **({} if image is None else {"picture_fingerprint": sha256(image.tobytes()).hexdigest()}),
         }
+
+
+def labelling(job: Job) -> dict[str, str]:
+    """The fingerprint of the class names, where answers are names and these decide which score is whose; none of others."""
+    settings, classifier = job.settings.classifier, job.objective.classifier
+    if getattr(settings, "output", "") != "top" and getattr(classifier, "output", "") not in VOTED:
+        return {}
+    return {"labelling_fingerprint": sha256(json.dumps(list(classifier.labels)).encode()).hexdigest()}
 
 
 def checkpoint_of(job: Job, folder: Path, config: str) -> tuple[History, State] | None:

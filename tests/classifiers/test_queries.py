@@ -21,6 +21,7 @@ from fooling.classifiers.adapters.pace import Pace, requested_wait
 from fooling.classifiers.adapters.top import dense
 from fooling.classifiers.answers import Answers
 from fooling.classifiers.checks import check_classifier
+from fooling.classifiers.queries import AGAIN, spread
 from fooling.classifiers.votes import NoisyCopies
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
@@ -286,7 +287,7 @@ def test_resuming_pays_for_no_image_twice(server: Server, cache: str) -> None:
     assert guarded(dispatch, [*WORDS, *words[9:-1], "out=again", *(["overwrite=false"] if cache != "true" else [])]) == 0
     whole, parts = (Path(name, "images", "0000.png").read_bytes() for name in ("again", "r"))
     assert whole == parts
-    assert sum(server.sizes) == (0 if cache != "true" else total)  # a shared file pays once for all jobs
+    assert sum(server.sizes) == AGAIN + (0 if cache != "true" else total - 2 * AGAIN)  # a shared file pays once for all jobs
     assert ("answers.csv" in about["files"]) == (cache == "true")
 
 
@@ -368,6 +369,94 @@ def test_more_calls_come_closer_to_the_mean() -> None:
     errors = [np.abs(found(IMAGES) - confidences(IMAGES / 255)).max() for found in (few, many)]
     assert errors[1] < errors[0]
     assert many.deviations(IMAGES).mean() == pytest.approx(few.deviations(np.repeat(IMAGES, 40, axis=0)).mean(), rel=0.5)
+
+
+def test_a_cache_does_not_make_a_random_model_exact(tmp_path: Path) -> None:
+    cache = str(tmp_path / "a.csv")
+    assert check_classifier(opened(confidences, cache=cache)).deviation < 1e-6
+    (tmp_path / "a.csv").unlink()
+    for _ in range(2):  # the second time all answers of the first call are in the cache
+        assert not check_classifier(opened(Dropout(1e-4), cache=cache)).exact
+    with pytest.raises(UserError, match="got other scores the second time"):
+        check_classifier(opened(Dropout(0.5), cache=str(tmp_path / "b.csv")))
+
+
+def test_a_spread_of_calls_is_none_of_votes() -> None:
+    found = opened(labels, votes=5, samples=3)
+    assert spread(found, IMAGES, np.zeros(6, int)) == {}
+    assert "spread" in spread(opened(confidences, samples=3), IMAGES, np.zeros(6, int))
+
+
+def test_a_cache_is_of_one_function_one_output_and_one_order_of_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "two.py").write_text(
+        "def a():\n    return lambda x: [['ant', 'bee']] * len(x)\n\ndef b():\n    return lambda x: [['cat', 'bee']] * len(x)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def top(path: str, names: tuple[str, ...] = LABELS) -> Any:
+        settings = {"output": "top", "votes": 1, "labels": list(names), "cache": "kept.csv"}
+        return load_classifier("python", path, shape=SHAPE, **settings)
+
+    first = top("two.py:a")(IMAGES)
+    assert np.array_equal(top("two.py:a")(IMAGES), first)
+    for other in (("two.py:b",), ("two.py:a", LABELS[::-1])):
+        with pytest.raises(UserError, match="another model"):
+            top(*other)
+    assert "two.py" not in Path("kept.csv").read_text()  # a path may hold a secret
+
+
+def test_a_cache_fills_the_batches_of_a_model_that_takes_one_size(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def exact(inputs: Any) -> Any:
+        sizes.append(len(inputs))
+        if len(inputs) != 8:
+            raise ValueError(f"exactly 8, got {len(inputs)}")
+        return confidences(inputs)
+
+    found = opened(exact, batch_size="fixed:8", cache=str(tmp_path / "a.csv"))
+    found(IMAGES[:3])
+    before = len(sizes)
+    assert found(IMAGES) == pytest.approx(confidences(IMAGES / 255), abs=1e-6)
+    assert len(sizes) == before + 1
+    assert found.bill.images == sum(sizes)
+
+
+def test_a_sweep_keeps_each_answer_once(tmp_path: Path) -> None:
+    inputs = np.arange(6.0)[:, None]
+
+    def count(folder: str) -> list[int]:
+        return [len(file.read_text().splitlines()) - 1 for file in sorted((tmp_path / folder).glob("*/answers.csv"))]
+
+    def ask(some: Any) -> Any:
+        return some / 7
+
+    answers = Answers("net", in_record=True)
+    for job in range(3):
+        answers.keep_in(tmp_path / "sweep" / f"digit={job}" / "answers.csv")
+        answers.remembered(inputs[: 2 * job + 2], ask)
+    assert count("sweep") == [2, 2, 2]
+    answers.keep_in(tmp_path / "other" / "digit=0" / "answers.csv")  # another record holds all of its answers
+    assert count("other") == [6]
+    again = Answers("net", in_record=True)
+    for job in range(3):
+        again.recall(tmp_path / "sweep" / f"digit={job}" / "answers.csv")
+    again.keep_in(tmp_path / "sweep" / "digit=0" / "answers.csv")
+    assert again.remembered(inputs, lambda some: pytest.fail("asked again")) == pytest.approx(inputs / 7)
+    assert count("sweep") == [2, 2, 2]
+
+
+def test_other_class_names_are_another_job_where_answers_are_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.py").write_text("def make():\n    return lambda x: ['ab'[int(one.mean() > 0.5)] for one in x]\n")
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "digit=0", "classifier=python", "classifier.path=net.py:make", "classifier.output=label", "votes=2"]
+    words += ["classifier.shape=8,8,1", "stop=end", "runs=1", "prior=none", "search=es", "population=6", "quiet=true", "out=r"]
+    assert guarded(dispatch, [*words, "generations=2", "classifier.labels=a,b"]) == 0
+    about = json.loads(Path("r/run.json").read_text())
+    Path("r/run.json").write_text(json.dumps({**about, "reproducible": "approximate"}))
+    assert guarded(dispatch, [*words, "generations=3", "classifier.labels=b,a", "resume=true"]) == 2
+    assert guarded(dispatch, [*words, "generations=3", "classifier.labels=a,b", "resume=true"]) == 0
+    assert json.loads(Path("r/run.json").read_text())["reproducible"] == "approximate"  # its first images were
 
 
 def test_a_cache_of_calls_that_are_to_differ_is_refused() -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -278,6 +279,30 @@ def test_a_worker_does_not_run_another_job(home: Path) -> None:
             worker.job_of(request, task)
 
 
+def test_a_worker_prepares_the_jobs_anew_where_files_have_changed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = {"command": "run", "words": ("digit=1,2", *QUICK), "text": None, "cwd": str(home)}
+    prepared = worker.entries_of(request["command"], request["words"], None)
+    jobs = [entry.job for entry in prepared.values()]
+
+    def of(config: str, *parts: Any) -> str:
+        fresh = worker.entries_of(request["command"], request["words"], None) is not prepared
+        return "retrained" if fresh else "old"
+
+    monkeypatch.setattr(worker, "identity", of)
+    assert worker.job_of(request, {"folder": "digit=1", "identity": "retrained"}).digit == jobs[0].digit
+
+
+def test_a_lost_scheduler_is_an_error_of_one_line(tmp_path: Path) -> None:
+    class Lost:
+        def result(self) -> Any:
+            raise CancelledError("lost connection")
+
+    launch: Any = object.__new__(dask.Launch)
+    launch.futures, launch.request, launch.error = {"a": Lost()}, {"out": str(tmp_path)}, ""
+    assert launch.answer("a")["status"] == "failed"
+    assert "scheduler was lost" in launch.error
+
+
 @pytest.mark.parametrize("name", ["../a", "/a", "a/b/c", "a/../../b"])
 def test_files_outside_of_a_record_are_not_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="not of a record"):
@@ -303,6 +328,10 @@ def test_a_job_takes_the_threads_of_its_worker(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(worker, "given_threads", "5")
     with worker.few_threads(3):
         assert worker.cores() == 5
+    for wrong in ("abc", "0", ""):
+        monkeypatch.setattr(worker, "given_threads", wrong)
+        with worker.few_threads(3):
+            assert worker.cores() == 3
 
 
 def test_one_table_shows_all_jobs() -> None:

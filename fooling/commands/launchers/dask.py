@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -186,7 +187,7 @@ class Launch:
                 return {"status": "sent again"}
             why = "one worker after the other ended while it ran the job, such as for want of memory"
             answer = {"status": "failed", "error": f"{name}: {why}; fewer runs or smaller images may help"}
-        except OSError as error:  # of dask: the connection to the scheduler
+        except (OSError, CancelledError) as error:  # of dask: the connection to the scheduler
             answer = {"status": "failed", "error": f"launcher: the connection to the scheduler was lost ({first_line(error)})"}
         if "files" in answer:
             with leased(place.parent / LEASES, name):  # no worker that was taken for dead writes meanwhile

@@ -107,12 +107,14 @@ def job_of(request: Message, task: Message) -> Job:
     """The job of a task. Raises UserError where it would not be the one that the command has prepared."""
     if Path(request["cwd"]).is_dir():
         os.chdir(request["cwd"])  # paths of settings are relative to it
-    found = entries_of(request["command"], request["words"], request["text"]).get(task["folder"])
-    job = None if found is None else resumed(found.job)
-    if job is None or identity(dump(job.settings), job.fingerprints, job.fixed_limits) != task["identity"]:
-        what = "files of classifier, judges and data must be the same for every worker, at the same paths"
-        raise UserError(f"{task['folder']}: the worker on {socket.gethostname()} would run another job; {what}")
-    return job
+    for _ in range(2):
+        found = entries_of(request["command"], request["words"], request["text"]).get(task["folder"])
+        job = None if found is None else resumed(found.job)
+        if job is not None and identity(dump(job.settings), job.fingerprints, job.fixed_limits) == task["identity"]:
+            return job
+        entries_of.cache_clear()  # files may have changed since an earlier command of the same words
+    what = "files of classifier, judges and data must be the same for every worker, at the same paths"
+    raise UserError(f"{task['folder']}: the worker on {socket.gethostname()} would run another job; {what}")
 
 
 def resumed(job: Job) -> Job:
@@ -120,10 +122,15 @@ def resumed(job: Job) -> Job:
     return replace(job, settings=job.settings.model_copy(update={"resume": True, "overwrite": False}))
 
 
+def whole(text: str | None) -> int:
+    """A number of threads as it is given, 0 for what is none."""
+    return int(text) if text and text.isdecimal() else 0
+
+
 @contextmanager
 def few_threads(number: int) -> Iterator[None]:
     """Jobs take so many threads, unless whoever started the worker has said how many."""
-    number = int(given_threads or number)
+    number = whole(given_threads) or number
     os.environ[THREADS] = str(number)
     try:
         with threadpool_limits(number):
