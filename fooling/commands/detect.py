@@ -46,7 +46,7 @@ def plan(settings: DetectSettings, _words: Sequence[str]) -> Plan:
     features, why = find_features(classifier, settings.layer)
     train, test = real_images(settings, "fooling detect", "train", "test", classifier=classifier)
     check_training(train)
-    real = of_classes(test, targets_of(jobs))
+    real = images_of_classes(test, targets_of(jobs))
     groups = groups_of(jobs, settings.images, settings.seed)
     if all(len(group.images) < MIN_IMAGES for group in groups):
         most = max(len(group.images) for group in groups)
@@ -117,7 +117,7 @@ def check_training(data: ImageSet) -> None:
         raise UserError(f"data.path: {data.source}: {got}; give a folder with more")
 
 
-def of_classes(data: ImageSet, targets: Sequence[int] | None) -> tuple[Bytes, list[int]]:
+def images_of_classes(data: ImageSet, targets: Sequence[int] | None) -> tuple[Bytes, list[int]]:
     """The images of the target classes, None for all, and the classes that they are of. Raises UserError for too few."""
     chosen = np.isin(data.labels, np.unique(data.labels) if targets is None else targets)
     if chosen.sum() < MIN_IMAGES:
