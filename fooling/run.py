@@ -29,7 +29,7 @@ from fooling.plots import draw_contact_sheet, draw_pictures, record_files
 from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
-from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free
+from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free, was_approximate
 from fooling.search import Search, load_search, part_of
 from fooling.search.evasion import open_evasion
 from fooling.search.inputs import (
@@ -134,7 +134,7 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
     if record:
         state = {"status": "running", "notes": kept, "files": strings(record.before.get("files"))}
         state |= accounted(classifier, record.before)
-        approximate = changed or record.before.get("reproducible") == "approximate"  # its first images are not computed anew
+        approximate = changed or was_approximate(record.before)
         record.update(**describe(job) | state | record.format | ({"reproducible": "approximate"} if approximate else {}))
     search = make_search(job)
     notes = [*job.report.notes, *search.notes, *kept]

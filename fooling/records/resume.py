@@ -194,6 +194,13 @@ def proof_notes(folder: Path, begun: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*before, *now]))
 
 
+def was_approximate(begun: Mapping[str, Any]) -> bool:
+    """Whether images of a record may not repeat, given its run.json. Those that only the clock ended do, once it goes on."""
+    seen = begun.get("examination")
+    differs = isinstance(seen, dict) and seen.get("exact") is False
+    return begun.get("reproducible") == "approximate" and (begun.get("stopped_by") != "seconds" or differs)
+
+
 def extension_notes(begun: Mapping[str, Any]) -> list[str]:
     """A line for each time that limits of the record were raised, given its run.json."""
     return [note for note in strings(begun.get("notes")) if note.startswith(EXTENDED)]
