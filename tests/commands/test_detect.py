@@ -229,7 +229,7 @@ def test_a_high_score_of_none_is_no_sign_of_a_real_image() -> None:
     of_detect: Any = SimpleNamespace(
         **options, detectors=("largest_score",), classifier=SimpleNamespace(name="toy", path=None, model_dump=dict)
     )
-    plan = Plan(inputs=(toy, None, real, real, [group], []))
+    plan = Plan(inputs=(toy, None, real, (real.images, [0, 1]), [group], []))
     summary = compute(of_detect, plan, [], lambda what, done, total: None)
     for rows in (content["rows"], summary.content["rows"]):
         (row,) = [row for row in rows if row["name"] == "largest_score"]
