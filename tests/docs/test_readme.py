@@ -219,7 +219,9 @@ def server() -> Iterator[str]:
     one.stop()
 
 
-@pytest.mark.parametrize("case", [rare(case) if case.page.startswith(("docs/guides", "docs/cluster")) else case for case in cases()], ids=str)
+@pytest.mark.parametrize(
+    "case", [rare(case) if case.page.startswith(("docs/guides", "docs/cluster")) else case for case in cases()], ids=str
+)
 def test_block(
     case: Case, home: Path, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
