@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +11,23 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from fooling.classifiers.base import BATCH, Classifier, predict
-from fooling.classifiers.cnn import ConvolutionalNetwork, tensor_shapes
+from fooling.classifiers.cnn import ConvolutionalNetwork
 from fooling.classifiers.dense import FRACTION_BITS, GAP, NONE, SIGMOID, DenseNetwork, quantize
+from fooling.classifiers.trainable import Layers, Trainable, convolutional_model, dense_model, init_weights
 from fooling.data import ImageSet
 from fooling.errors import UserError
-from fooling.kernels.jax.network import convolutional_activations, convolve_by_patches
 from fooling.kernels.reference.network import network_sums
 from fooling.kernels.tables import Floats
 
-Layers = dict[str, Any]
 MOMENTUM = 0.9
-ENERGY = 25.0  # mean squared length of centred images: one learning_rate then fits any size and brightness
-GAINS = {"sigmoid": 1.0, "relu": 2.0}  # initial variance of a dense network's weights × inputs of the layer
-START = 0.25  # factor of the initial variance of the first layer's sums; with 1 and ENERGY 50, two ReLU layers died at batch=20
+
+
+class State(NamedTuple):
+    """A training between two epochs."""
+
+    layers: Layers
+    velocity: Layers
+    epoch: int  # epochs that are done
 
 
 @dataclass(frozen=True)
@@ -67,68 +71,28 @@ def train_mlp(data: ImageSet, training: Training, *, hidden: int, made: str = ""
 def train_dense(
     data: ImageSet, training: Training, *, hidden: tuple[int, ...] = (), activation: str = NONE, made: str = ""
 ) -> DenseNetwork:
-    """Hidden layers of these widths, cross-entropy of a softmax; trained in floats, then quantised.
-
-    Without hidden layers it is softmax regression, whose weights start at 0 (the problem is convex). Training images are
-    centred and scaled; the first layer absorbs both afterwards. Weight decay acts on the weights of the centred images.
-    """
-    shape = (data.images.shape[1], data.images.shape[2], data.images.shape[3])
-    key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
-    widths, depth = (int(np.prod(shape)), *hidden, len(data.classes)), len(hidden) + 1
-    sizes: dict[str, tuple[int, ...]] = {}
-    for i in range(1, depth + 1):
-        sizes |= {f"weights{i}": (widths[i - 1], widths[i]), f"bias{i}": (widths[i],)}
-    start: Layers = {name: np.zeros(size) for name, size in sizes.items()}
-    if hidden:
-        start = init_weights(key_start, sizes, GAINS[activation])
-        start["weights1"] *= (START * widths[0] / ENERGY) ** 0.5
-    mean, factor = centring(data)
-    act = jax.nn.relu if activation == "relu" else jax.nn.sigmoid
-
-    def error(layers: Layers, pixels: Any, targets: Any) -> Any:
-        z = (pixels.reshape(len(pixels), -1) / 255 - mean) * factor @ layers["weights1"] + layers["bias1"]
-        for i in range(2, depth + 1):
-            z = act(z) @ layers[f"weights{i}"] + layers[f"bias{i}"]
-        return -(targets * jax.nn.log_softmax(z)).sum(axis=1).mean()
-
-    trained = sgd(start, error, data, training, key_order)
-    trained["weights1"] = trained["weights1"] * factor
-    trained["bias1"] = trained["bias1"] - mean @ trained["weights1"]
-    return quantize(trained, shape, data.classes, activation, made=made)
-
-
-def centring(data: ImageSet) -> tuple[npt.NDArray[np.float32], np.float32]:
-    """The mean image [P], 0 … 1, and the factor that gives centred images the mean squared length ENERGY."""
-    flat, square = data.images.reshape(len(data.images), -1), 0.0
-    mean = np.asarray(flat.mean(axis=0, dtype=np.float64) / 255, dtype=np.float32)
-    for first in range(0, len(flat), 1000):  # the size of these batches is part of the result
-        square += float(((flat[first : first + 1000] / np.float32(255) - mean) ** 2).sum(dtype=np.float64))
-    return mean, np.float32((ENERGY / max(square / len(flat), 1e-6)) ** 0.5)
+    """Hidden layers of these widths, cross-entropy of a softmax; see `dense_model`."""
+    network: DenseNetwork = trained(dense_model(data, data.classes, hidden, activation, made), data, training)
+    return network
 
 
 def train_cnn(
     data: ImageSet, training: Training, *, kernel: int, channels: tuple[int, int], hidden: int, made: str = ""
 ) -> ConvolutionalNetwork:
     """Two convolutions of kernel×kernel and a hidden layer, cross-entropy of a softmax."""
-    height, width, depth = data.images.shape[1:]
+    model = convolutional_model(data, data.classes, kernel, channels, hidden, made)
+    network: ConvolutionalNetwork = trained(model, data, training)
+    return network
+
+
+def trained(model: Trainable, data: ImageSet, training: Training) -> Any:
+    """A network of a kind, trained with the cross-entropy of a softmax."""
     key_start, key_order = jax.random.split(jax.random.key(training.seed), 2)
-    shape = (height, width, depth)
-    layers = init_weights(key_start, tensor_shapes(shape, len(data.classes), kernel, channels, hidden), gain=2.0)
 
     def error(layers: Layers, pixels: Any, targets: Any) -> Any:
-        logits = convolutional_activations(layers, pixels, convolve_by_patches)["logits"]
-        return -(targets * jax.nn.log_softmax(logits)).sum(axis=1).mean()
+        return -(targets * jax.nn.log_softmax(model.logits(layers, pixels))).sum(axis=1).mean()
 
-    return ConvolutionalNetwork(shape, data.classes, sgd(layers, error, data, training, key_order), made)
-
-
-def init_weights(key: Any, sizes: dict[str, tuple[int, ...]], gain: float) -> Layers:
-    """Biases 0, weights normal of variance gain/inputs (gain 2 for ReLU: He et al. 2015)."""
-    weights = [name for name, size in sizes.items() if len(size) > 1]
-    layers = {name: jnp.zeros(size) for name, size in sizes.items()}
-    for name, one in zip(weights, jax.random.split(key, len(weights)), strict=True):
-        layers[name] = jax.random.normal(one, sizes[name]) / float(np.prod(sizes[name][:-1]) / gain) ** 0.5
-    return layers
+    return model.finish(sgd(model.start(key_start), error, data, training, key_order))
 
 
 def sgd(
@@ -139,13 +103,40 @@ def sgd(
     Raises UserError when the loss is no longer finite.
     """
     images, labels, classes = jnp.asarray(data.images), jnp.asarray(data.labels), len(data.classes)
-    weights = [name for name, layer in layers.items() if layer.ndim > 1]
-    steps, batch = max(1, len(images) // training.batch), training.batch
 
     def loss(layers: Layers, places: Any, key: Any) -> Any:
         pixels = shift_images(images[places], training.shift, key).astype(jnp.float32)
-        decay = 0.5 * training.decay * sum((layers[name] ** 2).sum() for name in weights)
-        return error(layers, pixels, jax.nn.one_hot(labels[places], classes)) + decay
+        return error(layers, pixels, jax.nn.one_hot(labels[places], classes)) + weight_decay(layers, training.decay)
+
+    return descend(begun(layers), loss, len(images), training, key, lambda state, mean: training.on_epoch(state.epoch, mean))
+
+
+def weight_decay(layers: Layers, decay: float) -> Any:
+    """The L2 penalty of the weights; biases have none."""
+    return 0.5 * decay * sum((layer**2).sum() for layer in layers.values() if layer.ndim > 1)
+
+
+def begun(layers: Layers) -> State:
+    """The state before the first epoch."""
+    layers = {name: jnp.asarray(layer, dtype=jnp.float32) for name, layer in layers.items()}
+    return State(layers, {name: jnp.zeros_like(layer) for name, layer in layers.items()}, 0)
+
+
+def descend(
+    state: State,
+    loss: Callable[[Layers, Any, Any], Any],
+    number: int,
+    descent: Any,
+    key: Any,
+    on_epoch: Callable[[State, float], None],
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Layers after the epochs that `state` lacks; `loss(layers, places [B] of the images, key)` is the mean over a batch.
+
+    `descent` has epochs, batch and learning_rate; each epoch passes the `number` images once. Each epoch's random numbers
+    depend on `key` and its number alone. Raises UserError when the loss is no longer finite.
+    """
+    batch = min(descent.batch, number)
+    steps = number // batch
 
     def step(carry: tuple[Layers, Layers], at: tuple[Any, Any, Any]) -> tuple[tuple[Layers, Layers], Any]:
         layers, velocity = carry
@@ -156,19 +147,19 @@ def sgd(
 
     @jax.jit
     def run_epoch(carry: tuple[Layers, Layers], key: Any, epoch: Any) -> tuple[tuple[Layers, Layers], Any]:
-        order = jax.random.permutation(key, len(images))[: steps * batch].reshape(steps, -1)
-        progress = (epoch * steps + jnp.arange(steps)) / (training.epochs * steps)
-        rates = training.learning_rate * jnp.cos(progress * jnp.pi / 2)
+        order = jax.random.permutation(key, number)[: steps * batch].reshape(steps, -1)
+        progress = (epoch * steps + jnp.arange(steps)) / (descent.epochs * steps)
+        rates = descent.learning_rate * jnp.cos(progress * jnp.pi / 2)
         carry, losses = jax.lax.scan(step, carry, (order, rates, jax.random.split(jax.random.fold_in(key, 0), steps)))
         return carry, losses.mean()
 
-    carry = (layers, {name: jnp.zeros_like(value) for name, value in layers.items()})
-    for epoch in range(training.epochs):
-        carry, mean_loss = run_epoch(carry, jax.random.fold_in(key, epoch), epoch)
-        training.on_epoch(epoch + 1, float(mean_loss))
+    for epoch in range(state.epoch, descent.epochs):
+        (layers, velocity), mean_loss = run_epoch((state.layers, state.velocity), jax.random.fold_in(key, epoch), epoch)
+        state = State(layers, velocity, epoch + 1)
+        on_epoch(state, float(mean_loss))
         if not np.isfinite(mean_loss):
             raise UserError(f"epoch {epoch + 1}: expected a finite loss, got {float(mean_loss)}; give a smaller learning_rate")
-    return {name: np.asarray(value) for name, value in carry[0].items()}
+    return {name: np.asarray(value) for name, value in state.layers.items()}
 
 
 def shift_images(images: Any, shift: int, key: Any) -> Any:

@@ -20,7 +20,7 @@ from fooling.classifiers.detectors import (
 )
 from fooling.classifiers.features import Evidence, Features, evidence, find_features, of_classes
 from fooling.classifiers.fitted_detectors import Score
-from fooling.commands.evolved import EvolvedGroup, classifier_of, find_jobs, groups_of, targets_of
+from fooling.commands.evolved import EvolvedGroup, classifier_of, groups_of, targets_of
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import describe_classifier, real_images
 from fooling.commands.progress import ProgressCallback
@@ -28,11 +28,11 @@ from fooling.data import ImageSet
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles
 from fooling.plots.detect import draw_detect
+from fooling.records.collection import saved_jobs
 from fooling.search.result import Result
 from fooling.settings.detect import DetectSettings
 from fooling.statistics.intervals import proportion_with_ci
 
-EXAMPLE = "fooling detect runs/NAME data.path=PATH"
 POINTS = 51  # of a curve
 FEWEST_TRAINING = 100  # images
 Row = dict[str, Any]
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 def plan(settings: DetectSettings, _words: Sequence[str]) -> Plan:
     """Reads the records, the classifier and the data."""
-    jobs, notes = find_jobs(settings.folders, EXAMPLE)
+    jobs, notes = saved_jobs(settings.folders, "folders")
     classifier, chosen = classifier_of(jobs, settings.classifier)
     settings = settings.model_copy(update={"classifier": chosen})
     features, why = find_features(classifier, settings.layer)

@@ -42,6 +42,7 @@ class Attack:
     kin: frozenset[str]  # that fingerprint and, of an ensemble, its members'
     prior: str
     search: str
+    evades: tuple[str, ...]  # the detectors that the search evaded
     images: Bytes  # [N, H, W, C]
     classes: Whole  # [N], the targets
     succeeded: Flags  # [N], by the record's own threshold
@@ -50,14 +51,15 @@ class Attack:
     folders: tuple[str, ...]
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, str]:
         """What images are counted together by."""
-        return self.fingerprint, self.prior, self.search
+        return self.fingerprint, self.kind
 
     @property
     def kind(self) -> str:
-        """How the images were made, in tables: the prior and, where it is not the usual one, the search."""
-        return self.prior if self.search == USUAL else f"{self.prior}, {self.search}"
+        """How the images were made, in tables: the prior, the search where it is not the usual one, detectors it evaded."""
+        evading = [f"evading {' + '.join(self.evades)}"] if self.evades else []
+        return ", ".join([self.prior, *([self.search] if self.search != USUAL else []), *evading])
 
 
 def from_result(job: Job, result: Result, source: str, folder: str) -> Attack:
@@ -70,6 +72,7 @@ def from_result(job: Job, result: Result, source: str, folder: str) -> Attack:
         frozenset(fingerprints(attacked)),
         job.settings.prior.name,
         job.settings.search.name,
+        tuple(getattr(job.settings.search, "evade", ())),
         result.images,
         result.classes,
         result.converged & (result.predicted == result.classes),
@@ -99,6 +102,7 @@ def from_saved(job: SavedJob, listed: Sequence[Listed]) -> Attack:
         frozenset([job.fingerprint, *job.members]),
         job.prior,
         job.search,
+        job.evades,
         job.read(entries),
         column("digit"),
         np.array([succeeded(entry) for entry in entries]),
@@ -110,7 +114,7 @@ def from_saved(job: SavedJob, listed: Sequence[Listed]) -> Attack:
 
 def attacks_by(attacks: Sequence[Attack]) -> list[Attack]:
     """Attacks on the same classifier under the same prior by the same search as one, in the order of the first."""
-    groups: dict[tuple[str, str, str], list[Attack]] = {}
+    groups: dict[tuple[str, str], list[Attack]] = {}
     for attack in attacks:
         groups.setdefault(attack.key, []).append(attack)
     return [together(group) for group in groups.values()]
@@ -125,6 +129,7 @@ def together(group: Sequence[Attack]) -> Attack:
         first.kin,
         first.prior,
         first.search,
+        first.evades,
         np.concatenate([one.images for one in group]),
         np.concatenate([one.classes for one in group]),
         np.concatenate([one.succeeded for one in group]),
@@ -178,6 +183,7 @@ def row_of(attack: Attack, listed: Sequence[Listed], threshold: float) -> dict[s
         "kin": sorted(attack.kin),
         "prior": attack.prior,
         "search": attack.search,
+        "evade": list(attack.evades),
         "kind": attack.kind,
         "folders": list(attack.folders),
         "images": len(attack.images),

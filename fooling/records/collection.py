@@ -43,13 +43,28 @@ class SavedJob:
         """SHA-256 of the attacked classifier."""
         return printable(self.run.get("classifier_fingerprint", ""))
 
+    def part(self, group: str) -> Tree:
+        """The settings of a group, prior or search."""
+        found = self.settings.get(group)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def uses_classifier(self) -> bool:
+        """Whether the classifier had a weight."""
+        weights = self.part("prior").get("weights")
+        return not self.run.get("control") and not (isinstance(weights, dict) and weights.get("target") == 0)
+
     @property
     def prior(self) -> str:
         """The name of the prior; `of another class` where it is not that of the target."""
-        part = self.settings.get("prior")
-        other = part.get("digit") if isinstance(part, dict) else None
+        other = self.part("prior").get("digit")
         is_other = other is not None and other != self.settings.get("digit")
         return f"{printable(self.run.get('prior', '?'))}{' of another class' if is_other else ''}"
+
+    @property
+    def evades(self) -> tuple[str, ...]:
+        """The detectors that the search evaded."""
+        return tuple(map(printable, self.part("search").get("evade") or ()))
 
     @property
     def search(self) -> str:
@@ -59,9 +74,7 @@ class SavedJob:
     @cached_property
     def genome(self) -> str:
         """What the search varied: the genome in genomes.npz, pixels for a search without genomes."""
-        part = self.settings.get("search")
-        named = part.get("genome") if isinstance(part, dict) else None
-        return genome_in(self.folder) or printable(named or "pixels")
+        return genome_in(self.folder) or printable(self.part("search").get("genome") or "pixels")
 
     @property
     def members(self) -> list[str]:
@@ -86,8 +99,14 @@ class SavedJob:
 
     @cached_property
     def images(self) -> list[dict[str, Any]]:
-        """What run.json says of each image. Raises UserError for a damaged one."""
-        return entries_of(self.folder, self.run)
+        """What run.json says of each image, checked by KEYS. Raises UserError for a damaged one."""
+        images_in(self.folder, self.run)  # checks the names
+        entries: list[dict[str, Any]] = self.run["images"]
+        for entry in entries:
+            for key, is_sound in KEYS.items():
+                if not is_sound(entry.get(key)):
+                    raise self.damaged(f"{key} of each image", entry.get(key))
+        return entries
 
     @cached_property
     def settings(self) -> Tree:
@@ -97,18 +116,6 @@ class SavedJob:
     def read(self, entries: Sequence[dict[str, Any]]) -> Bytes:
         """Some of its images, uint8 [N, H, W, C], N ≥ 1."""
         return read_images(self.folder, [entry["file"] for entry in entries])
-
-
-def entries_of(folder: Path, run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What run.json says of each image, checked by KEYS. Raises UserError for a damaged one."""
-    images_in(folder, run)  # checks the names
-    entries: list[dict[str, Any]] = run["images"]
-    for entry in entries:
-        for key, is_sound in KEYS.items():
-            if not is_sound(entry.get(key)):
-                got = printable(repr(entry.get(key)), 40)
-                raise UserError(f"{folder / RUN}: a damaged file; expected {key} of each image, got {got}")
-    return entries
 
 
 def succeeded(entry: Mapping[str, Any]) -> bool:
@@ -124,54 +131,63 @@ def genome_in(folder: Path) -> str:
     return printable(read_arrays(path).get("genome", "?"))
 
 
-def saved_jobs(names: Sequence[str]) -> tuple[list[SavedJob], list[str]]:
+def saved_jobs(names: Sequence[str], setting: str = "records") -> tuple[list[SavedJob], list[str]]:
     """The jobs in records that aim for a class by the classifier, in order, and a note for each kind that is left out.
 
-    Raises UserError for a folder that is no record, for an unfinished one, and for a record that is given twice.
+    Raises UserError, whose messages name the setting, for a folder that is no record, for an unfinished one, and for a record
+    that is given twice.
     """
     jobs: list[SavedJob] = []
     skipped: dict[str, int] = {}
     places: dict[Path, str] = {}
+    if not names:
+        raise UserError(f"{setting}: expected the folders of records, such as runs/NAME, got none")
     for name in names:
-        for job in jobs_in(name, user_path(name)):
+        found, unfinished = jobs_in(name, user_path(name), setting)
+        reasons = [(job, reason(job)) for job in found]
+        for job, why in reasons:
             if job.folder.resolve() in places:
                 both = f"{job.name} twice (as {places[job.folder.resolve()]})"
-                raise UserError(f"records: expected different records, got {both}; name each job once")
+                raise UserError(f"{setting}: expected different records, got {both}; name each job once")
             places[job.folder.resolve()] = job.name
-            why = reason(job)
-            if why:
-                skipped[why] = skipped.get(why, 0) + 1
-            else:
+            if not why:
                 jobs.append(job)
+        for why in [*(why for _, why in reasons if why), *["unfinished jobs"] * unfinished]:
+            skipped[why] = skipped.get(why, 0) + 1
     if not jobs:
         why = f": {', '.join(skipped)}" if skipped else ""
-        raise UserError(f"records: expected jobs whose images aim for a class, got none{why}; give a record of `fooling run`")
+        raise UserError(f"{setting}: expected jobs whose images aim for a class, got none{why}; give a record of `fooling run`")
     return jobs, [f"left out: {why} ({number})" for why, number in skipped.items()]
 
 
-def jobs_in(name: str, folder: Path) -> list[SavedJob]:
-    """The finished jobs of a record, itself among them."""
+def jobs_in(name: str, folder: Path, setting: str) -> tuple[list[SavedJob], int]:
+    """The finished jobs of a finished record, itself among them, and how many are unfinished."""
     if not folder.is_dir():
-        raise UserError(f"records: {name}: no such folder; expected one that a command has written, such as runs/NAME")
+        raise UserError(f"{setting}: {name}: no such folder; expected one that a command has written, such as runs/NAME")
     kind = kind_of(folder)
     if kind in ("", "foreign"):
-        raise UserError(f"records: {name}: holds no record of fooling; expected a folder that a command has written")
+        raise UserError(f"{setting}: {name}: holds no record of fooling; expected a folder that a command has written")
     if status_of(folder) != "done":
-        raise UserError(f"records: {name}: is not finished ({status_of(folder)}); let it finish first (resume=true)")
+        raise UserError(f"{setting}: {name}: is not finished ({status_of(folder)}); let it finish first (resume=true)")
     if kind == "job":
-        return [SavedJob(name, folder, read_run(folder))]
-    inner = [one for one in job_folders(read_status(folder)) if not (folder / one).is_symlink() and (folder / one).is_dir()]
-    done = [one for one in inner if kind_of(folder / one) == "job" and status_of(folder / one) == "done"]
+        return [SavedJob(name, folder, read_run(folder))], 0
+    inner = job_folders(read_status(folder))
+    done = [one for one in inner if is_done(folder / one)]
     if not done:
         raise UserError(
-            f"records: {name}: holds no jobs with images; expected a record of fooling run, audit, ladder or matrix"
+            f"{setting}: {name}: holds no jobs with images; expected a record of fooling run, audit, ladder or matrix"
         )
-    return [SavedJob(f"{name}/{one}", folder / one, read_run(folder / one)) for one in done]
+    return [SavedJob(f"{name}/{one}", folder / one, read_run(folder / one)) for one in done], len(inner) - len(done)
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a folder, no link, holds a finished job."""
+    return not folder.is_symlink() and folder.is_dir() and kind_of(folder) == "job" and status_of(folder) == "done"
 
 
 def reason(job: SavedJob) -> str:
     """Why the images of a job do not count; '' where they do."""
-    if job.run.get("control"):
+    if not job.uses_classifier:
         return "controls, which no classifier took part in"
     if job.run.get("unit"):
         return "dreams of a layer, which have no class"

@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 from builders import convolutional, random_dense
 
-from fooling.classifiers.hardening import (
-    METHODS,
-    Hardening,
-    State,
-    begin,
-    convolutional_model,
-    dense_model,
-    harden,
-    most_believed,
-    with_classes,
-)
+from fooling.classifiers.hardening import METHODS, Hardening, begin, harden, most_believed
+from fooling.classifiers.trainable import convolutional_model, dense_model, with_classes
+from fooling.classifiers.training import State
 from fooling.data import ImageSet
 from fooling.errors import UserError
 

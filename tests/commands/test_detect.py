@@ -1,6 +1,7 @@
 """`fooling detect`: kinds of images, the table and who leads, the page, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,11 @@ from models import Toy
 from fooling.commands import dispatch
 from fooling.commands.audit.attacks import detector_content
 from fooling.commands.detect import check_training, compute, in_words, roc_curve, winner, worst_cases
-from fooling.commands.evolved import EvolvedGroup, SavedJob, classifier_of, find_jobs, genome_of, groups_of, targets_of
+from fooling.commands.evolved import EvolvedGroup, classifier_of, genome_of, groups_of, targets_of
 from fooling.commands.experiment import Plan
 from fooling.data import ImageSet, load_data
 from fooling.errors import UserError, guarded
-from fooling.records.collection import saved_jobs
+from fooling.records.collection import SavedJob, saved_jobs
 from fooling.report import make_report
 from fooling.settings import load
 from fooling.settings.detect import DetectSettings
@@ -108,7 +109,7 @@ def test_a_detector_that_has_seen_evolved_images_never_wins(records: Path, tmp_p
         ((), "folders: expected"),
         (("{r}/control",), "control"),
         (("{r}/none", f"{STORED}/small"), "one classifier"),
-        (("{r}",), "no images of a search"),
+        (("{r}",), "holds no record"),
     ],
 )
 def test_what_is_refused(
@@ -124,26 +125,36 @@ def test_what_is_refused(
 
 
 def test_what_a_record_says_of_images_is_checked(records: Path, tmp_path: Path) -> None:
-    (job,), _ = find_jobs([f"{records}/es"], "")
+    (job,), _ = saved_jobs([f"{records}/es"])
     (whole,) = groups_of([job], 100, 0)
     first, *others = job.run["images"]
     other = {**first, "predicted": first["digit"] + 1}  # read as another class: no success, whatever the confidence
-    (fewer,) = groups_of([SavedJob(job.folder, job.settings, {**job.run, "images": [other, *others]})], 100, 0)
+    (fewer,) = groups_of([SavedJob("es", job.folder, {**job.run, "images": [other, *others]})], 100, 0)
     assert first["converged"]
     assert len(fewer.images) == len(whole.images) - 1
-    anything = job.settings.model_copy(update={"digit": "any"})
-    assert (targets_of([job]), targets_of([job, SavedJob(job.folder, anything, job.run)])) == ([3], None)
+    shutil.copy(job.folder / "config.yaml", tmp_path)
+    anything = SavedJob("any", tmp_path, job.run)
+    anything.settings["digit"] = "any"
+    assert (targets_of([job]), targets_of([job, anything])) == ([3], None)
     del other["evaluations"]
     with pytest.raises(UserError, match="evaluations of each image"):
-        groups_of([SavedJob(job.folder, job.settings, {**job.run, "images": [other, *others]})], 100, 0)
+        groups_of([SavedJob("es", job.folder, {**job.run, "images": [other, *others]})], 100, 0)
     assert genome_of(job) == "dct"
     np.savez(tmp_path / "genomes.npz", genome=np.array("cppn"))
-    assert genome_of(SavedJob(tmp_path, job.settings, job.run)) == "cppn"
+    assert genome_of(SavedJob("es", tmp_path, job.run)) == "cppn"
 
 
 def test_a_sweep_and_a_job_of_it_are_refused(records: Path) -> None:
     with pytest.raises(UserError, match=r"digit=3 twice"):
         saved_jobs([f"{records}/none", f"{records}/none/digit=3"])
+
+
+def test_a_job_without_a_weight_for_the_classifier_is_a_control(records: Path) -> None:
+    (job,), _ = saved_jobs([f"{records}/es"])
+    assert (job.uses_classifier, job.evades) == (True, ())
+    job.settings["prior"]["weights"]["target"] = 0.0
+    job.settings["search"]["evade"] = ["energy", "vim"]
+    assert (job.uses_classifier, job.evades) == (False, ("energy", "vim"))
 
 
 def test_few_training_images_are_refused() -> None:
@@ -159,7 +170,7 @@ def test_an_ensemble_with_code_is_named_again(tmp_path: Path) -> None:
     ensemble = ("classifier=ensemble", f"classifier.members=[{STORED / 'mlp.safetensors'}, {member}]")
     small = ("digit=3", "runs=1", "search.generations=1", "search.population=5", "prior=none", "quiet=true")
     assert run("run", *ensemble, *small, f"out={tmp_path}/e") == 0
-    jobs, _ = find_jobs([f"{tmp_path}/e"], "")
+    jobs, _ = saved_jobs([f"{tmp_path}/e"])
     with pytest.raises(UserError, match=r"classifier=ensemble classifier\.members="):
         classifier_of(jobs, load([], DetectSettings, "detect").classifier)
     again, _ = classifier_of(jobs, load(list(ensemble), DetectSettings, "detect").classifier)

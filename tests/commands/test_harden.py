@@ -16,9 +16,9 @@ from rounds import round_json
 
 import fooling
 from fooling.classifiers import load_network
-from fooling.classifiers.hardening import State
 from fooling.classifiers.judges import takes_same
 from fooling.classifiers.labels import class_indices
+from fooling.classifiers.training import State
 from fooling.commands import dispatch
 from fooling.commands.experiment import Plan
 from fooling.commands.harden import fingerprints, known_classes, plan

@@ -13,6 +13,7 @@ from fooling.classifiers.adapters.top import dense
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.labels import read_labels
 from fooling.errors import UserError, printable
+from fooling.settings.choices import KIND_OF_FILE
 from fooling.settings.classifiers import ExternalSettings
 from fooling.settings.fields import described, foreign_code, read_rate
 
@@ -54,15 +55,7 @@ ADAPTERS = {
 }
 
 
-FILES = {  # the kind of a model by the end of its file's name
-    ".onnx": "onnx",
-    ".skops": "sklearn",
-    ".keras": "keras",
-    ".h5": "keras",
-    ".hdf5": "keras",
-    ".tflite": "tflite",
-    ".pt2": "torch",
-}
+FILES = {end: kind for end, kind in KIND_OF_FILE.items() if kind in ADAPTERS}  # the kind of a model by its file's name
 MEMBERS = ("input_shape", "num_classes", "labels", "fingerprint", "__call__")  # of `Classifier`
 
 

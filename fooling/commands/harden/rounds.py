@@ -14,7 +14,9 @@ from fooling.classifiers import load_network
 from fooling.classifiers.base import Classifier, predict
 from fooling.classifiers.detectors import detector_rows
 from fooling.classifiers.features import evidence, of_classes
-from fooling.classifiers.hardening import METHODS, Hardening, Model, State, begin, convolutional_model, dense_model, harden
+from fooling.classifiers.hardening import METHODS, Hardening, begin, harden
+from fooling.classifiers.trainable import Trainable, convolutional_model, dense_model
+from fooling.classifiers.training import State
 from fooling.commands.audit.attacks import q_content
 from fooling.commands.console import print_line
 from fooling.commands.harden.attacks import Found, Terminal, attack_entries, carry_out, images_of, row, samples, shares
@@ -68,7 +70,7 @@ def plain_network(settings: HardenSettings, inputs: Inputs) -> Classifier:
     return network
 
 
-def model_of(settings: HardenSettings, data: ImageSet, network: Any, made: str) -> Model:
+def model_of(settings: HardenSettings, data: ImageSet, network: Any, made: str) -> Trainable:
     """The kind of the network, with its sizes, and with a class "none" where the method has one."""
     labels = (*without_none(network.labels), *([NO_CLASS] if METHODS[settings.method].none else []))
     if settings.classifier.name == "cnn":
