@@ -40,6 +40,7 @@ from fooling.search.inputs import (
     get_statistics,
     needs_statistics,
     refuse_other_classes,
+    statistics_for,
     statistics_notes,
     suited,
 )
@@ -114,10 +115,10 @@ def prepare(
         prior = settings.prior.model_copy(update={"digit": prior_digit})
         one = settings.model_copy(update={"digit": settings.digit if digit == "all" else digit, "prior": prior})
         of_class = digit if prior_digit is None else prior_digit
-        if statistics and isinstance(of_class, int):
-            notes += [note for note in eigen_notes(one, statistics, of_class) if note not in notes]
-            report = replace(report, notes=tuple(notes))
-        jobs.append(make_job(one, classifier, statistics, judges, report, start.pixels, evasion))
+        fitted = statistics_for(settings, statistics, of_class)
+        notes += [note for note in eigen_notes(one, fitted, of_class) if note not in notes]
+        report = replace(report, notes=tuple(notes))
+        jobs.append(make_job(one, classifier, fitted, judges, report, start.pixels, evasion))
     check_memory(jobs[0])
     make_search(jobs[0])  # refuses what the search lacks, before anything is written
     return jobs

@@ -185,7 +185,9 @@ def compute(settings: TransferSettings, plan: Plan, results: list[Result], watch
         for row in found["rows"]
     ]
     shown = [attack.images[attack.succeeded][:1] if attack.succeeded.any() else attack.images[:1] for attack in attacks]
-    return Summary(found, columns, rows, [*sentences(found), *inputs.notes], figure=shown, left=2)
+    lines, files = [*sentences(found), *inputs.notes], "transfer.png, transfer.json"
+    closing = files if inputs.attacks else f"{files}, a folder a job"
+    return Summary(found, columns, rows, lines, figure=shown, left=2, closing=closing)
 
 
 def draw(folder: Path, summary: Summary) -> None:
@@ -193,6 +195,4 @@ def draw(folder: Path, summary: Summary) -> None:
     draw_transfer(folder, summary.figure)
 
 
-COMMAND = Experiment(
-    "transfer", plan, compute, draw, ("transfer.json", "transfer.png"), closing="transfer.png, transfer.json, a folder a job"
-)
+COMMAND = Experiment("transfer", plan, compute, draw, ("transfer.json", "transfer.png"))

@@ -215,7 +215,7 @@ def draw_contact_sheet(folder: Path) -> None:
     number = fitting_number(min(len(entries), MAX_IMAGES), read_image(folder / entries[0]["file"]).shape)
     images = read_images(folder, [entry["file"] for entry in entries[:number]])
     stems = [[] if is_archive(run) else [Path(entry["file"]).stem] for entry in entries[:number]]
-    captions = [" · ".join([*stem, *caption_of(run, entry)]) for stem, entry in zip(stems, entries, strict=False)]
+    captions = [", ".join([*stem, *caption_of(run, entry)]) for stem, entry in zip(stems, entries, strict=False)]
     note = f"the first {number} of {run['runs']:,} images" if number < run["runs"] else ""
     write_atomically(folder / "contact_sheet.png", to_png(contact_sheet(images, captions, note, title=title_of(run))))
 

@@ -53,6 +53,11 @@ def font_of(text: str, size: int) -> Any:
     return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
+def length(text: str, size: int = SMALL) -> float:
+    """Pixels that a line of text takes."""
+    return float(font_of(text, size).getlength(text))
+
+
 def shade(tone: int, channels: int) -> Any:
     """A grey level as a colour of a picture of one or three channels."""
     return tone if channels == 1 else (tone, tone, tone)
@@ -82,10 +87,10 @@ def mean(images: Bytes) -> Bytes:
 
 def wrap(text: str, width: float, size: int = SMALL) -> list[str]:
     """Text in lines of at most so many pixels, broken between words, and within one that is wider than a line."""
-    font, lines = ImageFont.load_default(size), [""]
+    lines = [""]
     for word in (part for whole in text.split() for part in parts_of(whole, width, size)):
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
+        if lines[-1] and length(longer, size) > width:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -94,9 +99,9 @@ def wrap(text: str, width: float, size: int = SMALL) -> list[str]:
 
 def parts_of(word: str, width: float, size: int = SMALL) -> list[str]:
     """A word in parts of at most so many pixels, of a letter at least."""
-    font, parts = ImageFont.load_default(size), [""]
-    for letter in word if font.getlength(word) > width else [word]:
-        if parts[-1] and font.getlength(parts[-1] + letter) > width:
+    parts = [""]
+    for letter in word if length(word, size) > width else [word]:
+        if parts[-1] and length(parts[-1] + letter, size) > width:
             parts.append("")
         parts[-1] += letter
     return parts
@@ -104,10 +109,9 @@ def parts_of(word: str, width: float, size: int = SMALL) -> list[str]:
 
 def cut(text: str, width: float, size: int = SMALL) -> str:
     """A line of at most so many pixels, its end an ellipsis if any letters were cut."""
-    font = ImageFont.load_default(size)
-    if font.getlength(text) <= width:
+    if length(text, size) <= width:
         return text
-    return next((f"{text[:n].rstrip()}…" for n in range(len(text), 0, -1) if font.getlength(f"{text[:n]}…") <= width), "…")
+    return next((f"{text[:n].rstrip()}…" for n in range(len(text), 0, -1) if length(f"{text[:n]}…", size) <= width), "…")
 
 
 def contact_sheet(
@@ -126,7 +130,7 @@ def contact_sheet(
     height, width, channels = images.shape[1:]
     scale, columns = enlargement(images[0], TILE), columns or even_columns(len(images))
     rows = -(-len(images) // columns)
-    widest = math.ceil(max(map(ImageFont.load_default(SMALL).getlength, captions)))
+    widest = math.ceil(max(map(length, captions)))
     tile = max(width * scale, TILE, widest)
     across = tile + GAP
     down = height * scale + GAP + (CAPTION if any(captions) else 0)

@@ -26,8 +26,8 @@ def detect(source: Source) -> Content:
     best = found["winner"] or next((one for one in found["winners"].values() if one), None)
     return Content(
         title=f"{source.classifier}: detectors of evolved images",
-        verdict=verdict(best, len(names)),
-        number=area_of(best, f"smallest AUROC of {words(best['name'])}, of all kinds of evolved images")
+        verdict=verdict(best, found["groups"]),
+        number=area_of(best, f"AUROC of {words(best['name'])} against the kind of images on which it is worst")
         if best
         else figures[0],
         figures=figures,
@@ -67,22 +67,24 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def verdict(best: Found | None, kinds: int) -> str:
-    """The detector that leads, and whether the intervals support that it does."""
+def verdict(best: Found | None, groups: Sequence[Found]) -> str:
+    """The detector that leads, whether the intervals support that it does, and whether an attack knew it."""
+    evaded = {name for group in groups for name in group["evade"]}
+    known = "" if best is None or not evaded or best["name"] in evaded else " No attack here evaded it."
     if best is None:
         return (
             "Only a detector that was fitted to the evolved images was compared: it shows whether they differ from real ones."
         )
     value = f"AUROC {best['auroc']:.3f} ({best['low']:.3f}–{best['high']:.3f})"
-    of = "against the kind of images that is worst for it" if kinds > 1 else f"against {best['against']}"
+    of = "against the kind of images that is worst for it" if len(groups) > 1 else f"against {best['against']}"
     if not best["leads"]:
-        return f"No detector tells the images from real ones beyond chance: the best is {words(best['name'])}, {value} {of}."
+        return f"No detector is better than chance: the best is {words(best['name'])}, {value} {of}.{known}"
     if best["ranked"] == 1:
-        return f"{words(best['name']).capitalize()}: {value} {of}; no other detector is ranked."
+        return f"{words(best['name']).capitalize()}: {value} {of}; no other detector is ranked.{known}"
     if not best["rivals"]:
-        return f"{words(best['name']).capitalize()} wins: {value} {of}; all others are worse beyond their intervals."
+        return f"{words(best['name']).capitalize()} wins: {value} {of}; all others are worse beyond their intervals.{known}"
     rivals = ", ".join(map(words, best["rivals"]))
-    return f"{words(best['name']).capitalize()} leads with {value} {of}; {rivals} may be as good, by the intervals."
+    return f"{words(best['name']).capitalize()} leads with {value} {of}; {rivals} may be as good, by the intervals.{known}"
 
 
 def area_of(row: Found, text: str) -> Figure:

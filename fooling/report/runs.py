@@ -67,7 +67,7 @@ def job(source: Source) -> Content:
         tables=[table_of_images(run), *table_of_judges(run)],
         limits=limits(run),
         steps=[] if unit else steps(run),
-        facts=facts(run),
+        facts=facts(run, source.settings),
     )
 
 
@@ -206,14 +206,16 @@ def steps(run: Run) -> list[str]:
     return [*again, *([] if run.get("judges") else [other]), "Compare priors: fooling ladder; other classes: digit=all."]
 
 
-def facts(run: Run) -> dict[str, str]:
-    """What was run."""
-    fingerprint, limit = run.get("classifier_fingerprint"), run.get("budget")
+def facts(run: Run, settings: Mapping[str, Any]) -> dict[str, str]:
+    """What was run, by run.json and config.yaml."""
+    fingerprint, limit, search = run.get("classifier_fingerprint"), run.get("budget"), settings.get("search")
+    planned = search.get("generations") if isinstance(search, dict) else None
+    generations = planned if type(planned) is int else run["generations"]
     return {
         "prior": f"{run['prior']}{' (control: the classifier’s weight is 0)' if run['control'] else ''}",
         "search": f"{run['search']}, engine {run['engine']}",
         "runs": f"{run['runs']:,}",
-        "budget of a run": f"{limit:,} evaluations" if limit else f"{run['generations']:,} generations",
+        "budget of a run": f"{limit:,} evaluations" if limit else f"{generations:,} generations",
         "success": f"cost < {run['tol']:g}" if run["tol"] is not None else f"confidence ≥ {run['threshold']:g}",
         "fingerprint of the weights": str(fingerprint)[:16] if fingerprint else "",
     }
@@ -255,5 +257,5 @@ def archive(source: Source) -> Content:
             "Look closer at single classes: fooling run digit=… gives many runs of one class.",
             "Draw the images larger: fooling render.",
         ],
-        facts=facts(run),
+        facts=facts(run, source.settings),
     )

@@ -55,7 +55,7 @@ def sweep(source: Source) -> Content:
         tables=[Table("Targets", ["target", "converged", "confidence", f"evaluations to {level}", "seconds"], rows)],
         limits=limits(together),
         steps=["Open the page of one target: fooling report " + str(source.folder / source.jobs[0]), *steps(together)[:1]],
-        facts=facts(first),
+        facts=facts(first, source.settings),
     )
 
 

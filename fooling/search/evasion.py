@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.base import Classifier, predict_logits
-from fooling.classifiers.detectors import DETECTORS, HELD_OUT, Training, fit_all, limit_of, split_training, training_of
+from fooling.classifiers.detectors import DETECTORS, HELD_OUT, Training, fit_all, lacks, limit_of, split_training, training_of
 from fooling.classifiers.features import Evidence, Features, find_features
 from fooling.classifiers.fitted_detectors import Score
 from fooling.data import load_data, seen_by
@@ -121,8 +121,9 @@ def open_evasion(settings: RunSettings, classifier: Classifier) -> Evasion | Non
     fitted = fit_all(names, known)
     limits = []
     for name, score in fitted.items():
-        if isinstance(score, str):
-            reason = why if why and "features" in DETECTORS[name].needs else score
+        missing = score if isinstance(score, str) else lacks(DETECTORS[name], held_out.seen)
+        if isinstance(score, str) or missing:
+            reason = why if why and "features" in DETECTORS[name].needs else missing
             raise UserError(f"search.evade: {name} does not apply: {reason}; leave it out")
         limits.append(scaled_limit(name, score, score.value(held_out.seen)))
     layers = {name: features.layer if features and "features" in DETECTORS[name].needs else "" for name in fitted}

@@ -127,6 +127,12 @@ def fits(classifier: Classifier, statistics: Statistics) -> bool:
     return same and (bool(statistics.numbers) or classifier.num_classes == len(statistics.count))
 
 
+def statistics_for(settings: RunSettings, statistics: Statistics | None, digit: int | str | None) -> Statistics | None:
+    """The statistics of a job; None where they lack its class, such as "none", and nothing needs them."""
+    is_known = statistics is None or not isinstance(digit, int) or digit in statistics.classes
+    return statistics if is_known or needs_statistics(settings) else None
+
+
 def statistics_notes(settings: RunSettings, statistics: Statistics) -> list[str]:
     """Notes on what statistics are of; those that are fitted to data have the notes of the data."""
     found = []

@@ -64,12 +64,14 @@ def arguments(statistics: Statistics, prior: TermTargets) -> dict[str, tuple[Any
     return found
 
 
-def eigen_notes(settings: RunSettings, statistics: Statistics, digit: int) -> list[str]:
+def eigen_notes(settings: RunSettings, statistics: Statistics | None, digit: int | str | None) -> list[str]:
     """A note where a class has too few images for its components, as the eigen term says nothing then.
 
     Raises UserError where the term has a weight.
     """
-    if digit not in statistics.classes or not statistics.leaves_no_residual(row := statistics.row(digit)):
+    if statistics is None or not isinstance(digit, int) or digit not in statistics.classes:
+        return []
+    if not statistics.leaves_no_residual(row := statistics.row(digit)):
         return []
     number, components = int(statistics.count[row]), statistics.eigen.shape[1]
     what = f"{number} images of class {digit} have only {components} components, which leave no residual to measure others by"

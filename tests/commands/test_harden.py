@@ -23,7 +23,7 @@ from fooling.commands import dispatch
 from fooling.commands.experiment import Plan
 from fooling.commands.harden import fingerprints, known_classes, plan
 from fooling.commands.harden.attacks import shares
-from fooling.commands.harden.figures import stalls, summary, table, unreached
+from fooling.commands.harden.figures import stalls, summary, table, unreached, verdict
 from fooling.commands.harden.rounds import read_state, save_state, seeds
 from fooling.data import ImageSet, load_data
 from fooling.data.matching import without_none
@@ -91,6 +91,7 @@ def test_classes_that_are_not_reached_and_the_table() -> None:
     assert columns[:5] == ["round", "accuracy", "Q .9999", "not within", "none*"]
     assert [row[3:5] for row in rows] == [["0/2", "9 %"], ["1/2", "0 %"]]
     assert len({len(columns), *map(len, rows)}) == 1
+    assert "clean error falls by 0.00 points" in verdict(rounds, None)
 
 
 def test_an_image_is_believed_if_its_target_is_the_largest() -> None:
@@ -154,6 +155,13 @@ def test_a_class_none_is_no_class_of_images() -> None:
     data = load_data(None, "sklearn", "test", shape=(8, 8, 1), labels=labels)
     assert data.classes == labels
     assert set(data.labels) == set(range(10))
+
+
+def test_none_is_attacked_by_its_name_without_statistics_of_it(tmp_path: Path) -> None:
+    labels = (*map(str, range(10)), "none")
+    network = replace(random_dense((28, 28, 1), hidden=(6,), classes=11), labels=labels)
+    found = fooling.evolve(classifier=network, digit="none", prior="none", runs=1, budget=200, quiet=True)
+    assert found.digit == 10
 
 
 def test_an_attack_on_any_class_is_not_one_on_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from builders import random_images
 from PIL import Image, ImageFont
 
 from fooling.plots.ladder import captions, heading_of
-from fooling.plots.sheets import LARGE, SMALL, animation, contact_sheet, cut, wrap
+from fooling.plots.sheets import LARGE, SMALL, animation, contact_sheet, cut, length, wrap
 
 LONG = "tights for gymnastics, a one-piece leotard, or a sport jersey"
 
@@ -48,3 +48,11 @@ def test_an_animation_whose_title_takes_another_line() -> None:
     frames = random_images((8, 8, 1), 0)[:2, None]
     with Image.open(io.BytesIO(animation(frames, [0, 2_000_000]))) as found:
         assert found.n_frames == 2
+
+
+@pytest.mark.parametrize("caption", ["0000 · 2: > 99.99 %", "ein größerer Hund"])
+def test_tiles_are_as_wide_as_their_captions_whatever_the_letters(caption: str) -> None:
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    sheet = contact_sheet(images, [caption] * 2, columns=2)
+    assert sheet.width >= 2 * length(caption)
+    assert length(cut(caption, 40)) <= 40

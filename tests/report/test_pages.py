@@ -24,7 +24,7 @@ from fooling.records.record import read_run
 from fooling.report import CSV, HTML, JSON, KINDS, REPORT_FILES, make_report, write_report
 from fooling.report.figures import read_measured
 from fooling.report.page import MAX_PAGE
-from fooling.report.runs import evaluations_to
+from fooling.report.runs import evaluations_to, facts
 
 SCHEMA = json.loads((ROOT / "fooling" / "report" / "schema.json").read_text(encoding="utf-8"))
 NAMES = ("run", "archive", "sweep", "ladder", "matrix", "gallery", *reports.EXPERIMENTS)
@@ -327,3 +327,10 @@ def test_a_comparison_of_what_was_measured_differently_judges_nothing(tmp_path: 
     assert "cannot be compared with runs/main" in found["verdict"]
     assert (found["number"], found["figures"]["compared"]["value"]) == ("compared", 0)
     assert "new baseline" in " ".join(found["next"])
+
+
+def test_the_budget_of_a_page_is_what_was_planned() -> None:
+    run = {"prior": "none", "search": "ga", "engine": "numba", "control": False, "runs": 2, "tol": None, "threshold": 0.9}
+    run |= {"generations": 23, "budget": None}  # where the first class happened to stop
+    assert facts(run, {"search": {"generations": 1000}})["budget of a run"] == "1,000 generations"
+    assert facts(run | {"budget": 500}, {})["budget of a run"] == "500 evaluations"

@@ -160,12 +160,11 @@ def test_what_is_refused(words: tuple[str, ...], said: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_detectors_need_data_and_what_they_look_at(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["kl_matching", "entropy"])
+def test_detectors_need_data_and_what_they_look_at(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(dispatch, ["run", "search.evade=energy", "out=nowhere"]) == 2
     assert "data.path" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"search.evade: kl_matching.*sum to 1"):
+    with pytest.raises(UserError, match=rf"search.evade: {name}.*sum to 1"):
         prepare(
-            load(
-                ["classifier=mlp", f"classifier.path={STORED / 'sigmoid.safetensors'}", *SMALL[2:], "search.evade=kl_matching"]
-            )
+            load(["classifier=mlp", f"classifier.path={STORED / 'sigmoid.safetensors'}", *SMALL[2:], f"search.evade={name}"])
         )

@@ -61,7 +61,8 @@ def verdict(rounds: Sequence[Round], stalled: int | None) -> str:
     q = f"{first['q']['q9999']:,.0f}" if first["q"]["q9999"] is not None else f"above {first['q']['budget']:,}"
     lost = 100 * (first["accuracy"]["share"] - last["accuracy"]["share"])
     text = f"From round 0 to {len(rounds) - 1}, Q to .9999 goes from {q} to {q_text(last)} evaluations"
-    text += f" ({beyond} of {number} classes not within {last['q']['budget']:,}); clean error rises by {lost:.2f} points"
+    text += f" ({beyond} of {number} classes not within {last['q']['budget']:,}); clean error"
+    text += f" {'rises' if lost > 0 else 'falls'} by {abs(lost):.2f} points"
     before, after = (pooled(held_out(one)) for one in (first, last))
     if before and after:
         text += f"; of images from attacks not trained on, {percent(before)} were believed and {percent(after)} are"

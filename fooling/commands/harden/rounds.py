@@ -205,7 +205,7 @@ def measure(settings: HardenSettings, inputs: Inputs, network: Classifier, numbe
         "labels": list(network.labels),
         "accuracy": accuracy(scores, inputs.test.labels),
         "accepted_at": accepted,
-        "q": q_content([(replace_axes(entry), result) for entry, result in found["none"]]),
+        "q": q_content([(replace_axes(entry), result) for entry, result in found["none"]]) | {"budget": settings.budget},
         "attacks": rows,
         "noise": noise_rows(settings, inputs, network, accepted, seed),
         "detectors": detectors(settings, inputs, network, found, used, seed),
