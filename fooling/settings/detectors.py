@@ -1,4 +1,4 @@
-"""The names of the detectors, as settings have them: of `fooling audit`, of `fooling detect`, and of searches that evade them."""
+"""The names of the detectors, as settings have them: of `fooling audit`, of `fooling detect`, and of evasion by a search."""
 
 from collections.abc import Sequence
 

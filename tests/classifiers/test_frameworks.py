@@ -19,7 +19,7 @@ from pairwise import rare
 from safetensors.numpy import save_file
 
 from fooling.classifiers import adapters, load_classifier
-from fooling.classifiers.adapters.files import weight_files
+from fooling.classifiers.adapters.files import json_of, kind_of_content, weight_files
 from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
@@ -327,6 +327,17 @@ def test_one_file_of_weights_goes_before_an_index(tmp_path: Path) -> None:
     assert [file.name for file in weight_files(tmp_path, "m")] == ["model.safetensors"]
     (tmp_path / "model.safetensors").unlink()
     assert [file.name for file in weight_files(tmp_path, "m")] == ["part.safetensors"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\udcff", pytest.param("[" * 100_000, id="deep")])
+def test_a_damaged_json_file_is_no_missing_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.json"
+    assert json_of(path) == {}
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"config\.json: expected a JSON object, (it cannot be read|got list)") as error:
+        json_of(path)
+    assert "\n" not in str(error.value)
+    assert kind_of_content(tmp_path) is None
 
 
 # --- timm ---------------------------------------------------------------------------------------------------------------
