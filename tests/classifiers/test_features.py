@@ -1,18 +1,21 @@
 """Features: the last hidden layer of every kind of network, named layers, and what is refused."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import convolutional, random_dense, random_images, random_network, random_pca
-from models import Toy, write_onnx, write_torch
+from models import Toy, toy, write_onnx, write_torch
 from pairwise import rare
 
 from fooling.classifiers import load_classifier
-from fooling.classifiers.base import CountingClassifier, predict_logits
+from fooling.classifiers.base import CountingClassifier, NamedClassifier, predict_logits
 from fooling.classifiers.features import BEFORE_LAST, PIXELS, Features, find_features
 from fooling.classifiers.layers import layer_function
+from fooling.classifiers.queries import Bill, QueriedClassifier
+from fooling.classifiers.votes import NoisyCopies
 from fooling.errors import UserError
 
 try:
@@ -77,6 +80,19 @@ def test_an_unknown_layer_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"layer=relu9.*pixels.*relu2.*logits") as error:
         find_features(random_dense(SHAPE, (12, 9)), "relu9")
     assert "\n" not in str(error.value)
+
+
+def test_layers_lie_behind_other_names_and_counts_but_not_behind_a_bill() -> None:
+    network = toy()
+    network.model = replace(network.model, layer=lambda name: lambda inputs: np.asarray(inputs).reshape(len(inputs), -1)[:, :5])
+    images = random_images(network.input_shape, 3)
+    plain = features_of(network)(images)
+    assert np.array_equal(features_of(CountingClassifier(NamedClassifier(network, network.labels)))(images), plain)
+    priced = QueriedClassifier(network, NoisyCopies(1, 1.0), 1, Bill(0.5), "probability")
+    for classifier in (priced, CountingClassifier(priced)):
+        assert find_features(classifier) == (None, "none, with classifier.price, cache, samples or votes")
+        with pytest.raises(UserError, match=r"layer=r3: none, with classifier\.price"):
+            find_features(classifier, "r3")
 
 
 def last_hidden(images: np.ndarray) -> np.ndarray:
