@@ -11,8 +11,9 @@ from models import Toy, toy, write_onnx, write_torch
 from pairwise import rare
 
 from fooling.classifiers import load_classifier
+from fooling.classifiers.adapters import layers
 from fooling.classifiers.base import CountingClassifier, NamedClassifier, predict_logits
-from fooling.classifiers.features import BEFORE_LAST, PIXELS, Features, find_features
+from fooling.classifiers.features import BEFORE_LAST, MOST, PIXELS, Features, find_features
 from fooling.classifiers.layers import layer_function
 from fooling.classifiers.queries import Bill, QueriedClassifier
 from fooling.classifiers.votes import NoisyCopies
@@ -65,6 +66,9 @@ def test_what_a_program_gives_as_features_counts() -> None:
     broken = Toy(features=lambda x: np.full((len(x), 2), np.nan))
     with pytest.raises(UserError, match=r"features.*finite"):
         features_of(broken)(IMAGES)
+    wide = Toy(features=lambda x: np.zeros((len(x), MOST + 1)))
+    with pytest.raises(UserError, match=f"expected at most {MOST} activations an image, got {MOST + 1}"):
+        features_of(wide)(IMAGES)
 
 
 def test_a_classifier_without_layers_says_so() -> None:
@@ -100,7 +104,7 @@ def last_hidden(images: np.ndarray) -> np.ndarray:
     return np.asarray(network.jax_layers(images)["relu3"])  # type: ignore[attr-defined]
 
 
-def test_an_inner_output_of_an_onnx_model(tmp_path: Path) -> None:
+def test_an_inner_output_of_an_onnx_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, images = write_onnx(tmp_path / "lenet.onnx"), random_images((28, 28, 1), 3)
     before = hashlib.sha256(path.read_bytes()).hexdigest()
     classifier = load_classifier("onnx", str(path))
@@ -113,6 +117,9 @@ def test_an_inner_output_of_an_onnx_model(tmp_path: Path) -> None:
     assert predict_logits(classifier, images) is not None
     with pytest.raises(UserError, match=r"layer=r9.*r3"):
         find_features(classifier, "r9")
+    monkeypatch.setattr(layers, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"inner outputs of an ONNX model need onnx: pip install '\.\[onnx\]'"):
+        find_features(classifier, "r3")
 
 
 @needs_torch
@@ -125,3 +132,26 @@ def test_a_layer_of_a_torch_module(tmp_path: Path) -> None:
     assert features_of(classifier, "8")(images) == pytest.approx(last_hidden(images), abs=1e-3)
     with pytest.raises(UserError, match=r"layer=nowhere.*8"):
         find_features(classifier, "nowhere")
+
+
+@needs_torch
+def test_layers_of_a_torch_module_that_give_no_features() -> None:
+    class Pair(torch.nn.Module):
+        def forward(self, images: object) -> tuple[object, int]:
+            return images.mean((2, 3)), 0  # type: ignore[attr-defined]
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pair, self.idle = Pair(), torch.nn.ReLU()
+
+        def forward(self, images: object) -> object:
+            return self.pair(images)[0]
+
+    classifier, images = load_classifier(Net(), shape=(4, 5, 3)), random_images((4, 5, 3), 2)
+    found, why = find_features(classifier)
+    assert found is None
+    assert "the module has no linear layer" in why
+    for name, got in (("pair", "tuple"), ("idle", "none, as the module does not call it")):
+        with pytest.raises(UserError, match=f"layer={name}: expected a layer that returns a tensor, got {got}"):
+            features_of(classifier, name)(images)

@@ -172,6 +172,7 @@ def test_examples_and_guards_of_torch_export_are_never_read(exported: Path) -> N
 def test_other_files_are_refused(home: Path) -> None:
     torch.save(torch.nn.Linear(3, 2).state_dict(), "w.pt")
     Path("text.pt2").write_text("nothing")
+    Path("net.py").write_text("def make(): ...")
     with zipfile.ZipFile("old.pt2", "w") as archive:
         archive.writestr("serialized_exported_program.json", "{}")
     for name, said in {
@@ -179,6 +180,7 @@ def test_other_files_are_refused(home: Path) -> None:
         "text.pt2": "got another kind of file, or a damaged one",
         "old.pt2": "a file of an older torch.export; save it with torch.export.save",
         "none.pt2": "no such file",
+        "net.py": r"expected the function too, such as net\.py:make",
     }.items():
         with pytest.raises(UserError, match=said):
             load_classifier("torch", name)
