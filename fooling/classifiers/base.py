@@ -56,10 +56,16 @@ class Classifier(Protocol):
         """Scores float32 [N, K] in [0, 1] of images uint8 [N, H, W, C]. They need not sum to 1."""
 
 
-def images_a_score(classifier: Any) -> int:
-    """How many images a classifier shows its model for the scores of one: noisy copies, repeated calls, else 1."""
+def unwrapped(classifier: Any) -> Any:
+    """A classifier without those around it that count its images or give its classes other names."""
     while isinstance(classifier, CountingClassifier | NamedClassifier):
         classifier = classifier.classifier
+    return classifier
+
+
+def images_a_score(classifier: Any) -> int:
+    """How many images a classifier shows its model for the scores of one: noisy copies, repeated calls, else 1."""
+    classifier = unwrapped(classifier)
     own = hasattr(type(classifier), "images_a_score")  # of its class: an object's __getattr__ may answer for every name
     return int(classifier.images_a_score) if own else 1
 

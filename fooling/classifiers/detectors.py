@@ -25,6 +25,7 @@ from fooling.classifiers.features import Evidence, Features, evidence
 from fooling.classifiers.fitted_detectors import Score, simple_table
 from fooling.data import ImageSet
 from fooling.kernels.tables import Bytes, Doubles, Flags, Floats, Ints
+from fooling.settings.detectors import AUDITED
 from fooling.statistics.intervals import auroc, auroc_score_interval, proportion_with_ci
 
 FEWEST_AT_95 = 100 // (100 - TRUE_POSITIVE_RATE)  # real images; the threshold that accepts 95 % of fewer accepts all of them
@@ -221,4 +222,3 @@ DETECTORS: dict[str, Detector] = {
         "Mahalanobis distance of simple statistics", "Lee et al. 2018, of pixels", ("pixels",), fit=fits.statistics_distance
     ),
 }
-AUDITED = tuple(name for name, detector in DETECTORS.items() if detector.fitted != TRAINING)  # by `fooling audit`

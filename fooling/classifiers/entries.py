@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fooling.classifiers import BUNDLED, load_classifier, load_network, open_classifier, open_given, words_for
-from fooling.classifiers.adapters import kind_of_path
+from fooling.classifiers.adapters import FILES, kind_of_path
 from fooling.classifiers.base import Classifier, ShapeHint
 from fooling.classifiers.serialization import conversion
 from fooling.errors import UserError, printable
@@ -46,7 +46,7 @@ def open_entry(entry: Entry, hint: ShapeHint, setting: str, objects: Mapping[str
             raise UserError(str(error).replace("classifier.path=", f"{setting}: ")) from error
     if isinstance(entry, str) and not kind_of_path(entry):
         known = f"one of {', '.join(BUNDLED)} or a .safetensors file of `fooling train`"
-        others = "a .onnx or .skops file, a URL, or settings such as {name: onnx, path: FILE.onnx}"
+        others = f"a file of {', '.join(FILES)}, a URL, or settings such as {{name: onnx, path: FILE.onnx}}"
         raise UserError(f"{setting}: expected {known}, {others}; got {entry}{conversion(user_path(entry))}")
     try:
         if name in given:

@@ -12,8 +12,9 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import AdaptedClassifier
 from fooling.classifiers.adapters.layers import mean_over_places, unknown_layer
-from fooling.classifiers.base import BATCH, Classifier, predict, predict_logits
+from fooling.classifiers.base import BATCH, Classifier, predict, predict_logits, unwrapped
 from fooling.classifiers.layers import LOGITS, SCORES, layer_function, layer_shapes
+from fooling.classifiers.queries import QueriedClassifier
 from fooling.data.matching import without_none
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Doubles, Floats
@@ -80,7 +81,7 @@ def find_features(classifier: Any, layer: str | None = None) -> tuple[Features |
     shapes = layer_shapes(classifier) if hasattr(classifier, "jax_layers") else {}
     if shapes:
         return of_network(classifier, shapes, layer), ""
-    inner = getattr(classifier, "classifier", classifier)  # of one that counts, or has other names
+    inner = unwrapped(classifier)
     if isinstance(inner, AdaptedClassifier) and inner.model.layer:
         try:
             predict_layer = inner.model.layer(layer)
@@ -92,6 +93,8 @@ def find_features(classifier: Any, layer: str | None = None) -> tuple[Features |
     if callable(getattr(classifier, "features", None)) and layer is None:
         return Features("features", classifier.features), ""
     why = "the classifier shows no layers; built-in networks, models of torch and ONNX models do"
+    if isinstance(inner, QueriedClassifier):  # whose bill counts no layers
+        why = "none, with classifier.price, cache, samples or votes"
     if layer is not None:
         raise UserError(f"layer={layer}: {why}; leave layer out")
     return None, why

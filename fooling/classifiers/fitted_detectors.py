@@ -4,7 +4,7 @@ A score is a function of what is seen of images that is higher the less they loo
 nothing, its reason is returned instead. Fits are by NumPy, SciPy and scikit-learn; no evolved image takes part in one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,9 @@ LINEAR = 1e-3  # by which logits may differ from a linear function of the featur
 
 @dataclass(frozen=True)
 class Score:
-    """A fitted detector. `fitted` are the arrays that decide its values."""
+    """A fitted detector."""
 
     value: Callable[[Evidence], Doubles]  # of N images → [N]
-    fitted: Sequence[Any] = ()
 
 
 def numbers(array: Any) -> Doubles:
@@ -56,7 +55,7 @@ def temperature_scaled(seen: Evidence, labels: Ints) -> Score | str:
         scaled, _ = scalable(new.scores, new.logits, True)
         return numbers(-softmax(numbers(scaled) / temperature, axis=1).max(axis=1))
 
-    return Score(value, (temperature,))
+    return Score(value)
 
 
 def kl_matching(seen: Evidence, labels: Ints) -> Score | str:
@@ -70,7 +69,7 @@ def kl_matching(seen: Evidence, labels: Ints) -> Score | str:
         scores = numbers(new.scores)
         return numbers(-entr(scores).sum(axis=1) - (scores @ logarithms.T).max(axis=1))
 
-    return Score(value, (means,))
+    return Score(value)
 
 
 # --- features -------------------------------------------------------------------------------------------------------------
@@ -97,7 +96,7 @@ def mahalanobis(seen: Evidence, labels: Ints) -> Score | str:
     features = numbers(seen.features)
     means, place = class_means(features, labels)
     whiten = whitening(features - means[place])
-    return Score(lambda new: squared_distances(numbers(new.features), means, whiten).min(axis=1), (means, whiten))
+    return Score(lambda new: squared_distances(numbers(new.features), means, whiten).min(axis=1))
 
 
 def relative_mahalanobis(seen: Evidence, labels: Ints) -> Score | str:
@@ -111,7 +110,7 @@ def relative_mahalanobis(seen: Evidence, labels: Ints) -> Score | str:
         own = squared_distances(numbers(new.features), means, whiten).min(axis=1)
         return numbers(own - squared_distances(numbers(new.features), middle, whiten_all)[:, 0])
 
-    return Score(value, (means, whiten, middle, whiten_all))
+    return Score(value)
 
 
 def neighbours(vectors: Floats, of: Callable[[Evidence], Floats]) -> Score:
@@ -127,7 +126,7 @@ def neighbours(vectors: Floats, of: Callable[[Evidence], Floats]) -> Score:
         parts = [kth(new[first : first + BATCH]) for first in range(0, len(new), BATCH)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    return Score(value, (vectors, count))
+    return Score(value)
 
 
 def unit_length(features: Any) -> Floats:
@@ -171,7 +170,7 @@ def virtual_logit(seen: Evidence, labels: Ints) -> Score | str:
         virtual = scale * np.linalg.norm((numbers(new.features) - origin) @ rest, axis=1)
         return numbers(virtual - logsumexp(numbers(new.logits), axis=1))
 
-    return Score(value, (origin, rest, scale))
+    return Score(value)
 
 
 # --- pixels ---------------------------------------------------------------------------------------------------------------
@@ -198,7 +197,7 @@ def pixel_density(seen: Evidence, labels: Ints) -> Score | str:
         rest = (centred**2).sum(axis=1) - (along**2).sum(axis=1)
         return numbers(((along**2 / variance).sum(axis=1) + rest / noise) / 2)
 
-    return Score(value, (components, mean, variance, noise))
+    return Score(value)
 
 
 def simple_table(images: Bytes) -> Doubles:
@@ -213,4 +212,4 @@ def statistics_distance(seen: Evidence, labels: Ints) -> Score | str:
     table = simple_table(seen.images)
     mean, spread = table.mean(axis=0, keepdims=True), np.maximum(table.std(axis=0), np.sqrt(LEAST_VARIANCE))
     whiten = whitening((table - mean) / spread) / spread[:, None]
-    return Score(lambda new: squared_distances(simple_table(new.images), mean, whiten)[:, 0], (mean, whiten))
+    return Score(lambda new: squared_distances(simple_table(new.images), mean, whiten)[:, 0])

@@ -20,6 +20,7 @@ KIND_OF_FILE = {  # classifier= by the end of a file's name
     ".pt2": "torch",
     ".safetensors": "mlp",  # reads every file of `fooling train`
 }
+READ = ", ".join(KIND_OF_FILE)  # in messages
 PRESET = "preset"  # a folder whose files set any part of it
 
 
@@ -79,7 +80,7 @@ def check_choice(group: str, name: Any) -> None:
         near = nearest(str(name), known)
         hint = f"; did you mean {near[0]}?" if near else ""
         if group == "classifier" and Path(str(name)).suffix.lower() in CLOSED:
-            expected = "expected a name, or a file that runs no code (.onnx, .skops, .keras, .tflite, .safetensors)"
+            expected = f"expected a name, or a file that runs no code ({READ})"
             raise ClosedFileError(f"classifier: {expected}, got {format_value(name)}", str(name))
         if group == "classifier" and (kind := kind_of_file(str(name))):
             hint = f"; for a file or URL give its kind too: classifier={kind} classifier.path={format_value(name)}"

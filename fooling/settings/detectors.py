@@ -1,15 +1,12 @@
-"""The names of the detectors, as settings have them: those of `fooling detect`, and those that a search can evade."""
+"""The names of the detectors, as settings have them: of `fooling audit`, of `fooling detect`, and of evasion by a search."""
 
 from collections.abc import Sequence
 
 from fooling.settings.files import nearest
 
+AUDITED = ("largest_score", "entropy", "energy", "largest_logit", "simple_statistics")  # fitted to no training images
 DETECTORS = (
-    "largest_score",
-    "entropy",
-    "energy",
-    "largest_logit",
-    "simple_statistics",
+    *AUDITED,
     "temperature",
     "kl_matching",
     "mahalanobis",

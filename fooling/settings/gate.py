@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator
 
 from fooling.settings.choices import choices
+from fooling.settings.detectors import AUDITED
 from fooling.settings.fields import Text
 from fooling.settings.files import nearest
 
@@ -62,7 +63,7 @@ FIGURES = {
     },
     "mismatch": Figure("pairs with an image that is one class to others and another to the model", SHARE, "lower", "mismatch"),
 }
-DETECTORS = ("largest_score", "entropy", "energy", "largest_logit", "simple_statistics")
+DETECTORS = AUDITED  # those that have figures
 # Names with an ending, such as auroc_entropy; {} in the text is the ending.
 SERIES = {
     "success": Figure("images of prior={} that succeed", SHARE, "lower", "priors"),

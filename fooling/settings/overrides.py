@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fooling.errors import ClosedFileError, UserError
-from fooling.settings.choices import CLOSED, GROUPS, PRESET, check_choice, choices, command_choice, defaults, kind_of_file
+from fooling.settings.choices import CLOSED, GROUPS, PRESET, READ, check_choice, choices, command_choice, defaults, kind_of_file
 from fooling.settings.fields import user_path
 from fooling.settings.files import Tree, flat, merge, put, read_yaml, unflatten, without
 from fooling.settings.names import HELP, full_name, leaves, models, owners, read_value, without_former
@@ -164,7 +164,7 @@ def refuse_model(word: str, model: type[BaseModel]) -> None:
         return
     path = shlex.quote(word)
     if Path(word).suffix.lower() in CLOSED:
-        raise ClosedFileError(f"{word}: expected a file that runs no code (.onnx, .skops, .safetensors)", word)
+        raise ClosedFileError(f"{word}: expected a file that runs no code ({READ})", word)
     kind = kind_of_file(word)
     if kind:
         raise UserError(f"{word}: a model needs its kind and its setting; expected classifier={kind} classifier.path={path}")

@@ -9,9 +9,10 @@ from scipy.special import logsumexp, softmax
 
 from fooling.classifiers.base import predict_logits
 from fooling.classifiers.detection import energy, features
-from fooling.classifiers.detectors import AUDITED, compare, detector_rows, entropy, largest
+from fooling.classifiers.detectors import compare, detector_rows, entropy, largest
 from fooling.classifiers.features import Evidence, evidence
 from fooling.errors import UserError
+from fooling.settings.detectors import AUDITED
 from fooling.statistics.intervals import auroc_ci, auroc_score_interval, wilson_interval
 
 SHAPE = (8, 8, 1)

@@ -1,18 +1,22 @@
 """Features: the last hidden layer of every kind of network, named layers, and what is refused."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import convolutional, random_dense, random_images, random_network, random_pca
-from models import Toy, write_onnx, write_torch
+from models import Toy, toy, write_onnx, write_torch
 from pairwise import rare
 
 from fooling.classifiers import load_classifier
-from fooling.classifiers.base import CountingClassifier, predict_logits
-from fooling.classifiers.features import BEFORE_LAST, PIXELS, Features, find_features
+from fooling.classifiers.adapters import layers
+from fooling.classifiers.base import CountingClassifier, NamedClassifier, predict_logits
+from fooling.classifiers.features import BEFORE_LAST, MOST, PIXELS, Features, find_features
 from fooling.classifiers.layers import layer_function
+from fooling.classifiers.queries import Bill, QueriedClassifier
+from fooling.classifiers.votes import NoisyCopies
 from fooling.errors import UserError
 
 try:
@@ -62,6 +66,9 @@ def test_what_a_program_gives_as_features_counts() -> None:
     broken = Toy(features=lambda x: np.full((len(x), 2), np.nan))
     with pytest.raises(UserError, match=r"features.*finite"):
         features_of(broken)(IMAGES)
+    wide = Toy(features=lambda x: np.zeros((len(x), MOST + 1)))
+    with pytest.raises(UserError, match=f"expected at most {MOST} activations an image, got {MOST + 1}"):
+        features_of(wide)(IMAGES)
 
 
 def test_a_classifier_without_layers_says_so() -> None:
@@ -79,12 +86,25 @@ def test_an_unknown_layer_is_refused_with_the_known_ones() -> None:
     assert "\n" not in str(error.value)
 
 
+def test_layers_lie_behind_other_names_and_counts_but_not_behind_a_bill() -> None:
+    network = toy()
+    network.model = replace(network.model, layer=lambda name: lambda inputs: np.asarray(inputs).reshape(len(inputs), -1)[:, :5])
+    images = random_images(network.input_shape, 3)
+    plain = features_of(network)(images)
+    assert np.array_equal(features_of(CountingClassifier(NamedClassifier(network, network.labels)))(images), plain)
+    priced = QueriedClassifier(network, NoisyCopies(1, 1.0), 1, Bill(0.5), "probability")
+    for classifier in (priced, CountingClassifier(priced)):
+        assert find_features(classifier) == (None, "none, with classifier.price, cache, samples or votes")
+        with pytest.raises(UserError, match=r"layer=r3: none, with classifier\.price"):
+            find_features(classifier, "r3")
+
+
 def last_hidden(images: np.ndarray) -> np.ndarray:
     network = load_classifier("mnist_cnn")
     return np.asarray(network.jax_layers(images)["relu3"])  # type: ignore[attr-defined]
 
 
-def test_an_inner_output_of_an_onnx_model(tmp_path: Path) -> None:
+def test_an_inner_output_of_an_onnx_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, images = write_onnx(tmp_path / "lenet.onnx"), random_images((28, 28, 1), 3)
     before = hashlib.sha256(path.read_bytes()).hexdigest()
     classifier = load_classifier("onnx", str(path))
@@ -97,6 +117,9 @@ def test_an_inner_output_of_an_onnx_model(tmp_path: Path) -> None:
     assert predict_logits(classifier, images) is not None
     with pytest.raises(UserError, match=r"layer=r9.*r3"):
         find_features(classifier, "r9")
+    monkeypatch.setattr(layers, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"inner outputs of an ONNX model need onnx: pip install '\.\[onnx\]'"):
+        find_features(classifier, "r3")
 
 
 @needs_torch
@@ -109,3 +132,26 @@ def test_a_layer_of_a_torch_module(tmp_path: Path) -> None:
     assert features_of(classifier, "8")(images) == pytest.approx(last_hidden(images), abs=1e-3)
     with pytest.raises(UserError, match=r"layer=nowhere.*8"):
         find_features(classifier, "nowhere")
+
+
+@needs_torch
+def test_layers_of_a_torch_module_that_give_no_features() -> None:
+    class Pair(torch.nn.Module):
+        def forward(self, images: object) -> tuple[object, int]:
+            return images.mean((2, 3)), 0  # type: ignore[attr-defined]
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pair, self.idle = Pair(), torch.nn.ReLU()
+
+        def forward(self, images: object) -> object:
+            return self.pair(images)[0]
+
+    classifier, images = load_classifier(Net(), shape=(4, 5, 3)), random_images((4, 5, 3), 2)
+    found, why = find_features(classifier)
+    assert found is None
+    assert "the module has no linear layer" in why
+    for name, got in (("pair", "tuple"), ("idle", "none, as the module does not call it")):
+        with pytest.raises(UserError, match=f"layer={name}: expected a layer that returns a tensor, got {got}"):
+            features_of(classifier, name)(images)

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from frameworks import IMAGES, SHAPE, expected, keras_model, write_openvino, write_tflite, write_transformers
 from pairwise import rare
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from fooling.classifiers import adapters, load_classifier
-from fooling.classifiers.adapters.files import weight_files
+from fooling.classifiers.adapters.files import json_of, kind_of_content, weight_files
 from fooling.classifiers.checks import check_classifier
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
@@ -140,6 +140,16 @@ def test_a_keras_model_is_fooled_in_jax_by_one_command(keras: Any, capsys: pytes
     capsys.readouterr()
 
 
+def test_a_saved_model_needs_tensorflow(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fooling.classifiers.adapters import keras as adapter
+
+    monkeypatch.setattr(adapter, "find_spec", lambda name: None)
+    Path("saved").mkdir()
+    Path("saved/saved_model.pb").touch()
+    with pytest.raises(UserError, match="a SavedModel needs TensorFlow, which is not installed; pip install tensorflow"):
+        load_classifier("keras", "saved")
+
+
 def test_another_kind_of_file_is_told(keras: Any) -> None:
     keras_model().save("m.keras")
     Path("m.onnx").write_bytes(Path("m.keras").read_bytes())
@@ -188,6 +198,9 @@ def test_files_that_are_no_tflite_models_are_refused(litert: Any) -> None:
             load_classifier("tflite", name)
     with pytest.raises(UserError, match="output_name=x: expected one of its outputs: scores"):
         load_classifier("tflite", "m.tflite", output_name="x")
+    found: Any = load_classifier("tflite", "m.tflite")
+    with pytest.raises(UserError, match=r"LiteRT failed on inputs \[1, 2, 2, 3\]"):
+        found.model.predict(np.zeros((1, 2, 2, 3), np.float32))
 
 
 # --- OpenVINO -----------------------------------------------------------------------------------------------------------
@@ -199,6 +212,8 @@ def test_openvino_gives_scores(home: Path) -> None:
     assert (found.input_shape, found.labels, found.output) == (SHAPE, ("light red", "green", "blue"), "logit")
     assert found(IMAGES) == pytest.approx(expected(IMAGES), abs=1e-5)
     assert sys.modules["openvino_telemetry"] is None  # nothing is reported to anybody
+    with pytest.raises(UserError, match=r"OpenVINO failed on inputs \[1, 1, 2, 2\]"):
+        found.model.predict(np.zeros((1, 1, 2, 2), np.float32))
     (home / "m.bin").unlink()
     with pytest.raises(UserError, match=r"no file m\.bin beside it"):
         load_classifier("openvino", str(path))
@@ -256,6 +271,10 @@ def test_steps_of_single_processors_are_imitated(transformers: Any) -> None:
 def test_folders_of_transformers_that_are_refused(transformers: Any) -> None:
     write_transformers(Path("net"))
     assert any("no preprocessor_config.json" in note for note in load_classifier("huggingface", "net").notes)  # type: ignore[attr-defined]
+    tensors = load_file("net/model.safetensors")
+    save_file({name: one for name, one in tensors.items() if not name.startswith("classifier.")}, "net/model.safetensors")
+    with pytest.raises(UserError, match=r"its weights lack classifier\.bias, classifier\.weight; expected a trained image"):
+        load_classifier("huggingface", "net")
     Path("net/model.safetensors").rename("net/pytorch_model.bin")
     for name, said in {
         "net": r"got pytorch_model\.bin alone, which is never opened; .*save_pretrained",
@@ -329,6 +348,17 @@ def test_one_file_of_weights_goes_before_an_index(tmp_path: Path) -> None:
     assert [file.name for file in weight_files(tmp_path, "m")] == ["part.safetensors"]
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\udcff", pytest.param("[" * 100_000, id="deep")])
+def test_a_damaged_json_file_is_no_missing_one(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.json"
+    assert json_of(path) == {}
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"config\.json: expected a JSON object, (it cannot be read|got list)") as error:
+        json_of(path)
+    assert "\n" not in str(error.value)
+    assert kind_of_content(tmp_path) is None
+
+
 # --- timm ---------------------------------------------------------------------------------------------------------------
 def test_timm_gives_scores_by_folder_and_by_name(home: Path) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed: pip install '.[timm]'", exc_type=Exception)
@@ -366,3 +396,14 @@ def test_timm_gives_scores_by_folder_and_by_name(home: Path) -> None:
         config.write_text(json.dumps({**about, "model_args": {key: value}}))
         with pytest.raises(UserError, match=f"model_args: expected arguments of the architecture alone, got {key}"):
             load_classifier("timm", "net")
+    config.write_text(json.dumps({**about, "model_args": {"depth_of_nothing": 3}}))
+    with pytest.raises(UserError, match=r"timm [\d.]+ cannot make test_resnet \(.*depth_of_nothing"):
+        load_classifier("timm", "net")
+    config.write_text(json.dumps(about))
+    for part in ("a", "b"):
+        (home / "net" / f"{part}.safetensors").write_bytes((home / "w.safetensors").read_bytes())
+    (home / "net" / "model.safetensors").unlink()
+    index = {"weight_map": {"w": "a.safetensors", "v": "b.safetensors"}}
+    (home / "net" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="expected one file of weights, got 2 parts"):
+        load_classifier("timm", "net")

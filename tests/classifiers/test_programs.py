@@ -139,6 +139,9 @@ def same(name: str, content: bytes) -> bytes:
         (call("_operator.attrgetter"), {}, "calls _operator.attrgetter"),
         (call("torch.ops.aten.__class__"), {}, "calls torch.ops.aten.__class__"),
         (size("__import__('os').mkdir('ran')"), {}, "expected sizes as arithmetic of symbols"),
+        (in_graph(lambda graph: graph.update(more={"as_custom_obj": {}})), {}, "holds objects of custom classes"),
+        (in_graph(lambda graph: graph.update(more={"__enum__": "Kind.A"})), {}, "names classes of Python"),
+        (in_graph(lambda graph: graph.update(more={"as_operator": "os.system"})), {}, "calls os.system"),
         (same, {"data/aotinductor/model/a.so": b"x"}, r"holds data/aotinductor/model/a\.so"),
         (same, {"data/weights/model.pt": b"x"}, "parts that torch would unpickle"),
         (lambda name, content: content.replace(b'"use_pickle": false', b'"use_pickle": true'), {}, None),
@@ -169,6 +172,7 @@ def test_examples_and_guards_of_torch_export_are_never_read(exported: Path) -> N
 def test_other_files_are_refused(home: Path) -> None:
     torch.save(torch.nn.Linear(3, 2).state_dict(), "w.pt")
     Path("text.pt2").write_text("nothing")
+    Path("net.py").write_text("def make(): ...")
     with zipfile.ZipFile("old.pt2", "w") as archive:
         archive.writestr("serialized_exported_program.json", "{}")
     for name, said in {
@@ -176,6 +180,7 @@ def test_other_files_are_refused(home: Path) -> None:
         "text.pt2": "got another kind of file, or a damaged one",
         "old.pt2": "a file of an older torch.export; save it with torch.export.save",
         "none.pt2": "no such file",
+        "net.py": r"expected the function too, such as net\.py:make",
     }.items():
         with pytest.raises(UserError, match=said):
             load_classifier("torch", name)

@@ -191,7 +191,7 @@ def test_a_model_alone_is_answered_by_the_words_that_name_it(name: str, home: Pa
         "net.safetensors": "classifier=mlp classifier.path=net.safetensors",
         "http://host/a?b=c": "classifier=http",
         "net.py:make": "classifier=python classifier.path=net.py:make",
-        "net.pt": "runs no code",
+        "net.pt": "runs no code (.onnx, .skops, .keras, .h5, ",
         **({} if COMMANDS[name].positional else {"net.bin": "classifier=KIND classifier.path=net.bin"}),
     }.items():
         for others in ([], ["quiet=true"]):

@@ -83,7 +83,7 @@ def adapted(model: Any, settings: ExternalSettings, hint: ShapeHint) -> Classifi
     settings = settings.model_copy(update={"labels": read_labels(settings.labels)})
     if model.labels:
         model = replace(model, labels=tuple(map(printable, model.labels)))
-    if settings.name != "http":  # which keeps it in each repetition of a call, too
+    if not model.paced:
         model = replace(model, predict=Pace(read_rate(settings.rate)).paced(model.predict))
     read = settings
     if settings.output == "top":

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fooling.classifiers.serialization import check_safetensors, conversion, is_network
+from fooling.classifiers.serialization import check_safetensors, contents, conversion, is_network
 from fooling.errors import UserError, first_line
-from fooling.settings.fields import user_path
+from fooling.settings.fields import described, user_path
 from fooling.settings.files import BLOCK, check_file, parse_json, read_whole
 
 START = 512  # bytes that are read to tell kinds of files apart
@@ -35,7 +34,9 @@ KINDS = {
 def kind_of_content(path: Path) -> str | None:
     """The adapter that reads a file or folder, by its first bytes or its members; None where they say nothing."""
     if path.is_dir():
-        about = json_of(path / "config.json")
+        about: Mapping[str, Any] = {}
+        with suppress(UserError):  # of a damaged file: this only guesses
+            about = json_of(path / "config.json")
         found = "timm" if "architecture" in about else "huggingface" if "model_type" in about else None
         return "keras" if (path / "saved_model.pb").exists() else found
     with suppress(OSError, UserError):
@@ -45,20 +46,11 @@ def kind_of_content(path: Path) -> str | None:
         if start[:8] == HDF5 or start[4:8] == TFLITE:
             return "keras" if start[:8] == HDF5 else "tflite"
         if start[:4] == ZIP:
-            names = member_names(path)
+            names = contents(path)[0]
             return next((kind for part, kind in MEMBERS if any(part in f"/{name}" for name in names)), None)
         if start.lstrip()[:1] == b"<" and b"<net" in start:
             return "openvino"
     return None
-
-
-def member_names(path: Path) -> list[str]:
-    """The names in a zip file; nothing of other files."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return []
 
 
 def advice(path: Path, adapter: str) -> str:
@@ -90,11 +82,26 @@ def model_file(text: str | None, adapter: str, expected: str) -> tuple[Path, str
 
 
 def json_of(path: Path) -> Mapping[str, Any]:
-    """The object in a JSON file; {} where there is none, or anything else."""
-    with suppress(OSError, ValueError, UserError):
+    """The object in a JSON file; {} where there is no file. Raises UserError for one that is damaged or holds anything else."""
+    try:
         found = parse_json(read_whole(path, "JSON")) if path.exists() else {}
-        return found if isinstance(found, dict) else {}
-    return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: expected a JSON object, it cannot be read ({described(error)})") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected a JSON object, got {type(found).__name__}")
+    return found
+
+
+def objects(tree: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a JSON tree."""
+    waiting = [tree]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:

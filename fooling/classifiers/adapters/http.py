@@ -100,6 +100,7 @@ def open_http(settings: HttpSettings, threads: int) -> Model:
         halve_after=TooLargeError,
         notes=notes,
         partial=True,
+        paced=True,
     )
 
 
@@ -140,9 +141,7 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def post_with_retries(
-    client: Any, url: Any, body: Any, retries: int, where: str, secrets: Sequence[str] = (), pace: Pace | None = None
-) -> Answer:
+def post_with_retries(client: Any, url: Any, body: Any, retries: int, where: str, secrets: Sequence[str], pace: Pace) -> Answer:
     """The server's answer to a batch, with retries after longer and longer waits, or those that it asks for.
 
     Raises UserError.
@@ -151,8 +150,7 @@ def post_with_retries(
     for attempt in range(retries + 1):
         if attempt:
             time.sleep(max(requested, min(MAX_WAIT, FIRST_WAIT * 2 ** (attempt - 1))))
-        if pace:
-            pace.wait(len(body["instances"]))
+        pace.wait(len(body["instances"]))
         requested = 0.0
         try:
             answer = post(client, url, body, secrets)

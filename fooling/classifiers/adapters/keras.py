@@ -5,7 +5,7 @@ With JAX the model is a pure function: `engine=jax` scores inside its compiled l
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ import jax
 import keras
 import numpy as np
 
-from fooling.classifiers.adapters.files import advice, choose_named, digest_of_files, is_file, model_file, one_input
+from fooling.classifiers.adapters.files import advice, choose_named, digest_of_files, is_file, model_file, objects, one_input
 from fooling.classifiers.adapters.model import Model
 from fooling.data.npz import archive_of, check_total
 from fooling.errors import Doubt, UserError, printable
@@ -162,7 +162,7 @@ def config_of(path: Path, where: str) -> Any:
 
 def refuse_code(config: Any, where: str) -> None:
     """Raises UserError for layers that hold code or read other files, and for classes that are not Keras's own."""
-    for part in parts(config):
+    for part in (one for one in objects(config) if "class_name" in one):
         name, module = str(part["class_name"]), part.get("module")
         if name in WITH_CODE:
             raise UserError(f"{where}: holds a layer {printable(name, 60)}, which may run code and is not opened; {OTHER_WAY}")
@@ -170,19 +170,6 @@ def refuse_code(config: Any, where: str) -> None:
         if (module is not None and module != "keras" and not str(module).startswith("keras.")) or ">" in registered:
             custom = printable(registered or f"{module}.{name}", 80)
             raise UserError(f"{where}: holds a class that is not Keras's own, {custom}, which is not opened; {OTHER_WAY}")
-
-
-def parts(config: Any) -> Iterator[dict[str, Any]]:
-    """All objects with a class in a configuration."""
-    waiting = [config]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            if "class_name" in one:
-                yield one
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
 
 
 # --- folders of TensorFlow ----------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Model:
     output: Output | None = None
     labels: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()  # for the user
+    paced: bool = False  # whether `predict` keeps classifier.rate itself, in each repetition of a call too
     partial: bool = False  # whether the fingerprint covers only a part of the model: no code, say
     bound: float = 1.0  # that no score exceeds
     scale: float | None = None  # the preprocessing that it declares, where classifier.scale, mean and std leave it open

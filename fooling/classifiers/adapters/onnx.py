@@ -1,21 +1,19 @@
 """classifier=onnx: a model for onnxruntime. A model file brings no code."""
 
-import hashlib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from fooling.classifiers.adapters.files import advice
+from fooling.classifiers.adapters.files import advice, digest_of_files, model_file, one_input
 from fooling.classifiers.adapters.layers import mean_over_places, session_with_layer
 from fooling.classifiers.adapters.model import Model
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings
-from fooling.settings.fields import shortened, user_path
-from fooling.settings.files import BLOCK, check_file, read_whole
+from fooling.settings.fields import shortened
+from fooling.settings.files import check_file, read_whole
 
 TYPES = {
     "tensor(float)": np.float32,
@@ -33,12 +31,8 @@ QUIET = 4  # onnxruntime's log level for fatal messages only: its errors come as
 
 def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     """The model in a file, with what it declares about its input and outputs. Raises UserError."""
-    path = user_path(settings.path or "")
-    where = f"classifier.path={path}"
-    if not path.is_file():
-        raise UserError(f"{where}: no such file; expected an ONNX model (.onnx)")
-    content = read_whole(path, "model")
-    others = external_files(path, content)
+    path, where = model_file(settings.path, "onnx", "expected an ONNX model (.onnx)")
+    others = external_files(path, read_whole(path, "model"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, QUIET
     onnxruntime.set_default_logger_severity(QUIET)
@@ -50,11 +44,7 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
             f"{where}: expected an ONNX model, onnxruntime cannot read it ({reason}){advice(path, 'onnx') or advice_on(reason)}"
         ) from error
     declared_inputs = session.get_inputs()
-    if len(declared_inputs) != 1:
-        names = ", ".join(f"{one.name} {one.shape}" for one in declared_inputs)
-        raise UserError(
-            f"{where}: expected a model with one input, got {len(declared_inputs)} ({names}); export it with images alone"
-        )
+    one_input([(one.name, one.shape) for one in declared_inputs], where)
     (declared,) = declared_inputs
     if declared.type not in TYPES or len(declared.shape) < 2:
         raise UserError(f"{where}: expected an input of numbers [N, …], got {declared.type} {declared.shape}")
@@ -74,7 +64,7 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
         return lambda inputs: mean_over_places(with_layer.run([chosen], {declared.name: inputs})[0], channels=1)
 
     sizes = tuple(dims), batch, TYPES[declared.type]
-    return Model(predict, where, fingerprint(content, others), "NCHW", *sizes, layer=layer)
+    return Model(predict, where, digest_of_files([path, *others]), "NCHW", *sizes, layer=layer)
 
 
 LOCATION = re.compile(rb"\x0a\x08location\x12")  # a TensorProto's external_data entry: key=location, value=…
@@ -100,16 +90,6 @@ def varint(content: bytes, start: int) -> tuple[int, int]:
     """A number of protobuf, seven bits a byte, and where it ends; at most two bytes are read."""
     low, high = (*content[start : start + 2], 0, 0)[:2]
     return (low, start + 1) if low < 128 else ((low & 127) | (high << 7), start + 2)
-
-
-def fingerprint(content: bytes, others: Sequence[Path]) -> str:
-    """SHA-256 of a model's bytes and of the files with its weights."""
-    digest = hashlib.sha256(content)
-    for other in others:
-        with other.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def choose_output(outputs: Any, name: str | None, labels: bool, where: str) -> str:

@@ -14,12 +14,12 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from fooling.classifiers.adapters.files import objects
 from fooling.data.npz import archive_of, check_total
 from fooling.errors import UserError, printable
 from fooling.settings.fields import described
@@ -154,27 +154,16 @@ def check_graph(graph: Any, where: str) -> None:
         is_node = "target" in one and "inputs" in one
         if is_node:
             one["metadata"] = {}
-        called = one["target"] if is_node else one.get("as_operator", "torch.sym_min")
-        if not isinstance(called, str) or not OPERATORS.fullmatch(called):
-            raise UserError(f"{where}: calls {printable(called, 80)}, expected operators of torch on tensors alone")
+        if is_node or "as_operator" in one:
+            called = one["target" if is_node else "as_operator"]
+            if not isinstance(called, str) or not OPERATORS.fullmatch(called):
+                raise UserError(f"{where}: calls {printable(called, 80)}, expected operators of torch on tensors alone")
         if "expr_str" in one and not is_arithmetic(str(one["expr_str"])):
             raise UserError(f"{where}: expected sizes as arithmetic of symbols, got {printable(one['expr_str'], 80)}")
         if "as_custom_obj" in one:
             raise UserError(f"{where}: holds objects of custom classes, expected tensors alone")
     if "__enum__" in json.dumps(graph):
         raise UserError(f"{where}: names classes of Python, expected tensors alone")
-
-
-def objects(graph: Any) -> Iterator[dict[str, Any]]:
-    """All objects of a JSON tree."""
-    waiting = [graph]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            yield one
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
 
 
 def is_arithmetic(text: str) -> bool:

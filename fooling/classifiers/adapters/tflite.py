@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from fooling.classifiers.adapters.files import advice, choose_named, digest_of_files, model_file, one_input
+from fooling.classifiers.adapters.files import advice, choose_named, digest_of_files, kind_of_content, model_file, one_input
 from fooling.classifiers.adapters.model import Model
 from fooling.errors import UserError
 from fooling.settings.classifiers import TfliteSettings
@@ -20,7 +20,6 @@ from fooling.settings.fields import described
 from fooling.settings.files import check_size
 
 EXPECTED = "expected a TensorFlow Lite model (.tflite)"
-IDENTIFIER = slice(4, 8), b"TFL3"  # of the file format, and where it is
 SHARE = 1 / 256  # the scale of a quantised softmax or sigmoid, by the specification of LiteRT's operators
 
 
@@ -56,9 +55,8 @@ class Tensor(NamedTuple):
 def open_tflite(settings: TfliteSettings, threads: int) -> Model:
     """The model in a file, with what it declares about its input and outputs. Raises UserError."""
     path, where = model_file(settings.path, "tflite", EXPECTED)
-    with path.open("rb") as file:
-        if file.read(8)[IDENTIFIER[0]] != IDENTIFIER[1]:
-            raise UserError(f"{where}: {EXPECTED}, got another kind of file, or a damaged one{advice(path, 'tflite')}")
+    if kind_of_content(path) != "tflite":
+        raise UserError(f"{where}: {EXPECTED}, got another kind of file, or a damaged one{advice(path, 'tflite')}")
     try:
         interpreter = Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()

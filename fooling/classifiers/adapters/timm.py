@@ -66,8 +66,13 @@ def open_timm(settings: TimmSettings, threads: int) -> Model:
 
 
 def weights_in(folder: Path, text: str | None, where: str) -> Path:
-    """The file of the weights: that of the settings, or the one in the folder."""
-    return user_path(text) if text else weight_files(folder, where)[0]
+    """The file of the weights: that of the settings, or the only one in the folder. Raises UserError for several parts."""
+    if text:
+        return user_path(text)
+    files = weight_files(folder, where)
+    if len(files) > 1:
+        raise UserError(f"{where}: expected one file of weights, got {len(files)} parts; join them in model.safetensors")
+    return files[0]
 
 
 def check_architecture(architecture: str, where: str) -> None:

@@ -7,7 +7,8 @@ from fooling.commands.audit.facts import NOT_CALIBRATED
 from fooling.errors import counted
 from fooling.report.figures import share as figure_of_share
 from fooling.report.gate import interval, number
-from fooling.settings.gate import DETECTORS, NOTHING, SHARE, known_figures
+from fooling.settings.detectors import AUDITED
+from fooling.settings.gate import NOTHING, SHARE, known_figures
 from fooling.statistics.survival import FEWEST
 
 Figures = dict[str, dict[str, Any]]
@@ -167,7 +168,7 @@ def of_nothing(rows: Sequence[Content]) -> str:
 # --- on the terminal --------------------------------------------------------------------------------------------------
 def table(found: Figures) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of the figures; of the detectors those against images without a prior."""
-    names = [name for name in found if not name.startswith(("auroc_", "fpr95_")) or name.partition("_")[2] in DETECTORS]
+    names = [name for name in found if not name.startswith(("auroc_", "fpr95_")) or name.partition("_")[2] in AUDITED]
     rows = [[name, in_words(found[name]), interval(found[name]).strip(" ()"), found[name]["text"]] for name in names]
     return ["figure", "value", "interval", "what it is"], rows
 
