@@ -1,6 +1,9 @@
 """Evaluations per second of search=anneal on one core: chains of networks of every kind, each prior that uses chains.
 
-python benchmarks/chains.py runs=20 seconds=1 data=FOLDER json=false     (data: by default $FOOLING_DATA; '' leaves MNIST out)
+python benchmarks/chains.py runs=20 seconds=1 engine=numba data=FOLDER json=false
+
+data: by default $FOOLING_DATA; '' leaves MNIST out. engine=reference scores whole images, which is slow: seconds=0 takes one
+generation of each.
 """
 
 import os
@@ -39,19 +42,20 @@ def networks(source: str) -> dict[str, Classifier]:
     return found
 
 
-def rate(classifier: Classifier, statistics: Statistics, prior: str, runs: int, seconds: float) -> float:
-    """Evaluations per second of processor time of so many chains, compilation left out."""
-    search = engine([f"prior={prior}", "digit=2", "threads=1"], classifier, statistics)
+def rate(classifier: Classifier, statistics: Statistics, prior: str, runs: int, name: str, seconds: float) -> float:
+    """Evaluations per second of processor time of so many chains by an engine, compilation left out."""
+    threads = ["threads=1"] if name == "numba" else []
+    search = engine([f"prior={prior}", "digit=2", f"engine={name}", *threads], classifier, statistics)
     state = search.step(search.init(np.arange(runs, dtype=np.uint32)))
     generations, start = 0, time.process_time()
-    while time.process_time() - start < seconds:
+    while not generations or time.process_time() - start < seconds:
         state, generations = search.step(state), generations + 1
     return generations * runs * search.params.proposals / (time.process_time() - start)
 
 
 def main() -> None:
     """Every network on each set of images."""
-    chosen = words(runs=20, seconds=1.0, data=os.environ.get("FOOLING_DATA", ""), json=False)
+    chosen = words(runs=20, seconds=1.0, engine="numba", data=os.environ.get("FOOLING_DATA", ""), json=False)
     bundled = {name: load_classifier(name) for name in ("mnist_mlp", "mnist_cnn")}
     sets = {"8×8": (networks("sklearn"), Statistics.fit(load_data(None, "sklearn", "train")))}
     sets["28×28"] = ({**bundled, **(networks(chosen["data"]) if chosen["data"] else {})}, Statistics.load(BUNDLED))
@@ -59,12 +63,13 @@ def main() -> None:
     for size, (classifiers, statistics) in sets.items():
         for name, classifier in classifiers.items():
             with threadpool_limits(1, user_api="blas"):
-                rates = {prior: rate(classifier, statistics, prior, chosen["runs"], chosen["seconds"]) for prior in PRIORS}
+                given = (chosen["runs"], chosen["engine"], chosen["seconds"])
+                rates = {prior: rate(classifier, statistics, prior, *given) for prior in PRIORS}
             results.append({"images": size, "network": name, "rates": rates})
             print(results[-1], flush=True)
     rows = [[row["images"], row["network"], *(f"{row['rates'][prior]:,.0f}" for prior in PRIORS)] for row in results]
     print(table(["images", "network", *PRIORS], rows))
-    finish("chains", {"runs": chosen["runs"], "results": results}, chosen)
+    finish("chains", {"runs": chosen["runs"], "engine": chosen["engine"], "results": results}, chosen)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,15 @@ def write_audit(
     (folder / "sweep.json").write_text(json.dumps(about))
     content = {
         "model": {"name": "mnist_mlp", "fingerprint": fingerprint},
-        "protocol": {"search": "es", "genome": "dct", "budget": 5000, "seed": 0, "minutes": 10, **protocol},
+        "protocol": {
+            "search": "es",
+            "genome": "dct",
+            "budget": 5000,
+            "seed": 0,
+            "minutes": 10,
+            "attacked": [0, 1, 2],
+            **protocol,
+        },
         "left_out": list(left_out),
         "figures": dict(figures),
     }

@@ -91,6 +91,7 @@ def audit_json() -> dict[str, Any]:
             "search": "ga",
             "genome": None,
             "classes": [0, 1, 2],
+            "attacked": [0, 1, 2],
             "of": 3,
             "runs": 5,
             "budget": 5000,

@@ -24,7 +24,8 @@ def round_json(
         "labels": ["a", "b", "none"],
         "accuracy": share,
         "accepted_at": 0.9,
-        "q": {"q9999": min(reached, default=None), "q99": min(reached, default=None), "budget": 40200, "classes": classes},
+        "q": {"q9999": min(reached, default=None), "q99": min(reached, default=None), "budget": 40200, "classes": classes}
+        | {"interval9999": [None, None]},
         "attacks": rows,
         "noise": [{"name": "blank", "trained": False, **dict.fromkeys(("believed", "sure", "accepted"), share)}],
         "detectors": {"rows": [{"name": "energy", "against": "held_out", **area}], "left_out": []},

@@ -24,6 +24,7 @@ from fooling.commands.progress import working
 from fooling.errors import UserError, first_line
 from fooling.kernels.numba.compile import cache_folder, cores
 from fooling.run import evolve
+from fooling.search.genetic.memory import fields, free_memory
 from fooling.settings.commands import DoctorSettings
 from fooling.settings.fields import user_path
 
@@ -38,6 +39,7 @@ SAMPLE: dict[str, Any] = {
     "seed": 0,
 }
 ENGINES = ("reference", "numba")  # which must evolve the same images
+EXTRAS = {"cluster": ("distributed", "launcher=dask"), "parquet": ("pyarrow", "layout=parquet")}  # besides those of adapters
 WIDTH = 12  # letters of a line's name
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -98,19 +100,18 @@ def system() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     """What the program needs, with versions."""
-    names = [name for name, extra in required() if not extra]
-    found = {name: version_of(name) for name in names}
+    found = {name: version_of(name) for name in required()}
     yield Finding("packages", ", ".join(f"{name} {number}" for name, number in found.items() if number))
     missing = [name for name, number in found.items() if not number]
     if missing:
         yield Finding("packages", f"missing: {', '.join(missing)}", f"{', '.join(missing)} missing; pip install fooling again")
 
 
-def required() -> list[tuple[str, bool]]:
-    """The packages in the program's own metadata, and whether an extra installs each."""
+def required() -> list[str]:
+    """The packages in the program's own metadata, without those of extras."""
     with suppress(PackageNotFoundError):
         lines = requires("fooling") or []
-        return [(re.split(r"[^\w.-]", line, maxsplit=1)[0], "extra ==" in line) for line in lines]
+        return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
     return []
 
 
@@ -123,12 +124,12 @@ def version_of(name: str) -> str:
 
 
 def extras() -> Iterator[Finding]:
-    """The packages of the adapters of external models."""
-    for name, row in ADAPTERS.items():
-        if row.package:
-            number = version_of(row.package)
-            missing = f"absent; for classifier={name}: pip install '.[{name}]' in a clone of fooling"
-            yield Finding("extras", f"{name}: {f'{row.package} {number}' if number else missing}")
+    """The packages of the adapters of external models, of the launcher and of export."""
+    adapters = {name: (row.package, f"classifier={name}") for name, row in ADAPTERS.items() if row.package}
+    for name, (package, setting) in {**adapters, **EXTRAS}.items():
+        number = version_of(package)
+        missing = f"absent; for {setting}: pip install '.[{name}]' in a clone of fooling"
+        yield Finding("extras", f"{name}: {f'{package} {number}' if number else missing}")
 
 
 def devices() -> Iterator[Finding]:
@@ -157,19 +158,10 @@ def threads() -> Iterator[Finding]:
         }
     )
     yield Finding("threads", ", ".join([*pools, *named]) or "no pools of BLAS or OpenMP are known")
-    total, free = memory()
-    if total:
+    free = free_memory()
+    if free is not None:
         short = f"{size(free)} free, {size(LEAST_MEMORY)} are needed; end other programs" if free < LEAST_MEMORY else ""
-        yield Finding("memory", f"{size(free)} free of {size(total)}", short)
-
-
-def memory() -> tuple[int, int]:
-    """Bytes of memory, all and free; 0 where the system does not say."""
-    with suppress(OSError, ValueError, IndexError):
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        total, free = (int(lines[name].split()[0]) << 10 for name in ("MemTotal", "MemAvailable"))
-        return total, free
-    return 0, 0
+        yield Finding("memory", f"{size(free)} free of {size(fields('/proc/meminfo')['MemTotal'])}", short)
 
 
 def folders(records: str) -> Iterator[Finding]:

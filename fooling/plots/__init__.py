@@ -47,6 +47,11 @@ def whole_percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def words(name: str) -> str:
+    """The key of a record in words: largest_score → "largest score"."""
+    return name.replace("_", " ")
+
+
 def evenly_spaced(number: int, most: int) -> list[int]:
     """At most `most` of 0 … number − 1, the first and the last among them."""
     return [int(i) for i in np.unique(np.rint(np.linspace(0, number - 1, min(most, number))))]

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from fooling.plots import shorten, whole_percent
+from fooling.plots import shorten, whole_percent, words
 from fooling.plots.style import COLOURS, INK, LABEL, PALE, SMALL, headline, new_figure, to_png
 from fooling.records.files import write_atomically
 
@@ -51,7 +51,7 @@ def draw_curves(axes: Axes, curves: Sequence[Mapping[str, Any]], names: Sequence
             "color": COLOURS[number % len(COLOURS)],
             "linestyle": DASHES[number // len(COLOURS) % len(DASHES)],
         }
-        axes.plot(row["evolved"], row["real"], linewidth=1.2, label=row["name"].replace("_", " "), clip_on=False, **look)
+        axes.plot(row["evolved"], row["real"], linewidth=1.2, label=words(row["name"]), clip_on=False, **look)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("evolved images accepted", fontsize=SMALL, color=INK)
     axes.set_ylabel("real images accepted", fontsize=SMALL, color=INK)

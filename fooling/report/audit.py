@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import counted
-from fooling.plots import percent, whole_percent
+from fooling.plots import percent, whole_percent, words
 from fooling.records.ownership import image_names
 from fooling.report.card import attacked, model_name
 from fooling.report.charts import Interval, Series, curves, intervals
@@ -25,7 +25,7 @@ from fooling.report.content import (
     whole,
 )
 from fooling.report.nothing import nothing_chart, nothing_table
-from fooling.report.steps import next_steps, words
+from fooling.report.steps import next_steps
 
 Found = Mapping[str, Any]
 PICTURES = 24  # of the classes that fall first, at most
@@ -81,11 +81,8 @@ def audit(source: Source) -> Content:
 
 
 def left_out(found: Found) -> list[str]:
-    """A line for everything that was not measured, also within parts that were."""
-    parts = [found, found.get("nothing") or {}, found.get("detectors") or {}]
-    return list(
-        dict.fromkeys(f"Left out: {one['part']} ({one['why']})." for part in parts for one in part.get("left_out") or ())
-    )
+    """A line for everything that was not measured; what parts that were measured lack is among it."""
+    return list(dict.fromkeys(f"Left out: {one['part']} ({one['why']})." for one in found.get("left_out") or ()))
 
 
 def class_pictures(source: Source, q: Found, labels: Sequence[str]) -> list[Picture]:

@@ -73,9 +73,8 @@ def model_name(model: Mapping[str, Any]) -> str:
 
 
 def attacked(protocol: Mapping[str, Any]) -> str:
-    """How many of all classes were attacked; where the protocol does not say, those that were to be."""
-    classes = protocol.get("classes") if protocol.get("attacked") is None else protocol["attacked"]
-    return f"{len(classes or ())} of {protocol.get('of')}"
+    """How many of all classes were attacked."""
+    return f"{len(protocol['attacked'])} of {protocol.get('of')}"
 
 
 def code(text: Any) -> str:

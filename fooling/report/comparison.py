@@ -93,15 +93,14 @@ def protocol_changes(here: Measured, there: Measured, settings: Mapping[str, Any
     found = {name: pair for name, pair in settings.items() if not name.startswith(MODEL) and name not in ignored}
     if here.kind != there.kind:
         found = {"command": (here.kind, there.kind), **found}
-    inside = changes(*(how_measured(one.protocol) for one in (here, there)))
-    return found | ({f"{PROTOCOL}{name}": pair for name, pair in inside.items()} if audited else {})
+    inside = changes(*(how_measured(one.protocol) for one in (here, there))) if audited else {}
+    return found | {f"{PROTOCOL}{name}": pair for name, pair in inside.items()}
 
 
 def how_measured(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """The protocol of an audit without the time; without `attacked`, all of its classes were attacked."""
+    """The protocol of an audit without the time; the order of the classes that were attacked is none of it."""
     found = {name: value for name, value in flat(dict(protocol)) if name != "minutes"}
-    attacked = found.get("attacked", found.get("classes"))
-    return found if attacked is None else {**found, "attacked": sorted(attacked)}
+    return {name: sorted(value) if name == "attacked" else value for name, value in found.items()}
 
 
 def in_words(found: Mapping[str, tuple[Any, Any]]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import UserError
+from fooling.plots import words
 from fooling.report.charts import Interval, intervals
 from fooling.report.content import Cell, Chart, Content, Figure, Number, Source, Table, interval, whole
 
@@ -60,11 +61,6 @@ def of_classes(found: Found) -> str:
         f"Real images are of the classes that the records aim for ({', '.join(found['real_classes'])}), training images of "
         "all. The mix of these classes may differ between real and evolved images, and between kinds of these."
     )
-
-
-def words(name: str) -> str:
-    """The name of a detector in a sentence."""
-    return name.replace("_", " ")
 
 
 def verdict(best: Found | None, groups: Sequence[Found]) -> str:

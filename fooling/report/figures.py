@@ -20,7 +20,7 @@ from fooling.settings.names import without_former
 from fooling.settings.overrides import collect
 from fooling.settings.schema import RunSettings
 from fooling.statistics.intervals import proportion_with_ci
-from fooling.statistics.survival import survival_curve
+from fooling.statistics.survival import FEWEST, survival_curve
 
 DONE = "done"
 UNITS = 40  # letters of a unit
@@ -50,6 +50,17 @@ def share(proportion: Content, text: str, better: Better = "lower") -> dict[str,
     """A proportion as a figure."""
     found = {"value": proportion["share"], "low": proportion["low"], "high": proportion["high"]}
     return {**found, "better": better, "unit": SHARE, "text": text}
+
+
+def q_interval(q: Content, level: str) -> tuple[float | None, float | None]:
+    """The 95 % interval of Q to a level, "99" or "9999": None for fewer classes than a median has one for.
+
+    It begins at the budget where it lies above all that was tried; without an upper end, that lies above it.
+    """
+    if len(q["classes"]) < FEWEST:
+        return None, None
+    low, high = q[f"interval{level}"]
+    return q["budget"] if low is None else low, high
 
 
 def audit_figures(_folder: Path, content: Content) -> Figures:

@@ -1,15 +1,14 @@
 """Gates: whether the figures of an audit keep the rules of fail_under=."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from fooling.errors import printable
-from fooling.settings.gate import AUROC, DETECTORS, EVALUATIONS, RATE, SHARE, Figure, Rule, known_figures
+from fooling.settings.detectors import AUDITED
+from fooling.settings.gate import AUROC, EVALUATIONS, RATE, SHARE, Figure, Rule, known_figures
 
 Status = Literal["passed", "failed", "unknown"]
 MOST_DIGITS = 8  # of a percentage behind the point
-JOBS = re.compile(r"(\d+) of (\d+) jobs")  # how the audit says what did not run; of the part q, a job is a class
 ENDINGS = {"ece": "calibration"}  # of parts such as "facts: calibration", where it is not the ending of the figure's name
 WORDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
 
@@ -46,19 +45,10 @@ def verdict(
     partly = next((str(entry.get("why")) for entry in left_out if entry.get("part") == known.part), "")
     note = f"; measured in part: {printable(partly)}" if partly else ""
     if value is None:
-        is_enough = 2 * share_that_ran(partly, protocol) >= 1
+        is_enough = 2 * len(protocol.get("attacked", ())) >= len(protocol.get("classes", ()))
         return censored(rule, float(above or 0), expected, note, is_enough=is_enough)
     found = f"got {number(value, known.unit)}{interval(figure)}{note}"
     return Verdict(rule.typed, "passed" if holds(rule, float(value)) else "failed", f"{expected}, {found}")
-
-
-def share_that_ran(why: str, protocol: Mapping[str, Any]) -> float:
-    """Which share of the classes was attacked: by the protocol, else by the reason why others were not."""
-    classes, attacked = protocol.get("classes"), protocol.get("attacked")
-    if classes and attacked is not None:
-        return len(attacked) / len(classes)
-    match = JOBS.match(why)
-    return 1 - int(match[1]) / max(int(match[2]), 1) if match else 1.0
 
 
 def censored(rule: Rule, above: float, expected: str, note: str, *, is_enough: bool) -> Verdict:
@@ -92,15 +82,12 @@ def reason(name: str, known: Figure, left_out: Sequence[Mapping[str, Any]]) -> s
 
 
 def is_of(name: str, part: str) -> bool:
-    """Whether a figure is of a part such as "facts: calibration" or "detectors: entropy against prior=none" (or all against …).
-
-    Records of earlier versions do not say against which prior.
-    """
+    """Whether a figure is of a part such as "facts: calibration" or "detectors: all against prior=none"."""
     what, _, rung = part.partition(": ")[2].partition(" against prior=")
     ending, of = ENDINGS.get(name, name.partition("_")[2]), what.replace(" ", "_")
     if not rung:
-        return ending == of or ending.startswith(f"{of}_")
-    detectors = DETECTORS if of == "all" else (of,)
+        return ending == of
+    detectors = AUDITED if of == "all" else (of,)
     return ending in [one if rung == "none" else f"{one}_{rung}" for one in detectors]
 
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fooling.errors import counted
-from fooling.plots import whole_percent
+from fooling.plots import whole_percent, words
 from fooling.report.charts import Series, curves
 from fooling.report.content import Cell, Chart, Content, Figure, Source, Table, decimal, interval, share_of, sure, whole
+from fooling.report.figures import q_interval
+from fooling.settings.gate import NOTHING
 from fooling.statistics.intervals import proportion_with_ci
 
 Found = Mapping[str, Any]
-NOISE = "noise: "
 LIMITS = (
     "An attack that fails here does not prove that none succeeds: another search, another start or more evaluations may.",
     "Scores that are close to 0 leave a search by scores nothing to climb; searches by gradients use logarithms.",
@@ -71,11 +72,16 @@ def outliers(found: Found) -> str:
 
 
 def q_figures(last: Found) -> list[Figure]:
-    """How many classes are not reached within the budget, and Q."""
-    classes = last["q"]["classes"]
+    """How many classes are not reached within the budget, and Q, each with its interval."""
+    q, classes = last["q"], last["q"]["classes"]
     beyond = proportion_with_ci(sum(row["median9999"] is None for row in classes), len(classes))
-    text = f"classes whose median attack does not reach .9999 within {last['q']['budget']:,} evaluations, last round"
-    return [share_of("not_within", beyond, text)]
+    text = f"classes whose median attack does not reach .9999 within {q['budget']:,} evaluations, last round"
+    above = q["budget"] if q["q9999"] is None else None
+    of_q = "evaluations to a confidence of .9999, median over classes, last round"
+    return [
+        share_of("not_within", beyond, text),
+        Figure("q9999", q["q9999"], *q_interval(q, "9999"), "evaluations", of_q, above),
+    ]
 
 
 def attack_chart(found: Found) -> Chart:
@@ -142,7 +148,7 @@ def attacks_table(rounds: Sequence[Found]) -> Table:
 def noise_table(rounds: Sequence[Found]) -> Table:
     """Images of nothing before and after."""
     rows: list[list[Cell]] = [
-        [row["name"].replace("_", " "), "yes" if row["trained"] else "no", interval(old["believed"]), interval(row["believed"])]
+        [NOTHING[row["name"]].name, "yes" if row["trained"] else "no", interval(old["believed"]), interval(row["believed"])]
         for old, row in zip(rounds[0]["noise"], rounds[-1]["noise"], strict=True)
     ]
     return Table("Images of nothing that are believed", ["kind", "trained on", "round 0", "last round"], rows)
@@ -155,7 +161,7 @@ def detectors_table(rounds: Sequence[Found]) -> Table:
     rows: list[list[Cell]] = []
     for row in rounds[-1]["detectors"]["rows"]:
         old = of_first.get((row["name"], row["against"]))
-        name, against = row["name"].replace("_", " "), texts.get(row["against"], row["against"])
+        name, against = words(row["name"]), texts.get(row["against"], row["against"])
         rows.append(
             [name, against, decimal(old and old["auroc"], 3), decimal(row["auroc"], 3), f"{row['low']:.3f}–{row['high']:.3f}"]
         )

@@ -40,10 +40,10 @@ class Live(NamedTuple):
         return {"status": self.status, "line": self.line, "picture": self.picture, "page": self.page}
 
 
-def has_own_page(folder: Path) -> bool:
-    """Whether a record is finished and has a page that we have drawn."""
-    page = folder / HTML
-    return read_status(folder).get("status") == "done" and not page.is_symlink() and is_ours(page)
+def has_own_page(folder: Path, about: Mapping[str, Any] | None = None) -> bool:
+    """Whether a record is finished and has a page that we have drawn; `about`: its status, if it is known."""
+    page, found = folder / HTML, read_status(folder) if about is None else about
+    return found.get("status") == "done" and not page.is_symlink() and is_ours(page)
 
 
 def live(folder: Path) -> Live:
@@ -51,7 +51,7 @@ def live(folder: Path) -> Live:
     try:
         about = read_status(folder)
         status = str(about.get("status", "running"))
-        jobs, page = job_folders(about), status == "done" and has_own_page(folder)
+        jobs, page = job_folders(about), has_own_page(folder, about)
         if not jobs:
             return Live(status, job_line(folder, about), version_of(folder), folder, page)
         states = [(name, read_status(folder / name).get("status", "")) for name in jobs if is_own_folder(folder / name)]

@@ -11,7 +11,7 @@ import numpy as np
 from fooling.classifiers.labels import class_name
 from fooling.errors import printable
 from fooling.kernels.tables import Bytes
-from fooling.plots import evenly_spaced, percent, whole_percent
+from fooling.plots import evenly_spaced, percent, whole_percent, words
 from fooling.plots.sheets import TILE, contact_sheet, fitted_tile
 from fooling.report.gate import interval, number
 from fooling.search.result import Result
@@ -48,9 +48,7 @@ def audit_html(content: Mapping[str, Any], images: Mapping[int, Bytes]) -> str:
     confidences = {row["digit"]: row["confidence"] for row in (content["q"] or {}).get("classes", ())}
     labels = content["model"]["labels"]
     names = [f"{printable(class_name(k, labels[k]), 14)} {percent(confidences[k])}" for k in images]
-    checks = [
-        [f"check: {check['name'].replace('_', ' ')}", PASSED[check["passed"]], "", check["text"]] for check in content["checks"]
-    ]
+    checks = [[f"check: {words(check['name'])}", PASSED[check["passed"]], "", check["text"]] for check in content["checks"]]
     left = [[f"left out: {one['part']}", "", "", one["why"]] for one in content["left_out"]]
     figures = [[name, *in_words(figure), figure["text"]] for name, figure in content["figures"].items()]
     sheet = picture(list(images.values()), names, f"An evolved image of each of {len(images)} classes")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
 
+from fooling.plots import words
 from fooling.report.content import Figure
 from fooling.report.gate import number
 from fooling.settings.gate import NOTHING
@@ -11,11 +12,6 @@ from fooling.settings.gate import NOTHING
 Found = Mapping[str, Any]
 OF_NOTHING = {f"{kind.figure}99": kind.name for kind in NOTHING.values()}
 TRAINED = "simple_statistics"  # the one detector that has seen evolved images
-
-
-def words(name: str) -> str:
-    """A name in words: largest_score → largest score."""
-    return name.replace("_", " ")
 
 
 def next_steps(found: Found, figures: Sequence[Figure]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fooling.report.charts import Interval, intervals
 from fooling.report.content import Cell, Chart, Content, Figure, Number, Source, Table, interval, share_of
-from fooling.statistics.intervals import difference_interval
+from fooling.statistics.intervals import difference_of_proportions
 
 ROWS = 24  # of the chart, at most
 LIMITS = (
@@ -54,7 +54,7 @@ def ensemble_sentences(one: Found) -> list[str]:
     own, members = one["believed"][name], {member: one["believed"][member] for member in one["members"]}
     if own and all(members.values()):
         best = min(members, key=lambda member: members[member]["share"])
-        low, high = difference(members[best], own)
+        low, high = difference_of_proportions(members[best], own)
         clear = "fewer" if high < 0 else "more" if low > 0 else "not clearly fewer or more"
         said.append(
             f"{combined} believes {interval_words(own)} of the images made against others; its members "
@@ -71,12 +71,6 @@ def ensemble_sentences(one: Found) -> list[str]:
     if one["evaluations"]:
         said.append(f"each image that {name} scores is scored by {len(one['members'])} members")
     return said
-
-
-def difference(one: Found, other: Found) -> tuple[float, float]:
-    """The 95 % interval of the difference of two proportions, as of independent images: of the same images it is cautious."""
-    sides = [(side["share"], side["low"], side["high"]) for side in (one, other)]
-    return difference_interval(*sides)
 
 
 # --- page ---------------------------------------------------------------------------------------------------------------

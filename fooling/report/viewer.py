@@ -23,12 +23,12 @@ LAST_LOOK = 3.0  # seconds after a job in which open pages may fetch the report
 
 
 @contextmanager
-def viewing(folder: Path, show: Callable[[str], None], ports: tuple[int, ...] = ()) -> Iterator[None]:
+def viewing(folder: Path, show: Callable[[str], None]) -> Iterator[None]:
     """Serves a record, and its neighbours, on this machine while the context lasts; where it cannot, it says so, no more.
 
     `show` prints the address. The browser opens when the record is there; at the end an open page turns into report.html.
     """
-    server = open_server(folder, ports or PORTS)
+    server = open_server(folder)
     if server is None:
         yield
         return
@@ -49,12 +49,12 @@ def viewing(folder: Path, show: Callable[[str], None], ports: tuple[int, ...] = 
         show(f"view: ended; the page is {folder / HTML}")
 
 
-def open_server(folder: Path, ports: tuple[int, ...]) -> Server | None:
+def open_server(folder: Path) -> Server | None:
     """A server of the folder around a record on the first port that is free; None, and a line, where there is none."""
     place = folder.absolute()
     root = place if place.name.startswith(".") else place.parent  # hidden folders are not listed
     why = ""
-    for port in ports:
+    for port in PORTS:
         try:
             return Server(root, port=port, beside=True)
         except (OSError, OverflowError) as error:

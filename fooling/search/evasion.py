@@ -41,17 +41,17 @@ class Evasion:
     features: Features | None
     limits: tuple[Limit, ...]
     weight: float
-    inputs: Mapping[str, str]  # SHA-256 of what each detector is fitted to
+    fingerprints: Mapping[str, str]  # SHA-256 of what each is fitted to, by name: threads round the fits themselves
 
     def values(self, images: Bytes, scores: Floats) -> Doubles:
         """The value of each detector [N, M] for images uint8 [N, H, W, C] with scores [N, K]."""
-        needed = {part for limit in self.limits for part in DETECTORS[limit.name].needs}
-        # the temperature takes logits where the classifier has them
-        logits = predict_logits(self.classifier, images) if needed & {"logits", "shares"} and len(images) else None
-        features = self.features(images) if self.features and "features" in needed and len(images) else None
-        seen = Evidence(images, scores, logits, features)
         if not len(images):
             return np.empty((0, len(self.limits)))
+        needed = {part for limit in self.limits for part in DETECTORS[limit.name].needs}
+        # the temperature takes logits where the classifier has them
+        logits = predict_logits(self.classifier, images) if needed & {"logits", "shares"} else None
+        features = self.features(images) if self.features and "features" in needed else None
+        seen = Evidence(images, scores, logits, features)
         return np.stack([limit.score.value(seen) for limit in self.limits], axis=1)
 
     def excess(self, images: Bytes, scores: Floats) -> Doubles:
@@ -66,7 +66,11 @@ class Evasion:
 
     def passes(self, images: Bytes, scores: Floats) -> Flags:
         """Which images pass every detector, [N]."""
-        return np.asarray(self.excess(images, scores) == 0)
+        return self.within(self.values(images, scores))
+
+    def within(self, values: Doubles) -> Flags:
+        """Which of the images with values [N, M] pass every detector, [N]."""
+        return np.asarray((values <= np.array([limit.value for limit in self.limits])).all(axis=1))
 
     def passing(self, candidates: Flags, images: Bytes, scores: Floats) -> Flags:
         """Those of the candidates [N] that pass every detector; the others are not looked at."""
@@ -77,24 +81,15 @@ class Evasion:
     def describe(self, images: Bytes, scores: Floats) -> list[dict[str, Any]]:
         """The keys of each image in run.json: the values of the detectors, and whether it passes them all."""
         values = self.values(images, scores)
-        limits = np.array([limit.value for limit in self.limits])
         return [
-            {
-                "detectors": {limit.name: float(x) for limit, x in zip(self.limits, row, strict=True)},
-                "passes": bool((row <= limits).all()),
-            }
-            for row in values
+            {"detectors": {limit.name: float(x) for limit, x in zip(self.limits, row, strict=True)}, "passes": bool(passes)}
+            for row, passes in zip(values, self.within(values), strict=True)
         ]
 
     @property
     def about(self) -> dict[str, Any]:
         """The limit of each detector in run.json."""
         return {limit.name: {"limit": limit.value, "scale": limit.scale} for limit in self.limits}
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of what each detector is fitted to, by its name: fits themselves are rounded by the number of threads."""
-        return dict(self.inputs)
 
 
 def fingerprint(name: str, training: Training, classifier: Classifier, layer: str) -> str:
@@ -127,8 +122,8 @@ def open_evasion(settings: RunSettings, classifier: Classifier) -> Evasion | Non
             raise UserError(f"search.evade: {name} does not apply: {reason}; leave it out")
         limits.append(scaled_limit(name, score, score.value(held_out.seen)))
     layers = {name: features.layer if features and "features" in DETECTORS[name].needs else "" for name in fitted}
-    inputs = {name: fingerprint(name, training, classifier, layer) for name, layer in layers.items()}
-    return Evasion(classifier, features, tuple(limits), float(search.evade_weight), inputs)
+    fingerprints = {name: fingerprint(name, training, classifier, layer) for name, layer in layers.items()}
+    return Evasion(classifier, features, tuple(limits), float(search.evade_weight), fingerprints)
 
 
 def scaled_limit(name: str, score: Score, values: Doubles) -> Limit:

@@ -63,7 +63,6 @@ FIGURES = {
     },
     "mismatch": Figure("pairs with an image that is one class to others and another to the model", SHARE, "lower", "mismatch"),
 }
-DETECTORS = AUDITED  # those that have figures
 # Names with an ending, such as auroc_entropy; {} in the text is the ending.
 SERIES = {
     "success": Figure("images of prior={} that succeed", SHARE, "lower", "priors"),
@@ -89,7 +88,7 @@ def endings(series: str) -> dict[str, str]:
         return {prior: prior for prior in priors}
     if series == "read":
         return {prior: prior for prior in priors} | {f"{prior}_control": f"{prior} (control)" for prior in priors}
-    plain = {name: name.replace("_", " ") for name in DETECTORS}
+    plain = {name: name.replace("_", " ") for name in AUDITED}
     return plain | {f"{name}_{prior}": f"{text}, prior={prior}" for name, text in plain.items() for prior in priors}
 
 
@@ -106,7 +105,7 @@ def known_figures() -> dict[str, Figure]:
 def listing() -> str:
     """The known names in a line."""
     several = {"success": "success_PRIOR", "read": "read_PRIOR[_control]"}
-    detectors = f"DETECTOR[_PRIOR] (DETECTOR: {', '.join(DETECTORS)})"
+    detectors = f"DETECTOR[_PRIOR] (DETECTOR: {', '.join(AUDITED)})"
     return ", ".join([*FIGURES, *several.values(), f"auroc_{detectors}", "fpr95_DETECTOR[_PRIOR]"])
 
 

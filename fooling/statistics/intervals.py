@@ -1,6 +1,6 @@
 """Proportions and areas under ROC curves with their 95 % confidence intervals, and the spread of a set of images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import hypot
 from typing import Any
 
@@ -36,6 +36,15 @@ def difference_interval(one: Sequence[float], other: Sequence[float]) -> tuple[f
     """
     (p, low, high), (q, other_low, other_high) = one, other
     return q - p - hypot(q - other_low, high - p), q - p + hypot(other_high - q, p - low)
+
+
+def difference_of_proportions(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:
+    """95 % interval of the share of `other` − that of `one`, each as `proportion_with_ci` gives it.
+
+    It is that of independent images: for the same images in both it is too wide, not too narrow.
+    """
+    p, q = ((float(found["share"]), float(found["low"]), float(found["high"])) for found in (one, other))
+    return difference_interval(p, q)
 
 
 def accuracy(scores: Floats | Doubles, labels: Ints) -> dict[str, Any]:

@@ -190,6 +190,13 @@ def test_it_goes_on_where_it_stopped(home: Path, monkeypatch: pytest.MonkeyPatch
     assert again["priors"]["rows"][0]["converged"] == whole["priors"]["rows"][0]["converged"]
 
 
+def test_a_part_that_is_there_is_read_without_the_mark_of_earlier_records(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    assert facts.part(path, lambda: {"notes": []}) == {"notes": []} == json.loads(path.read_text())
+    path.write_text('{"notes": [1], "done": true}')
+    assert facts.part(path, dict) == {"notes": [1]}
+
+
 def test_another_model_does_not_pass_with_the_figures_of_the_first(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = done / "sweep.json"
     before = status.read_text(encoding="utf-8")

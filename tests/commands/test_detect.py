@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reports
 from builders import ROOT
 from models import Toy
 
@@ -217,6 +218,13 @@ def test_the_area_below_a_curve_is_the_auroc() -> None:
     assert (curve["evolved"][0], curve["real"][0]) == (0, 0)
     assert (curve["evolved"][-1], curve["real"][-1]) == (1, 1)
     assert np.trapezoid(curve["real"], curve["evolved"]) == pytest.approx(auroc(evolved, real), abs=0.02)
+
+
+def test_a_record_without_rows_has_no_page(tmp_path: Path) -> None:
+    reports.make_experiment(tmp_path / "d", "detect", {**reports.detect_json(), "rows": []})
+    with pytest.raises(UserError, match=r"detect\.json has no rows") as error:
+        make_report(tmp_path / "d")
+    assert str(tmp_path / "d") in str(error.value)
 
 
 # --- a class "none" -------------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ def test_every_kind_of_model_is_named_with_how_to_install_it(
     code, out, err = report(capsys, "test=false")
     for name in KINDS:
         assert f"classifier={name}: pip install '.[{name}]'" in out
+    assert "launcher=dask: pip install '.[cluster]'" in out
+    assert "layout=parquet: pip install '.[parquet]'" in out
     assert code == 1  # the packages themselves are missing, too; an extra is no defect
     assert "numpy" in err
     assert "extras" not in err
@@ -111,6 +113,14 @@ def test_a_lost_cache_little_disk_and_a_broken_device_are_defects(
     assert code == 1
     for name in ("cache", "records", "disk", "memory", "JAX: no driver"):
         assert name in err
+
+
+@pytest.mark.parametrize(("free", "said"), [(100 << 20, "100 MiB free of "), (None, "")])
+def test_memory_is_what_this_process_may_take(monkeypatch: pytest.MonkeyPatch, free: int | None, said: str) -> None:
+    monkeypatch.setattr(doctor, "free_memory", lambda: free)
+    found = [finding for finding in doctor.threads() if finding.name == "memory"]
+    assert [finding.text.startswith(said) for finding in found] == [True] * bool(said)
+    assert all("100 MiB free, 500 MiB are needed" in finding.broken for finding in found)
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1 << 30, "1 GiB"), (3.3 * (1 << 40), "3.3 TiB")])

@@ -29,9 +29,12 @@ from fooling.data import ImageSet, load_data
 from fooling.data.matching import without_none
 from fooling.errors import UserError, guarded
 from fooling.records.resume import check_fingerprints
+from fooling.report.harden import noise_table, q_figures
 from fooling.settings import load
+from fooling.settings.gate import NOTHING
 from fooling.settings.harden import ATTACKS, HardenSettings
 from fooling.statistics import BUNDLED, Statistics
+from fooling.statistics.intervals import proportion_with_ci
 
 harden_export = import_module("fooling.commands.harden.export")  # the name is that of its function, too
 QUICK = [
@@ -114,6 +117,19 @@ def test_checkpoints_of_a_training_are_of_one_round(tmp_path: Path) -> None:
     assert found is not None
     assert (found.epoch, found.layers["bias1"].tolist(), found.velocity["bias1"].tolist()) == (3, [1, 1], [0, 0])
     assert read_state(tmp_path, 1) is None
+
+
+def test_the_page_has_q_and_the_names_of_images_of_nothing() -> None:
+    q = {"q9999": None, "interval9999": [None, None], "budget": 900, "classes": [{"median9999": None}] * 3}
+    _, figure = q_figures({"q": q})
+    assert (figure.name, figure.value, figure.low, figure.high, figure.above) == ("q9999", None, None, None, 900)
+    _, figure = q_figures({"q": {**q, "classes": q["classes"] * 3}})
+    assert (figure.low, figure.high, figure.above) == (900, None, 900)
+    _, figure = q_figures({"q": {**q, "q9999": 500.0, "interval9999": [400.0, 600.0], "classes": q["classes"] * 3}})
+    assert (figure.value, figure.low, figure.high, figure.above) == (500, 400, 600, None)
+    share = proportion_with_ci(1, 2)
+    (row,) = noise_table([{"noise": [{"name": "even_noise", "trained": True, "believed": share}]}]).rows
+    assert row[0] == NOTHING["even_noise"].name
 
 
 # --- settings -----------------------------------------------------------------------------------------------------------

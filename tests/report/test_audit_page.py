@@ -23,10 +23,11 @@ def page(folder: Path, **changes: Any) -> dict[str, Any]:
 
 def test_everything_that_was_left_out_is_listed_once(tmp_path: Path) -> None:
     entropy = {"part": "detectors: entropy", "why": "the scores do not sum to 1"}
-    nothing = {"left_out": [{"part": "shuffled images", "why": "no data"}]}
-    found = page(tmp_path / "a", left_out=[entropy], detectors={"left_out": [entropy]}, nothing=nothing)
+    shuffled = {"part": "nothing: shuffled", "why": "no images"}
+    lacks = {"detectors": {"left_out": [entropy]}, "nothing": {"left_out": ["shuffled: no images"]}}  # as both parts write it
+    found = page(tmp_path / "a", left_out=[entropy, shuffled, entropy], **lacks)
     lines = [line for line in found["limits"] if line.startswith("Left out")]
-    assert [line.partition(" (")[0] for line in lines] == ["Left out: detectors: entropy", "Left out: shuffled images"]
+    assert [line.partition(" (")[0] for line in lines] == ["Left out: detectors: entropy", "Left out: nothing: shuffled"]
 
 
 def test_classes_that_were_attacked_are_counted(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from audits import above, figure
 from fooling.report.card import badge, card, model_name
 
 SVG = "{http://www.w3.org/2000/svg}"
-PROTOCOL = {"search": "es", "genome": "dct", "classes": [0, 1, 2], "of": 10, "runs": 5, "budget": 40200}
+PROTOCOL = {"search": "es", "genome": "dct", "classes": [0, 1, 2], "attacked": [0, 1, 2], "of": 10, "runs": 5, "budget": 40200}
 
 
 @pytest.mark.parametrize(

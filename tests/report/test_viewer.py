@@ -60,7 +60,7 @@ def running(folder: Path) -> Path:
 def test_the_page_of_a_running_job_is_served_until_the_job_ends(tmp_path: Path, opened: list[str]) -> None:
     said: list[str] = []
     folder = tmp_path / "runs" / "two words"
-    with viewing(folder, said.append, (0,)):
+    with viewing(folder, said.append):
         assert not opened  # there is no record yet
         running(folder)
         address = wait_for(opened)
@@ -83,7 +83,7 @@ def test_a_hidden_folder_is_served_by_its_relative_name(
     tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with viewing(running(Path(".hidden")), lambda line: None, (0,)):
+    with viewing(running(Path(".hidden")), lambda line: None):
         address = wait_for(opened)
         assert address.endswith("/live/")
         assert fetch(address)[0] == 200
@@ -102,7 +102,7 @@ def test_an_open_page_gets_the_report_before_the_server_ends(tmp_path: Path, ope
             events.append(line)
         events.append(fetch(address.replace("/live/", "/report/"))[1])
 
-    with viewing(folder, lambda line: None, (0,)):
+    with viewing(folder, lambda line: None):
         reader = threading.Thread(target=read, args=(wait_for(opened),))
         reader.start()
         while not events:
@@ -114,16 +114,20 @@ def test_an_open_page_gets_the_report_before_the_server_ends(tmp_path: Path, ope
     assert events[-1] == (folder / HTML).read_text()
 
 
-def test_a_busy_port_stops_nothing(tmp_path: Path, opened: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_busy_port_stops_nothing(
+    tmp_path: Path, opened: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, said, done = running(tmp_path / "now"), list[str](), []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with viewing(folder, said.append, (port, 0)):
+        monkeypatch.setattr(viewer, "PORTS", (port, 0))
+        with viewing(folder, said.append):
             assert fetch(wait_for(opened))[0] == 200
         assert f":{port}/" not in said[0]
-        with viewing(folder, said.append, (port,)):
+        monkeypatch.setattr(viewer, "PORTS", (port,))
+        with viewing(folder, said.append):
             done.append(True)
     assert done
     assert len(said) == 1
@@ -139,7 +143,7 @@ def test_no_browser_is_opened_without_a_display(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", "linux")
-    with viewing(running(tmp_path / "now"), lambda line: None, (0,)):
+    with viewing(running(tmp_path / "now"), lambda line: None):
         threading.Event().wait(0.2)
     assert not opened
 

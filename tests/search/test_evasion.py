@@ -58,6 +58,10 @@ def test_the_term_is_0_for_what_passes_and_grows_with_the_distance(evasion: Any)
     assert excess == pytest.approx(expected)
     assert (excess > 1).all()  # noise passes nowhere
     assert not evasion.passes(images, scores).any()
+    assert evasion.values(images[:0], scores[:0]).shape == (0, len(limits))
+    assert evasion.passes(images[:0], scores[:0]).shape == (0,)
+    at_limits = np.stack([limits, np.nextafter(limits, np.inf)])
+    assert evasion.within(at_limits).tolist() == [True, False]
     costs = np.linspace(0, 1, 40, dtype=np.float32)
     assert evasion.added(costs, images, scores) == pytest.approx(costs + evasion.weight * excess, rel=1e-5)
     described = evasion.describe(images[:2], scores[:2])

@@ -9,7 +9,7 @@ from fooling.commands.audit.attacks import LEVELS
 from fooling.plots import whole_percent
 from fooling.search.result import Result
 from fooling.search.state import MILESTONES
-from fooling.statistics.intervals import difference_interval, proportion_with_ci
+from fooling.statistics.intervals import difference_of_proportions, proportion_with_ci
 
 Content = Mapping[str, Any]  # of audit.json, so far
 SURE = 0.99  # confidence of success
@@ -17,7 +17,6 @@ END = MILESTONES[LEVELS["9999"]]  # confidence at which an attack ends
 SLACK = 1e-3  # by which scores of an image may differ in another batch
 FEWEST = 5  # attacks in either half, to compare them
 CLASSES = 10  # with one attack each, to compare halves of them
-SHARE = ("share", "low", "high")
 
 
 def checks(content: Content, results: Sequence[Result], gradient_results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -52,7 +51,7 @@ def more_budget(results: Sequence[Result], budget: int, seed: int) -> dict[str, 
         why = f"too few attacks to compare budgets: {len(early)} and {len(late)}, {least}"
         return check(name, False if lost else None, f"{text}; {why}")
     half, whole = proportion(early), proportion(late)
-    low, _ = difference(whole, half)
+    low, _ = difference_of_proportions(whole, half)
     text += f"; {how}at half of the budget {counts(half)} attacks reach 99 %, at all of it {counts(whole)} others"
     return check(name, not lost and low <= 0, text)
 
@@ -107,7 +106,7 @@ def gradients(q: Content | None, results: Sequence[Result]) -> dict[str, Any]:
     by_gradients = proportion(np.concatenate([result.confidence >= SURE for result in common]))
     known = [rows[digit] for digit in dict.fromkeys(result.digit for result in common)]
     by_scores = proportion_with_ci(*(sum(row[key] for row in known) for key in ("part", "of")))
-    _, high = difference(by_scores, by_gradients)
+    _, high = difference_of_proportions(by_scores, by_gradients)
     text = f"{percent(by_gradients)} of the attacks by gradients reach 99 %, {percent(by_scores)} of those by scores alone"
     return check(name, high >= 0, f"{text}, on the same {len(known)} classes")
 
@@ -134,11 +133,6 @@ def noise(content: Content) -> dict[str, Any]:
 def proportion(flags: Any) -> dict[str, Any]:
     """The proportion of flags [N] that are set."""
     return proportion_with_ci(int(flags.sum()), len(flags))
-
-
-def difference(one: Content, other: Content) -> tuple[float, float]:
-    """The 95 % interval of the share of `other` less that of `one`."""
-    return difference_interval(*([float(found[key]) for key in SHARE] for found in (one, other)))
 
 
 def counts(found: Content) -> str:

@@ -49,12 +49,12 @@ def nothing_part(folder: Path, settings: AuditSettings, classifier: Classifier, 
 
 
 def part(path: Path, compute: Callable[[], Part]) -> Part:
-    """A part of a record: read from its file if there is one, whole, else computed and written."""
-    found = read_json(path) if path.exists() else {}
-    if "done" not in found:
-        found = compute() | {"done": True}
-        write_json(path, found)
-    return {name: value for name, value in found.items() if name != "done"}
+    """A part of a record: read from its file, which is computed and written if there is none."""
+    if not path.exists():
+        write_json(path, compute())
+    found = read_json(path)
+    found.pop("done", None)  # a mark of earlier records
+    return found
 
 
 def facts(settings: AuditSettings, classifier: Classifier, real: ImageSet | None) -> Part:

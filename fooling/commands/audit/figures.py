@@ -5,11 +5,12 @@ from typing import Any
 
 from fooling.commands.audit.facts import NOT_CALIBRATED
 from fooling.errors import counted
+from fooling.plots import words
+from fooling.report.figures import q_interval
 from fooling.report.figures import share as figure_of_share
 from fooling.report.gate import interval, number
 from fooling.settings.detectors import AUDITED
 from fooling.settings.gate import NOTHING, SHARE, known_figures
-from fooling.statistics.survival import FEWEST
 
 Figures = dict[str, dict[str, Any]]
 Content = Mapping[str, Any]  # of audit.json, so far
@@ -45,12 +46,8 @@ def q_figures(q: Content | None) -> Figures:
     if q is None:
         return found
     for level in ("99", "9999"):
-        name, (low, high) = f"q{level}", q[f"interval{level}"]
-        if len(q["classes"]) < FEWEST:
-            low = high = None  # of so few classes a median has no interval
-        elif low is None:
-            low = q["budget"]  # the interval lies above what was tried
-        found |= figure(name, q[name], low, high)
+        name = f"q{level}"
+        found |= figure(name, q[name], *q_interval(q, level))
         if q[name] is None:
             found[name]["above"] = q["budget"]
         found |= share(f"reached{level}", q[f"reached{level}"])
@@ -122,7 +119,7 @@ def verdict(content: Content) -> str:
     """What was found, in a sentence or two."""
     if content["q"] is None:
         return "No attack ran in the time that was given."
-    failed = [check["name"].replace("_", " ") for check in content.get("checks", ()) if check["passed"] is False]
+    failed = [words(check["name"]) for check in content.get("checks", ()) if check["passed"] is False]
     doubt = f"Do not cite these figures, as a check of the audit itself failed ({', '.join(failed)}). " if failed else ""
     return f"{doubt}{of_attacks(content['q'], started(content['protocol']))} {of_nothing(content['nothing']['rows'])}"
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fooling.statistics.intervals import difference_interval, proportion_with_ci
+from fooling.plots import words
+from fooling.statistics.intervals import difference_of_proportions, proportion_with_ci
 
 BELIEVED = 0.9  # an image is believed if its class is the arg-max at this confidence
 WINS = 0.05  # an attack still wins if more of its images are believed, beyond chance
@@ -42,7 +43,7 @@ def stalls(rounds: Sequence[Round]) -> int | None:
         before, after = shares[number - 1], shares[number]
         if before is None or after is None or before["low"] <= WINS / 10:
             continue
-        _, high = difference_interval(*((one["share"], one["low"], one["high"]) for one in (before, after)))
+        _, high = difference_of_proportions(before, after)
         if high >= 0:
             return number
     return None
@@ -98,7 +99,7 @@ def table(rounds: Sequence[Round]) -> tuple[list[str], list[list[str]]]:
     trained = {row["name"] for row in rounds[-1]["attacks"] if row["trained"]}
     columns = ["round", "accuracy", "Q .9999", "not within", *(f"{name}{'*' * (name in trained)}" for name in names)]
     detectors = [row["name"] for row in rounds[-1]["detectors"]["rows"] if row["against"] == "held_out"]
-    columns += [f"AUROC {name.replace('_', ' ')}" for name in detectors]
+    columns += [f"AUROC {words(name)}" for name in detectors]
     rows = []
     for one in rounds:
         beyond, number = unreached(one)
