@@ -30,7 +30,7 @@ from fooling.statistics import Statistics
 
 BLOCK = 400  # images that are decoded and scored together, about
 STEPS, EXPLORATION, PATCHES = 2, 3, 4  # what random numbers are for; 0 and 1 are those of the gradient searches
-EXPLORE, RESTART, PATCH = 500, 15, 1000  # the defaults for patterns: benchmarks/large.py
+EXPLORE, RESTART, PATCH = 500, 15, 700  # the defaults for patterns: benchmarks/large.py
 EXPLORE_LABELS = 200  # the default where labels vote, as most images have none of the target's: benchmarks/foreign.py
 FROM_GREY, FROM_BEST = 1.0, 0.3  # the first deviations by default
 NARROWER = 0.5  # those after a restart, of the first ones
@@ -168,25 +168,22 @@ class ReferenceStrategy:
         return State(generation, state.runs, **kept, changed=np.full(number, p.population), aux=aux)
 
     def patched(self, state: State) -> State:
-        """The state after a generation of patches: the best image with one square each, then with all that helped."""
+        """The state after a generation of patches: the best image with one each, then with all that helped."""
         p, generation, number = self.params, state.generation + 1, len(state.runs)
         width = patches.side(p.shape, (generation - p.first_patches) * p.population)
-        drawn = [
-            patches.draw(generator(p.seed, int(run), generation, PATCHES), p.shape, p.population - 1) for run in state.runs
-        ]
-        single = self.changed(state, [[one[None] for one in own] for own in drawn], width)
-        helps = single["values"] < state.aux["value"][:, None]
-        good = [own[better] for own, better in zip(drawn, helps, strict=True)]
-        together = self.changed(state, [[own] for own in good], width)
-        found = {name: np.concatenate([single[name], together[name]], axis=1) for name in single}
+        each, best = p.population - len(patches.STRENGTHS), state.images[:, 0]
+        drawn = [patches.draw(generator(p.seed, int(run), generation, PATCHES), p.shape, each) for run in state.runs]
+        single = self.scored(state, [patches.singles(*one, width) for one in zip(best, drawn, strict=True)])
+        helped = single["values"] < state.aux["value"][:, None]
+        joined = self.scored(state, [patches.together(*one, width) for one in zip(best, drawn, helped, strict=True)])
+        found = {name: np.concatenate([single[name], joined[name]], axis=1) for name in single}
         _, _, kept = best_of(state, **found)
         aux = {**state.aux, "value": np.minimum(found["values"].min(axis=1), state.aux["value"])}
         return State(generation, state.runs, **kept, changed=np.full(number, p.population), aux=aux)
 
-    def changed(self, state: State, groups: list[list[Ints]], width: int) -> Arrays:
-        """The best image of each run with each of its N groups of squares, costs, scores and values: [R, N, …] by name."""
-        number, each = len(groups), len(groups[0])
-        images = np.stack([patches.applied(state.images[r, 0], one, width) for r, own in enumerate(groups) for one in own])
+    def scored(self, state: State, groups: list[Bytes]) -> Arrays:
+        """N images of each run with their costs, scores and values: [R, N, …] by name."""
+        number, each, images = len(groups), len(groups[0]), np.concatenate(groups)
         costs, scores = self.objective.cost(images, np.repeat(self.objective.which(state.runs), each), self.kernels)
         found: Arrays = {"images": images, "costs": costs, "scores": scores, "values": self.values(costs, scores)}
         return {name: array.reshape(number, each, *array.shape[1:]) for name, array in found.items()}

@@ -126,17 +126,20 @@ class ReferenceElites:
         return marked(state, self.classes)
 
     def patch(self, state: State, random: np.random.Generator, number: int) -> None:
-        """Offers so many images: an elite that is drawn at random with one square each, the last with all that helped it."""
+        """Offers so many images: an elite that is drawn at random with one patch each, the last with all that helped it."""
         p, cells = self.params, len(state.runs)
         cell, since = int(random.integers(cells)), (state.generation - p.patch) * p.offspring.population
         width = patches.side(p.shape, since // cells)
         elite, genome, before = state.images[cell, 0].copy(), state.aux[GENOME][cell].copy(), state.aux[VALUE][cell]
-        squares = patches.draw(random, p.shape, max(1, number - 1))
-        images = [patches.applied(elite, one[None], width) for one in squares]
-        values = self.offer_images(state, np.stack(images), np.repeat(genome[None], len(images), 0), np.full(len(images), cell))
-        if number > 1:
-            together = patches.applied(elite, squares[values[:, cell] < before], width)
-            self.offer_images(state, together[None], genome[None], np.array([cell]))
+        drawn = patches.draw(random, p.shape, max(1, number - len(patches.STRENGTHS)))
+
+        def offered(images: Bytes) -> Doubles:
+            return self.offer_images(state, images, np.repeat(genome[None], len(images), 0), np.full(len(images), cell))
+
+        values = offered(patches.singles(elite, drawn, width))
+        strengths = patches.STRENGTHS[: number - len(drawn)]
+        if strengths:
+            offered(patches.together(elite, drawn, values[:, cell] < before, width, strengths))
 
     def offer(self, state: State, genomes: Floats, parents: Ints) -> None:
         """Offers genomes [N, D] to the archive in `state`, which takes them in; their parents are cells [N], −1: none."""

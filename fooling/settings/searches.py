@@ -215,8 +215,8 @@ class EsSettings(GenomeSettings):
     patch: Int | None = Field(
         ge=0,
         le=100_000_000,
-        description="images per run after which the best one is changed by random squares, which stay where they help; "
-        "0 = never, null = 1000 with genome=cppn and mixed, else 0",
+        description="images per run after which the best one is changed by random patches, which stay where they help; "
+        "0 = never, null = 700 with genome=cppn and mixed, else 0",
     )
     sigma: Float | None = Field(
         gt=0, le=100, description="standard deviation of each number at the start; null = 1, after exploring 0.3"
@@ -241,7 +241,7 @@ class MapElitesSettings(GenomeSettings):
     patch: Int | None = Field(
         ge=0,
         le=100_000_000,
-        description="images of all classes after which children are elites with random squares, which stay where they help; "
+        description="images of all classes after which children are elites with random patches, which stay where they help; "
         "0 = never, null = 60 per class",
     )
     mates: Float = Field(

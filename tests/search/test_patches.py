@@ -29,37 +29,73 @@ def make(**varied: Any) -> ReferenceStrategy:
     return strategy_of(replace(PARAMS, **varied))
 
 
+def patch(row: int, column: int, *signs: int, down: int = 0, right: int = 0, mirrored: int = 0) -> np.ndarray:
+    return np.array([[row, column, down, right, mirrored, *signs]])
+
+
 def test_squares_become_smaller() -> None:
     sides = [patches.side((100, 300, 3), shown) for shown in range(0, 5000, 100)]
-    assert sides[0] == 18
-    assert sides[5] == 9
+    assert sides[0] == 12
+    assert sides[5] == 6
     assert sides[-1] == patches.SMALLEST
     assert sides == sorted(sides, reverse=True)
     assert patches.side((3, 2, 1), 0) == 2, "never larger than the image"
 
 
 def test_a_square_changes_its_place_alone() -> None:
-    change = patches.changes(np.array([[2, 3, 1, -1]]), (6, 7, 2), 3)
+    image = np.full((6, 7, 2), 230, dtype=np.uint8)
+    change = patches.changes(image, patch(2, 3, 1, -1), 3)
     assert (change[1:4, 2:5] == [patches.LEVELS, -patches.LEVELS]).all()
     assert np.abs(change).sum() == 9 * 2 * patches.LEVELS
-    corner = patches.changes(np.array([[0, 6, 1, 1]]), (6, 7, 2), 3)
+    corner = patches.changes(image, patch(0, 6, 1, 1), 3)
     assert np.abs(corner).sum() == 4 * 2 * patches.LEVELS, "what is outside of the image is cut off"
-    both = patches.changes(np.array([[2, 3, 1, -1], [0, 6, 1, 1]]), (6, 7, 2), 3)
-    assert np.array_equal(both, change + corner)
-    image = np.full((6, 7, 2), 230, dtype=np.uint8)
-    assert patches.applied(image, np.array([[2, 3, 1, -1]]), 3)[2, 3].tolist() == [255, 230 - patches.LEVELS]
-    many = np.repeat([[2, 3, 1, 1]], 1000, axis=0)
-    assert (patches.applied(image, many, 3)[1:4, 2:5] == 255).all(), "however many there are"
+    two = np.concatenate([patch(2, 3, 1, -1), patch(0, 6, 1, 1)])
+    assert np.array_equal(patches.changes(image, two, 3), change + corner)
+    single = patches.singles(image, two, 3)
+    assert single[0, 2, 3].tolist() == [255, 230 - patches.LEVELS]
+    assert np.array_equal(single[1], patches.added(image, corner))
+    many = np.repeat(patch(2, 3, 1, 1), 1000, axis=0)
+    assert (patches.added(image, patches.changes(image, many, 3))[1:4, 2:5] == 255).all(), "however many there are"
 
 
-def test_every_place_and_sign_is_drawn() -> None:
-    squares = patches.draw(np.random.default_rng(0), (4, 5, 3), 2000)
-    assert {tuple(one) for one in squares[:, :2].tolist()} == {(y, x) for y in range(4) for x in range(5)}
-    assert np.abs(squares[:, 2:]).max() == np.abs(squares[:, 2:]).min() == 1
-    assert len({tuple(one) for one in squares[:, 2:].tolist()}) == 8
+def test_a_copy_shows_another_place() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (12, 14, 3), dtype=np.uint8)
+    (copied,) = patches.singles(image, patch(3, 4, 1, 1, 1, down=5, right=6), 2)
+    assert np.array_equal(copied[1:5, 2:6], image[6:10, 8:12]), "four pixels a side: twice as wide"
+    copied[1:5, 2:6] = image[1:5, 2:6]
+    assert np.array_equal(copied, image), "no other pixel changes"
+    (mirrored,) = patches.singles(image, patch(3, 4, 1, 1, 1, down=5, right=6, mirrored=1), 2)
+    assert np.array_equal(mirrored[1:5, 2:6], image[6:10, 8:12][:, ::-1])
+    (across,) = patches.singles(image, patch(11, 13, 1, 1, 1, down=2, right=0), 2)
+    assert np.array_equal(across[9:, 11:], image[[11, 0, 1], 11:]), "copies go on at the opposite border"
+    (whole,) = patches.singles(image[:4, :4], patch(2, 2, 1, 1, 1, down=1), 4)
+    assert np.array_equal(whole, np.roll(image[:4, :4], -1, axis=0)), "never larger than the image"
 
 
-def test_the_last_child_has_all_squares_that_helped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_helped_is_added_once_and_twice_as_strong() -> None:
+    image = np.full((9, 9, 1), 100, dtype=np.uint8)
+    two = np.concatenate([patch(1, 1, 1), patch(7, 7, -1)])
+    once, twice = patches.together(image, two, np.array([True, False]), 1)[..., 0].astype(int)
+    assert (once[1, 1], once[7, 7]) == (100 + patches.LEVELS, 100)
+    assert (twice[1, 1], twice[7, 7]) == (100 + 2 * patches.LEVELS, 100)
+    assert (patches.together(image, two, np.array([False, False]), 1) == image).all()
+
+
+def test_every_place_sign_and_copy_is_drawn() -> None:
+    drawn = patches.draw(np.random.default_rng(0), (4, 5, 3), 4000)
+    places = {(y, x) for y in range(4) for x in range(5)}
+    assert {tuple(one) for one in drawn[:, :2].tolist()} == places
+    assert {tuple(one) for one in drawn[:, 2:4].tolist()} == places
+    assert set(drawn[:, 4].tolist()) == {0, 1}
+    signs = drawn[:, patches.FIXED :]
+    assert np.abs(signs).max() == np.abs(signs).min() == 1
+    assert len({tuple(one) for one in signs.tolist()}) == 8
+    grey = (signs == signs[:, :1]).all(axis=1).mean()
+    assert grey == pytest.approx(patches.GREY + (1 - patches.GREY) / 4, abs=0.03)
+    assert (drawn[:, 2:4] != 0).any(axis=1).mean() == pytest.approx(patches.COPIES * 19 / 20, abs=0.03)
+
+
+def test_the_last_children_have_all_patches_that_helped(monkeypatch: pytest.MonkeyPatch) -> None:
     search = make()
     state = search.init(np.arange(3, dtype=np.uint32))
     for _ in range(3):
@@ -74,18 +110,20 @@ def test_the_last_child_has_all_squares_that_helped(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(type(search.objective), "cost", counted)
     following = search.step(state)
     single, joined = shown
-    assert (len(single), len(joined)) == (3 * 5, 3), "a population each"
-    costs, scores = cost(single, np.repeat(search.objective.which(state.runs), 5), search.kernels)
-    values = search.values(costs, scores).reshape(3, 5)
+    assert (len(single), len(joined)) == (3 * 4, 3 * 2), "a population each"
+    costs, scores = cost(single, np.repeat(search.objective.which(state.runs), 4), search.kernels)
+    values = search.values(costs, scores).reshape(3, 4)
     parents = state.images[:, 0].astype(np.int16)
     for run in range(3):
-        differences = single.reshape(3, 5, 9, 8, 3)[run].astype(np.int16) - parents[run]
+        differences = single.reshape(3, 4, 9, 8, 3)[run].astype(np.int16) - parents[run]
         helped = values[run] < state.aux["value"][run]
         overlap = (differences[helped] != 0).sum(axis=0) > 1
-        expected = parents[run] + differences[helped].sum(axis=0)
-        inside = ~overlap & (parents[run] >= patches.LEVELS) & (parents[run] <= 255 - patches.LEVELS)  # nothing is cut off
-        assert inside.any()
-        assert np.array_equal(joined[run].astype(np.int16)[inside], expected[inside])
+        for strength, image in zip((1, 2), joined.reshape(3, 2, 9, 8, 3)[run].astype(np.int16), strict=True):
+            expected = parents[run] + strength * differences[helped].sum(axis=0)
+            free = (parents[run] >= patches.LEVELS) & (parents[run] <= 255 - patches.LEVELS)  # nothing was cut off before
+            inside = ~overlap & free & (expected >= 0) & (expected <= 255)
+            assert inside.any()
+            assert np.array_equal(image[inside], expected[inside])
     assert (following.aux["value"] <= state.aux["value"]).all()
     assert (following.changed == 6).all()
     assert np.array_equal(following.aux[GENOME], state.aux[GENOME])
@@ -119,7 +157,7 @@ def test_the_record_draws_them_at_any_size(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "words", "patch"), [(20, {}, 0), (21, {}, 50), (21, {"patch": "0"}, 0), (5, {"patch": "90"}, 5)]
+    ("classes", "words", "patch"), [(20, {}, 0), (21, {}, 35), (21, {"patch": "0"}, 0), (5, {"patch": "90"}, 5)]
 )
 def test_defaults_follow_the_number_of_classes(classes: int, words: dict, patch: int) -> None:
 
@@ -148,9 +186,10 @@ def test_patches_of_an_elite_are_offered_to_every_class(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(search, "offer_images", noting)
     following = search.step(state)
-    assert [len(images) for _, images in shown] == [5, 1, 5, 1], "two batches, each with an image of all squares that helped"
+    assert [len(images) for _, images in shown] == [4, 2, 4, 2], "two batches, each with images of all patches that helped"
     elite, images = shown[0]
-    assert all(0 < (image != elite).any(axis=2).sum() <= patches.side((9, 8, 3), 0) ** 2 for image in images)
+    assert all((image != elite).any(axis=2).sum() <= (2 * patches.side((9, 8, 3), 0)) ** 2 for image in images)
+    assert any((image != elite).any() for image in images)
     every = np.concatenate([state.images[:, 0], *(images for _, images in shown)])
     _, scores = search.objective.cost(every, np.zeros(len(every), dtype=np.int64), search.kernels)
     for cell, k in enumerate(search.classes):
