@@ -153,7 +153,8 @@ def test_the_record_draws_them_at_any_size(home: Path) -> None:
     assert np.array_equal(read_image(Path("o/rendered/0001.png")), read_image(Path("r/images/0001.png")))
     assert guarded(dispatch, ["render", "r", "size=160", "out=p", "quiet=true"]) == 0
     large = read_image(Path("p/rendered/0001.png")).astype(float).reshape(12, 10, 16, 10, 3).mean(axis=(1, 3))
-    assert np.abs(large - read_image(Path("r/images/0001.png"))).mean() < 12
+    small = read_image(Path("r/images/0001.png"))
+    assert np.corrcoef(large.ravel(), small.ravel())[0, 1] > 0.95
 
 
 @pytest.mark.parametrize(
