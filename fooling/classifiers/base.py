@@ -31,6 +31,8 @@ class Classifier(Protocol):
 
     - `logits(images) -> float32 [N, K]`: the numbers whose softmax or sigmoid the scores are; for the energy detector.
     - `jax_fn(images) -> float32 [N, K]`: the scores as a pure JAX function; for engine=jax and the gradient searches.
+    - `gradient(images, weights) -> float32 [N, H, W, C]`: of Σ weights · scores, of float32 images of grey levels and weights
+      float32 [N, K]; for the gradient searches, where there is no `jax_fn`.
     - `jax_layers(images) -> {name: [N, …]}`: the activations of the layers, in order; for search=dream, see `layers`.
     - `members`: the classifiers that an ensemble combines, by their names.
     - `linear_head`: weights float32 [P, M] and bias [M] of a first layer on a fixed-point grid; for delta evaluation.

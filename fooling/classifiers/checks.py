@@ -224,7 +224,7 @@ def check_interface(classifier: Any) -> None:
     if hasattr(classifier, NO_PART):
         advice = "its __getattr__ must raise AttributeError for others"
         raise UserError(f"classifier: expected an object like fooling.Classifier, got one with parts of every name; {advice}")
-    for name in ("logits", "jax_fn", "jax_layers"):
+    for name in ("logits", "jax_fn", "jax_layers", "gradient"):
         if not callable(getattr(classifier, name, print)):
             got = type(getattr(classifier, name)).__name__
             raise UserError(f"classifier: expected {name} to be a function of images, got {got}; leave it out if there is none")

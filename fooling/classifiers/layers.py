@@ -2,8 +2,8 @@
 
 A classifier may have `jax_layers(images) -> {name: [N, …]}`, a pure JAX function from images [N, H, W, C] of grey levels, whole
 or real numbers, to the activations of each layer, in order; the last axis is channels or units. The built-in networks have it.
-The last layer is `scores`, the only one of a classifier that has `jax_fn` alone. On images larger than its input a classifier
-scores windows, each of which overlaps the next by half (`TiledClassifier`).
+The last layer is `scores`, the only one of a classifier that has `jax_fn` or `gradient` alone. On images larger than its input
+a classifier scores windows, each of which overlaps the next by half (`TiledClassifier`).
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fooling.classifiers.base import Classifier
+from fooling.classifiers.gradients import has_gradients, scores_function
 from fooling.kernels.tables import Bytes, Floats, Ints
 
 SCORES = "scores"  # the last layer
@@ -34,18 +35,18 @@ DESCRIPTIONS = {
 
 
 def layer_function(classifier: Any) -> Callable[[Any], dict[str, Any]]:
-    """The JAX function from images to layers of a classifier that has `jax_fn`."""
+    """The JAX function from images to layers of a classifier that has gradients."""
 
     def layers(images: Any) -> dict[str, Any]:
         named = classifier.jax_layers(images) if hasattr(classifier, "jax_layers") else {}
-        return named if SCORES in named else {**named, SCORES: classifier.jax_fn(images)}
+        return named if SCORES in named else {**named, SCORES: scores_function(classifier)(images)}
 
     return layers
 
 
 def layer_shapes(classifier: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of each layer for one image, [height, width, channels] or [units]; none without `jax_fn`."""
-    if not callable(getattr(classifier, "jax_fn", None)):
+    """The shape of each layer for one image, [height, width, channels] or [units]; none of a classifier without gradients."""
+    if not has_gradients(classifier):
         return {}
     import jax
 
@@ -106,7 +107,8 @@ class TiledClassifier:
     @cached_property
     def jax_fn(self) -> Callable[[Any], Any]:
         """The same as a pure JAX function, of images of any size that is not smaller than a window."""
-        return lambda images: self.map_windows(images, lambda windows: {"": self.inner.jax_fn(windows)})[""].max(axis=1)
+        of_window = scores_function(self.inner)
+        return lambda images: self.map_windows(images, lambda windows: {"": of_window(windows)})[""].max(axis=1)
 
     def jax_layers(self, images: Any) -> dict[str, Any]:
         """Activations of every layer for each of M windows: {name: [N, M, …]}."""
@@ -114,7 +116,7 @@ class TiledClassifier:
 
     @property
     def inner(self) -> Any:
-        """The classifier, untyped: `jax_fn` is an optional part of it."""
+        """The classifier, untyped: its gradients are an optional part of it."""
         return self.classifier
 
     def map_windows(self, images: Any, function: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

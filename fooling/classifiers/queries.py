@@ -22,7 +22,8 @@ from fooling.settings.classifiers import IN_RECORD, ExternalSettings
 from fooling.settings.fields import user_path
 
 BLOCK = 4096  # images, their copies included, that are made and shown together
-BYPASSES = ("logits", "jax_fn", "jax_layers", "gradient", "linear_head", "features")  # parts of a model that are not counted
+# parts of a model that are not counted
+BYPASSES = ("logits", "jax_fn", "callback_fn", "jax_layers", "gradient", "linear_head", "features")
 AGAIN = 2  # images whose answers the checks compare with those of the cache
 VOTED = ("label", "top")  # outputs that leave a search no slope
 

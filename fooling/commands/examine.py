@@ -132,7 +132,7 @@ def show_layers(layers: dict[str, list[int]]) -> None:
     """The layers, one a line."""
     print()
     if not layers:
-        print("no layers: search=dream needs jax_fn, a JAX function from images to scores")
+        print("no layers: search=dream needs gradients: jax_fn, a JAX function from images to scores, or gradient")
         return
     rows = [[name, " × ".join(map(str, shape)), describe_layer(name)] for name, shape in layers.items()]
     print_table(["layer", "size", "what it is"], rows, left=3)

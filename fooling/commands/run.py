@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fooling.classifiers.gradients import has_gradients
 from fooling.classifiers.labels import class_name
 from fooling.commands.experiment import Experiment, Plan, Summary
 from fooling.commands.jobs import GridEntry
@@ -250,7 +251,7 @@ def advice(job: Job, result: Result) -> str:
     tried, is_pareto = [], settings.search.name == "pareto"  # which needs a prior and a class
     if change(job, result) > MOVED:
         tried.append(longer(job, result))
-    if not isinstance(settings.search, GradientSettings) and hasattr(job.objective.classifier, "jax_fn"):
+    if not isinstance(settings.search, GradientSettings) and has_gradients(job.objective.classifier):
         tried.append("gradients (search=ascent)")
     if has_penalties(settings) and not is_pareto:
         tried.append("a weaker prior (prior=none)")

@@ -35,6 +35,7 @@ class DreamParams(AscentParams):
     """What is raised, and at which scales."""
 
     RATES: ClassVar = (10.0, 6.0)
+    FINER: ClassVar = False
 
     layer: str | None = None  # None: the output of the target class
     channel: int | None = None

@@ -105,8 +105,8 @@ class GradientSettings(PixelSettings):
     rate: Float | None = Field(
         gt=0,
         le=255,
-        description="step size: root-mean-square change of the pixels, grey levels; null = 20 for ascent, 10 for dream (6 from "
-        "an image file), 2 for feedback",
+        description="step size: root-mean-square change of the pixels, grey levels; null = 20 for ascent (4 from noise for "
+        "images above 64×64), 10 for dream (6 from an image file), 2 for feedback",
     )
     decay: Float = Field(ge=0, lt=1, description="L2 decay: share of the distance from `ground` that a pixel loses per step")
     ground: Float = Field(ge=0, le=255, description="grey level that `decay` pulls towards")
@@ -122,7 +122,7 @@ class ClimbingSettings(GradientSettings):
         ge=0,
         le=64,
         description="standard deviation of the Gaussian blur before a step, pixels; 0 = none; null = 0.5, or none from an "
-        "image file",
+        "image file and with ascent for images above 64×64",
     )
     blur_every: Int = Field(ge=1, le=1_000_000, description="steps between two blurs")
     total_variation: Float = Field(ge=0, description="weight of the total variation (mean difference of neighbouring pixels)")

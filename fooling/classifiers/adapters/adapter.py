@@ -107,7 +107,23 @@ class AdaptedClassifier:
         """The scores as a pure JAX function, for a model that is one; see `differentiable`."""
         if not self.model.jax_fn or self.gives_labels:
             raise AttributeError("jax_fn")
-        function: Callable[[Any], Any] = import_module(IN_JAX).scores_in_jax(self)
+        function: Callable[[Any], Any] = import_module(IN_JAX).scores_in_jax(self, self.model.jax_fn)
+        return function
+
+    @property
+    def callback_fn(self) -> Callable[[Any], Any]:
+        """The same with calls back to the model, for one that tells gradients of its own; see `differentiable`."""
+        if not self.model.pull or self.gives_labels:
+            raise AttributeError("callback_fn")
+        function: Callable[[Any], Any] = import_module(IN_JAX).scores_by_callbacks(self)
+        return function
+
+    @property
+    def gradient(self) -> Callable[[Any, Any], Any]:
+        """Images float32 [N, H, W, C] of grey levels, weights float32 [N, K] → the gradient of Σ weights · scores."""
+        if not (self.model.pull or self.model.jax_fn) or self.gives_labels:
+            raise AttributeError("gradient")
+        function: Callable[[Any, Any], Any] = import_module(IN_JAX).gradient_of(self)
         return function
 
     def numbers(self, images: Bytes) -> Any:

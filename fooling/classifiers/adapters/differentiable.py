@@ -1,4 +1,4 @@
-"""The scores of an external model that is a JAX function: for `engine=jax`, and for searches that follow gradients."""
+"""The scores of an external model as a JAX function: for `engine=jax` where the model is one itself, and for gradients."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +9,12 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import AdaptedClassifier
 from fooling.classifiers.adapters.conversion import LAYOUTS, Output, Preprocessing
+from fooling.classifiers.gradients import scores_function, through_callbacks
+from fooling.kernels.tables import Floats
 
 
-def scores_in_jax(classifier: AdaptedClassifier) -> Callable[[Any], Any]:
-    """The function images [N, H, W, C] of grey levels, uint8 or float32 → scores float32 [N, K], of a model with `jax_fn`."""
-    model: Any = classifier.model.jax_fn
+def scores_in_jax(classifier: AdaptedClassifier, model: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function images [N, H, W, C] of grey levels, uint8 or float32 → scores float32 [N, K], of a model in JAX."""
     output, total = classifier.output, classifier.reading.total
     order = np.array(classifier.order or range(classifier.num_classes))
 
@@ -23,6 +24,44 @@ def scores_in_jax(classifier: AdaptedClassifier) -> Callable[[Any], Any]:
         return as_scores(of_classes(answer, output)[:, order], output)
 
     return jax_fn
+
+
+def scores_by_callbacks(classifier: AdaptedClassifier) -> Callable[[Any], Any]:
+    """The same of a model that tells gradients of its own: preprocessing and the meaning of its output are in JAX."""
+    model: Any = classifier.model
+    one = classifier.inputs(np.zeros((1, *classifier.input_shape), dtype=np.uint8))
+    numbers = np.asarray(in_batches(classifier, model.predict, one)).size
+
+    def forward(inputs: Any) -> Any:
+        return in_batches(classifier, model.predict, inputs)
+
+    def backward(inputs: Any, weights: Any) -> Any:
+        return in_batches(classifier, model.pull, inputs, weights)
+
+    return scores_in_jax(classifier, through_callbacks(forward, backward, numbers))
+
+
+def in_batches(classifier: AdaptedClassifier, function: Callable[..., Any], *arrays: Any) -> Any:
+    """A function of arrays [N, …] in batches of the size that the model takes, the last one filled up where that is fixed."""
+    size, found = classifier.batch_size, []
+    for first in range(0, len(arrays[0]), size):
+        parts = [array[first : first + size] for array in arrays]
+        number = len(parts[0])
+        missing = size - number if classifier.fixed else 0
+        filled = [np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)]) for part in parts]
+        found.append(np.asarray(function(*filled))[:number])
+    return np.concatenate(found)
+
+
+def gradient_of(classifier: AdaptedClassifier) -> Callable[[Floats, Floats], Floats]:
+    """Images float32 [N, H, W, C] of grey levels, weights float32 [N, K] → the gradient of Σ weights · scores."""
+    scores = scores_function(classifier)
+
+    def gradient(images: Floats, weights: Floats) -> Floats:
+        _, pulled = jax.vjp(scores, jnp.asarray(images, jnp.float32))
+        return np.asarray(pulled(jnp.asarray(weights, jnp.float32))[0])
+
+    return gradient
 
 
 def inputs_in_jax(inputs: Preprocessing, images: Any) -> Any:

@@ -72,7 +72,7 @@ def open_huggingface(settings: HuggingfaceSettings, threads: int) -> Model:
         )
     processor = processor_of(folder)
     scale, mean, std, notes = preprocessing(processor)
-    predict, device = placed(Logits(inner, bool(processor.get("do_flip_channel_order"))), where, threads)
+    predict, pull, device = placed(Logits(inner, bool(processor.get("do_flip_channel_order"))), where, threads)
     dims = sides(processor, about, inner.config)
     source = [folder / "config.json", *files, *(folder / name for name in PROCESSORS if is_file(folder / name))]
     notes = (f"classifier: {type(inner).__name__} of transformers, on {device}", *notes)
@@ -89,6 +89,7 @@ def open_huggingface(settings: HuggingfaceSettings, threads: int) -> Model:
         mean=mean,
         std=std,
         layer=partial(layer_of, inner, predict),
+        pull=pull,
     )
 
 

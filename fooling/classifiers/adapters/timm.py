@@ -47,7 +47,7 @@ def open_timm(settings: TimmSettings, threads: int) -> Model:
     data = timm.data.resolve_model_data_config(model)
     channels, height, width = data["input_size"]
     channels = sizes.get("in_chans", channels)
-    predict, device = placed(model, where, threads)
+    predict, pull, device = placed(model, where, threads)
     of_config = about.get("pretrained_cfg") or {}
     labels = labels_of(about.get("label_names") or of_config.get("label_names"))
     return Model(
@@ -62,6 +62,7 @@ def open_timm(settings: TimmSettings, threads: int) -> Model:
         mean=for_channels(data["mean"], channels),
         std=for_channels(data["std"], channels),
         layer=partial(layer_of, model, predict),
+        pull=pull,
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +25,14 @@ from fooling.settings.fields import described, foreign_code, user_path
 WHAT = "a function without arguments that returns a torch.nn.Module"
 PROGRAM = "expected module:function, a TorchScript file (.pt) or a file of torch.export (.pt2)"
 SUFFIXES = (".pt", ".pt2", ".pth", ".ts", ".torchscript", ".ptc")  # of files that may hold a program
+
+
+class Placed(NamedTuple):
+    """A module on a device."""
+
+    predict: Callable[[Any], Any]  # inputs → numbers
+    pull: Callable[[Any, Any], Any]  # inputs, weights → gradient
+    device: Any
 
 
 def open_torch(settings: TorchSettings, threads: int) -> Model:
@@ -52,9 +60,10 @@ def program_as_model(settings: TorchSettings, threads: int) -> Model:
     if program is None:
         raise UserError(f"{where}: {PROGRAM}, got another kind of file, or a damaged one{advice(path, 'torch')}")
     torch.set_num_threads(threads)
-    predict = predicting(program.module, where, torch.device("cpu"), torch.float32, plain=True)
+    cpu = torch.device("cpu"), torch.float32
+    predict, pull = predicting(program.module, where, *cpu, plain=True), pulling(program.module, where, *cpu)
     notes = (f"classifier: {program.kind}: a program of torch's operators, on the CPU",)
-    return Model(predict, where, digest_of_files([path]), "NCHW", program.dims, program.batch, notes=notes)
+    return Model(predict, where, digest_of_files([path]), "NCHW", program.dims, program.batch, notes=notes, pull=pull)
 
 
 def module_as_model(
@@ -64,20 +73,20 @@ def module_as_model(
 
     `code`: the fingerprint of the file that it comes from.
     """
-    predict, device = placed(module, where, threads, plain=False)
+    predict, pull, device = placed(module, where, threads, plain=False)
     notes = (f"classifier: {says}, on {device}; its fingerprint is partial: its weights and the source of its classes",)
     layer = partial(layer_of, module, predict)
-    return Model(predict, where, fingerprint(module, code), "NCHW", notes=notes, partial=True, layer=layer)
+    return Model(predict, where, fingerprint(module, code), "NCHW", notes=notes, partial=True, layer=layer, pull=pull)
 
 
-def placed(module: Any, where: str, threads: int, *, plain: bool = True) -> tuple[Callable[[Any], Any], Any]:
-    """The function inputs → numbers of a module in evaluation mode, and its device: a GPU if there is one. Raises UserError."""
+def placed(module: Any, where: str, threads: int, *, plain: bool = True) -> Placed:
+    """A module in evaluation mode on its device: a GPU if there is one. Raises UserError."""
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with foreign_code(f"{where}: the module cannot be moved to {device}: "):
         module.eval().to(device)
     kind = next((tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()), torch.float32)
-    return predicting(module, where, device, kind, plain=plain), device
+    return Placed(predicting(module, where, device, kind, plain=plain), pulling(module, where, device, kind), device)
 
 
 def predicting(module: Any, where: str, device: Any, kind: Any, *, plain: bool) -> Callable[[Any], Any]:
@@ -110,6 +119,20 @@ def predicting(module: Any, where: str, device: Any, kind: Any, *, plain: bool) 
             return (numbers.float() if numbers.is_floating_point() else numbers).numpy()
 
     return predict
+
+
+def pulling(module: Any, where: str, device: Any, kind: Any) -> Callable[[Any, Any], Any]:
+    """The function inputs, weights [N, K] → the gradient of Σ weights · numbers of a module, by torch's autograd."""
+
+    def pull(inputs: Any, weights: Any) -> Any:
+        with foreign_code(f"{where}: the module has no gradient on inputs {list(inputs.shape)}: "), torch.enable_grad():
+            tensor = torch.tensor(inputs, device=device, dtype=kind, requires_grad=True)
+            answer = module(tensor)
+            along = torch.tensor(weights, device=device, dtype=answer.dtype).reshape(answer.shape)
+            (found,) = torch.autograd.grad(answer, tensor, along)
+        return found.cpu().float().numpy()
+
+    return pull
 
 
 def layer_of(module: Any, predict: Callable[[Any], Any], name: str | None) -> Callable[[Any], Any]:
