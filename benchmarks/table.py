@@ -87,6 +87,15 @@ def large(name: str) -> str:
     return "\n".join([head, table(columns, rows), "", origin("large", result)])
 
 
+def gradients() -> str:
+    """Steps of search=ascent to a confidence."""
+    result = read("gradients")
+    shown = [i for i, name in enumerate(result["columns"]) if "seconds" not in name]  # they depend on what else runs
+    columns, *rows = [[row[i] for i in shown] for row in (result["columns"], *result["rows"])]
+    head = f"To a confidence of {result['level']}, at most {result['steps']} steps.\n"
+    return "\n".join([head, table(columns, rows), "", origin("gradients", result)])
+
+
 def kernels() -> str:
     """Time of every kernel."""
     result = read("kernels")
@@ -366,6 +375,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "any class": lambda: large("large_any"),
     "archive": lambda: large("large_archive"),
     "ten classes": lambda: large("large_ten"),
+    "gradients": gradients,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,
