@@ -87,7 +87,7 @@ def large(name: str) -> str:
     return "\n".join([head, table(columns, rows), "", origin("large", result)])
 
 
-def gradients() -> str:
+def large_by_gradients() -> str:
     """Steps of search=ascent to a confidence."""
     result = read("gradients")
     shown = [i for i, name in enumerate(result["columns"]) if "seconds" not in name]  # they depend on what else runs
@@ -375,7 +375,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "any class": lambda: large("large_any"),
     "archive": lambda: large("large_archive"),
     "ten classes": lambda: large("large_ten"),
-    "gradients": gradients,
+    "large images by gradients": large_by_gradients,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,
