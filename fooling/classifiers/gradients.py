@@ -14,8 +14,9 @@ import numpy as np
 from fooling.classifiers.base import Classifier
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats
-from fooling.settings.fields import foreign_code
+from fooling.settings.fields import CRASHES, foreign_code
 
+FAILURES: list[BaseException] = []  # of calls back
 PARTS = ("jax_fn", "callback_fn", "gradient")  # any of which leads to gradients
 
 
@@ -51,21 +52,41 @@ def through_callbacks(forward: Callable[[Any], Any], backward: Callable[[Any, An
     @jax.custom_vjp
     def outputs(inputs: Any) -> Any:
         shape = described((len(inputs), numbers), np.float32)
-        return jax.pure_callback(lambda given: as_floats(forward(np.asarray(given)), shape.shape), shape, inputs)
+        return jax.pure_callback(guarded(forward, shape), shape, inputs)
 
     def noting(inputs: Any) -> tuple[Any, Any]:
         return outputs(inputs), inputs
 
     def pull(inputs: Any, weights: Any) -> tuple[Any]:
         shape = described(inputs.shape, inputs.dtype)
-
-        def called(given: Any, own: Any) -> Any:
-            return as_floats(backward(np.asarray(given), np.asarray(own)), shape.shape).astype(shape.dtype)
-
-        return (jax.pure_callback(called, shape, inputs, weights),)
+        return (jax.pure_callback(guarded(backward, shape), shape, inputs, weights),)
 
     outputs.defvjp(noting, pull)
     return outputs
+
+
+def guarded(function: Callable[..., Any], shape: Any) -> Callable[..., Any]:
+    """A function of NumPy whose numbers have a shape and type; after an error, which `raise_failure` raises, they are NaN.
+
+    An error within a call of JAX would be printed with its traceback, and lose its class.
+    """
+
+    def called(*arrays: Any) -> Any:
+        try:
+            return as_floats(function(*map(np.asarray, arrays)), shape.shape).astype(shape.dtype)
+        except CRASHES as error:
+            FAILURES.append(error)
+            return np.full(shape.shape, np.nan, dtype=shape.dtype)
+
+    return called
+
+
+def raise_failure() -> None:
+    """Raises the first error of the calls since the last time, if there was one."""
+    failures = FAILURES.copy()
+    FAILURES.clear()
+    if failures:
+        raise failures[0]
 
 
 def as_floats(numbers: Any, shape: tuple[int, ...]) -> Floats:

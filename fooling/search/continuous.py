@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from fooling.classifiers.gradients import raise_failure
 from fooling.classifiers.layers import LOGITS, SCORES, layer_function
 from fooling.data.images import letterbox
 from fooling.errors import UserError
@@ -215,6 +216,7 @@ def take_step(
         made = compiled(ascent)(pixels[rows], which[rows].astype(np.int32), np.int32(digit), shifts[rows], *numbers, blur=blur)
         found.append([np.asarray(array)[: len(pixels) - lo] for array in made])
     after, peaks = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    raise_failure()
     return after, peaks
 
 

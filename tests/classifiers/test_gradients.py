@@ -1,18 +1,24 @@
 """Gradients of classifiers that are no functions of JAX: of torch's modules and programs, and of objects with `gradient`."""
 
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 from builders import random_network
+from models import make_module, write_onnx, write_torch
 
 import fooling
 from fooling.classifiers import load_classifier
+from fooling.classifiers.adapters.autograd import with_initializers
 from fooling.classifiers.gradients import has_gradients, scores_function
 from fooling.classifiers.layers import layer_shapes
-from fooling.errors import UserError
+from fooling.commands import dispatch
+from fooling.errors import UserError, guarded
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 SHAPE = (6, 5, 3)
@@ -164,3 +170,65 @@ def test_what_only_answers_has_none() -> None:
     assert not has_gradients(found), "a mean over calls is no function of the module"
     with pytest.raises(UserError, match=r"has no gradients: expected jax_fn, .* or gradient"):
         fooling.evolve(classifier=found, search="ascent", digit=1, runs=1, generations=2)
+
+
+# --- ONNX ----------------------------------------------------------------------------------------------------------------
+def with_onnx2torch(monkeypatch: pytest.MonkeyPatch, convert: Any) -> None:
+    """Puts a module called onnx2torch in the place of the package, which comes with no test environment."""
+    module = ModuleType("onnx2torch")
+    module.__spec__ = ModuleSpec("onnx2torch", None)
+    module.convert = convert  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "onnx2torch", module)
+
+
+def lenet(home: Path) -> Any:
+    return load_classifier("onnx", str(write_onnx(home / "lenet.onnx")), scale="1/255")
+
+
+def test_an_onnx_model_has_the_gradient_of_what_onnx2torch_makes_of_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.torch import load_file
+
+    module = make_module()
+    module.load_state_dict(load_file(write_torch(home / "w.safetensors")))
+    with_onnx2torch(monkeypatch, lambda _model: module)
+    found, network = lenet(home), fooling.load_classifier("mnist_cnn")
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(3, 10)).astype(np.float32)
+    expected = jax.vjp(network.jax_fn, images)[1](weights)[0]  # type: ignore[attr-defined]
+    assert found.gradient(images, weights) == pytest.approx(np.asarray(expected), abs=1e-6)
+    result = fooling.evolve(classifier=found, search="ascent", digit=4, prior="none", runs=1, generations=30)
+    assert result.confidence[0] > 0.99
+
+
+def test_other_numbers_than_those_of_onnxruntime_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_onnx2torch(monkeypatch, lambda _model: make_module())  # with other weights
+    with pytest.raises(UserError, match=r"lenet.onnx: what onnx2torch makes of it gives other numbers \(by .*\); no gradients"):
+        fooling.evolve(classifier=lenet(home), search="ascent", digit=4, prior="none", runs=1, generations=2)
+
+
+def test_what_cannot_be_converted_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    def convert(_model: Any) -> Any:
+        raise NotImplementedError("no converter for Loop")
+
+    with_onnx2torch(monkeypatch, convert)
+    words = ["run", "classifier=onnx", f"classifier.path={write_onnx(home / 'lenet.onnx')}", "digit=4", "prior=none"]
+    assert guarded(dispatch, [*words, "search=ascent", "out=r"]) == 2
+    error = capfd.readouterr().err
+    assert "onnx2torch cannot convert it for gradients: NotImplementedError: no converter for Loop" in error
+    assert error.count("\n") == 1, "and no traceback of JAX"
+
+
+def test_weights_in_nodes_become_initializers() -> None:
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.numpy_helper.from_array(np.ones((2, 3), dtype=np.float32), "anything")
+    nodes = [
+        onnx.helper.make_node("Constant", [], ["w"], value=weight),
+        onnx.helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", side]) for name, side in (("x", 2), ("y", 3))
+    ]
+    model = with_initializers(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:])))
+    assert [one.op_type for one in model.graph.node] == ["MatMul"]
+    assert [one.name for one in model.graph.initializer] == ["w"]
+    onnx.checker.check_model(model)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from fooling.classifiers.adapters.autograd import pulling_by_torch
 from fooling.classifiers.adapters.files import advice, digest_of_files, model_file, one_input
 from fooling.classifiers.adapters.layers import mean_over_places, session_with_layer
 from fooling.classifiers.adapters.model import Model
@@ -63,8 +64,10 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
         with_layer, chosen = session_with_layer(path, name, options, where)
         return lambda inputs: mean_over_places(with_layer.run([chosen], {declared.name: inputs})[0], channels=1)
 
-    sizes = tuple(dims), batch, TYPES[declared.type]
-    return Model(predict, where, digest_of_files([path, *others]), "NCHW", *sizes, layer=layer)
+    sizes, pull = (tuple(dims), batch, TYPES[declared.type]), None
+    if declared.type in SCORES and settings.output != "label":
+        pull = pulling_by_torch(path, [one.name for one in session.get_outputs()], output, predict, threads, where)
+    return Model(predict, where, digest_of_files([path, *others]), "NCHW", *sizes, layer=layer, pull=pull)
 
 
 LOCATION = re.compile(rb"\x0a\x08location\x12")  # a TensorProto's external_data entry: key=location, value=…

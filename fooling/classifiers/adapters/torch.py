@@ -27,6 +27,19 @@ PROGRAM = "expected module:function, a TorchScript file (.pt) or a file of torch
 SUFFIXES = (".pt", ".pt2", ".pth", ".ts", ".torchscript", ".ptc")  # of files that may hold a program
 
 
+class OneOutput(torch.nn.Module):
+    """One output of a module that may have several."""
+
+    def __init__(self, whole: Any, place: int) -> None:
+        super().__init__()
+        self.whole, self.place = whole, place
+
+    def forward(self, inputs: Any) -> Any:
+        """The output."""
+        answer = self.whole(inputs)
+        return answer[self.place] if isinstance(answer, tuple | list) else answer
+
+
 class Placed(NamedTuple):
     """A module on a device."""
 
