@@ -18,6 +18,7 @@ from fooling.classifiers.accuracy import check_class_order
 from fooling.classifiers.base import Classifier, ShapeHint, name_of, predict_batch
 from fooling.classifiers.checks import check_interface
 from fooling.classifiers.entries import entry_name, open_entry
+from fooling.classifiers.gradients import has_gradients, scores_function
 from fooling.classifiers.labels import rename
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
@@ -80,10 +81,21 @@ class Ensemble:
         functions = [getattr(member, "jax_fn", None) for member in self.members.values()]
         if None in functions:
             raise AttributeError("jax_fn")
+        return self.combined(functions)
+
+    @property
+    def callback_fn(self) -> Callable[[Any], Any]:
+        """The same where every member has gradients of some kind."""
+        if not all(map(has_gradients, self.members.values())):
+            raise AttributeError("callback_fn")
+        return self.combined([scores_function(member) for member in self.members.values()])
+
+    def combined(self, functions: list[Any]) -> Callable[[Any], Any]:
+        """The mean or the minimum of functions of JAX."""
         number, is_mean, minimum = len(functions), self.combine == "mean", resolve_name(JAX_MINIMUM)
 
         def scores(images: Any) -> Any:
-            each = [function(images) for function in functions if function]
+            each = [function(images) for function in functions]
             return sum(each[1:], each[0]) / number if is_mean else reduce(minimum, each)
 
         return scores

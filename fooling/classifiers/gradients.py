@@ -6,15 +6,17 @@ images float32 [N, H, W, C] of grey levels and weights float32 [N, K] the gradie
 back leaves the compiled loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fooling.classifiers.base import Classifier
+from fooling.classifiers.base import predict_batch
 from fooling.errors import UserError
 from fooling.kernels.tables import Floats
-from fooling.settings.fields import CRASHES, foreign_code
+from fooling.settings.fields import foreign_code
 
 FAILURES: list[BaseException] = []  # of calls back
 PARTS = ("jax_fn", "callback_fn", "gradient")  # any of which leads to gradients
@@ -35,9 +37,9 @@ def with_gradient(classifier: Any) -> Callable[[Any], Any]:
     """The same of a classifier that has `gradient` alone: the scores are those of the nearest grey levels."""
 
     def scores(images: Floats) -> Floats:
-        return np.asarray(classifier(np.rint(images).astype(np.uint8)), dtype=np.float32)
+        return predict_batch(classifier, np.rint(images).astype(np.uint8))
 
-    return through_callbacks(scores, classifier.gradient, classifier.num_classes)
+    return through_callbacks(scores, partial(own_gradient, classifier), classifier.num_classes)
 
 
 def through_callbacks(forward: Callable[[Any], Any], backward: Callable[[Any, Any], Any], numbers: int) -> Callable[[Any], Any]:
@@ -52,7 +54,7 @@ def through_callbacks(forward: Callable[[Any], Any], backward: Callable[[Any, An
     @jax.custom_vjp
     def outputs(inputs: Any) -> Any:
         shape = described((len(inputs), numbers), np.float32)
-        return jax.pure_callback(guarded(forward, shape), shape, inputs)
+        return jax.pure_callback(guarded(lambda given: np.reshape(forward(given), shape.shape), shape), shape, inputs)
 
     def noting(inputs: Any) -> tuple[Any, Any]:
         return outputs(inputs), inputs
@@ -66,44 +68,41 @@ def through_callbacks(forward: Callable[[Any], Any], backward: Callable[[Any, An
 
 
 def guarded(function: Callable[..., Any], shape: Any) -> Callable[..., Any]:
-    """A function of NumPy whose numbers have a shape and type; after an error, which `raise_failure` raises, they are NaN.
+    """A function of NumPy whose numbers have a shape and type; after an error, see `raising_failures`, they are NaN.
 
     An error within a call of JAX would be printed with its traceback, and lose its class.
     """
 
     def called(*arrays: Any) -> Any:
         try:
-            return as_floats(function(*map(np.asarray, arrays)), shape.shape).astype(shape.dtype)
-        except CRASHES as error:
+            return np.asarray(function(*map(np.asarray, arrays))).astype(shape.dtype)
+        except BaseException as error:  # an interruption, too
             FAILURES.append(error)
             return np.full(shape.shape, np.nan, dtype=shape.dtype)
 
     return called
 
 
-def raise_failure() -> None:
-    """Raises the first error of the calls since the last time, if there was one."""
-    failures = FAILURES.copy()
+@contextmanager
+def raising_failures() -> Iterator[None]:
+    """Raises the first error of the calls back in this context, if there was one. Whoever takes gradients does so in one."""
     FAILURES.clear()
-    if failures:
-        raise failures[0]
+    yield
+    if FAILURES:
+        raise FAILURES.pop(0)
 
 
-def as_floats(numbers: Any, shape: tuple[int, ...]) -> Floats:
-    """Numbers as float32 of a shape. Raises UserError for others."""
-    found = np.asarray(numbers, dtype=np.float32)
-    if found.size != np.prod(shape, dtype=np.int64):
-        raise UserError(f"classifier: expected numbers {list(shape)}, got {list(found.shape)}")
-    return found.reshape(shape)
-
-
-def check_own_gradient(classifier: Classifier, images: Floats) -> None:
-    """Calls `gradient` of a classifier that has no function of JAX. Raises UserError where it fails, or tells no gradient."""
-    told = getattr(classifier, "gradient", None)
-    if callable(getattr(classifier, "jax_fn", None)) or told is None:
-        return
+def own_gradient(classifier: Any, images: Floats, weights: Floats) -> Floats:
+    """What `gradient` of a classifier returns. Raises UserError where it fails, or tells no gradient."""
     with foreign_code("classifier: its gradient raised "):
-        found = np.asarray(told(images, np.ones((len(images), classifier.num_classes), dtype=np.float32)))
+        found = np.asarray(classifier.gradient(images, weights))
     if found.shape != images.shape or found.dtype.kind != "f":
         expected = f"a gradient float32 {list(images.shape)}"
         raise UserError(f"classifier: expected {expected}, got {found.dtype} {list(found.shape)}")
+    return found
+
+
+def check_own_gradient(classifier: Any, images: Floats) -> None:
+    """Calls `gradient` of a classifier that has no function of JAX. Raises UserError where it fails, or tells no gradient."""
+    if not callable(getattr(classifier, "jax_fn", None)) and hasattr(classifier, "gradient"):
+        own_gradient(classifier, images, np.ones((len(images), classifier.num_classes), dtype=np.float32))

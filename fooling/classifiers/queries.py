@@ -15,6 +15,7 @@ import numpy as np
 from fooling.classifiers.adapters.conversion import as_table
 from fooling.classifiers.answers import FILE, Answers
 from fooling.classifiers.base import predict_batch
+from fooling.classifiers.gradients import has_gradients
 from fooling.classifiers.votes import COPIES, NoisyCopies
 from fooling.errors import Doubt, UserError
 from fooling.kernels.tables import Bytes, Floats, Ints
@@ -91,6 +92,13 @@ class QueriedClassifier:
             calls = [self.classifier(copies) for _ in range(self.samples)]
             parts.append(means(np.stack(calls, axis=1).reshape(len(block), self.images_a_score, -1)))
         return np.concatenate(parts) if parts else np.empty((0, self.num_classes), dtype=np.float32)
+
+    @property
+    def without_gradients(self) -> str:
+        """Why there are no gradients; '' where the model itself has none."""
+        if not has_gradients(self.classifier):
+            return ""
+        return "they would pass classifier.price, cache, samples and votes by; leave these out"
 
     @property
     def votes(self) -> int:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.gradients import raise_failure
+from fooling.classifiers.gradients import raising_failures
 from fooling.classifiers.layers import LOGITS, SCORES, layer_function
 from fooling.data.images import letterbox
 from fooling.errors import UserError
@@ -211,12 +211,12 @@ def take_step(
     found = []
     numbers = np.float32(step_size.rate), np.float32(step_size.decay), np.float32(step_size.ground)
     size = min(BATCH, max(1, PIXELS // (pixels.shape[1] * pixels.shape[2])))
-    for lo in range(0, len(pixels), size):
-        rows = np.minimum(np.arange(lo, lo + size), len(pixels) - 1)  # the last image fills up
-        made = compiled(ascent)(pixels[rows], which[rows].astype(np.int32), np.int32(digit), shifts[rows], *numbers, blur=blur)
-        found.append([np.asarray(array)[: len(pixels) - lo] for array in made])
+    with raising_failures():
+        for lo in range(0, len(pixels), size):
+            rows = np.minimum(np.arange(lo, lo + size), len(pixels) - 1)  # the last image fills up
+            now = pixels[rows], which[rows].astype(np.int32), np.int32(digit), shifts[rows]
+            found.append([np.asarray(array)[: len(pixels) - lo] for array in compiled(ascent)(*now, *numbers, blur=blur)])
     after, peaks = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    raise_failure()
     return after, peaks
 
 

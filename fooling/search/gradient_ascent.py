@@ -140,8 +140,8 @@ class GradientAscent(ContinuousSearch):
             ) from error
         if self.ascent.weight > 0 and not peaks.any():
             raise UserError(
-                "the gradient is zero for noise, black and white images: does the classifier's jax_fn round or cast its "
-                f"input? {SCORES_ALONE}"
+                "the gradient is zero for noise, black and white images: does the classifier round or cast its input? "
+                f"{SCORES_ALONE}"
             )
 
     def smallest(self) -> tuple[int, int]:
@@ -177,5 +177,6 @@ class GradientAscent(ContinuousSearch):
 def check_differentiable(classifier: Classifier) -> None:
     """Refuses a classifier without gradients."""
     if not has_gradients(classifier):
-        expected = "expected jax_fn, a JAX function from images to scores, or gradient"
-        raise UserError(f"the classifier ({name_of(classifier)}) has no gradients: {expected}; {SCORES_ALONE}")
+        usual = "expected jax_fn, a JAX function from images to scores, or gradient"
+        why = getattr(classifier, "without_gradients", "") or usual
+        raise UserError(f"the classifier ({name_of(classifier)}) has no gradients: {why}; {SCORES_ALONE}")

@@ -105,8 +105,8 @@ class GradientSettings(PixelSettings):
     rate: Float | None = Field(
         gt=0,
         le=255,
-        description="step size: root-mean-square change of the pixels, grey levels; null = 20 for ascent (4 from noise for "
-        "images above 64×64), 10 for dream (6 from an image file), 2 for feedback",
+        description="step size: root-mean-square change of the pixels, grey levels; null = 20 for ascent (4 for images "
+        "above 64×64, unless from an image file), 10 for dream (6 from an image file), 2 for feedback",
     )
     decay: Float = Field(ge=0, lt=1, description="L2 decay: share of the distance from `ground` that a pixel loses per step")
     ground: Float = Field(ge=0, le=255, description="grey level that `decay` pulls towards")

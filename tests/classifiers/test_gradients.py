@@ -11,14 +11,19 @@ import numpy as np
 import pytest
 from builders import random_network
 from models import make_module, write_onnx, write_torch
+from objectives import objective_of
+from PIL import Image
 
 import fooling
 from fooling.classifiers import load_classifier
 from fooling.classifiers.adapters.autograd import with_initializers
+from fooling.classifiers.ensemble import Ensemble
 from fooling.classifiers.gradients import has_gradients, scores_function
 from fooling.classifiers.layers import layer_shapes
 from fooling.commands import dispatch
 from fooling.errors import UserError, guarded
+from fooling.search.gradient_ascent import AscentParams
+from fooling.settings import load
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 SHAPE = (6, 5, 3)
@@ -36,6 +41,13 @@ class Net(torch.nn.Module):
 
     def forward(self, images: Any) -> Any:
         return self.last(torch.tanh(self.first(images - 0.5)).mean((2, 3))) * 20
+
+
+class Cut(Net):
+    """The same without a gradient."""
+
+    def forward(self, images: Any) -> Any:
+        return super().forward(images).detach()
 
 
 def adapted(module: Any, **varied: Any) -> Any:
@@ -141,6 +153,31 @@ def test_an_object_with_a_gradient_is_climbed_as_a_function_of_jax_is() -> None:
     assert layer_shapes(own) == {"scores": (4,)}
 
 
+@pytest.mark.parametrize("search", ["ascent", "dream"])
+def test_an_error_in_the_middle_is_one_line(search: str) -> None:
+    own = Own()
+
+    def breaks(images: np.ndarray, weights: np.ndarray) -> Any:
+        if own.calls == 9:
+            return images[:0]
+        return pulled_back(images)[1](weights)[0]
+
+    own.told = breaks
+    more: dict[str, Any] = {"size": 9} if search == "dream" else {}
+    with pytest.raises(
+        UserError, match=r"^generation|^classifier: expected a gradient float32 \[.*, got float32 \[0, 6, 5, 3\]"
+    ):
+        fooling.evolve(classifier=own, search=search, digit=1, runs=1, generations=20, **more)
+    assert own.calls >= 9
+
+
+def test_an_error_of_one_classifier_is_not_that_of_the_next() -> None:
+    bad, images = adapted(Cut(), output="logit"), IMAGES.astype(np.float32)
+    slopes = jax.grad(lambda pixels: scores_function(bad)(pixels).sum())(images)
+    assert np.isnan(slopes).all()
+    assert np.isfinite(adapted(Net(), output="logit").gradient(images, np.ones((4, 3), dtype=np.float32))).all()
+
+
 REFUSED = [
     (lambda images, _weights: images[:, :2], r"expected a gradient float32 \[1, 6, 5, 3\], got float32 \[1, 2, 5, 3\]"),
     (lambda images, _weights: images.astype(int), r"expected a gradient float32 .*, got int64"),
@@ -156,20 +193,58 @@ def test_gradients_that_are_none_are_one_line(told: Any, said: str) -> None:
         fooling.evolve(classifier=Own(told), search="ascent", digit=1, runs=1, generations=2)
 
 
-def test_a_module_without_a_gradient_says_so() -> None:
-    class Cut(Net):
-        def forward(self, images: Any) -> Any:
-            return super().forward(images).detach()
-
-    with pytest.raises(UserError, match="the module has no gradient on inputs"):
+def test_a_module_without_a_gradient_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match=r"^classifier: object Cut: the module has no gradient on inputs"):
         fooling.evolve(classifier=Cut(), shape=SHAPE, output="logit", search="ascent", digit=1, runs=1, generations=2)
 
 
 def test_what_only_answers_has_none() -> None:
     found = adapted(Net(), output="logit", samples=2)
     assert not has_gradients(found), "a mean over calls is no function of the module"
-    with pytest.raises(UserError, match=r"has no gradients: expected jax_fn, .* or gradient"):
+    with pytest.raises(UserError, match=r"has no gradients: they would pass classifier.price, .* by; leave these out"):
         fooling.evolve(classifier=found, search="ascent", digit=1, runs=1, generations=2)
+
+
+@pytest.mark.parametrize("combine", ["mean", "minimum"])
+def test_an_ensemble_has_the_gradient_of_its_members(combine: Any) -> None:
+    members = {"a": adapted(Net(), output="logit"), "b": adapted(Net(), output="logit", scale="1/300")}
+    both = Ensemble(members, combine, ("a", "b", "c"))
+    assert not hasattr(both, "jax_fn"), "as a member has none"
+    slopes = np.asarray(jax.grad(lambda pixels: scores_function(both)(pixels)[:, 1].sum())(IMAGES.astype(np.float32)))
+    weights = np.array([[0, 1, 0]] * 4)
+    assert slopes[:, 3, 2, 1] == pytest.approx(by_differences(both, IMAGES, weights, (3, 2, 1)), rel=0.05, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words", "expected"),
+    [
+        ((64, 64, 3), {}, (20, 0.5)),
+        ((65, 8, 1), {}, (4, 0)),
+        ((65, 8, 1), {"rate": "7", "blur_sd": "1"}, (7, 1)),
+        ((65, 8, 1), {"start": "grey"}, (4, 0)),
+        ((65, 8, 1), {"image": "a.png"}, (20, 0)),
+    ],
+)
+def test_large_images_have_smaller_steps_and_no_blur(home: Path, shape: Any, words: dict, expected: tuple) -> None:
+    Image.new("L", (8, 65), 90).save("a.png")
+    settings = load(["search=ascent", *(f"{name}={value}" for name, value in words.items())])
+    image = np.full(shape, 90, dtype=np.uint8) if "image" in words else None
+    objective = objective_of(random_network(shape, classes=3), None, weights={"target": 1.0})
+    params = AscentParams.from_settings(settings, objective, start_image=image)
+    assert (params.step_size.rate, params.blur_sd) == expected
+
+
+def test_what_a_module_keeps_of_its_first_call_is_part_of_its_gradient() -> None:
+    class Keeps(Net):
+        kept: Any = None
+
+        def forward(self, images: Any) -> Any:
+            if self.kept is None:
+                self.kept = torch.linspace(0, 1, 5)
+            return super().forward(images * self.kept)
+
+    found = adapted(Keeps(), output="logit")
+    assert np.isfinite(found.gradient(IMAGES.astype(np.float32), np.ones((4, 3), dtype=np.float32) * [1, 0, 0])).all()
 
 
 # --- ONNX ----------------------------------------------------------------------------------------------------------------

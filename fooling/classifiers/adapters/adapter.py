@@ -115,16 +115,14 @@ class AdaptedClassifier:
         """The same with calls back to the model, for one that tells gradients of its own; see `differentiable`."""
         if not self.model.pull or self.gives_labels:
             raise AttributeError("callback_fn")
-        function: Callable[[Any], Any] = import_module(IN_JAX).scores_by_callbacks(self)
-        return function
+        return lambda images: import_module(IN_JAX).scores_by_callbacks(self)(images)  # which asks the model, and imports JAX
 
     @property
     def gradient(self) -> Callable[[Any, Any], Any]:
         """Images float32 [N, H, W, C] of grey levels, weights float32 [N, K] → the gradient of Σ weights · scores."""
         if not (self.model.pull or self.model.jax_fn) or self.gives_labels:
             raise AttributeError("gradient")
-        function: Callable[[Any, Any], Any] = import_module(IN_JAX).gradient_of(self)
-        return function
+        return lambda images, weights: import_module(IN_JAX).gradient_of(self)(images, weights)
 
     def numbers(self, images: Bytes) -> Any:
         """The model's output as numbers [N, K] in the order of the classes. Raises UserError for another number of classes."""

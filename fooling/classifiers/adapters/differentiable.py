@@ -9,7 +9,7 @@ import numpy as np
 
 from fooling.classifiers.adapters.adapter import AdaptedClassifier
 from fooling.classifiers.adapters.conversion import LAYOUTS, Output, Preprocessing
-from fooling.classifiers.gradients import raise_failure, scores_function, through_callbacks
+from fooling.classifiers.gradients import raising_failures, scores_function, through_callbacks
 from fooling.kernels.tables import Floats
 
 
@@ -42,14 +42,21 @@ def scores_by_callbacks(classifier: AdaptedClassifier) -> Callable[[Any], Any]:
 
 
 def in_batches(classifier: AdaptedClassifier, function: Callable[..., Any], *arrays: Any) -> Any:
-    """A function of arrays [N, …] in batches of the size that the model takes, the last one filled up where that is fixed."""
-    size, found = classifier.batch_size, []
-    for first in range(0, len(arrays[0]), size):
-        parts = [array[first : first + size] for array in arrays]
+    """A function of arrays [N, …] in batches that the model takes: halved after a failure, filled up to a fixed size."""
+    size, start, found = classifier.batch_size, 0, []
+    while start < len(arrays[0]):
+        parts = [array[start : start + size] for array in arrays]
         number = len(parts[0])
         missing = size - number if classifier.fixed else 0
         filled = [np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)]) for part in parts]
-        found.append(np.asarray(function(*filled))[:number])
+        try:
+            found.append(np.asarray(function(*filled))[:number])
+        except classifier.model.halve_after:
+            if classifier.fixed or number < 2:
+                raise
+            size = number // 2
+            continue
+        start += number
     return np.concatenate(found)
 
 
@@ -58,10 +65,9 @@ def gradient_of(classifier: AdaptedClassifier) -> Callable[[Floats, Floats], Flo
     scores = scores_function(classifier)
 
     def gradient(images: Floats, weights: Floats) -> Floats:
-        _, pulled = jax.vjp(scores, jnp.asarray(images, jnp.float32))
-        found = np.asarray(pulled(jnp.asarray(weights, jnp.float32))[0])
-        raise_failure()
-        return found
+        with raising_failures():
+            _, pulled = jax.vjp(scores, jnp.asarray(images, jnp.float32))
+            return np.asarray(pulled(jnp.asarray(weights, jnp.float32))[0])
 
     return gradient
 

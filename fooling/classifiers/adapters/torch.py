@@ -122,8 +122,8 @@ def predicting(module: Any, where: str, device: Any, kind: Any, *, plain: bool) 
         state["plain"] = True
         return answer_of(inputs)
 
-    def predict(inputs: Any) -> Any:
-        with foreign_code(f"{where}: the module failed on inputs {list(inputs.shape)}: "), torch.inference_mode():
+    def predict(inputs: Any) -> Any:  # what the module keeps of inference_mode could not be part of a gradient later
+        with foreign_code(f"{where}: the module failed on inputs {list(inputs.shape)}: "), torch.no_grad():
             answer = answer_of(inputs)
         if not isinstance(answer, torch.Tensor):
             raise UserError(f"{where}: expected the module to return a tensor of scores, got {type(answer).__name__}")
