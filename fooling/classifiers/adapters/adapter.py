@@ -112,7 +112,7 @@ class AdaptedClassifier:
 
     @property
     def callback_fn(self) -> Callable[[Any], Any]:
-        """The same with calls back to the model, for one that tells gradients of its own; see `differentiable`."""
+        """The same with calls back to the model, for one that tells its gradients itself; see `differentiable`."""
         if not self.model.pull or self.gives_labels:
             raise AttributeError("callback_fn")
         return lambda images: import_module(IN_JAX).scores_by_callbacks(self)(images)  # which asks the model, and imports JAX

@@ -27,7 +27,7 @@ def scores_in_jax(classifier: AdaptedClassifier, model: Callable[[Any], Any]) ->
 
 
 def scores_by_callbacks(classifier: AdaptedClassifier) -> Callable[[Any], Any]:
-    """The same of a model that tells gradients of its own: preprocessing and the meaning of its output are in JAX."""
+    """The same of a model that tells its gradients itself: preprocessing and the meaning of its output are in JAX."""
     model: Any = classifier.model
     one = classifier.inputs(np.zeros((1, *classifier.input_shape), dtype=np.uint8))
     numbers = np.asarray(in_batches(classifier, model.predict, one)).size
