@@ -178,7 +178,14 @@ def by_gradients(
     """The attacks by gradients, one for each class. Raises UserError where there are none."""
     pairs: list[Pair] = [(None, k) for k in protocol.classes]
     fitted = of_all(protocol.classes, statistics)
-    return entries_of(settings, classifier, fitted, ["search=ascent", "runs=1"], {"part": GRADIENTS}, pairs)
+    return entries_of(
+        settings,
+        classifier,
+        fitted,
+        ["search=ascent", "runs=1", f"threshold={SURE}", "stop=threshold"],
+        {"part": GRADIENTS},
+        pairs,
+    )
 
 
 def by_scores(
