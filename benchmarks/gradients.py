@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 import numpy as np
-from large import censored_median
+from large import MODEL, censored_median, drawn
 from measure import finish, table, words
 
 import fooling
@@ -23,30 +23,15 @@ COLUMNS = ["classes", "reached", "steps", "confidence, lowest", "seconds a class
 
 def main() -> None:
     """Prints the line of the table, and writes gradients.json."""
-    chosen = words(
-        model="",
-        scale="1/255",
-        mean="0",
-        std="1",
-        shape="224,224,3",
-        classes=20,
-        draw=0,
-        runs=1,
-        steps=100,
-        level=0.9999,
-        name="gradients",
-        json=False,
-    )
+    chosen = words(**{**MODEL, "shape": "224,224,3"}, steps=100, level=0.9999, name="gradients", json=False)
     if ":" not in chosen["model"]:
         raise SystemExit("model: expected module:function, such as model=net.py:make")
     given: dict[str, Any] = {name: chosen[name] for name in ("scale", "mean", "std", "shape")}
     model = fooling.load_classifier({"name": "torch", "path": chosen["model"], **given})
-    drawn = np.random.default_rng(chosen["draw"]).choice(
-        model.num_classes, min(chosen["classes"], model.num_classes), replace=False
-    )
+    digits = drawn(model.num_classes, chosen)
     start, reached, confidence = time.perf_counter(), [], []
     place = MILESTONES.index(chosen["level"])
-    for k in drawn.tolist():
+    for k in digits:
         how: dict[str, Any] = {"search": "ascent", "stop": "threshold", "threshold": chosen["level"], "runs": chosen["runs"]}
         result = fooling.evolve(classifier=model, digit=k, generations=chosen["steps"], **how)
         steps = result.evaluations_to[:, place]
@@ -55,11 +40,11 @@ def main() -> None:
         print(k, reached[-chosen["runs"] :], confidence[-chosen["runs"] :], flush=True)
     middle, low, high = censored_median(reached, chosen["steps"])
     there = f"{sum(step >= 0 for step in reached)} of {len(reached)}"
-    seconds = f"{(time.perf_counter() - start) / len(drawn):.0f}"
-    rows = [[str(len(drawn)), there, f"{middle:.0f} ({low:.0f}–{high:.0f})", f"{min(confidence):.5f}", seconds]]
+    seconds = f"{(time.perf_counter() - start) / len(digits):.0f}"
+    rows = [[str(len(digits)), there, f"{middle:.0f} ({low:.0f}–{high:.0f})", f"{min(confidence):.5f}", seconds]]
     print(table(COLUMNS, rows))
     about = {name: chosen[name] for name in ("draw", "runs", "steps", "level")}
-    finish(chosen["name"], {**about, "digits": drawn.tolist(), "reached": reached, "columns": COLUMNS, "rows": rows}, chosen)
+    finish(chosen["name"], {**about, "digits": digits, "reached": reached, "columns": COLUMNS, "rows": rows}, chosen)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "map_elites-grid": {"search": "map_elites", "genome": "grid"},
     "nguyen2015": {"preset": "nguyen2015"},
 }
+MODEL: dict[str, Any] = {
+    "model": "",
+    "scale": "1/255",
+    "mean": "0",
+    "std": "1",
+    "shape": "",
+    "classes": 20,
+    "draw": 0,
+    "runs": 1,
+}
 MANY = 50  # classes of which each is kept
 JOINT = ("map_elites", "nguyen2015")  # how variants begin that have one job for all classes
 
@@ -51,6 +61,15 @@ def measure(name: str, digits: list[Any], classifier: dict[str, Any], chosen: di
         found += result.evaluations_to.tolist()
         confidence += result.confidence.tolist()
     return {"evaluations_to": found, "confidence": confidence, "seconds": time.perf_counter() - start}
+
+
+def drawn(number: int, chosen: dict[str, Any]) -> list[int]:
+    """Some of so many classes, drawn with the seed `draw`; all of them for classes=0."""
+    wanted = min(chosen["classes"] or number, number)
+    if wanted == number:
+        return list(range(number))
+    found: list[int] = np.random.default_rng(chosen["draw"]).choice(number, wanted, replace=False).tolist()
+    return found
 
 
 def censored_median(reached: list[int], budget: int) -> tuple[float, float, float]:
@@ -87,14 +106,7 @@ def brief(found: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """All variants, one after the other."""
     chosen = words(
-        model="",
-        scale="1/255",
-        mean="0",
-        std="1",
-        shape="",
-        classes=20,
-        draw=0,
-        runs=1,
+        **MODEL,
         seed=0,
         budget=10_000,
         variants="all",
@@ -107,10 +119,7 @@ def main() -> None:
         raise SystemExit("model: expected an ONNX file, such as model=efficientnet.onnx scale=1 mean=127 std=128")
     classifier: dict[str, Any] = {"name": "onnx", "path": chosen["model"]}
     classifier |= {name: chosen[name] for name in ("scale", "mean", "std", "shape") if chosen[name]}
-    number = fooling.load_classifier(classifier).num_classes
-    wanted = min(chosen["classes"] or number, number)
-    drawn = np.random.default_rng(chosen["draw"]).choice(number, wanted, replace=False).tolist()
-    digits = [chosen["digit"]] if chosen["digit"] else list(range(number)) if wanted == number else drawn
+    digits = [chosen["digit"]] if chosen["digit"] else drawn(fooling.load_classifier(classifier).num_classes, chosen)
     names = list(VARIANTS) if chosen["variants"] == "all" else chosen["variants"].split(",")
     results = {}
     levels = [float(level) for level in chosen["levels"].split(",")]

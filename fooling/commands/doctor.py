@@ -39,7 +39,11 @@ SAMPLE: dict[str, Any] = {
     "seed": 0,
 }
 ENGINES = ("reference", "numba")  # which must evolve the same images
-EXTRAS = {"cluster": ("distributed", "launcher=dask"), "parquet": ("pyarrow", "layout=parquet")}  # besides those of adapters
+EXTRAS = {  # besides those of adapters: the package, and what needs it
+    "onnx-gradients": ("onnx2torch", "search=ascent with classifier=onnx"),
+    "cluster": ("distributed", "launcher=dask"),
+    "parquet": ("pyarrow", "layout=parquet"),
+}
 WIDTH = 12  # letters of a line's name
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

@@ -34,7 +34,8 @@ from fooling.statistics import Statistics
 
 SCORES_ALONE = "search=ga, search=anneal and search=pareto need scores alone"
 BLUR_SD = 0.5  # pixels, from noise; an image would fade
-# From noise, of large images, without blur: EfficientNet-Lite0 reaches 1.0000 in 40 steps; .58 … .999 as small ones do
+# Of large images, unless from an image file, and without blur: EfficientNet-Lite0 reaches 1.0000 in 40 steps; with those of
+# small ones .58 … .999
 LARGE_RATE = 4.0
 
 
@@ -43,7 +44,7 @@ class AscentParams:
     """Where runs start, how they step, and what they ascend."""
 
     RATES: ClassVar = (20.0, 20.0)  # default step size from noise, and from an image: grey levels, root mean square
-    FINER: ClassVar = True  # whether large images from noise have smaller steps and no blur by default
+    FINER: ClassVar = True  # whether large images, unless from a file, have smaller steps and no blur by default
 
     initialization: Initialization
     step_size: StepSize

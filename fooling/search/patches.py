@@ -20,7 +20,6 @@ SIDE, HALVED, SMALLEST = 0.12, 500, 4  # side as a share of the shorter one of t
 COPIES, WIDER = 0.7, 2  # share of the patches that are copies, and their side, in sides of the other ones
 GREY = 0.3  # share of the patches that change all channels alike
 STRENGTHS = (1, 2)  # of all patches together that helped, in the last children
-FIXED = 5  # numbers of a patch before the signs
 Changes = npt.NDArray[np.int32]  # [H, W, C], of the levels of an image
 
 

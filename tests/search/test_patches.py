@@ -87,7 +87,7 @@ def test_every_place_sign_and_copy_is_drawn() -> None:
     assert {tuple(one) for one in drawn[:, :2].tolist()} == places
     assert {tuple(one) for one in drawn[:, 2:4].tolist()} == places
     assert set(drawn[:, 4].tolist()) == {0, 1}
-    signs = drawn[:, patches.FIXED :]
+    signs = drawn[:, 5:]
     assert np.abs(signs).max() == np.abs(signs).min() == 1
     assert len({tuple(one) for one in signs.tolist()}) == 8
     grey = (signs == signs[:, :1]).all(axis=1).mean()
