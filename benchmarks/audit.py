@@ -120,7 +120,7 @@ def audit(given: list[str], folder: Path, seed: int, whole: bool, minutes: float
         (folder / "seconds.txt").write_text(f"{seconds:.1f}")
     content = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     return {
-        **{key: content[key] for key in ("figures", "protocol", "verdict", "checks", "left_out")},
+        **{key: content[key] for key in ("figures", "protocol", "verdict", "checks")},
         "seconds": float((folder / "seconds.txt").read_text()),
     }
 
@@ -145,6 +145,8 @@ def shown(figures: dict[str, Any], name: str) -> str:
         return NONE
     if figure["value"] is None:
         return f"> {figure['above']:,.0f}"
+    if name == "mismatch":  # of few pairs
+        return f"{100 * figure['value']:.0f} % ({100 * figure['low']:.0f}–{100 * figure['high']:.0f})"
     return f"{100 * figure['value']:.1f} %" if figure["unit"] == "share" else f"{figure['value']:,.0f}"
 
 

@@ -35,9 +35,8 @@ def over_seeds(found: list[dict[str, Any]], number: int) -> dict[str, Any]:
     believed: dict[str, dict[str, Any]] = {}
     for row in rounds[0]["attacks"]:
         rows = [other for one in rounds for other in one["attacks"] if other["name"] == row["name"]]
-        shares = [other["believed"] for other in rows]
-        together = proportion_with_ci(sum(share["part"] for share in shares), sum(share["of"] for share in shares))
-        believed[row["name"]] = {**together, "trained": row["trained"]}
+        together, accepted = (pooled([other[key] for other in rows]) for key in ("believed", "accepted"))
+        believed[row["name"]] = {**together, "accepted": accepted, "trained": row["trained"]}
     lost = [
         before["accuracy"]["share"] - one["accuracy"]["share"]
         for one, before in zip(rounds, (f["rounds"][0] for f in found), strict=True)
@@ -49,6 +48,11 @@ def over_seeds(found: list[dict[str, Any]], number: int) -> dict[str, Any]:
         "not_within": proportion_with_ci(sum(row["median9999"] is None for row in classes), len(classes)),
         "believed": believed,
     }
+
+
+def pooled(shares: list[dict[str, Any]]) -> dict[str, Any]:
+    """Shares together."""
+    return proportion_with_ci(sum(share["part"] for share in shares), sum(share["of"] for share in shares))
 
 
 def main() -> None:

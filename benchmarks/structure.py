@@ -21,7 +21,7 @@ PLACES = {  # as CONTRIBUTING.md says; tests add a toy with exactly these
     "places to touch for an experiment": ("its file", "its settings in settings/commands.py", "COMMANDS"),
 }
 BEFORE_AND_LIMIT = {
-    "files": (162, 260),  # 125 when the house was rebuilt; what it can do since then, pages and audits among it, has its files
+    "files": (162, 290),  # 125 when the house was rebuilt; what it can do since then, pages and audits among it, has its files
     "top-level entries": (58, 15),
     "import layers": (23, 13),
     "import circles": (8, 0),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from default_job import COLUMNS, cells
 from experiment_tables import PARTS
@@ -348,6 +349,71 @@ def gradients() -> str:
     return "\n".join([gradient_tables(result), origin("searches", result)])
 
 
+def hardening() -> str:
+    """Methods by round, over all seeds."""
+    result = read("harden")
+    attacks = list(next(iter(result["results"].values()))[0]["believed"])
+    rows = []
+    for method, rounds in result["results"].items():
+        for one in rounds:
+            lost, beyond = one["points_lost"], one["not_within"]
+            shares = [f"{one['believed'][name]['part']} of {one['believed'][name]['of']}" for name in attacks]
+            points = "" if one["round"] == 0 else f"{sum(lost) / len(lost):.2f} ({min(lost):.2f}–{max(lost):.2f})"
+            name = method.replace("_", " ") if one["round"] else "–"
+            rows.append([name, str(one["round"]), points, f"{beyond['part']} of {beyond['of']}", *shares])
+    rows = [rows[0], *(row for row in rows if row[1] != "0")]
+    trained = {name: one["trained"] for name, one in next(iter(result["results"].values()))[1]["believed"].items()}
+    heads = [f"{name.replace('_', ' ')}{' *' * trained[name]}" for name in attacks]
+    columns = ["method", "round", "points of accuracy lost", "classes whose Q is above 40,200", *heads]
+    return "\n".join([table(columns, rows), "", origin("harden", result)])
+
+
+def detectors() -> str:
+    """Each detector against each kind of evolved image: plain, and of attacks that know it."""
+    result = read("defences")
+    parts = []
+    for classifier, rows in result["detectors"].items():
+        of_cell = {(row["detector"], row["kind"], row["attack"]): row for row in rows}
+        kinds = list(dict.fromkeys(row["kind"] for row in rows))
+        names = [name for name in dict.fromkeys(row["detector"] for row in rows) if any(
+            "auroc" in of_cell[name, kind, "plain"] for kind in kinds
+        )]  # fmt: skip
+        lines = [[name.replace("_", " "), *(detector_cell(of_cell, name, kind) for kind in kinds)] for name in names]
+        parts += [f"Against `{classifier}`:", "", table(["detector", *kinds], lines), ""]
+    return "\n".join([*parts, origin("defences", result)])
+
+
+def detector_cell(of_cell: dict[tuple[str, str, str], dict[str, Any]], name: str, kind: str) -> str:
+    """The AUROC of a plain attack; of one that knows the detector, how many of its images pass, and their AUROC."""
+    plain, adaptive = of_cell[name, kind, "plain"], of_cell.get((name, kind, "adaptive"))
+    found = f"{plain['auroc']:.2f}" if "auroc" in plain else "–"
+    if adaptive is None or not adaptive["made"]:
+        return found
+    after = f", {adaptive['auroc']:.2f}" if "auroc" in adaptive else ""
+    return f"{found} → {adaptive['succeeded']} of {adaptive['made']} pass{after}"
+
+
+def ensembles() -> str:
+    """Single networks and ensembles under one attack."""
+    result = read("ensembles")
+    return "\n".join([table(result["columns"], result["rows"]), "", origin("ensembles", result)])
+
+
+def surrogates() -> str:
+    """Networks attacked by the gradients of others."""
+    result = read("surrogates")
+    return "\n".join([table(result["columns"], result["rows"]), "", origin("surrogates", result)])
+
+
+def audits() -> str:
+    """Ten models, one audit each, and whether their order repeats."""
+    result = read("audit")
+    pairs = zip(result["seeds"][1:], result["spearman"], strict=True)
+    repeats = "; ".join(f"seeds {result['seeds'][0]} and {seed}: {value:.3f}" for seed, value in pairs)
+    head = f"Spearman's rank correlation of their order by Q: {repeats}."
+    return "\n".join([table(result["columns"], result["rows"]), "", head, "", origin("audit", result)])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "priors": lambda: quality("none", "variogram"),
@@ -376,6 +442,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "archive": lambda: large("large_archive"),
     "ten classes": lambda: large("large_ten"),
     "large images by gradients": large_by_gradients,
+    "audits": audits,
+    "surrogates": surrogates,
+    "hardening": hardening,
+    "ensembles": ensembles,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,

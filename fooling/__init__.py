@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fooling.classifiers import load_classifier
-    from fooling.classifiers.base import Classifier
+    from fooling.classifiers.constructors import Classifier
     from fooling.classifiers.detection import plausibility
+    from fooling.commands.ask_tell import Search
     from fooling.commands.audit.python import Audit, audit
+    from fooling.commands.ladder_result import Ladder, ladder
     from fooling.data import ImageSet, load_data
     from fooling.errors import FoolingWarning, UserError
     from fooling.run import evolve
@@ -22,14 +24,17 @@ __version__ = "0.1.0"
 # Public names and where they live; a module is imported when its name is first used, so that `import fooling` is quick.
 PUBLIC = {
     "Audit": "fooling.commands.audit.python",
-    "Classifier": "fooling.classifiers.base",
+    "Classifier": "fooling.classifiers.constructors",
     "FoolingWarning": "fooling.errors",
     "ImageSet": "fooling.data",
+    "Ladder": "fooling.commands.ladder_result",
     "Result": "fooling.search.result",
+    "Search": "fooling.commands.ask_tell",
     "Statistics": "fooling.statistics",
     "UserError": "fooling.errors",
     "audit": "fooling.commands.audit.python",
     "evolve": "fooling.run",
+    "ladder": "fooling.commands.ladder_result",
     "load_classifier": "fooling.classifiers",
     "load_data": "fooling.data",
     "plausibility": "fooling.classifiers.detection",
@@ -39,11 +44,14 @@ __all__ = [
     "Classifier",
     "FoolingWarning",
     "ImageSet",
+    "Ladder",
     "Result",
+    "Search",
     "Statistics",
     "UserError",
     "audit",
     "evolve",
+    "ladder",
     "load_classifier",
     "load_data",
     "plausibility",

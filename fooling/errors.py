@@ -193,6 +193,8 @@ def duration(seconds: float) -> str:
 class Interrupted(Exception):  # noqa: N818
     """The user stopped a job; its record holds a checkpoint."""
 
+    result: Any = None  # what the job had until then
+
 
 def first_line(message: BaseException | str, limit: int = LONGEST_NAME) -> str:
     """A message on one line, printable and without its middle where it is long; of an error without a message, its name."""

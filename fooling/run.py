@@ -17,32 +17,37 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from fooling.classifiers import words_for
-from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier, with_printable_labels
-from fooling.classifiers.checks import report_on
+from fooling.classifiers.checks import ClassifierReport, report_on
 from fooling.classifiers.detection import MIN_IMAGES
 from fooling.classifiers.judges import load_judges, notes_on, separate_objects
 from fooling.classifiers.labels import refuse_two_meanings, with_indices
 from fooling.classifiers.queries import accounted, keep_answers, spread
-from fooling.errors import Doubt, FoolingWarning, UserError
+from fooling.data.arrays import data_words
+from fooling.errors import Doubt, FoolingWarning, Interrupted, UserError
 from fooling.plots import draw_contact_sheet, draw_pictures, record_files
 from fooling.records.files import refuse_link
 from fooling.records.ownership import CHECKPOINT, strings
 from fooling.records.record import Record, recording, versions
 from fooling.records.resume import Extension, check_same, doubts, extension_notes, identity, refuse_unless_free, was_approximate
+from fooling.report.notebook_progress import following
 from fooling.search import Search, load_search, part_of
 from fooling.search.evasion import open_evasion
 from fooling.search.inputs import (
+    check_given,
     draws,
     fit_to_start_image,
     fits,
     get_classifier,
     get_statistics,
     needs_statistics,
+    refuse_for_python,
     refuse_other_classes,
+    separate,
     statistics_for,
     statistics_notes,
     suited,
+    with_objects,
 )
 from fooling.search.job import (
     Job,
@@ -56,13 +61,14 @@ from fooling.search.job import (
     make_job,
     make_search,
 )
-from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, Watcher, closing_notes, stages
+from fooling.search.loop import RESUME_HINT, SILENT, Progress, Stage, closing_notes, stages
 from fooling.search.notes import duration_notes, number_notes
 from fooling.search.pareto_front import record_front
 from fooling.search.prior import eigen_notes
 from fooling.search.real_images import compare_with_real
-from fooling.search.result import Result, so_far, summary
+from fooling.search.result import Result, unfinished_result
 from fooling.search.state import Metrics
+from fooling.search.summary import so_far, summary
 from fooling.settings import dump, load
 from fooling.settings.fields import absolute_path, paths_as_typed, user_path
 from fooling.settings.names import as_words
@@ -81,12 +87,13 @@ def prepare(
     pairs: Sequence[Pair] | None = None,
     objects: Mapping[str, Any] | None = None,
     words: Sequence[str] | None = None,
+    report: ClassifierReport | None = None,
 ) -> list[Job]:
     """The jobs of the settings, one for each target class. Raises UserError for what does not fit together.
 
     `classifier`, `statistics` and `judges` replace those that the settings name. `pairs`: the class of the prior, None for the
     target itself, and the target class of each job. `objects` are judges that are objects, by their titles. `words` are those
-    that the user gave: where they choose no search, it suits the classifier.
+    that the user gave: where they choose no search, it suits the classifier. `report`: of one that is not checked here.
     """
     given = statistics
     classifier = attacked = get_classifier(settings, statistics, classifier)
@@ -94,8 +101,9 @@ def prepare(
     refuse_two_meanings(settings.digit, getattr(classifier, "labels", ()), words or ())
     settings = with_indices(settings, classifier)
     settings, suits = (settings, "") if words is None else suited(settings, classifier, words)
-    report, classifier = report_on(settings, classifier), with_printable_labels(classifier)
-    part_of(load_search(settings.search.name, settings.engine.name), "check_classifier")(classifier)
+    report = report or report_on(settings, classifier)
+    classifier = with_printable_labels(classifier)
+    part_of(load_search(settings.search.name, settings.engine.name), "check_classifier")(classifier, settings)
     judges = load_judges(settings.judges, classifier, objects) if judges is None else judges
     notes = [*report.notes, *notes_on(settings.judges, judges, classifier)]
     classifier, judges, start = fit_to_start_image(settings, classifier, judges)
@@ -147,9 +155,13 @@ def run_job(job: Job, record: Record | None = None, progress: Progress = SILENT,
         own = job.images if job.criteria.joint else []  # their names are known before run.json lists the images
         own = [*own, *keep_answers(classifier, record.folder)]
         record.update(notes=notes, files=[*part_of(search, "files"), *record_files(), *own])
-    for stage in stages(search, job.criteria, record, progress):
-        if record and stage.stopped_by is None:
-            save_unfinished(job, stage, record)
+    try:
+        for stage in stages(search, job.criteria, record, progress):
+            if record and stage.stopped_by is None:
+                save_unfinished(job, stage, record)
+    except Interrupted as error:
+        error.result = replace(unfinished_result(stage, job.criteria, job.labels, job.unit), notes=tuple(notes))
+        raise
     if record is None:
         notes += closing_notes(job.criteria, stage)
         return replace(evaluate(job, stage.history, stage.history.images), notes=tuple(notes))
@@ -210,22 +222,21 @@ def check_folder(job: Job, folder: Path) -> Extension:
 
 
 @overload
-def evolve(
-    *overrides: str, digit: Sequence[int] | Literal["all"], watch: Watch | None = None, **settings: Any
-) -> list[Result]: ...
+def evolve(*given: Any, digit: Sequence[int] | Literal["all"], watch: Watch | None = None, **settings: Any) -> list[Result]: ...
 @overload
 def evolve(
-    *overrides: str, target: Sequence[int] | Literal["all"], watch: Watch | None = None, **settings: Any
+    *given: Any, target: Sequence[int] | Literal["all"], watch: Watch | None = None, **settings: Any
 ) -> list[Result]: ...
 @overload
-def evolve(*overrides: str, digit: int | Literal["any"], watch: Watch | None = None, **settings: Any) -> Result: ...
+def evolve(*given: Any, digit: int | Literal["any"], watch: Watch | None = None, **settings: Any) -> Result: ...
 @overload
 def evolve(*, watch: Watch | None = None, **settings: Any) -> Result: ...
 @overload
-def evolve(*overrides: str, watch: Watch | None = None, **settings: Any) -> Result | list[Result]: ...
+def evolve(*given: Any, watch: Watch | None = None, **settings: Any) -> Result | list[Result]: ...
 def evolve(
-    *overrides: str,
+    *given: Any,
     classifier: Any = None,
+    data: Any = None,
     statistics: Statistics | str | Path | None = None,
     judges: Any = None,
     watch: Watch | None = None,
@@ -233,68 +244,57 @@ def evolve(
 ) -> Result | list[Result]:
     """Evolves images that a classifier is certain about: `evolve(digit=2, runs=20)` → Result; a sweep → a list of them.
 
-    `settings` are those of the command, by their names or unique short names (`population=200`), groups as dictionaries;
-    `overrides` are words of the command (`"prior.weights.variogram=2"`). `classifier` is a name, a file, a dictionary of its
-    group (`{"name": "onnx", "path": "model.onnx"}`), or an object: with the methods of `fooling.Classifier`, a module of torch,
-    an estimator of scikit-learn, or a function of images. `judges` are held-out ones, each as `classifier` may be: a list, or a
-    dictionary by the names in tables. `statistics` is a file or what `Statistics.fit` or `Statistics.load` returned. `watch`
-    receives the metrics of each generation. A record is written only where `out` is given. What the command prints of the
-    classifier and the search is in `Result.notes`; what casts doubt on the figures is a `FoolingWarning`, too, but with
-    quiet=True. Raises UserError, a ValueError, for bad input.
+    `evolve(model, data, prior="variogram")` gives a classifier and its data first; words of the command
+    (`"prior.weights.variogram=2"`) may follow. `settings` are those of the command, by their names or unique short names
+    (`population=200`), groups as dictionaries. `classifier` is a name, a file, a dictionary of its group, or an object: a
+    `fooling.Classifier`, a model of torch, Keras, ONNX or scikit-learn, or a function of images. `judges` are
+    held-out ones: a list, or a dictionary by the names in tables. `data`, labelled real images, are a path, a dictionary of the
+    group, a `fooling.ImageSet`, or a pair (images, labels) of arrays. `statistics` is a file or a `fooling.Statistics`. `watch`
+    receives the metrics of each generation. A record is written only where `out` is given. In a notebook a line shows the
+    progress, and an interrupted call returns what it has. What the command prints of the classifier and the search is in
+    `Result.notes`; what casts doubt on the figures is a `FoolingWarning`, too, but with quiet=True. Raises UserError, a
+    ValueError, for bad input.
     """
-    if not isinstance(statistics, Statistics | str | Path | None):
-        raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
-    if watch is not None and not callable(watch):
-        raise UserError(f"watch: expected a function of the metrics of a generation, or None; got {watch!r}")
-    for word in overrides:
-        if not isinstance(word, str):
-            example = f"digit={word}" if isinstance(word, int) else "digit=2"
-            raise UserError(f"evolve({word!r}): expected settings by name, such as evolve({example}), or words, '{example}'")
+    words, classifier, data = separate(given, classifier, data)
+    check_given(statistics, watch)
     entries, objects = separate_objects([] if judges is None else judges)
-    given = {**settings, **({} if judges is None else {"judges": entries})}
-    words = [*overrides, *(word for name, value in given.items() for word in as_words(name, value)), *words_for(classifier)]
+    named = {**settings, **({} if judges is None else {"judges": entries})}
+    reader, of_data = data_words(data)
+    words += [*(word for name, value in named.items() for word in as_words(name, value)), *words_for(classifier), *of_data]
     if isinstance(statistics, str | Path):
         words.append(f"prior.statistics={statistics}")
     loaded = load(words, RunSettings, "run")
-    if loaded.view:
-        raise UserError("view: expected false in Python, got true; `fooling view FOLDER` shows records while they grow")
-    if loaded.launcher.name != "local":
-        raise UserError(f"launcher={loaded.launcher.name}: evolve runs its jobs in this process; see `fooling run`")
+    refuse_for_python(loaded)
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder
-    jobs = prepare(with_objects(loaded, attacked, fitted), attacked, fitted, objects=objects, words=words)
+    jobs = prepare(with_objects(loaded, attacked, fitted, reader), attacked, fitted, objects=objects, words=words)
+    jobs = jobs if reader is None else [job.naming(loaded.data) for job in jobs]
     names = [f"digit={job.digit}" if loaded.sweeps else "" for job in jobs]
-    progress = Watcher(watch) if watch else SILENT
-    with paths_as_typed(loaded.out, out):
+    with paths_as_typed(loaded.out, out), following(watch, quiet=loaded.quiet) as progress:
         for job, name in zip(jobs, names, strict=True):
             if out and name:
                 refuse_link(out / name)
                 check_folder(job, out / name)
-        results = [evolve_one(job, name, out, progress) for job, name in zip(jobs, names, strict=True)]
+        results = evolve_all(jobs, names, out, progress)
     doubted = [note for result in results for note in result.notes if isinstance(note, Doubt) and not loaded.quiet]
     for note in dict.fromkeys(doubted):
         warnings.warn(note, FoolingWarning, stacklevel=2)
     return results if loaded.sweeps else results[0]
 
 
-def with_objects(settings: RunSettings, classifier: Any, statistics: Statistics | None) -> RunSettings:
-    """Settings that name objects as such, so that no record claims that they are the bundled ones."""
-    changed: dict[str, Any] = {}
-    if classifier is not None:
-        name = object_name(classifier)
-        changed["classifier"] = settings.classifier.model_copy(update={"name": name, "path": None})
-    if statistics is not None:
-        changed["prior"] = settings.prior.model_copy(update={"statistics": "object Statistics"})
-    return settings.model_copy(update=changed)
+def evolve_all(jobs: Sequence[Job], names: Sequence[str], out: Path | None, progress: Progress) -> list[Result]:
+    """Every target class, recorded in out/name where `out`, absolute, is given.
 
-
-def evolve_one(job: Job, name: str, out: Path | None, progress: Progress) -> Result:
-    """One target class: recorded in out/name where `out`, absolute, is given."""
-    settings = job.settings
-    if out and settings.out is not None:
-        result = record_job(job, out / name, progress, success=not name)
-        return replace(result, folder=str(user_path(settings.out) / name))
-    if settings.resume or settings.overwrite:
-        raise UserError("resume and overwrite need out=FOLDER")
-    return run_job(job, None, progress)
+    Of an interrupted call those until then, the last one as far as it came.
+    """
+    results: list[Result] = []
+    for job, name in zip(jobs, names, strict=True):
+        folder = str(user_path(job.settings.out) / name) if job.settings.out is not None else None
+        try:
+            result = record_job(job, out / name, progress, success=not name) if out else run_job(job, None, progress)
+        except Interrupted as error:
+            note = Doubt(f"interrupted after generation {error.result.generations:,}: these are the images so far")
+            return [*results, replace(error.result, folder=folder, notes=(*error.result.notes, note))]
+        results.append(replace(result, folder=folder))
+    return results

@@ -97,7 +97,7 @@ class QueriedClassifier:
     def without_gradients(self) -> str:
         """Why there are no gradients; '' where the model itself has none."""
         if not has_gradients(self.classifier):
-            return ""
+            return str(getattr(self.classifier, "without_gradients", ""))
         return "they would pass classifier.price, cache, samples and votes by; leave these out"
 
     @property

@@ -27,8 +27,8 @@ from fooling.kernels.tables import Floats, Ints
 from fooling.records.ownership import axes_in_words, kind_of
 from fooling.records.record import read_images, read_run, status_of
 from fooling.records.resume import check_same
-from fooling.run import prepare, record_job, with_objects
-from fooling.search.inputs import shape_and_labels
+from fooling.run import prepare, record_job
+from fooling.search.inputs import shape_and_labels, with_objects
 from fooling.search.job import Job, checkpoint_of, evaluate
 from fooling.search.result import Result
 from fooling.settings import dump, load, without_secrets

@@ -17,9 +17,10 @@ from fooling.records.ownership import SWEEP
 from fooling.run import prepare
 from fooling.search import SEARCHES
 from fooling.search.job import Job
-from fooling.search.result import Result, read_as
+from fooling.search.result import Result
 from fooling.search.state import PASSES
 from fooling.search.stopping import unchanged
+from fooling.search.summary import read_as
 from fooling.settings.rules import has_penalties, uses_classifier
 from fooling.settings.schema import RunSettings
 from fooling.settings.searches import GradientSettings

@@ -1,5 +1,7 @@
 """Sets that a program has in memory: an `ImageSet`, or arrays of images and labels, read as an .npz file of them is."""
 
+import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,21 @@ from fooling.data.matching import Options
 from fooling.data.npz import Array, ArrayHeader
 from fooling.data.readers import DataSource, Reader, SplitReader, numbered, split_reader
 from fooling.errors import UserError, first_line
+from fooling.settings.names import as_words
 
 EXPECTED = "data: expected a path, a dictionary of the group data, fooling.ImageSet, or a pair (images, labels) of arrays"
+
+
+def data_words(data: Any) -> tuple[Reader | None, list[str]]:
+    """The reader of data in memory, None of others, and the words that name the data. Raises UserError for what is neither."""
+    if data is None:
+        return None, []
+    if isinstance(data, str | os.PathLike):
+        return None, as_words("data.path", os.fspath(data))
+    if isinstance(data, Mapping):
+        return None, as_words("data", dict(data))
+    reader = array_reader(data)
+    return reader, ["data.path=object ImageSet" if isinstance(data, ImageSet) else "data.path=object arrays"]
 
 
 def array_reader(data: Any) -> Reader:

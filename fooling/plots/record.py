@@ -22,8 +22,8 @@ from fooling.records.files import png, write_atomically
 from fooling.records.record import load_checkpoint, read_image, read_images, read_run
 from fooling.search.archive import ARCHIVE
 from fooling.search.pareto_front import FRONT
-from fooling.search.result import AFTER_GENERATION
 from fooling.search.state import FEEDBACK
+from fooling.search.summary import AFTER_GENERATION
 
 Run = Mapping[str, Any]  # run.json
 COLOURS = ("#e8a33d", "#d55e00", "#a0306f", "#2b1a6b")  # of the milestones: the higher the confidence, the darker

@@ -53,12 +53,13 @@ def card(figures: Figures, date: str, fingerprint: str, name: str, protocol: Map
     most = f"at most {protocol.get('budget'):,} evaluations"
     attacks = f"{attacked(protocol)} classes, {protocol.get('runs')} attacks each, {most}"
     begin = BEGINNINGS.get(str(protocol.get("search")), "")
+    half = "the attacks on half of the classes" if protocol.get("runs") == 1 else "half of the attacks"
     known = known_figures()
     found = [(key, figures[key]) for key in OTHERS if (figures.get(key) or {}).get("value") is not None]
     others = [f"{known[key].text} {number(figure['value'], known[key].unit)}" for key, figure in found]
     more = f" Besides: {'; '.join(others)}." if others else ""
     q = f"**Q = {q_of(figures)}** evaluations to a confidence of .9999, {q_of(figures, 'q99')} to .99"
-    what = f"after so many, half of the attacks, which {begin}see only scores, make {code(name)} sure of a class"
+    what = f"after so many, {half}, which {begin}see only scores, make {code(name)} sure of a class"
     return (
         f"{q}: {what} ({searched}; {attacks}).{more} "
         f"Measured with `fooling audit` on {plain(date)}, model {plain(fingerprint)[:SHOWN]}. "
@@ -74,7 +75,7 @@ def model_name(model: Mapping[str, Any]) -> str:
 
 def attacked(protocol: Mapping[str, Any]) -> str:
     """How many of all classes were attacked."""
-    return f"{len(protocol['attacked'])} of {protocol.get('of')}"
+    return f"{len(protocol['attacked'])} of {protocol['of']:,}"
 
 
 def code(text: Any) -> str:

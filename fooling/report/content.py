@@ -71,7 +71,8 @@ class Table:
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    note: str = ""
+    note: str = ""  # below it
+    lead: Sequence[str] = ()  # sentences above it
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class Content:
     verdict: str  # one sentence
     number: Figure
     about: str = ""  # what the number is, in a sentence
+    beside: Sequence[str] = ()  # what must be known to read the number, a line each
+    reading: str = ""  # how to read the page
+    strip: str = ""  # what the small pictures are
     figures: Sequence[Figure] = ()  # the number among them or not
     pictures: Sequence[Picture] = ()
     charts: Sequence[Chart] = ()
@@ -89,6 +93,8 @@ class Content:
     limits: Sequence[str] = ()  # what it does not show
     steps: Sequence[str] = ()  # what to do next
     facts: Mapping[str, str] = field(default_factory=dict)  # on what was run, besides those of every record
+    figures_note: str = ""  # what the table of figures is for, where tables have them already: it is folded
+    idle: Sequence[str] = ()  # settings that took no part: the page does not show them
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,27 @@ def matrix_figures(_folder: Path, content: Content) -> Figures:
     return found if also is None else {**found, "transferred": share(also, "of these, images that fool others of its kind too")}
 
 
+def transfer_figures(_folder: Path, content: Content) -> Figures:
+    """Of each source: images that succeed, and of these the ones that some other classifier believes, too."""
+    found: Figures = {}
+    for row in content["rows"]:
+        name = f"{row['source']} ({row['kind']})"
+        found[f"succeeded {name}"] = share(row["succeeded"], f"images against {name} that succeed")
+        if row["transferred"]:
+            found[f"transferred {name}"] = share(row["transferred"], f"of these, images that others believe, too: {name}")
+    return found
+
+
+def harden_figures(_folder: Path, content: Content) -> Figures:
+    """Of the last round: accuracy, attacks without a prior that succeed, and images of each attack that are believed."""
+    last = content["rounds"][-1]
+    found = {"accuracy": share(last["accuracy"], "accuracy on real images", "higher")}
+    found["reached9999"] = share(last["q"]["reached9999"], "attacks that reach a confidence of .9999")
+    for row in last["attacks"]:
+        found[f"believed_{row['name']}"] = share(row["believed"], f"images of the attack {row['name']} that are believed")
+    return found
+
+
 def run_figures(_folder: Path, content: Content) -> Figures:
     """Images that converged or are read as the target by held-out classifiers; evaluations to each confidence."""
     if content.get("unit"):
@@ -145,6 +166,8 @@ KINDS: dict[str, tuple[str, Callable[[Path, Content], Figures]]] = {  # by the f
     "audit.json": ("fooling audit", audit_figures),
     "ladder.json": ("fooling ladder", ladder_figures),
     "matrix.json": ("fooling matrix", matrix_figures),
+    "transfer.json": ("fooling transfer", transfer_figures),
+    "harden.json": ("fooling harden", harden_figures),
     SWEEP: ("fooling run", sweep_figures),
     RUN: ("fooling run", run_figures),
 }

@@ -14,7 +14,7 @@ from fooling.statistics.intervals import proportion_with_ci
 Found = Mapping[str, Any]
 LIMITS = (
     "An attack that fails here does not prove that none succeeds: another search, another start or more evaluations may.",
-    "Scores that are close to 0 leave a search by scores nothing to climb; searches by gradients use logarithms.",
+    "Around noise such a network is flat, for scores and for gradients: the attacks gradient_mean and hybrid start elsewhere.",
     "One training: another seed may give other networks. Five seeds are the least for a claim (benchmarks/harden.py).",
     "Images of the same runs and classes depend on one another, which the intervals leave out: they are too narrow.",
     "Images of the attack mismatched resemble one class and aim at the next.",
@@ -146,12 +146,12 @@ def attacks_table(rounds: Sequence[Found]) -> Table:
 
 
 def noise_table(rounds: Sequence[Found]) -> Table:
-    """Images of nothing before and after."""
+    """Images without any of the classes before and after."""
     rows: list[list[Cell]] = [
         [NOTHING[row["name"]].name, "yes" if row["trained"] else "no", interval(old["believed"]), interval(row["believed"])]
         for old, row in zip(rounds[0]["noise"], rounds[-1]["noise"], strict=True)
     ]
-    return Table("Images of nothing that are believed", ["kind", "trained on", "round 0", "last round"], rows)
+    return Table("Images without any of the classes that are believed", ["kind", "trained on", "round 0", "last round"], rows)
 
 
 def detectors_table(rounds: Sequence[Found]) -> Table:

@@ -57,6 +57,16 @@ def audit_html(content: Mapping[str, Any], images: Mapping[int, Bytes]) -> str:
     return block(title, lines, sheet, table(["figure", "value", "95 %", "what it is"], [*figures, *checks, *left]))
 
 
+def ladder_html(content: Mapping[str, Any], images: Mapping[Any, Bytes], rows: tuple[Sequence[str], Rows]) -> str:
+    """A ladder: an image of each prior with and without the classifier, and its table; `content` is that of ladder.json."""
+    captions = [f"{rung}, {arm}" for rung, arm, _ in images]
+    classes = ", ".join(dict.fromkeys(printable(class_name(k, content["labels"][k]), 14) for _, _, k in images))
+    sheet = picture(
+        list(images.values()), captions, f"Images of {len(content['rows'])} priors and conditions, classes {classes}"
+    )
+    return block(f"Priors with and without the classifier, classes {classes}", sheet, table(*rows))
+
+
 def in_words(figure: Mapping[str, Any]) -> tuple[str, str]:
     """The value of a figure in its unit, and its interval."""
     if figure["value"] is None:

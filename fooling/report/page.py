@@ -91,6 +91,7 @@ def render(source: Source, content: Content) -> Report:
         "film": film,
         "left_out": room.left_out,
         "facts": {name: text for name, text in facts_of(source, content).items() if text},
+        "config": without(source.config, content.idle),
         "version": version("fooling"),
         "shown": shown,
         "interval_text": interval_text,
@@ -110,6 +111,16 @@ def environment() -> jinja2.Environment:
     found.filters["svg"] = Markup  # of our own charts, whose text matplotlib has escaped
     found.tests["numeric"] = lambda cell: isinstance(cell, Number)
     return found
+
+
+def without(config: str, idle: Sequence[str]) -> str:
+    """The text of config.yaml without these settings of the top level, and what is indented below them or listed."""
+    shown, is_idle = [], False
+    for line in config.splitlines():
+        if line[:1] not in ("", " ", "-"):
+            is_idle = line.partition(":")[0] in idle
+        shown += [] if is_idle else [line]
+    return "\n".join(shown)
 
 
 def unique(figures: Sequence[Figure]) -> list[Figure]:
@@ -198,7 +209,9 @@ def to_json(source: Source, content: Content, figures: Sequence[Figure]) -> str:
         "status": str(source.about.get("status", "running")),
         "title": content.title,
         "verdict": content.verdict,
+        "reading": content.reading,
         "number": content.number.name,
+        "about": [one for one in (content.about, *content.beside) if one],
         "figures": {
             figure.name: {key: value for key, value in figure._asdict().items() if key != "name"} for figure in figures
         },
@@ -209,6 +222,7 @@ def to_json(source: Source, content: Content, figures: Sequence[Figure]) -> str:
                 "title": table.title,
                 "columns": list(table.columns),
                 "rows": [[cell.text if isinstance(cell, Number) else cell for cell in row] for row in table.rows],
+                "lead": list(table.lead),
                 "note": table.note,
             }
             for table in content.tables

@@ -90,9 +90,9 @@ def no_extras(*args: object) -> None:
     del args
 
 
-def takes_any(classifier: Any) -> None:
+def takes_any(classifier: Any, settings: RunSettings) -> None:
     """The search takes any classifier."""
-    del classifier
+    del classifier, settings
 
 
 def fixes_nothing(settings: RunSettings) -> dict[str, str]:
@@ -106,8 +106,8 @@ DEFAULTS: Mapping[str, Any] = {
     "statistics_use": draws_levels,  # (settings) → what of the statistics its first images are made of
     "start_image": no_start_image,  # (settings, the classifier's input shape) → StartImage
     "fixed_limits": fixes_nothing,  # (settings) → {search.generations or budget: why the images up to there depend on it}
-    "check_classifier": takes_any,  # (classifier): raises UserError for one that the search cannot take
-    "measure": no_measures,  # (images, target classes, classifier, evaluations) → {name: [R]}, for run.json
+    "check_classifier": takes_any,  # (classifier, settings): raises UserError for one that the search cannot take
+    "measure": no_measures,  # (images, target classes, classifier, generations [R]) → {name: [R]}, for run.json
     "save_extras": no_extras,  # (record, classifier): writes `files` once the runs have ended
     "shown_together": 0,  # whole images of each run that one call shows to the classifier; 0: it sees none, or as jax likes
     "files": (),  # names of the files that it adds to the record

@@ -1,25 +1,18 @@
-"""What the gradient searches share: float pixels, where they start, one compiled step, the state of the rounded images.
+"""What the gradient searches share: float pixels, where they start, the state of the rounded images.
 
 A generation is one step of each run. Its image, rounded to grey levels, is scored, recorded and returned. A run takes one
 evaluation at the start and one for each step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fooling.classifiers.gradients import raising_failures
-from fooling.classifiers.layers import LOGITS, SCORES, layer_function
 from fooling.data.images import letterbox
 from fooling.errors import UserError
-from fooling.kernels.jax import differentiable
-from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel, roll
 from fooling.kernels.reference import operators, penalties
 from fooling.kernels.tables import LEVELS, Bytes, Floats, Ints, draw_table
 from fooling.search import Schedule, StartImage
@@ -33,9 +26,6 @@ from fooling.statistics import Statistics
 
 FIRST, SHIFT = 0, 1  # what random numbers are for
 Shifts = npt.NDArray[np.int32]
-Index = tuple[int, ...] | None  # of a part of a layer: a channel, or the place of a unit
-BATCH = 16  # images of a call, at most …
-PIXELS = BATCH * 28 * 28  # … and their pixels, about: how many depends on nothing else, so no image does on the others
 
 
 @dataclass(frozen=True)
@@ -119,7 +109,10 @@ class ContinuousSearch:
 
     def init(self, runs: Runs) -> State:
         """The first images, scored."""
-        pixels = first_pixels(self.initialization, runs, self.objective.which(runs))
+        return self.begin(runs, first_pixels(self.initialization, runs, self.objective.which(runs)))
+
+    def begin(self, runs: Runs, pixels: Floats) -> State:
+        """The state of the first pixels [R, H, W, C]."""
         passes = np.full((len(runs), len(PASSES), len(AT_PASS)), -1.0)
         aux = {"pixels": pixels, "start": pixels, "passes": passes, "still": np.zeros(len(runs), dtype=np.int64)}
         return self.observe(0, runs, pixels, aux, None)
@@ -165,124 +158,3 @@ def first_passages(
     norms, distances = np.linalg.norm(flat, axis=1), np.linalg.norm(apart, axis=1)
     values = np.stack([np.full(len(flat), float(generation)), norms, distances, flat.std(axis=1)], axis=1)
     return np.where((now & (before[:, :, 0] < 0))[:, :, None], values[:, None], before)
-
-
-class IdentityKey:
-    """An object compared by identity, as a key of compiled programs."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, IdentityKey) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-@dataclass(frozen=True)
-class AscentObjective:
-    """What a step ascends. Jobs with equal objectives share one compiled program."""
-
-    classifier: IdentityKey
-    objective: IdentityKey | None  # its penalties are descended; None: it has none
-    weight: float  # of the target term, or of the layer
-    free: float  # the target term counts only above this
-    climb: str  # log or target: of the scores; layer: activation maximisation
-    layer: str = LOGITS  # the layer …
-    index: Index = None  # … and its channel (1 number) or unit (a number for each axis); None: all of it
-    of_digit: bool = False  # the output of the target class instead
-    total_variation: float = 0.0  # its weight
-    blur_sd: float = 0.0  # of the blur before a step, pixels
-
-
-def device_kind() -> str:
-    """The kind of device that JAX computes on."""
-    return str(jax.devices()[0].device_kind)
-
-
-def take_step(
-    ascent: AscentObjective, step_size: StepSize, pixels: Floats, which: Ints, digit: int, shifts: Shifts, blur: bool
-) -> tuple[Floats, Floats]:
-    """A step of pixels [N, H, W, C] with the targets `which` [N] towards the class `digit`, seen shifted by `shifts` [N, 2].
-
-    → the pixels after it, and the largest absolute gradient of each image [N]; both may hold numbers that are not finite.
-    """
-    found = []
-    numbers = np.float32(step_size.rate), np.float32(step_size.decay), np.float32(step_size.ground)
-    size = min(BATCH, max(1, PIXELS // (pixels.shape[1] * pixels.shape[2])))
-    with raising_failures():
-        for lo in range(0, len(pixels), size):
-            rows = np.minimum(np.arange(lo, lo + size), len(pixels) - 1)  # the last image fills up
-            now = pixels[rows], which[rows].astype(np.int32), np.int32(digit), shifts[rows]
-            found.append([np.asarray(array)[: len(pixels) - lo] for array in compiled(ascent)(*now, *numbers, blur=blur)])
-    after, peaks = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return after, peaks
-
-
-@lru_cache(maxsize=16)
-def compiled(ascent: AscentObjective) -> Callable[..., Any]:
-    """The step, compiled for each size of pictures once."""
-    return jax.jit(partial(step, ascent), static_argnames="blur")
-
-
-def step(
-    ascent: AscentObjective, pixels: Any, which: Any, digit: Any, shifts: Any, rate: Any, decay: Any, ground: Any, blur: bool
-) -> tuple[Any, Any]:
-    """One step of a batch [B, H, W, C]; → it after the step, and its largest absolute gradients [B]."""
-    if blur:
-        pixels = gaussian_blur(pixels, gaussian_kernel(ascent.blur_sd))
-    uphill = jax.grad(lambda seen: -loss(ascent, seen, which, digit).sum())(roll(pixels, shifts))
-    uphill = roll(uphill, -shifts)
-    peaks = jnp.abs(uphill).max(axis=(1, 2, 3))
-    uphill = uphill / jnp.where(peaks > 0, peaks, 1)[:, None, None, None]  # first, so that squares of small ones are not 0
-    size = jnp.sqrt((uphill**2).mean(axis=(1, 2, 3), keepdims=True))
-    pixels = pixels + rate * uphill / jnp.where(size > 0, size, 1)
-    return jnp.clip(pixels + decay * (ground - pixels), 0, 255), peaks
-
-
-def loss(ascent: AscentObjective, pixels: Any, which: Any, digit: Any) -> Any:
-    """The loss [B]: weight·(the classifier's loss) + Σ weight·penalty + the total variation."""
-    total = ascent.weight * (activation if ascent.climb == "layer" else score_loss)(ascent, pixels, digit)
-    if ascent.objective:
-        objective = ascent.objective.value
-        for name in objective.penalties:
-            penalty = differentiable.PENALTIES[name](pixels, which, *objective.arguments[name])
-            total += objective.weights[name] * penalty
-    if ascent.total_variation:
-        total += ascent.total_variation * differentiable.total_variation(pixels)
-    return total
-
-
-def score_loss(ascent: AscentObjective, pixels: Any, digit: Any) -> Any:
-    """The target term, or its logarithmic twin, [B]; nothing where the target term is within what is free."""
-    scores = scores_of(ascent.classifier.value, pixels).astype(jnp.float32)
-    own = target_class(scores, digit)
-    apart = jnp.abs(scores - (np.arange(scores.shape[1]) == own[:, None])).sum(axis=1)
-    climbed = differentiable.binary_cross_entropy(scores, own) if ascent.climb == "log" else apart
-    return jnp.where(apart > ascent.free, climbed, 0)
-
-
-def scores_of(classifier: Any, pixels: Any) -> Any:
-    """The scores [B, K]; seen through windows, of each class the largest."""
-    scores = layer_function(classifier)(pixels)[SCORES]
-    return scores.reshape(len(pixels), -1, scores.shape[-1]).max(axis=1)
-
-
-def activation(ascent: AscentObjective, pixels: Any, digit: Any) -> Any:
-    """−(mean square of a layer), −(mean of a channel over its places) or −(a unit), [B]; through windows the mean over them.
-
-    A whole layer by its squares, as in the first Deep Dream: what is strong becomes stronger. A channel or unit by itself.
-    """
-    values = layer_function(ascent.classifier.value)(pixels)[ascent.layer].astype(jnp.float32)
-    if ascent.of_digit:
-        of_windows = values.reshape(len(values), -1, values.shape[-1]).mean(axis=1)
-        return -jnp.take_along_axis(of_windows, target_class(of_windows, digit)[:, None], axis=1)[:, 0]
-    chosen = values if ascent.index is None else values[(..., *ascent.index)]
-    strength = chosen**2 if ascent.index is None else chosen
-    return -strength.reshape(len(values), -1).mean(axis=1)
-
-
-def target_class(scores: Any, digit: Any) -> Any:
-    """The target class of each image [B]: `digit`, or with kernels.tables.ANY the class of the largest score."""
-    return jnp.where(digit < 0, jnp.argmax(scores, axis=1), digit)

@@ -16,7 +16,7 @@ from fooling.errors import UserError
 from fooling.kernels.jax import differentiable
 from fooling.kernels.tables import Bytes, Floats
 from fooling.search import Schedule, StartImage
-from fooling.search.continuous import AscentObjective, Index
+from fooling.search.ascent_step import AscentObjective, Index
 from fooling.search.gradient_ascent import AscentParams, GradientAscent
 from fooling.search.objective import Objective
 from fooling.search.state import State
@@ -142,7 +142,7 @@ class DeepDream(GradientAscent):
             pixels = resized(begun, sides)
         elif pixels.shape[1:3] != sides:
             pixels = with_detail(begun, pixels, sides)
-        pixels, _ = self.take_step(pixels, state.runs, generation)
+        pixels, _, _ = self.take_step(pixels, state.runs, generation, {})
         whole = with_detail(begun, pixels, self.params.octaves[-1])
         aux = {**state.aux, "begun": begun, "pixels": pixels}
         return self.observe(generation, state.runs, whole, aux, state.images[:, 0])

@@ -1,14 +1,17 @@
 """What a job is made from: its classifier and its statistics, and whether they fit together."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from fooling.classifiers import open_classifier, open_given
 from fooling.classifiers.accuracy import check_class_order
+from fooling.classifiers.adapters import object_name
 from fooling.classifiers.base import Classifier, images_a_score
 from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import seen_by, stream_data
 from fooling.data.matching import RESIZED
+from fooling.data.readers import Reader
 from fooling.errors import UserError
 from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
@@ -156,3 +159,55 @@ def refuse_other_classes(settings: RunSettings, classifier: Classifier, statisti
         raise UserError(f"prior={settings.prior.name}: {have}; {advice}")
     if settings.prior.digit is None:
         check_class_order([str(name) for name in classifier.labels], [str(name) for name in statistics.labels], "statistics")
+
+
+def separate(given: Sequence[Any], classifier: Any, data: Any) -> tuple[list[str], Any, Any]:
+    """The words of the command among what is given by its place, and the classifier and the data, which may come first.
+
+    Raises UserError for a classifier or data that are given twice, and for what is none of these.
+    """
+    words, others = [one for one in given if isinstance(one, str)], [one for one in given if not isinstance(one, str)]
+    if others and isinstance(others[0], int | float):
+        example = f"digit={others[0]}" if isinstance(others[0], int) else "digit=2"
+        raise UserError(f"evolve({others[0]!r}): expected settings by name, such as evolve({example}), or words, '{example}'")
+    if len(others) > 1 + (data is None) or (others and classifier is not None):
+        raise UserError(f"evolve: expected a classifier and data at most once each, got {len(others)} objects too")
+    if others and others[0] is not given[0]:
+        raise UserError("evolve: expected the classifier first, then the data, then words of the command")
+    return words, others[0] if others else classifier, others[1] if len(others) > 1 else data
+
+
+def check_given(statistics: Any, watch: Any) -> None:
+    """Raises UserError for arguments of `evolve` of another type."""
+    if not isinstance(statistics, Statistics | str | Path | None):
+        raise UserError(f"statistics: expected fooling.Statistics or a file's name, got {type(statistics).__name__}")
+    if watch is not None and not callable(watch):
+        raise UserError(f"watch: expected a function of the metrics of a generation, or None; got {watch!r}")
+
+
+def refuse_for_python(settings: RunSettings) -> None:
+    """Refuses settings of the command that `evolve` cannot follow."""
+    if settings.view:
+        raise UserError("view: expected false in Python, got true; `fooling view FOLDER` shows records while they grow")
+    if settings.launcher.name != "local":
+        raise UserError(f"launcher={settings.launcher.name}: evolve runs its jobs in this process; see `fooling run`")
+    if settings.out is None and (settings.resume or settings.overwrite):
+        raise UserError("resume and overwrite need out=FOLDER")
+
+
+def with_objects(
+    settings: RunSettings, classifier: Any, statistics: Statistics | None, reader: Reader | None = None
+) -> RunSettings:
+    """Settings that name objects as such, so that no record claims that they are the bundled ones.
+
+    The data are read by `reader`, where they are in memory.
+    """
+    changed: dict[str, Any] = {}
+    if classifier is not None:
+        name = object_name(classifier)
+        changed["classifier"] = settings.classifier.model_copy(update={"name": name, "path": None})
+    if statistics is not None:
+        changed["prior"] = settings.prior.model_copy(update={"statistics": "object Statistics"})
+    if reader is not None:
+        changed["data"] = settings.data.model_copy(update={"path": None, "kind": reader})
+    return settings.model_copy(update=changed)

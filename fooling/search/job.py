@@ -28,8 +28,9 @@ from fooling.search.objective import Objective, objective_from_settings
 from fooling.search.result import Result, make_result, target_of
 from fooling.search.state import History, State
 from fooling.search.stopping import StoppingCriteria
+from fooling.search.surrogate import open_surrogate
 from fooling.settings import without_secrets
-from fooling.settings.schema import RunSettings
+from fooling.settings.schema import DataSettings, RunSettings
 from fooling.statistics import Statistics
 
 Pair = tuple[int | None, int | Literal["any", "all"]]  # the prior's class and the target class
@@ -46,6 +47,7 @@ class Job:
     judges: Mapping[str, Classifier]  # held-out classifiers by name
     report: ClassifierReport  # of the checks of the classifier
     start_image: Bytes | None = None  # [H, W, C], of gradient searches
+    read: RunSettings | None = None  # by which the data are read, where those of the record only name them
 
     @property
     def digit(self) -> int | Literal["any", "all"]:
@@ -61,6 +63,10 @@ class Job:
     def labels(self) -> tuple[str, ...]:
         """The names of the classes, in printable letters."""
         return tuple(map(printable, self.objective.classifier.labels))
+
+    def naming(self, data: DataSettings) -> "Job":
+        """The job whose record names its data as `data` do: those in memory are no file."""
+        return replace(self, settings=self.settings.model_copy(update={"data": data}), read=self.settings)
 
     @property
     def images(self) -> list[str]:
@@ -111,12 +117,13 @@ class Job:
     @property
     def fingerprints(self) -> dict[str, Any]:
         """Of what the result depends on besides the settings, under their names in run.json."""
-        image = self.start_image
+        image, surrogate = self.start_image, open_surrogate(self.settings, self.objective.classifier)
         return {
             "classifier_fingerprint": self.objective.classifier.fingerprint,
             "statistics_fingerprint": self.statistics.fingerprint if self.statistics else None,
             "judge_fingerprints": {name: judge.fingerprint for name, judge in self.judges.items()},
             **({"detector_fingerprints": self.objective.evasion.fingerprints} if self.objective.evasion else {}),
+            **({} if surrogate is None else {"surrogate_fingerprint": surrogate.fingerprint}),
             **labelling(self),
             **({} if image is None else {"picture_fingerprint": sha256(image.tobytes()).hexdigest()}),
         }

@@ -76,14 +76,14 @@ class Stage:
 
 
 def stages(
-    search: Search, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT
+    search: Search, criteria: StoppingCriteria, record: Record | None = None, progress: Progress = SILENT, each: bool = False
 ) -> Iterator[Stage]:
     """Evolves all runs side by side until each has ended; from the record's checkpoint if it has one.
 
-    → the job as it is now and then, when its images are worth a look, before an error or an interruption, and at its end,
-    which is the last. What is done with it takes a fiftieth of the time. Raises Interrupted once `progress` requests a stop.
+    → the job when its images are worth a look (`each`: after each generation), before an error or an interruption, and at its
+    end, which is the last. What is done with it takes a fiftieth of the time. Raises Interrupted once `progress` requests it.
     """
-    saved, clock = record.load_checkpoint() if record else None, Clock()
+    saved, clock = record.load_checkpoint() if record else None, Clock(each)
 
     def stage() -> Stage:
         return Stage(history, state.generation, clock.observed, stopped_by(history, criteria, state, clock))
@@ -202,7 +202,8 @@ def reopen(history: History, criteria: StoppingCriteria, state: State) -> State:
 class Clock:
     """Seconds of search, also those before an interruption, and when the next checkpoint and the next pictures are due."""
 
-    def __init__(self) -> None:
+    def __init__(self, each: bool = False) -> None:
+        self.each = each  # whether the images are worth a look after each generation
         self.before = self.observed = 0.0  # `observed`: at the end of the last generation, without compilation
         self.cost = self.writing = 0.0  # of the last look at the images, of the last checkpoint
         self.started = working_time()
@@ -232,7 +233,7 @@ class Clock:
 
     def shows(self) -> bool:
         """Whether the images are worth a look again."""
-        if time.perf_counter() - self.looked < max(PICTURE_SECONDS, self.cost / PICTURE_SHARE):
+        if not self.each and time.perf_counter() - self.looked < max(PICTURE_SECONDS, self.cost / PICTURE_SHARE):
             return False
         self.looked = time.perf_counter()
         return True

@@ -15,13 +15,14 @@ def compare_with_real(job: Job, images: Bytes) -> tuple[dict[str, Any], str]:
 
     Against the test images of the class of the term targets; at most MAX_IMAGES on either side, which takes little time.
     """
-    data = job.settings.data
+    settings = job.read or job.settings
+    data = settings.data
     if not data.given:
         return {}, ""
     classifier = job.objective.classifier
     try:
         digit = job.prior_digit
-        options = data_options(job.settings) | {"shape": tuple(map(int, job.fitted.shape)), "labels": classifier.labels}
+        options = data_options(settings) | {"shape": tuple(map(int, job.fitted.shape)), "labels": classifier.labels}
         real = of_class(load_data(data.path, data.kind, "test", **options), digit)
         rows = plausibility(images[:MAX_IMAGES], real[:MAX_IMAGES], job.fitted, digit, classifier)
     except UserError as error:  # of the data: the job is done

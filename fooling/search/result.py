@@ -1,4 +1,4 @@
-"""The result of a job: the finished images, scored by the classifier and every term, and their keys of run.json."""
+"""The result of a job: the finished images, scored by the classifier and every term."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,11 @@ from fooling.search import Search, part_of
 from fooling.search.loop import Stage
 from fooling.search.objective import Objective
 from fooling.search.pareto_front import ParetoFront, make_front
-from fooling.search.pareto_front import summary as front_summary
-from fooling.search.state import AT_PASS, COLUMNS, MILESTONES, PASSES, History
+from fooling.search.state import COLUMNS, History
 from fooling.search.stopping import StoppingCriteria, converged
 from fooling.statistics import Statistics
 
 HTML = "fooling.report.notebook:result_html"  # loaded where a notebook shows a result: it draws
-AFTER_GENERATION = "after_generation"  # key of run.json whose images are those of an unfinished job
 
 
 @dataclass(frozen=True)
@@ -141,6 +139,7 @@ def make_result(
     cost, terms, scores = objective.value(images)
     lines, runs = history.history, np.arange(len(images), dtype=np.uint32)
     measure = part_of(search, "measure")
+    generations = (history.evaluations - criteria.first) // criteria.population  # of each run
     return Result(
         digit=target_of(criteria),
         prior_digit=prior_digit,
@@ -155,7 +154,7 @@ def make_result(
         generations=int(lines[-1, COLUMNS.index("generation")]),
         seconds=float(lines[-1, COLUMNS.index("seconds")]),
         passes=history.passes,
-        own=measure(images, target_classes(scores, criteria.targets(runs)), objective.classifier, history.evaluations),
+        own=measure(images, target_classes(scores, criteria.targets(runs)), objective.classifier, generations),
         history={name: lines[:, i].copy() for i, name in enumerate(COLUMNS)},
         judges=predict_all(judges, images),
         exemplars=objective.which(runs) if objective.targets > 1 else None,
@@ -189,51 +188,23 @@ def front_of(
     return make_front(objective, statistics.levels[statistics.row(prior_digit)], history.populations)
 
 
-def summary(result: Result, files: Sequence[str]) -> dict[str, Any]:
-    """The totals and images of run.json."""
-    evaluations = result.total_evaluations
-    return {
-        "evaluations": evaluations,
-        "changed_evaluations": result.total_changed,
-        "generations": result.generations,
-        "seconds": round(result.seconds, 3),
-        "evaluations_per_second": round(evaluations / max(result.seconds, 1e-9), 1),
-        "converged": int(result.converged.sum()),
-        **({"passes": sum(one["passes"] for one in result.evaded)} if result.evaded else {}),
-        **(quality(result) if result.digit == "all" else {}),
-        **totals(result.own),
-        "judge_evaluations": {name: len(scores) for name, scores in result.judges.items()},
-        "judges": read_as(result, result.classes),
-        **({"judges_prior": read_as(result, result.prior_digit)} if result.prior_digit not in (None, result.digit) else {}),
-        **(front_summary(result.front) if result.front else {}),
-        "images": [describe(result, i, file) for i, file in enumerate(files)],
-    }
-
-
-def quality(result: Result) -> dict[str, Any]:
-    """Of an archive: the sum of its confidences (QD-score; Pugh et al. 2015), and how many images are read as their class."""
-    return {"qd_score": float(result.confidence.sum()), "coverage": int((result.predicted == result.classes).sum())}
-
-
-def so_far(
-    stage: Stage, criteria: StoppingCriteria, files: Sequence[str], labels: tuple[str, ...] = (), unit: str = ""
-) -> dict[str, Any]:
-    """The totals and images of run.json while some runs go on, by the scores of the search: no image is evaluated again."""
+def unfinished_result(stage: Stage, criteria: StoppingCriteria, labels: tuple[str, ...] = (), unit: str = "") -> Result:
+    """The result while some runs go on, by the scores of the search: no image is evaluated again."""
     history = stage.history
-    result = Result(
+    return Result(
         digit=target_of(criteria),
         prior_digit=None,
-        images=history.images,
-        scores=history.scores,
-        cost=history.costs,
+        images=history.images.copy(),
+        scores=history.scores.copy(),
+        cost=history.costs.copy(),
         terms={},
         converged=converged(criteria, history.costs, history.scores, history.images),
-        evaluations=history.evaluations,
-        changed=history.changed,
-        evaluations_to=history.reached,
+        evaluations=history.evaluations.copy(),
+        changed=history.changed.copy(),
+        evaluations_to=history.reached.copy(),
         generations=stage.generation,
         seconds=stage.seconds,
-        passes=history.passes,
+        passes=history.passes.copy(),
         own={},
         history={},
         judges={},
@@ -241,60 +212,8 @@ def so_far(
         unit=unit,
         targets=class_of_each(criteria),
     )
-    return {AFTER_GENERATION: stage.generation, **summary(result, files)}
-
-
-def totals(measures: Mapping[str, npt.NDArray[Any]]) -> dict[str, float | int]:
-    """Of all images together: the sum of whole numbers, the median of others."""
-    return {name: int(v.sum()) if v.dtype.kind in "iu" else float(np.median(v)) for name, v in measures.items()}
-
-
-def read_as(result: Result, classes: Any) -> dict[str, float]:
-    """The share of the images that each judge reads as a class, or as a class [R] each."""
-    return {name: float(np.mean(scores.argmax(axis=1) == classes)) for name, scores in result.judges.items()}
-
-
-def describe(result: Result, i: int, file: str) -> dict[str, Any]:
-    """The keys of image i in run.json."""
-    reached, digit = [None if n < 0 else int(n) for n in result.evaluations_to[i]], int(result.classes[i])
-    predicted, runner_up = int(result.predicted[i]), int(result.runner_up[i])
-    return {
-        "file": file,
-        "digit": digit,
-        "label": result.label(digit),
-        "confidence": float(result.confidence[i]),
-        "predicted": predicted,
-        "predicted_label": result.label(predicted),
-        "runner_up": runner_up,
-        "runner_up_label": result.label(runner_up),
-        "cost": float(result.cost[i]),
-        "terms": {name: float(values[i]) for name, values in result.terms.items()},
-        "converged": bool(result.converged[i]),
-        **(result.evaded[i] if result.evaded else {}),
-        **({"exemplar": int(result.exemplars[i])} if result.exemplars is not None else {}),
-        "judges": {name: verdict(scores[i], digit) for name, scores in result.judges.items()},
-        **{name: values[i].item() for name, values in result.own.items()},
-        **({"first_passes": first_passes(result.passes[i])} if result.passes.shape[1] else {}),
-        "evaluations": int(result.evaluations[i]),
-        "evaluations_to": {f"{level:g}": n for level, n in zip(MILESTONES, reached, strict=True)},
-    }
 
 
 def median_confidence_index(confidence: Floats) -> int:
     """The image of median confidence, of confidences [N]; of an even number, the lower one of the two in the middle."""
     return int(np.argsort(confidence, kind="stable")[(len(confidence) - 1) // 2])
-
-
-def first_passes(passes: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """AT_PASS at the first passage of each confidence, [passes, AT_PASS]; null where there was none."""
-    return {
-        name: None
-        if values[0] < 0
-        else {AT_PASS[0]: int(values[0]), **dict(zip(AT_PASS[1:], values[1:].tolist(), strict=True))}
-        for name, values in zip(PASSES, passes, strict=True)
-    }
-
-
-def verdict(scores: Floats, digit: int) -> dict[str, Any]:
-    """A judge's arg-max for one image [K], its score, and the score of the target class."""
-    return {"predicted": int(scores.argmax()), "score": float(scores.max()), "confidence": float(scores[digit])}

@@ -46,7 +46,7 @@ class WeightFeedback(ContinuousSearch):
     """Runs whose winner is fed back into the image."""
 
     files = (FEEDBACK,)
-    check_classifier = staticmethod(lambda classifier: weights(classifier))
+    check_classifier = staticmethod(lambda classifier, _settings: weights(classifier))
 
     def __init__(self, objective: Objective, params: FeedbackParams) -> None:
         super().__init__(objective, params.initialization)
@@ -74,9 +74,9 @@ class WeightFeedback(ContinuousSearch):
         return self.observe(state.generation + 1, state.runs, pixels, {**state.aux, "pixels": pixels}, state.images[:, 0])
 
     @staticmethod
-    def measure(images: Bytes, classes: Ints, classifier: Classifier, evaluations: Ints) -> dict[str, npt.NDArray[Any]]:
+    def measure(images: Bytes, classes: Ints, classifier: Classifier, generations: Ints) -> dict[str, npt.NDArray[Any]]:
         """The correlation of each image with the weights of its class."""
-        del evaluations
+        del generations
         return {"weight_correlation": weight_correlation(images, classes, classifier)}
 
     def save_extras(self, record: Record, classifier: Classifier) -> None:

@@ -68,7 +68,7 @@ SERIES = {
     "success": Figure("images of prior={} that succeed", SHARE, "lower", "priors"),
     "read": Figure("images of prior={} that held-out classifiers read as their class", SHARE, "higher", "priors", JUDGES),
     "auroc": Figure("AUROC of {}: evolved against real images", AUROC, "higher", "detectors", IMAGES),
-    "fpr95": Figure("evolved images that pass {} where 95 % of the real ones do", SHARE, "lower", "detectors", IMAGES),
+    "fpr95": Figure("FPR of {} at 95 % TPR, evolved against real images", SHARE, "lower", "detectors", IMAGES),
 }
 
 

@@ -12,6 +12,7 @@ from fooling.settings.schema import DataSettings
 
 OWN = ("mlp", "cnn")  # networks that are trained here
 # Attacks by name → the words of `fooling run` that they are, besides target, seed, runs and budget.
+SMALL_STEPS = ("search.rate=1", "search.blur_sd=0", "search.generations=300", "threshold=0.9999", "stop=threshold")
 ATTACKS: dict[str, tuple[str, ...]] = {
     "none": ("prior=none",),
     "histogram": ("prior=histogram", "threshold=0.9999"),
@@ -22,13 +23,17 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     "dct": ("search=es", "search.genome=dct", "threshold=0.9999"),
     "cppn": ("search=es", "search.genome=cppn", "threshold=0.9999"),
     "gradient": ("search=ascent", "threshold=0.9999"),
+    # Around noise a hardened network is flat: of 20 attacks from there none succeeds, from the mean image all do
+    "gradient_mean": ("search=ascent", "search.start=mean", *SMALL_STEPS),
+    "hybrid": ("search=ascent", "search.black_box=2000", *SMALL_STEPS),
 }
+CLIMBING = ("gradient", "gradient_mean", "hybrid")  # attacks that end by themselves
 BUDGETS = {"grid": 2_500, "dct": 2_500, "cppn": 2_500}  # images of an attack at most, where it is less than PRIOR_BUDGET
 PRIOR_BUDGET = 20_000
 SHIFTED = (
     "mismatched",
 )  # attacks whose prior is that of the class before: images of one class that are believed to be the next
-READABLE = ("exemplar", "mismatched")  # whose images can be read as a class: no outliers
+READABLE = ("exemplar", "mismatched", "gradient_mean")  # whose images can be read as a class: no outliers
 DESCENT = ("epochs", "batch", "learning_rate", "decay", "hidden")  # what every training has; null where none is trained
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fooling.settings.detectors import check_evadable
-from fooling.settings.fields import Bool, Float, Int, Names, SettingsModel, Side, Text, optional_to_list
+from fooling.settings.fields import Bool, Float, Int, Judges, Names, SettingsModel, Side, Text, optional_to_list
 
 NAME = "search algorithm"
 
@@ -106,7 +106,7 @@ class GradientSettings(PixelSettings):
         gt=0,
         le=255,
         description="step size: root-mean-square change of the pixels, grey levels; null = 20 for ascent (4 for images "
-        "above 64×64, unless from an image file), 10 for dream (6 from an image file), 2 for feedback",
+        "above 64×64, unless from an image file; 8 with adam), 10 for dream (6 from an image file), 2 for feedback",
     )
     decay: Float = Field(ge=0, lt=1, description="L2 decay: share of the distance from `ground` that a pixel loses per step")
     ground: Float = Field(ge=0, le=255, description="grey level that `decay` pulls towards")
@@ -122,7 +122,7 @@ class ClimbingSettings(GradientSettings):
         ge=0,
         le=64,
         description="standard deviation of the Gaussian blur before a step, pixels; 0 = none; null = 0.5, or none from an "
-        "image file and with ascent for images above 64×64",
+        "image file, with adam, and with ascent for images above 64×64",
     )
     blur_every: Int = Field(ge=1, le=1_000_000, description="steps between two blurs")
     total_variation: Float = Field(ge=0, description="weight of the total variation (mean difference of neighbouring pixels)")
@@ -137,6 +137,17 @@ class AscentSettings(ClimbingSettings):
     """Gradient ascent on the pixels."""
 
     name: Literal["ascent"] = Field(description=NAME)
+    optimizer: Literal["steps", "adam"] = Field(
+        description="steps: along the gradient, of a root-mean-square size of `rate`; adam: each pixel by its moments "
+        "(Kingma & Ba 2015), by about `rate`"
+    )
+    surrogate: Annotated[Judges, Field(max_length=1)] = Field(
+        description="classifier whose gradients are followed in place of the attacked one's, which shows its scores alone; "
+        "written as one of judges, such as [{name: onnx, path: FILE.onnx}]; [] = none"
+    )
+    black_box: Int = Field(
+        ge=0, le=100_000_000, description="images of search=es, by scores alone, that come before the first step; they count"
+    )
 
 
 class DreamSettings(ClimbingSettings):

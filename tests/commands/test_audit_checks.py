@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fooling.commands.audit.checks import checks
-from fooling.commands.audit.figures import figures, left_out_within, verdict
+from fooling.commands.audit.figures import figures, left_out_within
+from fooling.report.verdict import verdict
 from fooling.search.state import MILESTONES
 from fooling.statistics.intervals import proportion_with_ci
 
@@ -23,14 +24,14 @@ def attack(digit: int, reached: list[int | None], confidence: float | None = Non
 
 
 def row(kind: str, sure: int, images: int, classes: tuple[int, ...] = (), answers: tuple[int, ...] = (), note: str = "") -> Any:
-    """What audit.json says of images of nothing of a kind."""
+    """What audit.json says of images without any of the classes, of a kind."""
     shares = {level: proportion_with_ci(sure, images) for level in ("at_90", "at_99")}
     top = [{"class": k, "share": 0.3} for k in answers]
     return {"kind": kind, "images": images, **shares, "answers": top, "sure": list(classes), "note": note}
 
 
 def content(reached: dict[int, tuple[int, int]], *rows: Any, medians: tuple[Any, Any, Any] = (200, 50, None)) -> dict[str, Any]:
-    """What audit.json says so far: attacks that reach .99 by their classes, images of nothing."""
+    """What audit.json says so far: attacks that reach .99 by their classes, images without any of them."""
     classes = [{"digit": k, "reached99": proportion_with_ci(*share)} for k, share in reached.items()]
     whole = proportion_with_ci(*(sum(share[i] for share in reached.values()) for i in (0, 1))) if reached else None
     q: dict[str, Any] = {"classes": classes, "budget": BUDGET}
@@ -93,7 +94,7 @@ def test_single_attacks_are_compared_across_classes(early: int | None, late: int
 def test_a_saved_image_without_the_confidence_that_was_counted_fails(number: int) -> None:
     passed, text = check("more_budget", content({0: (1, 2)}), [attack(0, [100] * number, 0.98)])
     assert passed is False
-    assert f"{number} of {number} saved" in text
+    assert f"0 of {number} saved" in text
 
 
 def test_other_batches_and_attacks_that_go_on_lose_no_image() -> None:
@@ -108,7 +109,8 @@ def test_no_attack_is_no_check() -> None:
 @pytest.mark.parametrize(
     ("scores", "by_gradients", "passed"),
     [
-        ({0: (10, 10), 1: (0, 10)}, {1: 0.2}, True),  # only class 1 is in both
+        ({0: (10, 10), 1: (0, 10)}, {1: 0.2}, None),  # only class 1 is in both, and nothing reached it
+        ({0: (10, 10), 1: (1, 10)}, {1: 0.995}, True),
         (dict.fromkeys(range(10), (10, 10)), dict.fromkeys(range(10), 0.2), False),
         (dict.fromkeys(range(10), (2, 10)), dict.fromkeys(range(10), 0.2), True),  # 0 of 10 against 20 of 100: by chance
         ({0: (10, 10)}, {1: 0.2}, None),
@@ -125,6 +127,25 @@ def test_noise_counts_the_classes_it_is_sure_of_not_the_most_frequent_answers() 
     passed, text = check("noise", content(reached, row("even_noise", 1, 500, (2,), answers=(1,))))
     assert passed is False
     assert "2 of 3 classes" in text
+    assert "1 of those 2" in text
+
+
+def test_a_check_without_anything_to_check_is_not_passed() -> None:
+    passed, text = check("noise", content({0: (10, 10), 1: (1, 10)}, row("even_noise", 0, 500)))
+    assert passed is None
+    assert "no class is left to check" in text
+    passed, text = check("more_budget", content({0: (1, 2)}), [attack(0, [None] * 20)])
+    assert passed is None
+    assert "no saved image" in text
+    assert "no budgets are left to compare" in text
+    passed, text = check("gradients", content({0: (0, 10)}), [], [attack(0, [None], 0.2)])
+    assert passed is None
+    assert "no attack by scores alone" in text
+
+
+def test_budgets_are_compared_in_plain_words() -> None:
+    _, text = check("more_budget", content({0: (1, 2)}), [attack(0, [100] * 20)])
+    assert "10 of 10 attacks reached 99 % with half of the budget, 10 of 10 other attacks with all of it" in text
 
 
 def test_noise_that_was_not_measured_is_not_called_an_attack_that_did_not_run() -> None:
@@ -161,7 +182,8 @@ def test_a_median_of_few_classes_has_no_interval(classes: int, medians: Any, exp
         ([], "not be measured", "hardly"),
         ([row("blank", 0, 20)], "0 of 20", "hardly"),
         ([row("blank", 0, 500), row("even_noise", 0, 20)], "0 of 20 noise images (each pixel", "hardly"),
-        ([row("blank", 0, 500), row("even_noise", 2, 500)], "hardly ever", "not be measured"),
+        ([row("blank", 0, 500), row("even_noise", 2, 500)], "2 of 1,000 images without any of the classes", "not be"),
+        ([row("blank", 0, 500), row("even_noise", 0, 500)], "none of 1,000 images without any of the classes", "hardly"),
         ([row("blank", 60, 500, note="256 grey levels")], "12 % of the blank images (60 of 500: one grey", "256"),
         ([row("foreign", 60, 500, note="crops; not 1")], "(60 of 500: crops)", "not 1"),
     ],
@@ -181,7 +203,38 @@ def test_only_attacks_from_noise_are_said_to_start_there(search: str, genome: st
     found["protocol"] |= {"search": search, "genome": genome}
     said = verdict(found)
     assert ("from noise" in said) is from_noise
-    assert (f"search={search}" in said and f"genome={genome}" in said) is not from_noise
+    assert "search=" not in said
+    assert ("by an evolution strategy" in said) is (search == "es")
+
+
+def single(*medians: float | None, q99: float | None, q9999: float | None = None) -> dict[str, Any]:
+    """An audit with one attack on each class, by the evaluations to .99."""
+    found = content({k: (int(median is not None), 1) for k, median in enumerate(medians)})
+    for row_of, median in zip(found["q"]["classes"], medians, strict=True):
+        row_of |= {"median99": median, "median9999": median if q9999 else None}
+    found["q"] |= {"q99": q99, "q9999": q9999}
+    found["q"]["reached9999"] = found["q"]["reached99"] if q9999 else proportion_with_ci(0, len(medians))
+    found["protocol"] |= {"search": "es", "genome": "mixed", "runs": 1}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (single(100, 200, 300, None, q99=200), "In half of the 4 classes tried, an evolution strategy (one attack each) made"),
+        (single(100, 200, 300, None, q99=200), "99 % sure within 200 images; in 0 of 4 it reached 99.99 %."),
+        (single(100, 200, None, q99=200), "In 2 of the 3 classes tried"),
+        (single(100, 200, 300, q99=200, q9999=200), "99.99 % sure within 200 images; in 3 of 3 it reached that at all."),
+        (single(100, None, None, q99=None), "In 1 of the 3 classes tried, an evolution strategy (one attack each) made"),
+        (single(None, None, q99=None), "In none of the 2 classes tried"),
+        (single(None, q99=None), "(one attack) did not make the classifier 99 % sure within 1,000 images."),
+        (single(100, q99=100), "On the one class tried, an evolution strategy (one attack) made"),
+    ],
+)
+def test_of_one_attack_a_class_the_verdict_counts_classes(found: dict[str, Any], expected: str) -> None:
+    said = verdict(found)
+    assert expected in said
+    assert "typical class" not in said
 
 
 # --- what is left out -------------------------------------------------------------------------------------------------

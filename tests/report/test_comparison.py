@@ -164,10 +164,24 @@ def test_figures_of_ladders_and_matrices(tmp_path: Path) -> None:
             ],
         },
         "matrix": {"images_fooled": share, "pairs_fooled": share, "images_transferred": None},
+        "transfer": {
+            "rows": [
+                {"source": "a", "kind": "none", "succeeded": share, "transferred": share},
+                {"source": "b", "kind": "eigen", "succeeded": share, "transferred": None},
+            ]
+        },
+        "harden": {
+            "rounds": [
+                {},
+                {"accuracy": share, "q": {"reached9999": share}, "attacks": [{"name": "cppn", "believed": share}]},
+            ]
+        },
     }
     expected = {
         "ladder": ["converged_none_with", "converged_none_control", "read_none_control"],
         "matrix": ["mismatch", "mismatch_pairs"],
+        "transfer": ["succeeded a (none)", "transferred a (none)", "succeeded b (eigen)"],
+        "harden": ["accuracy", "reached9999", "believed_cppn"],
     }
     for name, content in contents.items():
         folder = write_audit(tmp_path / name, {})

@@ -22,7 +22,8 @@ from fooling.errors import Interrupted, UserError, guarded
 from fooling.kernels.jax.differentiable import gaussian_blur, gaussian_kernel
 from fooling.records.record import read_image, read_run
 from fooling.run import prepare
-from fooling.search.continuous import BATCH, AscentObjective, IdentityKey, StepSize, first_passages, take_step
+from fooling.search.ascent_step import BATCH, AscentObjective, IdentityKey, take_step
+from fooling.search.continuous import StepSize, first_passages
 from fooling.search.job import Job, make_search
 from fooling.search.state import PASSES
 from fooling.settings import load

@@ -24,7 +24,7 @@ class AdapterRow(NamedTuple):
     function: str  # module:function (settings, threads) → Model
     package: str | None = None  # that its extra installs
     advice: str = ""  # on installing it, before the extra
-    of_object: str = ""  # module:function (object, its name in messages, threads) → Model
+    of_object: str = ""  # module:function (object, its name in messages, settings, threads) → Model
 
 
 OBJECTS = "fooling.classifiers.adapters.python"
@@ -33,7 +33,11 @@ CPU_WHEEL = (  # PyPI's wheel for Linux brings 5.4 GB of CUDA
     "5.4 GB of CUDA) "
 )
 ADAPTERS = {
-    "onnx": AdapterRow("fooling.classifiers.adapters.onnx:open_onnx", "onnxruntime"),
+    "onnx": AdapterRow(
+        "fooling.classifiers.adapters.onnx:open_onnx",
+        "onnxruntime",
+        of_object="fooling.classifiers.adapters.onnx:object_as_model",
+    ),
     "sklearn": AdapterRow(
         "fooling.classifiers.adapters.sklearn:open_sklearn", "skops", of_object=f"{OBJECTS}:estimator_as_model"
     ),
@@ -41,9 +45,13 @@ ADAPTERS = {
         "fooling.classifiers.adapters.torch:open_torch",
         "torch",
         CPU_WHEEL,
-        "fooling.classifiers.adapters.torch:module_as_model",
+        "fooling.classifiers.adapters.torch:object_as_model",
     ),
-    "keras": AdapterRow("fooling.classifiers.adapters.keras:open_keras", "keras"),
+    "keras": AdapterRow(
+        "fooling.classifiers.adapters.keras:open_keras",
+        "keras",
+        of_object="fooling.classifiers.adapters.keras:object_as_model",
+    ),
     "tflite": AdapterRow("fooling.classifiers.adapters.tflite:open_tflite", "ai_edge_litert"),
     "huggingface": AdapterRow("fooling.classifiers.adapters.huggingface:open_huggingface", "transformers", CPU_WHEEL),
     "timm": AdapterRow(
@@ -56,6 +64,12 @@ ADAPTERS = {
 
 
 FILES = {end: kind for end, kind in KIND_OF_FILE.items() if kind in ADAPTERS}  # the kind of a model by its file's name
+CLASSES = (  # the kind of objects of these classes of a package, if the program has imported it
+    ("torch", "torch", ("nn.Module",)),
+    ("keras", "keras", ("Model",)),
+    ("onnx", "onnx", ("ModelProto",)),
+    ("onnx", "onnxruntime", ("InferenceSession",)),
+)
 MEMBERS = ("input_shape", "num_classes", "labels", "fingerprint", "__call__")  # of `Classifier`
 
 
@@ -75,7 +89,7 @@ def open_external(settings: ExternalSettings, hint: ShapeHint, threads: int) -> 
 def open_object(thing: Any, settings: ExternalSettings, hint: ShapeHint, threads: int) -> Classifier:
     """An object of Python as a classifier, its preprocessing and output as the settings say. Raises UserError."""
     row = ADAPTERS[object_kind(thing) or "python"]
-    return adapted(load_function(row.of_object)(thing, f"classifier: {object_name(thing)}", threads), settings, hint)
+    return adapted(load_function(row.of_object)(thing, f"classifier: {object_name(thing)}", settings, threads), settings, hint)
 
 
 def adapted(model: Any, settings: ExternalSettings, hint: ShapeHint) -> Classifier:
@@ -115,15 +129,16 @@ def kind_of_path(text: str) -> str | None:
 
 @foreign_code("classifier: expected an object like fooling.Classifier, got one whose parts cannot be read: ")
 def object_kind(thing: Any) -> str | None:
-    """The kind of an object that is no `Classifier` itself: torch, sklearn or python; None for one that is, or tries to be.
+    """The kind of an object that is no `Classifier` itself, such as torch; None for one that is, or tries to be.
 
     Raises UserError for an object that can be neither.
     """
     if isinstance(thing, type):
         raise UserError(f"classifier: expected an object, got the class {thing.__name__}; give {thing.__name__}()")
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(thing, torch.nn.Module) and not hasattr(thing, "fingerprint"):
-        return "torch"
+    for kind, package, names in CLASSES:
+        classes = tuple(part for name in names if (part := class_of(sys.modules.get(package), name)) is not None)
+        if isinstance(thing, classes) and not hasattr(thing, "fingerprint"):
+            return kind
     own = [name for name in MEMBERS[:-1] if hasattr(thing, name)]
     if len(own) > 1 or own == ["fingerprint"]:
         return None
@@ -133,6 +148,13 @@ def object_kind(thing: Any) -> str | None:
         return "python"
     expected = "a name, a dictionary of its settings, a torch module, an estimator, a function of images, or fooling.Classifier"
     raise UserError(f"classifier: expected {expected}; got {type(thing).__name__}")
+
+
+def class_of(package: Any, name: str) -> Any:
+    """The class that a.b names in a package; None where there is no package, or not such a one."""
+    for part in name.split("."):
+        package = getattr(package, part, None)
+    return package
 
 
 def object_name(thing: Any) -> str:

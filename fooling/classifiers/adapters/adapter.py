@@ -50,6 +50,11 @@ class AdaptedClassifier:
     reading: Reading = PROBABILITIES  # what the output's numbers mean
     order: tuple[int, ...] = ()  # the output of each class; (): as they come
 
+    def __repr__(self) -> str:
+        """In brief: AdaptedClassifier(classifier.path=net.onnx: 224×224×3, 1,000 classes)."""
+        size = "×".join(map(str, self.input_shape))
+        return f"{type(self).__name__}({self.model.name}: {size}, {self.num_classes:,} classes)"
+
     @property
     def num_classes(self) -> int:
         """K."""
@@ -89,6 +94,9 @@ class AdaptedClassifier:
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
+        if images.ndim != 4:
+            got = f"got {list(images.shape)}; of a single image give image[None]"
+            raise UserError(f"{self.model.name}: expected images [N, H, W, C], {got}")
         if not len(images):
             return np.empty((0, self.num_classes), dtype=np.float32)
         if self.gives_labels:
@@ -101,6 +109,11 @@ class AdaptedClassifier:
         if self.output not in ("logit", "sigmoid"):
             raise AttributeError("logits")
         return lambda images: self.numbers(images).astype(np.float32)
+
+    @property
+    def without_gradients(self) -> str:
+        """Why there are no gradients; '' where nothing more is known."""
+        return self.model.without_gradients
 
     @property
     def jax_fn(self) -> Callable[[Any], Any]:

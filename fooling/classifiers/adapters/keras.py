@@ -6,6 +6,7 @@ With JAX the model is a pure function: `engine=jax` scores inside its compiled l
 import os
 import warnings
 from collections.abc import Callable
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,6 +64,21 @@ def open_keras(settings: KerasSettings, threads: int) -> Model:
         except Exception as error:
             reason = f"Keras {keras.__version__} cannot read it ({described(error)})"
             raise UserError(f"{where}: {EXPECTED}, {reason}{advice(path, 'keras')}") from error
+    return model_of(model, digest_of_files([path]), where, settings)
+
+
+def object_as_model(model: Any, where: str, settings: KerasSettings, threads: int) -> Model:
+    """A model that a program made: its fingerprint is of its weights and its configuration. Raises UserError."""
+    del threads
+    with foreign_code(f"{where}: its configuration or weights cannot be read: "):
+        digest = sha256(model.to_json().encode())
+        for weights in model.weights:
+            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weights)).tobytes())
+    return model_of(model, digest.hexdigest(), where, settings)
+
+
+def model_of(model: Any, digest: str, where: str, settings: KerasSettings) -> Model:
+    """A Keras model with what it declares about its input and output. Raises UserError."""
     inputs = [(one.name, tuple(one.shape)) for one in getattr(model, "inputs", None) or []]
     if inputs:
         one_input(inputs, where)
@@ -77,7 +93,7 @@ def open_keras(settings: KerasSettings, threads: int) -> Model:
     return Model(
         predict,
         where,
-        digest_of_files([path]),
+        digest,
         "NHWC",
         tuple(dims) if inputs else None,
         batch,

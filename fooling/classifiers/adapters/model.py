@@ -49,6 +49,7 @@ class Model:
     std: tuple[float, ...] | None = None
     layer: Callable[[str | None], Callable[[Any], Any]] | None = None  # see `features`: a name → inputs → activations [n, D]
     jax_fn: Callable[[Any], Any] | None = None  # inputs [n, …] → what `predict` returns, as a pure JAX function
+    without_gradients: str = ""  # why it has none, where something could be done about that
     pull: Callable[[Any, Any], Any] | None = None  # inputs, weights [n, K] → the gradient of Σ weights · what `predict` returns
 
 

@@ -1,7 +1,10 @@
 """classifier=onnx: a model for onnxruntime. A model file brings no code."""
 
+import atexit
 import re
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,12 +30,36 @@ TYPES = {
 }
 SCORES = ("tensor(float)", "tensor(double)", "tensor(float16)")
 LONGEST_PATH = 4096  # bytes of the name of a file of weights
+NO_GRADIENTS = "those of an ONNX model need onnx2torch: pip install '.[onnx-gradients]' in a clone of fooling"
 QUIET = 4  # onnxruntime's log level for fatal messages only: its errors come as exceptions
 
 
 def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     """The model in a file, with what it declares about its input and outputs. Raises UserError."""
     path, where = model_file(settings.path, "onnx", "expected an ONNX model (.onnx)")
+    return model_of(path, where, settings, threads)
+
+
+def object_as_model(thing: Any, where: str, settings: OnnxSettings, threads: int) -> Model:
+    """An onnx.ModelProto, or the model of an onnxruntime.InferenceSession, as a model in a file. Raises UserError."""
+    known = getattr(thing, "_model_path", None)
+    if known:
+        return model_of(Path(known), where, settings, threads)
+    folder = TemporaryDirectory(prefix="fooling-")
+    atexit.register(folder.cleanup)  # gradients and layers read the file later
+    path = Path(folder.name) / "model.onnx"
+    content = getattr(thing, "_model_bytes", None)
+    if content is not None:
+        path.write_bytes(content)
+    elif isinstance(thing, onnxruntime.InferenceSession):
+        raise UserError(f"{where}: expected a session made from a file or from bytes; give the file, or an onnx.ModelProto")
+    else:
+        import_module("onnx").save(thing, str(path))
+    return model_of(path, where, settings, threads)
+
+
+def model_of(path: Path, where: str, settings: OnnxSettings, threads: int) -> Model:
+    """The model in a file; `where` begins messages. Raises UserError."""
     others = external_files(path, read_whole(path, "model"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, QUIET
@@ -67,7 +94,8 @@ def open_onnx(settings: OnnxSettings, threads: int) -> Model:
     sizes, pull = (tuple(dims), batch, TYPES[declared.type]), None
     if declared.type in SCORES and settings.output != "label":
         pull = pulling_by_torch(path, [one.name for one in session.get_outputs()], output, predict, threads, where)
-    return Model(predict, where, digest_of_files([path, *others]), "NCHW", *sizes, layer=layer, pull=pull)
+    digest = digest_of_files([path, *others])
+    return Model(predict, where, digest, "NCHW", *sizes, layer=layer, pull=pull, without_gradients="" if pull else NO_GRADIENTS)
 
 
 LOCATION = re.compile(rb"\x0a\x08location\x12")  # a TensorProto's external_data entry: key=location, value=…

@@ -48,9 +48,9 @@ def calling(scorer: Callable[[Any], Any], where: str) -> Callable[[Any], Any]:
     return predict
 
 
-def function_as_model(scorer: Callable[[Any], Any], where: str, threads: int) -> Model:
+def function_as_model(scorer: Callable[[Any], Any], where: str, settings: Any = None, threads: int = 1) -> Model:
     """A function, or an object that can be called, as a model."""
-    del threads
+    del settings, threads
     digest, _ = digest_of(scorer)
     note = f"{where}: its fingerprint is partial: it covers the source and the data that it uses, not the modules that it calls"
     declared = getattr(scorer, "input_shape", None)  # of Keras: (None, H, W, C)
@@ -58,9 +58,9 @@ def function_as_model(scorer: Callable[[Any], Any], where: str, threads: int) ->
     return Model(calling(scorer, where), where, digest, "NHWC", dims, notes=(note,), partial=True)
 
 
-def estimator_as_model(estimator: Any, where: str, threads: int, digest: str = "") -> Model:
+def estimator_as_model(estimator: Any, where: str, settings: Any = None, threads: int = 1, digest: str = "") -> Model:
     """An estimator of scikit-learn: its probabilities, or its decision function, or else its labels. Raises UserError."""
-    del threads
+    del settings, threads
     method, output = next(((name, kind) for name, kind in METHODS if hasattr(estimator, name)), ("", None))
     if not method:
         expected = "expected a classifier with predict_proba, decision_function or predict"

@@ -18,6 +18,7 @@ OTHER_WAYS = "export it to ONNX (skl2onnx, zipmap=False) for classifier=onnx, or
 
 def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
     """The estimator in a file: its probabilities, or its decision function, or else its labels. Raises UserError."""
+    del threads
     hint = "expected a scikit-learn model saved by skops.io.dump (.skops)"
     path, where = model_file(settings.path, "sklearn", hint)
     if not zipfile.is_zipfile(path):
@@ -36,4 +37,4 @@ def open_sklearn(settings: SklearnSettings, threads: int) -> Model:
         raise
     except Exception as error:
         raise UserError(f"{where}: {hint}; it cannot be read ({described(error)}){advice(path, 'sklearn')}") from error
-    return estimator_as_model(model, where, threads, digest_of_files([path]))
+    return estimator_as_model(model, where, digest=digest_of_files([path]))

@@ -79,6 +79,12 @@ def program_as_model(settings: TorchSettings, threads: int) -> Model:
     return Model(predict, where, digest_of_files([path]), "NCHW", program.dims, program.batch, notes=notes, pull=pull)
 
 
+def object_as_model(module: Any, where: str, settings: TorchSettings, threads: int) -> Model:
+    """A module that a program made. Raises UserError."""
+    del settings
+    return module_as_model(module, where, threads)
+
+
 def module_as_model(
     module: Any, where: str, threads: int, says: str = "a module of torch in evaluation mode", code: str = ""
 ) -> Model:
@@ -115,7 +121,7 @@ def predicting(module: Any, where: str, device: Any, kind: Any, *, plain: bool) 
         tensor = torch.from_numpy(inputs)
         tensor = tensor.reshape(-1).view(tensor.shape) if state["plain"] else tensor
         try:
-            return module(tensor.to(device, kind))
+            return tensor_of(module(tensor.to(device, kind)))
         except RuntimeError as error:
             if state["plain"] or "view size" not in str(error):
                 raise
@@ -134,13 +140,18 @@ def predicting(module: Any, where: str, device: Any, kind: Any, *, plain: bool) 
     return predict
 
 
+def tensor_of(answer: Any) -> Any:
+    """The logits of an answer that is no tensor but has them, as those of transformers do; any other answer itself."""
+    return answer if isinstance(answer, torch.Tensor) else getattr(answer, "logits", answer)
+
+
 def pulling(module: Any, where: str, device: Any, kind: Any) -> Callable[[Any, Any], Any]:
     """The function inputs, weights [N, K] → the gradient of Σ weights · numbers of a module, by torch's autograd."""
 
     def pull(inputs: Any, weights: Any) -> Any:
         with foreign_code(f"{where}: the module has no gradient on inputs {list(inputs.shape)}: "), torch.enable_grad():
             tensor = torch.tensor(inputs, device=device, dtype=kind, requires_grad=True)
-            answer = module(tensor)
+            answer = tensor_of(module(tensor))
             along = torch.tensor(weights, device=device, dtype=answer.dtype).reshape(answer.shape)
             (found,) = torch.autograd.grad(answer, tensor, along)
         return found.cpu().float().numpy()

@@ -22,7 +22,7 @@ from fooling.commands.audit.attacks import (
 )
 from fooling.commands.audit.checks import checks
 from fooling.commands.audit.facts import facts_part, nothing_part, show_facts, show_nothing
-from fooling.commands.audit.figures import figures, left_out_within, table, verdict
+from fooling.commands.audit.figures import figures, left_out_within, table
 from fooling.commands.audit.protocol import GRADIENTS, MISMATCH, PRIORS, Attacks, Q, attacks
 from fooling.commands.console import InterruptHandler, print_line
 from fooling.commands.experiment import Experiment, Plan, Summary
@@ -34,9 +34,12 @@ from fooling.errors import UserError, counted, duration
 from fooling.records.files import read_json
 from fooling.records.ownership import SWEEP
 from fooling.report import DAMAGES
+from fooling.report.audit_tables import checks_table
 from fooling.report.card import badge, card, model_name
 from fooling.report.gate import Verdict, failures, verdicts
 from fooling.report.junit import check_junit, write_junit
+from fooling.report.steps import left_out as left_out_lines
+from fooling.report.verdict import verdict
 from fooling.search.inputs import is_large
 from fooling.search.result import Result
 from fooling.settings.audit import AuditSettings
@@ -162,14 +165,13 @@ def compute(settings: AuditSettings, plan: Plan, results: list[Result], _watch: 
     content["figures"] = figures(content)
     content["verdict"] = verdict(content)
     columns, rows = table(content["figures"])
-    left = [f"left out: {entry['part']}: {entry['why']}" for entry in left_out]
-    sanity = [f"check {check['name']}: {PASSED[check['passed']]}: {check['text']}" for check in content["checks"]]
+    sanity = [f"check: {name}: {answer}: {text}" for name, answer, text in checks_table(content).rows]
     date, fingerprint, name = time.strftime("%Y-%m-%d"), inputs.classifier.fingerprint, model_name(content["model"])
     files = {
         "badge.svg": badge(content["figures"], date, fingerprint),
         "card.md": card(content["figures"], date, fingerprint, name, content["protocol"]).encode(),
     }
-    lines, rules = [*sanity, *left, content["verdict"]], gate(settings, content)
+    lines, rules = [*sanity, *left_out_lines(content), content["verdict"]], gate(settings, content)
     return Summary(content, columns, rows, lines, files=files, left=1, last=kept(rules), failures=failures(rules, GATE))
 
 
@@ -199,9 +201,6 @@ def again(settings: AuditSettings, folder: Path) -> list[str]:
         raise
     except DAMAGES as error:
         raise UserError(f"{path}: a damaged file ({type(error).__name__}: {error}); overwrite=true audits again") from error
-
-
-PASSED = {True: "passed", False: "FAILED", None: "not made"}
 
 
 def draw(folder: Path, _summary: Summary) -> None:

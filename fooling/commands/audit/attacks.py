@@ -16,6 +16,7 @@ from fooling.commands.jobs import GridEntry
 from fooling.data import ImageSet
 from fooling.errors import UserError, counted
 from fooling.kernels.tables import Bytes, Flags, Ints
+from fooling.report.verdict import search_words
 from fooling.search.result import Result, median_confidence_index
 from fooling.search.state import MILESTONES
 from fooling.settings.audit import AuditSettings
@@ -37,8 +38,8 @@ def missing(attacks: Attacks, results: Sequence[Result], minutes: float) -> list
     for part in (Q, GRADIENTS, PRIORS, MISMATCH):
         planned, ran = len(attacks.of_part(part)), len(of_part(attacks, results, part))
         if ran < planned:
-            why = f"{planned - ran} of {planned} jobs: minutes={minutes:g} was over"
-            said.append({"part": part, "why": why + of_rungs(attacks, results, part)})
+            why = f"{planned - ran} of {planned} jobs did not run{of_rungs(attacks, results, part)}"
+            said.append({"part": part, "why": f"{why}, as the time was over; minutes={4 * minutes:g} resume=true goes on"})
     return said
 
 
@@ -46,7 +47,7 @@ def of_rungs(attacks: Attacks, results: Sequence[Result], part: str) -> str:
     """How many of the jobs that have not run are of each prior; '' for parts without."""
     ran = {entry.folder for entry, _ in of_part(attacks, results, part)}
     rungs = Counter(entry.axes["rung"] for entry in attacks.of_part(part) if "rung" in entry.axes and entry.folder not in ran)
-    return "".join(f", {number} of prior={rung}" for rung, number in rungs.items())
+    return "".join(f", {number} with the prior {rung}" for rung, number in rungs.items())
 
 
 # --- without a prior --------------------------------------------------------------------------------------------------
@@ -161,8 +162,7 @@ def detector_content(
 def protocol_note(protocol: Protocol) -> str:
     """How the attacks without a prior work, in words."""
     chosen = len(protocol.classes)
-    number = f"all {protocol.number} classes" if chosen == protocol.number else f"{chosen} of {protocol.number} classes"
+    number = f"all {protocol.number} classes" if chosen == protocol.number else f"{chosen} of {protocol.number:,} classes"
     number += ", drawn at random" if protocol.is_sample else ""
-    genome = "" if protocol.genome == "pixels" else f", genome={protocol.genome}"
     attack = f"{counted(protocol.runs, 'attack')} each, at most {protocol.budget:,} images an attack"
-    return f"{number}, {attack}, search={protocol.search}{genome}"
+    return f"{number}, {attack}, by {search_words({'search': protocol.search})}"

@@ -44,15 +44,18 @@ def more_budget(results: Sequence[Result], budget: int, seed: int) -> dict[str, 
     if not results:
         return check(name, None, "no attack without a prior ran")
     lost, saved = lost_images(results)
-    text = f"{lost} of {saved} saved images of attacks that reached 99.99 % lack that confidence"
+    text = f"{saved - lost} of {saved} saved images of attacks that reached 99.99 % have that confidence"
+    text = text if saved else "no attack reached 99.99 %, so that no saved image was compared"
     early, late, how = halves(results, budget, seed)
     if min(len(early), len(late)) < FEWEST:
         least = f"expected {FEWEST} or more of either, or one attack on each of {CLASSES} classes"
         why = f"too few attacks to compare budgets: {len(early)} and {len(late)}, {least}"
         return check(name, False if lost else None, f"{text}; {why}")
+    if not any(within(result, budget).any() for result in results):
+        return check(name, False if lost else None, f"{text}; no attack reached 99 %, so that no budgets are left to compare")
     half, whole = proportion(early), proportion(late)
     low, _ = difference_of_proportions(whole, half)
-    text += f"; {how}at half of the budget {counts(half)} attacks reach 99 %, at all of it {counts(whole)} others"
+    text += f"; {counts(half)} attacks reached 99 % with half of the budget, {counts(whole)} other attacks with all of it{how}"
     return check(name, not lost and low <= 0, text)
 
 
@@ -67,7 +70,7 @@ def halves(results: Sequence[Result], budget: int, seed: int) -> tuple[Any, Any,
         drawn = set(np.random.default_rng(seed).permutation(number)[: number // 2].tolist())
         early = np.concatenate([within(result, budget / 2) for i, result in enumerate(results) if i in drawn])
         late = np.concatenate([within(result, budget) for i, result in enumerate(results) if i not in drawn])
-        return early, late, f"across classes, {len(drawn)} of {number} at half of the budget, drawn by the seed: "
+        return early, late, f" (compared across classes: {len(drawn)} of {number}, drawn by the seed, had half of it)"
     early = np.concatenate([within(result, budget / 2)[::2] for result in results])
     return early, np.concatenate([within(result, budget)[1::2] for result in results]), ""
 
@@ -106,8 +109,12 @@ def gradients(q: Content | None, results: Sequence[Result]) -> dict[str, Any]:
     by_gradients = proportion(np.concatenate([result.confidence >= SURE for result in common]))
     known = [rows[digit] for digit in dict.fromkeys(result.digit for result in common)]
     by_scores = proportion_with_ci(*(sum(row[key] for row in known) for key in ("part", "of")))
+    if not by_scores["part"]:
+        return check(
+            name, None, f"no attack by scores alone reached 99 % on these {len(known)} classes: nothing to beat gradients"
+        )
     _, high = difference_of_proportions(by_scores, by_gradients)
-    text = f"{percent(by_gradients)} of the attacks by gradients reach 99 %, {percent(by_scores)} of those by scores alone"
+    text = f"{percent(by_gradients)} of the attacks by gradients reached 99 %, {percent(by_scores)} of those by scores alone"
     return check(name, high >= 0, f"{text}, on the same {len(known)} classes")
 
 
@@ -122,11 +129,11 @@ def noise(content: Content) -> dict[str, Any]:
     if row["at_99"]["part"] and "sure" not in row:
         return check(name, None, "the record does not say for which classes noise reaches 99 %; a new audit does")
     failed = {one["digit"] for one in q["classes"] if one["reached99"]["part"] == 0}
+    if not failed:
+        return check(name, None, "attacks reached 99 % on every class, so that no class is left to check")
     found = failed & set(row.get("sure", ()))
-    text = (
-        f"all attacks fail at 99 % on {len(failed)} of {len(q['classes'])} classes; noise reaches it for {len(found)} of those"
-    )
-    return check(name, not found, text)
+    missed = f"no attack reached 99 % on {len(failed)} of {len(q['classes'])} classes"
+    return check(name, not found, f"{missed}; noise images reached it on {len(found) or 'none'} of those {len(failed)}")
 
 
 # --- proportions ------------------------------------------------------------------------------------------------------

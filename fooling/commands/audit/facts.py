@@ -1,4 +1,4 @@
-"""What an audit says before it attacks: what the classifier is, how well it does, and what it says of images of nothing."""
+"""What an audit says before it attacks: the classifier, how well it does, and how sure it is of images without any class."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ from fooling.data.nothing import KINDS, images_of_nothing
 from fooling.records.files import read_json, write_json
 from fooling.report.gate import number
 from fooling.report.nothing import notes_apart
+from fooling.report.verdict import WITHOUT
 from fooling.settings import gate
 from fooling.settings.audit import AuditSettings
 from fooling.settings.gate import RATE, SHARE
@@ -28,7 +29,7 @@ from fooling.statistics.intervals import proportion_with_ci
 
 FACTS, NOTHING = "facts.json", "nothing.json"  # parts of an audit that are done: resume reads them
 SPEED_SECONDS = 4.0  # batches of larger sizes than those that take so long together are not measured
-NOTHINGS, FEWEST = 500, 20  # images of nothing of each kind, at most and at least …
+NOTHINGS, FEWEST = 500, 20  # images of each kind without any of the classes, at most and at least …
 SECONDS = 10.0  # … of a slow classifier as many as take so long in all
 NOT_CALIBRATED = "calibration left out: "  # begins a note of `calibration`
 NAMES = {key: kind.name for key, kind in gate.NOTHING.items()}
@@ -42,9 +43,9 @@ def facts_part(folder: Path, settings: AuditSettings, classifier: Classifier, re
 
 
 def nothing_part(folder: Path, settings: AuditSettings, classifier: Classifier, real: ImageSet | None, facts: Part) -> Part:
-    """What the classifier says of images of nothing: from the audit's folder if it is there."""
+    """What the classifier says of images without any of the classes: from the audit's folder if it is there."""
     number = int(np.clip(SECONDS * facts["images_per_second"] / len(KINDS), FEWEST, NOTHINGS))
-    with working("images of nothing", settings.quiet):
+    with working(WITHOUT, settings.quiet):
         return part(folder / NOTHING, lambda: nothing(classifier, real, number, settings.seed))
 
 
@@ -100,7 +101,7 @@ def measure_rates(classifier: Classifier) -> dict[int, float]:
 
 
 def nothing(classifier: Classifier, real: ImageSet | None, number: int, seed: int) -> Part:
-    """Of each kind of images of nothing, how many the classifier is sure about, and what it takes them for."""
+    """Of each kind of images without any of the classes, how many the classifier is sure about, and what it takes them for."""
     shown = images_of_nothing(classifier.input_shape, classifier.labels, None if real is None else real.images, number, seed)
     rows, reasons = certainty_of_nothing(classifier, shown)
     return {"rows": rows, "left_out": reasons}
@@ -112,7 +113,7 @@ def show_facts(facts: Mapping[str, Any], show: Callable[[str], None]) -> None:
     show(f"speed        {number(facts['images_per_second'], RATE)} images/s")
     if facts["accuracy"]:
         accuracy = facts["accuracy"]
-        show(f"accuracy     {interval(accuracy)} of {accuracy['of']:,} labelled images")
+        show(f"accuracy     {interval(accuracy)} of {accuracy['of']:,} labelled images, with the stated preprocessing")
         others = [row for row in facts["readings"][1:] if row["share"] > accuracy["share"]]
         for row in others:
             show(f"             {number(row['share'], SHARE)} with {row['settings'] or row['way']}")
@@ -127,13 +128,13 @@ def show_facts(facts: Mapping[str, Any], show: Callable[[str], None]) -> None:
 
 
 def show_nothing(nothing: Mapping[str, Any], console: Console, labels: Sequence[str]) -> None:
-    """The images of nothing, a row each."""
+    """The images without any of the classes, a row each."""
     rows = []
     for row in nothing["rows"]:
         answers = [f"{class_name(a['class'], labels[a['class']])} {number(a['share'], SHARE)}" for a in row["answers"]]
         shares = [number(row[level]["share"], SHARE) for level in ("at_90", "at_99")]
         rows.append([NAMES[row["kind"]], f"{row['images']:,}", *shares, ", ".join(answers)])
-    show_table(console, ["images of nothing", "images", "at 90 %", "at 99 %", "read as"], rows, left=1)
+    show_table(console, [WITHOUT, "number", "at 90 %", "at 99 %", "read as"], rows, left=1)
     notes, shared = notes_apart(nothing["rows"])
     lines = [f"{NAMES[row['kind']]}: {note}" for row, note in zip(nothing["rows"], notes, strict=True) if note]
     for line in [*lines, *(f"all of them: {note}" for note in shared), *nothing["left_out"]]:

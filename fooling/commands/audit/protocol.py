@@ -8,16 +8,17 @@ import numpy as np
 
 from fooling.classifiers.base import Classifier
 from fooling.classifiers.cnn import ConvolutionalNetwork
+from fooling.classifiers.gradients import has_gradients
 from fooling.classifiers.judges import load_judges
 from fooling.classifiers.labels import refuse_two_meanings
 from fooling.commands.jobs import GridEntry, classes_of
 from fooling.commands.ladder import RUNGS
 from fooling.commands.matrix import split_judges
 from fooling.errors import UserError
-from fooling.run import prepare, with_objects
+from fooling.run import prepare
 from fooling.search.genomes import MANY_CLASSES
 from fooling.search.genomes import suited as suited_genome
-from fooling.search.inputs import fits, is_large
+from fooling.search.inputs import fits, is_large, with_objects
 from fooling.search.job import Pair
 from fooling.settings import load
 from fooling.settings.audit import AuditSettings
@@ -126,7 +127,7 @@ def attacks(
     try:
         found += by_gradients(settings, classifier, statistics, protocol)
     except UserError as error:  # it has none, or they are zero
-        left_out[GRADIENTS] = str(error)
+        left_out[GRADIENTS] = without_gradients(classifier, error)
     left_out |= dict.fromkeys((PRIORS, MISMATCH), unfitted(protocol, classifier, statistics))
     is_quick = hasattr(classifier, "linear_head")
     by_pixels = is_quick or isinstance(classifier, ConvolutionalNetwork)
@@ -160,6 +161,14 @@ def attacks(
         except UserError as error:  # the same
             left_out[MISMATCH] = str(error)
     return Attacks(protocol, tuple(found), {part: why for part, why in left_out.items() if why})
+
+
+def without_gradients(classifier: Classifier, error: UserError) -> str:
+    """Why no attack has gradients; what would help, where the classifier says so."""
+    if has_gradients(classifier):
+        return str(error)
+    hint = getattr(classifier, "without_gradients", "")
+    return f"the model offers no gradients; {hint}" if hint else "the model offers no gradients"
 
 
 def covered(classes: tuple[int, ...], statistics: Statistics | None) -> tuple[int, ...]:
@@ -216,7 +225,7 @@ def affordable(classifier: Classifier, rate: float | None) -> int:
 def unfitted(protocol: Protocol, classifier: Classifier, statistics: Statistics | None) -> str:
     """Why there are no priors, '' if there are."""
     if protocol.is_large:
-        return "the classifier takes large images or has many classes, whose statistics take long; see `fooling ladder`"
+        return "large images or many classes, whose statistics take long; `fooling ladder` attacks chosen classes with priors"
     if statistics or fits(classifier, Statistics.load(BUNDLED)):
         return ""
     return "no statistics of the training images; give data.path=PATH, or data.kind=sklearn for its digits"

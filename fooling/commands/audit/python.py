@@ -23,9 +23,7 @@ from fooling.commands.audit import COMMAND, Given, plan
 from fooling.commands.compilation import compilation_note
 from fooling.commands.experiment import draw_report
 from fooling.commands.launchers import refuse_objects
-from fooling.data import ImageSet
-from fooling.data.arrays import array_reader
-from fooling.data.readers import Reader
+from fooling.data.arrays import data_words
 from fooling.errors import INTERRUPTED, UserError
 from fooling.plots.sheets import read_shown
 from fooling.records.files import read_json
@@ -175,18 +173,6 @@ def carry_out(settings: AuditSettings, words: Sequence[str], given: Given, keeps
     if done.summary and keeps:
         draw_report(done.folder)
     return done.code
-
-
-def data_words(data: Any) -> tuple[Reader | None, list[str]]:
-    """The reader of data in memory, None of others, and the words that name the data. Raises UserError for what is neither."""
-    if data is None:
-        return None, []
-    if isinstance(data, str | os.PathLike):
-        return None, as_words("data.path", os.fspath(data))
-    if isinstance(data, Mapping):
-        return None, as_words("data", dict(data))
-    reader = array_reader(data)
-    return reader, ["data.path=object ImageSet" if isinstance(data, ImageSet) else "data.path=object arrays"]
 
 
 def stop(code: int, out: str | Path | None) -> NoReturn:

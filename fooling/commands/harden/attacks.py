@@ -19,7 +19,7 @@ from fooling.kernels.tables import Bytes, Floats
 from fooling.run import run_job
 from fooling.search.job import Pair
 from fooling.search.result import Result, median_confidence_index
-from fooling.settings.harden import ATTACKS, BUDGETS, PRIOR_BUDGET, SHIFTED, HardenSettings
+from fooling.settings.harden import ATTACKS, BUDGETS, CLIMBING, PRIOR_BUDGET, SHIFTED, HardenSettings
 from fooling.statistics import Statistics
 from fooling.statistics.intervals import proportion_with_ci
 
@@ -59,7 +59,7 @@ def attack_entries(
 
 def budget_words(name: str, budget: int) -> list[str]:
     """Evaluations of an image, at most; a gradient search ends by itself."""
-    if name == "gradient":
+    if name in CLIMBING:
         return []
     most = BUDGETS.get(name, PRIOR_BUDGET)
     words = [f"budget={budget if name == 'none' else min(budget, most)}"]

@@ -57,7 +57,7 @@ class JaxEngine:
     """The same search as the reference; children are equal bit for bit, costs to 1e-5."""
 
     schedule = staticmethod(schedule)
-    check_classifier = staticmethod(lambda classifier: check_classifier(classifier))
+    check_classifier = staticmethod(lambda classifier, _settings: check_classifier(classifier))
 
     def __init__(self, objective: Objective, params: GeneticParams, threads: int | None = None, block: int = LONGEST) -> None:
         check_job(objective, params)
