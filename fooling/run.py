@@ -69,6 +69,7 @@ from fooling.search.real_images import compare_with_real
 from fooling.search.result import Result, unfinished_result
 from fooling.search.state import Metrics
 from fooling.search.summary import so_far, summary
+from fooling.search.surrogate import check_surrogate
 from fooling.settings import dump, load
 from fooling.settings.fields import absolute_path, paths_as_typed, user_path
 from fooling.settings.names import as_words
@@ -116,6 +117,7 @@ def prepare(
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")
     evasion = open_evasion(settings, classifier)
     pairs = pairs or class_pairs(settings, classifier.labels, statistics)
+    check_surrogate(settings, classifier, judges, [digit for _, digit in pairs])
     notes += number_notes(settings, pairs, classifier.labels)
     report = replace(report, notes=tuple(notes))
     jobs = []
@@ -251,9 +253,8 @@ def evolve(
     held-out ones: a list, or a dictionary by the names in tables. `data`, labelled real images, are a path, a dictionary of the
     group, a `fooling.ImageSet`, or a pair (images, labels) of arrays. `statistics` is a file or a `fooling.Statistics`. `watch`
     receives the metrics of each generation. A record is written only where `out` is given. In a notebook a line shows the
-    progress, and an interrupted call returns what it has. What the command prints of the classifier and the search is in
-    `Result.notes`; what casts doubt on the figures is a `FoolingWarning`, too, but with quiet=True. Raises UserError, a
-    ValueError, for bad input.
+    progress, and an interrupted call returns what it has. What the command prints is in `Result.notes`; what casts doubt on the
+    figures is a `FoolingWarning`, too, but with quiet=True. Raises UserError, a ValueError, for bad input.
     """
     words, classifier, data = separate(given, classifier, data)
     check_given(statistics, watch)
@@ -261,15 +262,14 @@ def evolve(
     named = {**settings, **({} if judges is None else {"judges": entries})}
     reader, of_data = data_words(data)
     words += [*(word for name, value in named.items() for word in as_words(name, value)), *words_for(classifier), *of_data]
-    if isinstance(statistics, str | Path):
-        words.append(f"prior.statistics={statistics}")
+    words += [f"prior.statistics={statistics}"] if isinstance(statistics, str | Path) else []
     loaded = load(words, RunSettings, "run")
     refuse_for_python(loaded)
     attacked = None if isinstance(classifier, str | Path | dict) else classifier
     fitted = statistics if isinstance(statistics, Statistics) else None
     out = None if loaded.out is None else absolute_path(loaded.out)  # before code of the classifier may change the folder
-    jobs = prepare(with_objects(loaded, attacked, fitted, reader), attacked, fitted, objects=objects, words=words)
-    jobs = jobs if reader is None else [job.naming(loaded.data) for job in jobs]
+    found = prepare(with_objects(loaded, attacked, fitted, reader), attacked, fitted, objects=objects, words=words)
+    jobs = found if reader is None else [job.naming(loaded.data) for job in found]
     names = [f"digit={job.digit}" if loaded.sweeps else "" for job in jobs]
     with paths_as_typed(loaded.out, out), following(watch, quiet=loaded.quiet) as progress:
         for job, name in zip(jobs, names, strict=True):

@@ -1,6 +1,5 @@
 """`fooling.Search`: a search whose images the caller scores, by whatever means: `ask()` → images, `tell(scores)`."""
 
-import queue
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from fooling.classifiers.checks import CheckResult, ClassifierReport
 from fooling.errors import UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.run import prepare
+from fooling.search.inputs import check_given
 from fooling.search.job import Job, make_search
 from fooling.search.loop import Silent, Stage, Watcher, stages
 from fooling.search.result import Result, unfinished_result
@@ -35,6 +35,7 @@ WITHOUT = {
     "judges": "score `search.result.images` by them",
     "classifier": "you are the classifier",
     "launcher": "the search runs in this process",
+    "data": "give statistics=fooling.Statistics.fit(…) for a prior",
     "evade": "detectors need the classifier itself; subtract what they say from your scores",
 }
 
@@ -47,14 +48,23 @@ class Exchange:
     """Hands images from the thread of a search to the caller, and the scores back. Only one of both works at a time."""
 
     def __init__(self) -> None:
-        self.images: queue.SimpleQueue[Bytes | None] = queue.SimpleQueue()  # None: the search has ended
-        self.scores: queue.SimpleQueue[Floats | None] = queue.SimpleQueue()  # None: nobody asks any more
+        self.turn = threading.Condition()
+        self.images: Bytes | None = None  # whose scores are awaited
+        self.scores: Floats | None = None  # that the thread has not taken yet
+        self.ended = self.closed = False
         self.stage: Stage | None = None  # after the last complete generation
         self.error: BaseException | None = None
 
-    def close(self) -> None:
-        """Ends the thread."""
-        self.scores.put(None)
+    def score(self, images: Bytes) -> Floats:
+        """The thread: the scores of images, once the caller has given them."""
+        with self.turn:
+            self.images = images
+            self.turn.notify_all()
+            self.turn.wait_for(lambda: self.closed or self.scores is not None)
+            if self.scores is None:
+                raise Closed
+            scores, self.scores = self.scores, None
+        return scores
 
     def evolve(self, job: Job, progress: Silent) -> None:
         """The thread: the loop of every job, whose classifier asks the caller."""
@@ -66,7 +76,29 @@ class Exchange:
         except BaseException as error:
             self.error = error
         finally:
-            self.images.put(None)
+            with self.turn:
+                self.ended = True
+                self.turn.notify_all()
+
+    def awaited(self) -> Bytes | None:
+        """The caller: the images to be scored, once there are some; None after the end. Raises what ended the search early."""
+        with self.turn:
+            self.turn.wait_for(lambda: self.ended or self.closed or self.images is not None)
+            if self.error is not None:
+                raise self.error
+            return None if self.ended or self.closed else self.images
+
+    def answer(self, scores: Floats) -> None:
+        """The caller: the scores of these images."""
+        with self.turn:
+            self.images, self.scores = None, scores
+            self.turn.notify_all()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        with self.turn:
+            self.closed = True
+            self.turn.notify_all()
 
 
 class AskedClassifier:
@@ -80,11 +112,7 @@ class AskedClassifier:
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C], as the caller gives them."""
-        self.exchange.images.put(images.copy())
-        scores = self.exchange.scores.get()
-        if scores is None:
-            raise Closed
-        return scores
+        return self.exchange.score(images.copy())
 
 
 class Search:
@@ -114,6 +142,7 @@ class Search:
         **settings: Any,
     ) -> None:
         labels = labels_of(classes)
+        check_given(statistics, watch)
         named = {"prior.statistics": str(statistics)} if isinstance(statistics, str | Path) else {}
         words = words_of(overrides, settings | named, single=classes is None)
         loaded = load(words, RunSettings, "run")
@@ -122,18 +151,17 @@ class Search:
         fitted = statistics if isinstance(statistics, Statistics) else None
         self.job = prepare(loaded, self.classifier, fitted, {}, words=words, report=unchecked(len(labels)))[0]
         self.notes = tuple(self.job.report.notes)  # what the command would print
-        self.pending: Bytes | None = None
-        self.ended = False
+        self.asked = False  # whether the caller has seen the images whose scores are awaited
         progress = Watcher(watch) if watch else Silent()
         exchange = self.classifier.exchange
         threading.Thread(target=exchange.evolve, args=(self.job, progress), daemon=True, name="fooling.Search").start()
         weakref.finalize(self, exchange.close)
-        self.wait()
+        exchange.awaited()
 
     @property
     def done(self) -> bool:
         """Whether the search has ended: its runs succeeded, or the budget or the generations are used up."""
-        return self.ended
+        return self.classifier.exchange.awaited() is None
 
     @property
     def result(self) -> Result:
@@ -151,36 +179,30 @@ class Search:
 
         They are the same until `tell`. Raises UserError once the search is done.
         """
-        if self.pending is None and not self.ended:
-            self.wait()  # an earlier one was interrupted
-        if self.pending is None:
+        images = self.classifier.exchange.awaited()
+        if images is None:
             raise UserError("ask: the search is done; its images are search.result.images")
-        return self.pending.copy()
+        self.asked = True
+        return images.copy()
 
     def tell(self, scores: Any) -> Self:
         """Takes the scores of the images of `ask`, float [N, K] or [N], and evolves the next images.
 
-        Raises UserError for scores of another shape or range; the search waits for others.
+        Raises UserError for scores of another shape or range, for which the search waits on, and without `ask` before.
         """
-        if self.pending is None:
-            raise UserError(f"tell: {'the search is done' if self.ended else 'expected ask() first'}")
-        told = checked(scores, len(self.pending), len(self.classifier.labels), single=self.classifier.labels == ONE_SCORE)
-        self.pending = None
-        self.classifier.exchange.scores.put(told)
-        self.wait()
-        return self
-
-    def wait(self) -> None:
-        """Waits until the search has images to be scored, or has ended. Raises what ended it early."""
         exchange = self.classifier.exchange
-        self.pending = exchange.images.get()
-        self.ended = self.pending is None
-        if exchange.error:
-            raise exchange.error
+        images = exchange.awaited()
+        if images is None or not self.asked:
+            why = "the search is done" if images is None else "expected ask() first: other images are awaited now"
+            raise UserError(f"tell: {why}")
+        found = checked(scores, len(images), len(self.classifier.labels), single=self.classifier.labels == ONE_SCORE)
+        self.asked = False
+        exchange.answer(found)
+        exchange.awaited()
+        return self
 
     def close(self) -> None:
         """Ends the search; its result stays."""
-        self.pending, self.ended = None, True
         self.classifier.exchange.close()
 
     def __enter__(self) -> Self:
@@ -190,12 +212,13 @@ class Search:
         self.close()
 
 
-def labels_of(classes: int | Sequence[str] | None) -> tuple[str, ...]:
+def labels_of(classes: Any) -> tuple[str, ...]:
     """The class names: numbers where only their number is given. Raises UserError for fewer than two."""
     if classes is None:
         return ONE_SCORE
-    labels = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
-    if len(labels) < 2 or isinstance(classes, str):
+    names = range(int(classes)) if isinstance(classes, int | np.integer) else classes
+    labels = tuple(map(str, names)) if isinstance(names, Sequence) and not isinstance(names, str) else ()
+    if len(labels) < 2:
         raise UserError(f"classes: expected a number of at least 2 or the names of the classes, got {classes!r}")
     return labels
 
@@ -220,7 +243,7 @@ def words_of(overrides: Sequence[str], settings: dict[str, Any], *, single: bool
             raise UserError(f"{name}: fooling.Search takes none, as {WITHOUT[short]}")
         if single and name in ("digit", "target"):
             raise UserError(f"{name}: expected none, as there is one score per image; with classes=… scores are [N, K]")
-    if not any(str(word).startswith(("prior", "data", "preset")) for word in words):
+    if not any(str(word).startswith(("prior", "preset")) for word in words):
         words.insert(0, "prior=none")
     return [*words, "digit=0"] if single else words
 
@@ -254,5 +277,5 @@ def checked(scores: Any, number: int, classes: int, *, single: bool) -> Floats:
         raise UserError(f"tell: expected finite scores, got NaN or infinity for {bad} of {number} images; 0 is the worst")
     if found.size and (found.min() < 0 or found.max() > 1 + SLACK):
         advice = "map them to it, for example by 1 / (1 + exp(-value))" if single else advice_on(found)
-        raise UserError(f"tell: expected scores in [0, 1], got {found.min():.4g} … {found.max():.4g}; {advice}")
-    return np.stack([found, 1 - np.minimum(found, 1)], axis=1) if single else found
+        raise UserError(f"tell: expected scores in [0, 1], got {found.min():.6g} … {found.max():.6g}; {advice}")
+    return np.stack([found, np.zeros_like(found)], axis=1) if single else found

@@ -201,7 +201,8 @@ class GradientAscent(ContinuousSearch):
         generation = state.generation + 1
         pixels, _, moments = self.take_step(state.aux["pixels"], state.runs, generation, state.aux)
         aux = {**state.aux, **moments, "pixels": pixels}
-        after = self.observe(generation, state.runs, pixels, aux, state.images[:, 0])
+        before = np.rint(state.aux["pixels"]).astype(np.uint8)  # with a surrogate the best image stays in the state
+        after = self.observe(generation, state.runs, pixels, aux, before)
         return after if self.surrogate is None else best_so_far(after, state)
 
     def take_step(

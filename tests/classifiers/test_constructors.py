@@ -1,5 +1,6 @@
 """`fooling.Classifier.from_…` and `fooling.evolve(model, data)`: models of any framework as objects or files."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,13 @@ def test_a_module_of_torch_and_one_whose_answer_has_logits() -> None:
     assert result.own["gradients"].tolist() == [3]
 
 
-def test_a_keras_model_as_an_object() -> None:
-    keras = pytest.importorskip("keras", reason="keras is not installed: pip install keras")
+@pytest.fixture
+def keras(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "jax"))
+    return pytest.importorskip("keras", reason="keras is not installed: pip install keras")
+
+
+def test_a_keras_model_as_an_object(keras: Any) -> None:
     model = keras_model()
     classifier: Any = fooling.Classifier.from_keras(model, scale=1 / 255)
     assert isinstance(model, keras.Model)
@@ -99,6 +105,46 @@ def test_onnx_as_a_file_a_model_and_a_session(home: Path) -> None:
     assert len({classifier.fingerprint for classifier in classifiers}) == 1
     result = fooling.evolve(onnx.load("net.onnx"), digit=1, **SMALL)
     assert result.images.shape == (2, 28, 28, 1)
+
+
+def test_the_file_of_a_session_must_hold_the_same_model(home: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    write_onnx(home / "net.onnx")
+    session = runtime.InferenceSession("net.onnx")
+    write_onnx(home / "net.onnx", network={"name": "mnist_cnn2"})
+    with pytest.raises(UserError, match=r"the session's file net.onnx holds another model by now"):
+        fooling.Classifier.from_onnx(session, scale=1 / 255)
+    (home / "net.onnx").unlink()
+    with pytest.raises(UserError, match="the session's file is not there any more"):
+        fooling.Classifier.from_onnx(session, scale=1 / 255)
+
+
+def test_an_attribute_called_fingerprint_makes_no_classifier() -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
+    estimator, _ = digits()
+    module.fingerprint = estimator.fingerprint = "mine"
+    assert fooling.Classifier.from_torch(module, shape=(8, 8, 1)).num_classes == 3
+    assert fooling.Classifier.from_sklearn(estimator, shape=(8, 8, 1)).num_classes == 10
+
+
+def test_keras_classes_without_a_configuration_and_models_that_are_not_built(keras: Any) -> None:
+
+    class Own(keras.Model):  # type: ignore[name-defined,misc]
+        def __init__(self, units: int, extra: Any = None) -> None:
+            super().__init__()
+            self.flat, self.last = keras.layers.Flatten(), keras.layers.Dense(units, activation="softmax")
+
+        def call(self, images: Any) -> Any:
+            return self.last(self.flat(images))
+
+    model = Own(4)
+    with pytest.raises(UserError, match="expected a model that is built"):
+        fooling.Classifier.from_keras(model, shape=(8, 8, 1))
+    model(np.zeros((1, 8, 8, 1), np.float32))
+    classifier: Any = fooling.Classifier.from_keras(model, shape=(8, 8, 1))
+    assert classifier.partial_fingerprint
+    assert classifier.num_classes == 4
 
 
 @pytest.mark.parametrize(

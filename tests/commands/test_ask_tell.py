@@ -58,7 +58,7 @@ def test_the_images_are_those_of_evolve(name: str, engine: str) -> None:
     assert np.array_equal(search.result.images, result.images)
     assert np.array_equal(search.result.evaluations, result.evaluations)
     assert search.result.scores == pytest.approx(result.scores, abs=1e-6)  # as many images a call
-    assert shown >= search.result.total_evaluations - 2  # what is known is not asked again
+    assert shown == search.result.total_evaluations
 
 
 def test_one_number_for_each_image_is_a_score_too() -> None:
@@ -106,9 +106,12 @@ def test_images_stay_until_their_scores_are_told() -> None:
 )
 def test_wrong_scores_are_one_line_and_can_be_told_again(scores: Any, said: str) -> None:
     search = fooling.Search(shape=SHAPE, classes=3, digit=1, runs=1, **SMALL)
+    images = search.ask()
     with pytest.raises(UserError, match=said):
         search.tell(scores)
-    search.tell(probabilities(search.ask()))
+    search.tell(probabilities(images))
+    with pytest.raises(UserError, match=r"tell: expected ask\(\) first: other images are awaited now"):
+        search.tell(probabilities(images))  # as a cell that runs twice does
 
 
 @pytest.mark.parametrize("name", WITHOUT)
@@ -124,6 +127,9 @@ def test_what_needs_more_than_scores_is_refused(name: str) -> None:
         ({"shape": SHAPE, "classes": 3, "digit": 1, "engine": "jax"}, "engine=jax: expected numba"),
         ({"shape": SHAPE, "classes": 3, "digit": [0, 1]}, "expected one class"),
         ({"shape": SHAPE, "classes": 3, "digit": 5}, "expected a class from 0 to 2"),
+        ({"shape": SHAPE, "classes": 3.5}, "classes: expected a number of at least 2"),
+        ({"shape": SHAPE, "watch": 5}, "watch: expected a function"),
+        ({"shape": SHAPE, "statistics": 5}, "statistics: expected fooling.Statistics"),
         ({"shape": SHAPE, "classes": 1}, "classes: expected a number of at least 2"),
         ({"shape": SHAPE, "classes": "abc"}, "classes: expected a number of at least 2"),
         ({"shape": SHAPE, "digit": 1}, "digit: expected none, as there is one score per image"),
@@ -136,6 +142,38 @@ def test_what_needs_more_than_scores_is_refused(name: str) -> None:
 def test_bad_settings_are_one_line(given: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         fooling.Search(**given)
+
+
+@pytest.mark.parametrize("place", ["answer", "awaited"])
+def test_an_interruption_while_the_search_works_loses_nothing(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fooling.Search(shape=SHAPE, classes=3, digit=1, runs=1, **SMALL)
+    answered(whole)
+    search = fooling.Search(shape=SHAPE, classes=3, digit=1, runs=1, **SMALL)
+    images, exchange = search.ask(), search.classifier.exchange
+
+    def interrupted(*_given: Any) -> Any:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    original = getattr(exchange, place)
+    if place == "awaited":  # the second time: after the answer
+        calls = iter([original, interrupted])
+        monkeypatch.setattr(exchange, place, lambda: next(calls)())
+    else:
+        monkeypatch.setattr(exchange, place, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search.tell(probabilities(images))
+    answered(search)
+    assert np.array_equal(search.result.images, whole.result.images)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7])
+def test_a_threshold_of_one_number_is_that_number(threshold: float) -> None:
+    search = fooling.Search(shape=SHAPE, search="es", threshold=threshold, stop="threshold", budget=400)
+    while not search.done:
+        images = search.ask()
+        search.tell(np.linspace(0.0, 0.4, len(images)))
+    assert search.result.converged.all() == (threshold < 0.4)
 
 
 def test_searches_nobody_asks_leave_no_thread() -> None:

@@ -15,7 +15,6 @@ from fooling.errors import UserError, guarded
 from fooling.records.record import read_run
 from fooling.search.ascent_step import AscentObjective, IdentityKey, adam_step, take_step
 from fooling.search.continuous import StepSize
-from fooling.search.surrogate import opened
 
 SHAPE = (8, 8, 1)
 NETWORK = random_network(SHAPE)
@@ -65,7 +64,10 @@ def test_the_best_image_stays_where_the_surrogate_leads_astray(home: Path) -> No
 @pytest.mark.parametrize(("words", "images"), [({"black_box": 1}, 20), ({"black_box": 400}, 400), ({"black_box": 401}, 420)])
 def test_images_by_scores_alone_count(stand_in: str, words: dict[str, Any], images: int) -> None:
     box = BlackBox()
+    checked = fooling.evolve(box, surrogate=stand_in, generations=1, stop="end", **GIVEN)
+    shown, box.shown = box.shown - int(checked.evaluations.sum()), 0
     result = fooling.evolve(box, surrogate=stand_in, generations=3, stop="end", **words, **GIVEN)
+    assert box.shown - shown == result.total_evaluations  # besides the checks and the last scoring
     assert result.evaluations.tolist() == [images + 1 + 3] * 3
     assert result.own["gradients"].tolist() == [3] * 3
 
@@ -95,9 +97,38 @@ def test_a_record_names_the_surrogate_and_goes_on_with_the_same_alone(home: Path
     resumed = fooling.evolve("out=part", "resume=true", classifier=NETWORK, **settings)
     assert np.array_equal(resumed.images, whole.images)
     random_network(SHAPE, seed=5).save(home / stand_in)
-    opened.cache_clear()
     with pytest.raises(UserError, match="surrogate"):
         fooling.evolve("out=part", "resume=true", classifier=NETWORK, **{**settings, "generations": 9})
+
+
+def test_a_surrogate_that_is_trained_again_is_read_again(stand_in: str) -> None:
+    first = fooling.evolve("out=a", classifier=BlackBox(), surrogate=stand_in, generations=5, stop="end", **GIVEN)
+    other = random_network(SHAPE, seed=5)
+    other.save(Path(stand_in))
+    second = fooling.evolve("out=b", classifier=BlackBox(), surrogate=stand_in, generations=5, stop="end", **GIVEN)
+    assert not np.array_equal(first.images, second.images)
+    assert read_run(Path("b"))["surrogate_fingerprint"] == other.fingerprint
+
+
+def test_what_changes_is_the_image_of_a_step_not_the_best(home: Path) -> None:
+    other = random_network(SHAPE, seed=5)
+    other.save(home / "o.safetensors")
+    still = {"start": "grey", "noise": 0, "blur_sd": 0, "rate": 20, "decay": 0.5, "stop": "settled", "generations": 200}
+    alone = fooling.evolve(other, **still, **GIVEN)
+    led = fooling.evolve(NETWORK, surrogate="o.safetensors", **still, **GIVEN)
+    assert alone.generations < 200
+    assert (led.evaluations == alone.evaluations).all()
+    assert (led.changed == alone.changed).all()
+
+
+def test_a_judge_and_a_class_that_the_surrogate_lacks_are_refused(stand_in: str) -> None:
+    with pytest.raises(UserError, match=r"judges: stand_in.safetensors is the surrogate, which takes part in the search"):
+        fooling.evolve(BlackBox(random_network(SHAPE, seed=5)), surrogate=stand_in, judges=[stand_in], **GIVEN)
+    with_none = BlackBox()
+    with_none.num_classes, with_none.labels = NETWORK.num_classes + 1, (*NETWORK.labels, "none")
+    with_none.network = lambda images: np.pad(np.asarray(NETWORK(images)), ((0, 0), (0, 1)))
+    with pytest.raises(UserError, match=r"search.surrogate: it has 4 classes, not the target 4"):
+        fooling.evolve(with_none, surrogate=stand_in, **{**GIVEN, "digit": 4})
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ ADAPTERS = {
 
 FILES = {end: kind for end, kind in KIND_OF_FILE.items() if kind in ADAPTERS}  # the kind of a model by its file's name
 CLASSES = (  # the kind of objects of these classes of a package, if the program has imported it
+    ("keras", "keras", ("Model",)),  # before torch: computed by torch it is a module, too
     ("torch", "torch", ("nn.Module",)),
-    ("keras", "keras", ("Model",)),
     ("onnx", "onnx", ("ModelProto",)),
     ("onnx", "onnxruntime", ("InferenceSession",)),
 )
@@ -137,17 +137,22 @@ def object_kind(thing: Any) -> str | None:
         raise UserError(f"classifier: expected an object, got the class {thing.__name__}; give {thing.__name__}()")
     for kind, package, names in CLASSES:
         classes = tuple(part for name in names if (part := class_of(sys.modules.get(package), name)) is not None)
-        if isinstance(thing, classes) and not hasattr(thing, "fingerprint"):
+        if isinstance(thing, classes) and not all(hasattr(thing, name) for name in MEMBERS):
             return kind
+    if is_estimator(thing) and not all(hasattr(thing, name) for name in MEMBERS):
+        return "sklearn"
     own = [name for name in MEMBERS[:-1] if hasattr(thing, name)]
     if len(own) > 1 or own == ["fingerprint"]:
         return None
-    if hasattr(thing, "get_params") and any(hasattr(thing, name) for name in ("predict_proba", "decision_function", "predict")):
-        return "sklearn"
     if callable(thing):
         return "python"
     expected = "a name, a dictionary of its settings, a torch module, an estimator, a function of images, or fooling.Classifier"
     raise UserError(f"classifier: expected {expected}; got {type(thing).__name__}")
+
+
+def is_estimator(thing: Any) -> bool:
+    """Whether an object is a classifier of scikit-learn."""
+    return hasattr(thing, "get_params") and any(hasattr(thing, n) for n in ("predict_proba", "decision_function", "predict"))
 
 
 def class_of(package: Any, name: str) -> Any:

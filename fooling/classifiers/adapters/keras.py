@@ -3,9 +3,12 @@
 With JAX the model is a pure function: `engine=jax` scores inside its compiled loop, and gradients are at hand.
 """
 
+import inspect
+import json
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,6 +24,7 @@ import numpy as np
 
 from fooling.classifiers.adapters.files import advice, choose_named, digest_of_files, is_file, model_file, objects, one_input
 from fooling.classifiers.adapters.model import Model
+from fooling.classifiers.adapters.python import source_of
 from fooling.data.npz import archive_of, check_total
 from fooling.errors import Doubt, UserError, printable
 from fooling.settings.classifiers import KerasSettings
@@ -70,11 +74,27 @@ def open_keras(settings: KerasSettings, threads: int) -> Model:
 def object_as_model(model: Any, where: str, settings: KerasSettings, threads: int) -> Model:
     """A model that a program made: its fingerprint is of its weights and its configuration. Raises UserError."""
     del threads
+    if not model.built:
+        raise UserError(f"{where}: expected a model that is built, got one without weights; model.build((None, H, W, C))")
+    whole = True
     with foreign_code(f"{where}: its configuration or weights cannot be read: "):
-        digest = sha256(model.to_json().encode())
+        try:
+            digest = sha256(unnamed(model).encode())
+        except (NotImplementedError, TypeError):  # of a class that has no get_config
+            digest, whole = sha256(source_of(type(model)).encode()), False
         for weights in model.weights:
-            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weights)).tobytes())
-    return model_of(model, digest.hexdigest(), where, settings)
+            digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weights.value)).tobytes())
+    note = f"{where}: its fingerprint is partial: its weights and the source of its class"
+    found = model_of(model, digest.hexdigest(), where, settings)
+    return found if whole else replace(found, partial=True, notes=(*found.notes, note))
+
+
+def unnamed(model: Any) -> str:
+    """The configuration of a model as JSON, its layers numbered: their names count what the program has made before."""
+    text: str = model.to_json()
+    for number, name in enumerate(dict.fromkeys(layer.name for layer in model._flatten_layers())):
+        text = text.replace(json.dumps(name), f'"layer {number}"')
+    return text
 
 
 def model_of(model: Any, digest: str, where: str, settings: KerasSettings) -> Model:
@@ -130,17 +150,20 @@ def functions(head: Head, where: str) -> tuple[Callable[[Any], Any], Callable[[A
     """The function inputs → numbers of a model and, where JAX computes it, the same as a pure JAX function."""
     model = head.model
     failed = f"{where}: Keras failed on inputs "
+    taken = inspect.signature(model.call).parameters.values()
+    accepts = any(one.name == "training" or one.kind is one.VAR_KEYWORD for one in taken)
+    inference = {"training": False} if accepts else {}
     if keras.backend.backend() != "jax":
 
         def predict(inputs: Any) -> Any:
             with foreign_code(f"{failed}{list(inputs.shape)}: "):
-                return np.asarray(keras.ops.convert_to_numpy(head(model(inputs, training=False))))
+                return np.asarray(keras.ops.convert_to_numpy(head(model(inputs, **inference))))
 
         return predict, None
     state = [one.value for one in model.trainable_variables], [one.value for one in model.non_trainable_variables]
 
     def pure(variables: Any, inputs: Any) -> Any:
-        return head(model.stateless_call(*variables, inputs, training=False)[0])
+        return head(model.stateless_call(*variables, inputs, **inference)[0])
 
     compiled = jax.jit(pure)
 

@@ -1,7 +1,7 @@
 """classifier=onnx: a model for onnxruntime. A model file brings no code."""
 
-import atexit
 import re
+import weakref
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from fooling.classifiers.adapters.layers import mean_over_places, session_with_l
 from fooling.classifiers.adapters.model import Model
 from fooling.errors import UserError
 from fooling.settings.classifiers import OnnxSettings
-from fooling.settings.fields import shortened
+from fooling.settings.fields import foreign_code, shortened
 from fooling.settings.files import check_file, read_whole
 
 TYPES = {
@@ -44,9 +44,8 @@ def object_as_model(thing: Any, where: str, settings: OnnxSettings, threads: int
     """An onnx.ModelProto, or the model of an onnxruntime.InferenceSession, as a model in a file. Raises UserError."""
     known = getattr(thing, "_model_path", None)
     if known:
-        return model_of(Path(known), where, settings, threads)
+        return model_of_session(thing, Path(known), where, settings, threads)
     folder = TemporaryDirectory(prefix="fooling-")
-    atexit.register(folder.cleanup)  # gradients and layers read the file later
     path = Path(folder.name) / "model.onnx"
     content = getattr(thing, "_model_bytes", None)
     if content is not None:
@@ -55,7 +54,26 @@ def object_as_model(thing: Any, where: str, settings: OnnxSettings, threads: int
         raise UserError(f"{where}: expected a session made from a file or from bytes; give the file, or an onnx.ModelProto")
     else:
         import_module("onnx").save(thing, str(path))
-    return model_of(path, where, settings, threads)
+    found = model_of(path, where, settings, threads)
+    weakref.finalize(found.predict, folder.cleanup)  # gradients and layers read the file later
+    return found
+
+
+def model_of_session(session: Any, path: Path, where: str, settings: OnnxSettings, threads: int) -> Model:
+    """The model in the file of a session. Raises UserError where the file is gone, or holds another model by now."""
+    if not path.is_file():
+        raise UserError(f"{where}: the session's file is not there any more ({path}); give an onnx.ModelProto")
+    found = model_of(path, where, settings, threads)
+    inputs = session.get_inputs()[0]
+    sides = [side if isinstance(side, int) and side > 0 else 1 if not place else 32 for place, side in enumerate(inputs.shape)]
+    probe = np.random.default_rng(0).uniform(0, 1, sides).astype(TYPES[inputs.type])
+    names = [one.name for one in session.get_outputs()]
+    output = choose_output(session.get_outputs(), settings.output_name, settings.output == "label", where)
+    with foreign_code(f"{where}: the session failed on inputs {sides}: "):
+        now, then = np.asarray(found.predict(probe)), np.asarray(session.run(names, {inputs.name: probe})[names.index(output)])
+    if now.shape != then.shape or not np.allclose(now, then, rtol=1e-3, atol=1e-5, equal_nan=True):
+        raise UserError(f"{where}: the session's file {path} holds another model by now; give an onnx.ModelProto")
+    return found
 
 
 def model_of(path: Path, where: str, settings: OnnxSettings, threads: int) -> Model:
