@@ -445,6 +445,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "audits": audits,
     "surrogates": surrogates,
     "hardening": hardening,
+    "detectors": detectors,
     "ensembles": ensembles,
     "scaling": scaling,
     "kernels": kernels,

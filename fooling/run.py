@@ -111,7 +111,7 @@ def prepare(
     notes += [note for note in (start.note, suits) if note]
     if statistics or needs_statistics(settings) or fits(classifier, get_fitted()):
         statistics = get_fitted()
-        notes += statistics_notes(settings, statistics)
+        notes += statistics_notes(settings, statistics, classifier, given=given is not None)
         refuse_other_classes(settings, classifier, statistics)
     elif draws(settings):
         notes.append("no statistics for images of this size: pixels are drawn uniformly from all grey levels")

@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from fooling.classifiers.base import SLACK, advice_on, as_array
 from fooling.classifiers.checks import CheckResult, ClassifierReport
-from fooling.errors import UserError
+from fooling.errors import Doubt, UserError
 from fooling.kernels.tables import Bytes, Floats
 from fooling.run import prepare
 from fooling.search.inputs import check_given
@@ -25,6 +26,7 @@ from fooling.settings.schema import RunSettings
 from fooling.statistics import Statistics
 
 BLACK_BOX = ("ga", "anneal", "pareto", "es", "map_elites")
+SEVERAL = ("search=pareto", "search=map_elites")
 ONE_SCORE = ("target", "other")  # class names where the caller tells one number per image
 # What needs a classifier that can be called at any time, or a record.
 WITHOUT = {
@@ -151,6 +153,7 @@ class Search:
         fitted = statistics if isinstance(statistics, Statistics) else None
         self.job = prepare(loaded, self.classifier, fitted, {}, words=words, report=unchecked(len(labels)))[0]
         self.notes = tuple(self.job.report.notes)  # what the command would print
+        self.lowest, self.highest = np.full(len(labels), np.inf), np.full(len(labels), -np.inf)  # scores of each class
         self.asked = False  # whether the caller has seen the images whose scores are awaited
         progress = Watcher(watch) if watch else Silent()
         exchange = self.classifier.exchange
@@ -172,7 +175,10 @@ class Search:
         stage = self.classifier.exchange.stage
         if stage is None:
             raise UserError("result: expected a complete generation; tell() the scores of the images that ask() returned first")
-        return unfinished_result(stage, self.job.criteria, self.job.labels)
+        found = unfinished_result(stage, self.job.criteria, self.job.labels)
+        target = self.job.digit
+        flat = isinstance(target, int) and bool(self.lowest[target] == self.highest[target])
+        return replace(found, notes=(*self.notes, *([Doubt("the target's score was the same for all images")] if flat else [])))
 
     def ask(self) -> Bytes:
         """The images to be scored, uint8 [N, H, W, C]: those of one call of the search, mostly a generation of all runs.
@@ -197,6 +203,7 @@ class Search:
             raise UserError(f"tell: {why}")
         found = checked(scores, len(images), len(self.classifier.labels), single=self.classifier.labels == ONE_SCORE)
         self.asked = False
+        self.lowest, self.highest = np.minimum(self.lowest, found.min(axis=0)), np.maximum(self.highest, found.max(axis=0))
         exchange.answer(found)
         exchange.awaited()
         return self
@@ -241,6 +248,8 @@ def words_of(overrides: Sequence[str], settings: dict[str, Any], *, single: bool
         short = name.rpartition(".")[2] if name.startswith("search.") else name.partition(".")[0]
         if short in WITHOUT:
             raise UserError(f"{name}: fooling.Search takes none, as {WITHOUT[short]}")
+        if single and word in SEVERAL:
+            raise UserError(f"{word}: expected classes=… too, as it needs the scores of several classes")
         if single and name in ("digit", "target"):
             raise UserError(f"{name}: expected none, as there is one score per image; with classes=… scores are [N, K]")
     if not any(str(word).startswith(("prior", "preset")) for word in words):

@@ -90,8 +90,9 @@ def ladder(*words: str, classifier: Any = None, out: str | Path | None = None, *
     nothing, with quiet=False its progress. A record and its page are kept only where `out` is given. Raises UserError, a
     ValueError, for bad input, and KeyboardInterrupt where it is interrupted.
     """
-    if not isinstance(classifier, str | Path | dict | None):
-        got = type(classifier).__name__
+    wrong = [one for one in (*words, classifier) if not isinstance(one, str | Path | dict | None)]
+    if wrong:
+        got = type(wrong[0]).__name__
         raise UserError(f"ladder: expected a classifier's name, file or settings, got {got}; fooling.audit takes objects")
     if not isinstance(out, str | os.PathLike | None):
         raise UserError(f"out: expected the name of a folder, or None; got {type(out).__name__}")

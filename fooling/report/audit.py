@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fooling.errors import counted, duration
+from fooling.errors import counted, duration, printable
 from fooling.plots import percent, whole_percent, words
 from fooling.records.ownership import image_names
 from fooling.report.audit_tables import tables
@@ -25,6 +25,7 @@ READING = (
     "an attack is a search that changes an image until the classifier (the model) is sure of a chosen class; "
     "an evaluation is one image shown to it; Q is the number of evaluations that a typical attack needs."
 )
+DOUBTED = "classifier: accuracy is"  # a note on the accuracy that asks whether the preprocessing is right
 FOLDED = "Every figure by its name: for gates in CI (fail_under=) and for programs; the tables above say the same"
 LIMITS = (
     "Few evaluations prove that the classifier is easy to fool; many prove nothing, as another search may need fewer.",
@@ -103,7 +104,9 @@ def about_q(found: Found, name: str) -> str:
 def beside(source: Source, found: Found, name: str) -> list[str]:
     """What must be known to read the number: what confidence is, attacks that failed, protocol, time, other models."""
     protocol, q = found["protocol"], found.get("q")
-    lines = [NO_SUM] if found["facts"].get("sums_to_one") is False else []
+    doubts = [note for note in found["facts"].get("notes", ()) if note.startswith(DOUBTED)]
+    lines = [f"Check this first: {printable(note.removeprefix('classifier: '), 600)}." for note in doubts]
+    lines += [NO_SUM] if found["facts"].get("sums_to_one") is False else []
     if q and name:
         reached = q[f"reached{name.removeprefix('q')}"]
         missed = reached["of"] - reached["part"]

@@ -28,6 +28,7 @@ PERCENTILE = (
     "Percentile: of 100 real images of the class, so many are nearer to what is typical of it than the evolved one (medians). "
     "50 is as a real image, 100 is farther than all of them, so less is more alike."
 )
+ENOUGH = 10  # images, for a sentence on most of them
 READ = 0.5  # share of images that others read as their class, from which on most are
 FPR = (
     "FPR at 95 % TPR (FPR95): the share of the evolved images that pass a threshold which 95 % of the real ones pass. "
@@ -143,13 +144,15 @@ def prior_found(rows: Sequence[Found], rung: str) -> str:
     begin = (
         f"With the prior {rung} the attack succeeds on {of(succeeded)} images. " if succeeded else f"With the prior {rung}: "
     )
-    if control["share"] >= READ:
+    if control["low"] >= READ:
         without = f"Without the model {of(control)} are read as the class by all others, with it {of(own)}"
         return f"{begin}{without}: the prior alone draws the class, so these are images of it rather than fooling images."
     if own["low"] > control["high"]:
         most = "the model adds what makes them readable" if own["share"] >= READ else "most fool the model alone"
         return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: {most}."
-    return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: they fool the model alone."
+    most = own["share"] < READ and own["of"] >= ENOUGH
+    end = "most fool the model alone" if most else "too few images to say whether they show the class"
+    return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: {end}."
 
 
 def of(share: Found) -> str:

@@ -124,7 +124,8 @@ class Source:
     def command(self) -> str:
         """The line that repeats it; '' where config.yaml does not say."""
         first = self.config.partition("\n")[0]
-        if not first.startswith(MARK):
+        chosen = [(self.settings.get(group) or {}).get(key) for group, key in (("classifier", "name"), ("data", "path"))]
+        if not first.startswith(MARK) or any(str(one).startswith("object ") for one in chosen):  # no file holds an object
             return ""
         words = first.removeprefix(MARK).removesuffix(CONFIG).strip()
         return f"{words} {shlex.quote(str(self.folder / CONFIG))}"

@@ -120,7 +120,7 @@ def measure_more(found: Found) -> list[str]:
     if q and q["q9999"] is None:
         budget, minutes = 4 * protocol["budget"], 4 * protocol["minutes"]
         longer = "would let each attack go on four times as long, which may give Q a value"
-        steps.append(f"Q lies above the budget: budget={budget} minutes={minutes:g} {longer}.")
+        steps.append(f"Q lies above the budget; give budget={budget} minutes={minutes:g}, which {longer}.")
     attacked, of = len(protocol["attacked"]), protocol["of"]
     if 0 < attacked < of:
         more = f"sample={min(of, 5 * attacked)}"

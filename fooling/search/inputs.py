@@ -12,7 +12,7 @@ from fooling.classifiers.layers import MAX_TILES, TiledClassifier, tile_count
 from fooling.data import seen_by, stream_data
 from fooling.data.matching import RESIZED
 from fooling.data.readers import Reader
-from fooling.errors import UserError
+from fooling.errors import Doubt, UserError
 from fooling.kernels.numba.compile import cores
 from fooling.search import StartImage, load_search, part_of
 from fooling.search.genomes import MANY_CLASSES
@@ -136,12 +136,19 @@ def statistics_for(settings: RunSettings, statistics: Statistics | None, digit: 
     return statistics if is_known or needs_statistics(settings) else None
 
 
-def statistics_notes(settings: RunSettings, statistics: Statistics) -> list[str]:
+def statistics_notes(
+    settings: RunSettings, statistics: Statistics, classifier: Any = None, *, given: bool = False
+) -> list[str]:
     """Notes on what statistics are of; those that are fitted to data have the notes of the data."""
     found = []
     if statistics.resize and not settings.data.given:
         height, width, _ = (int(side) for side in statistics.shape)
         found.append(f"statistics: their pictures were {RESIZED[statistics.resize]} {height}×{width}")
+    known, named = tuple(map(str, statistics.labels)), tuple(map(str, getattr(classifier, "labels", ())))
+    if not (settings.data.given or settings.prior.statistics or given) and named != known:
+        few = ", ".join(named[:3])
+        said = f"statistics: the bundled ones of MNIST, whose classes have other names than the classifier's ({few}, …)"
+        found.append(Doubt(f"{said}: class k takes those of the digit k; give data.path of its data, or prior=none"))
     if settings.digit == "all" and statistics.numbers:
         found.append(f"digit=all: the {len(statistics.numbers)} classes that have statistics")
     return found
@@ -166,6 +173,8 @@ def separate(given: Sequence[Any], classifier: Any, data: Any) -> tuple[list[str
 
     Raises UserError for a classifier or data that are given twice, and for what is none of these.
     """
+    if len(given) > 1 and not isinstance(given[0], str) and is_path(given[1]) and data is None:
+        return separate((given[0], *given[2:]), classifier, given[1])
     words, others = [one for one in given if isinstance(one, str)], [one for one in given if not isinstance(one, str)]
     if others and isinstance(others[0], int | float):
         example = f"digit={others[0]}" if isinstance(others[0], int) else "digit=2"
@@ -175,6 +184,11 @@ def separate(given: Sequence[Any], classifier: Any, data: Any) -> tuple[list[str
     if others and others[0] is not given[0]:
         raise UserError("evolve: expected the classifier first, then the data, then words of the command")
     return words, others[0] if others else classifier, others[1] if len(others) > 1 else data
+
+
+def is_path(word: Any) -> bool:
+    """Whether a word is the path of data rather than a setting or a file of settings."""
+    return isinstance(word, str) and "=" not in word and not word.endswith((".yaml", ".yml"))
 
 
 def check_given(statistics: Any, watch: Any) -> None:

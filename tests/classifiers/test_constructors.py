@@ -40,8 +40,13 @@ def test_an_estimator() -> None:
 def test_a_classifier_is_shown_in_brief_and_asks_for_a_batch() -> None:
     classifier = fooling.Classifier.from_sklearn(digits()[0], shape=(8, 8, 1))
     assert repr(classifier) == "AdaptedClassifier(classifier: object LogisticRegression: 8×8×1, 10 classes)"
-    with pytest.raises(UserError, match=r"expected images \[N, H, W, C\], got \[8, 8, 1\]; of a single image"):
-        classifier(np.zeros((8, 8, 1), np.uint8))
+    for wrong, got in (
+        (np.zeros((8, 8, 1), np.uint8), r"uint8 \[8, 8, 1\]"),
+        (np.zeros((2, 8, 8, 1)), r"float64 \[2, 8, 8, 1\]"),
+        ([[0]], r"list \[1, 1\]"),
+    ):
+        with pytest.raises(UserError, match=rf"expected an array of images uint8 \[N, 8, 8, 1\], .*; got {got}"):
+            classifier(wrong)  # type: ignore[arg-type]
 
 
 def test_a_function() -> None:
@@ -181,6 +186,23 @@ def test_a_model_and_its_data_come_first(home: Path, as_set: bool) -> None:
     assert run["examination"]["accuracy"] > 0.9  # on the data
     assert run["plausibility"] is not None
     assert ("object ImageSet" if as_set else "object arrays") in (home / "r/config.yaml").read_text()
+
+
+def test_data_may_be_a_path_in_second_place(home: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: no such file or folder"):
+        fooling.evolve(Toy(), "nowhere", digit=1)
+    result = fooling.evolve(Toy(), "prior=none", digit=1, runs=1, budget=200, quiet=True)
+    assert result.digit == 1
+
+
+def test_bundled_statistics_under_other_names_are_a_doubt() -> None:
+    names = ["eight", "five", "four", "nine", "one", "seven", "six", "three", "two", "zero"]
+    first = lambda inputs: inputs.reshape(len(inputs), -1)[:, :10]  # noqa: E731
+    classifier = fooling.Classifier.from_function(first, shape=(28, 28, 1), labels=names)
+    with pytest.warns(fooling.FoolingWarning, match="the bundled ones of MNIST, whose classes have other names"):
+        fooling.evolve(classifier, digit="three", prior="variogram", runs=1, budget=200)
+    quiet = fooling.evolve("digit=2", runs=1, budget=200)
+    assert not any("bundled" in note for note in quiet.notes)
 
 
 @pytest.mark.parametrize(

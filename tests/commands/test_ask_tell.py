@@ -127,6 +127,8 @@ def test_what_needs_more_than_scores_is_refused(name: str) -> None:
         ({"shape": SHAPE, "classes": 3, "digit": 1, "engine": "jax"}, "engine=jax: expected numba"),
         ({"shape": SHAPE, "classes": 3, "digit": [0, 1]}, "expected one class"),
         ({"shape": SHAPE, "classes": 3, "digit": 5}, "expected a class from 0 to 2"),
+        ({"shape": SHAPE, "search": "pareto"}, "search=pareto: expected classes=… too"),
+        ({"shape": SHAPE, "search": "map_elites"}, "search=map_elites: expected classes=… too"),
         ({"shape": SHAPE, "classes": 3.5}, "classes: expected a number of at least 2"),
         ({"shape": SHAPE, "watch": 5}, "watch: expected a function"),
         ({"shape": SHAPE, "statistics": 5}, "statistics: expected fooling.Statistics"),
@@ -174,6 +176,13 @@ def test_a_threshold_of_one_number_is_that_number(threshold: float) -> None:
         images = search.ask()
         search.tell(np.linspace(0.0, 0.4, len(images)))
     assert search.result.converged.all() == (threshold < 0.4)
+
+
+def test_scores_that_never_change_are_a_note() -> None:
+    search = fooling.Search(shape=SHAPE, runs=1, budget=300, population=20, selected=4)
+    while not search.done:
+        search.tell(np.full(len(search.ask()), 0.5))
+    assert search.result.notes[-1] == "the target's score was the same for all images"
 
 
 def test_searches_nobody_asks_leave_no_thread() -> None:

@@ -166,6 +166,8 @@ def object_name(thing: Any) -> str:
     """What a record calls an object: object Net, object make_scores."""
     try:
         name = getattr(thing, "__name__", None)
+        if hasattr(thing, "with_preprocessing"):  # made by `adapted`: what it was made of
+            name = str(thing.model.name).removeprefix("classifier: object ").removeprefix("classifier.path=")
     except Exception:  # a __getattr__ may raise anything
         name = None
     return f"object {printable(name if isinstance(name, str) else type(thing).__name__, 60)}"

@@ -94,9 +94,10 @@ class AdaptedClassifier:
 
     def __call__(self, images: Bytes) -> Floats:
         """Scores float32 [N, K] of images uint8 [N, H, W, C]."""
-        if images.ndim != 4:
-            got = f"got {list(images.shape)}; of a single image give image[None]"
-            raise UserError(f"{self.model.name}: expected images [N, H, W, C], {got}")
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != tuple(self.input_shape):
+            got = f"{getattr(images, 'dtype', type(images).__name__)} {list(np.shape(images))}"
+            expected = f"expected an array of images uint8 [N, {', '.join(map(str, self.input_shape))}]"
+            raise UserError(f"{self.model.name}: {expected}, grey levels 0 … 255; got {got}")
         if not len(images):
             return np.empty((0, self.num_classes), dtype=np.float32)
         if self.gives_labels:

@@ -3,6 +3,7 @@
 import copy
 import os
 import signal
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -24,10 +25,11 @@ from fooling.commands.compilation import compilation_note
 from fooling.commands.experiment import draw_report
 from fooling.commands.launchers import refuse_objects
 from fooling.data.arrays import data_words
-from fooling.errors import INTERRUPTED, UserError
+from fooling.errors import INTERRUPTED, FoolingWarning, UserError
 from fooling.plots.sheets import read_shown
 from fooling.records.files import read_json
 from fooling.records.ownership import STATUS_FILES, SWEEP, read_status
+from fooling.report.audit import DOUBTED
 from fooling.report.gate import failures, verdicts
 from fooling.report.notebook import audit_html
 from fooling.settings import load
@@ -161,6 +163,9 @@ def audit(classifier: Any, data: Any = None, *, judges: Any = None, out: str | P
             found = None if code else Audit.load(place)
     if found is None:
         stop(code, out)
+    for note in found.facts["notes"]:
+        if note.startswith(DOUBTED):
+            warnings.warn(note, FoolingWarning, stacklevel=2)
     return replace(found, folder=None if out is None else str(user_path(out)))
 
 
