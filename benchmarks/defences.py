@@ -55,11 +55,8 @@ def main() -> None:
             rows = detector_rows(name, Path(folder), chosen)
         result[name] = rows
         print(f"{name}\n\n{in_markdown(rows, chosen['kinds'].split(','))}\n")
-    finish(
-        "defences",
-        {"settings": {key: value for key, value in chosen.items() if key not in ("out", "data", "json")}, "detectors": result},
-        chosen,
-    )
+    settings = {key: value for key, value in chosen.items() if key not in ("out", "data", "json")}
+    finish("defences", {"settings": dict.fromkeys(result, settings), "detectors": result}, chosen)
 
 
 def detector_rows(classifier: str, folder: Path, chosen: Row) -> list[Row]:

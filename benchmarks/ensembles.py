@@ -48,7 +48,8 @@ def main() -> None:
         rows.append([name, *cells(list(steps[:, 0])), *cells(list(steps[:, 1]))])
         print(rows[-1], flush=True)
     print(table(list(COLUMNS), rows))
-    finish("ensembles", {"columns": list(COLUMNS), "rows": rows, "evaluations": found}, chosen)
+    settings = {key: chosen[key] for key in ("runs", "budget")}
+    finish("ensembles", {"settings": settings, "columns": list(COLUMNS), "rows": rows, "evaluations": found}, chosen)
 
 
 if __name__ == "__main__":

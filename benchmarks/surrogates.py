@@ -59,7 +59,8 @@ def main() -> None:
             gradients = f"{one['gradients']:,.0f}" if given["search"] == "ascent" else "0"
             rows.append([attacked, surrogate, name, f"{100 * one['reached']:.0f} %", median, gradients])
     print(table(list(COLUMNS), rows))
-    finish("surrogates", {"columns": list(COLUMNS), "rows": rows, "attacks": found}, chosen)
+    settings = {key: chosen[key] for key in ("runs", "generations")}
+    finish("surrogates", {"settings": settings, "columns": list(COLUMNS), "rows": rows, "attacks": found}, chosen)
 
 
 if __name__ == "__main__":
