@@ -393,6 +393,13 @@ def detector_cell(of_cell: dict[tuple[str, str, str], dict[str, Any]], name: str
     return f"{found} → {adaptive['succeeded']} of {adaptive['made']} pass{after}"
 
 
+def transfer() -> str:
+    """Who else is fooled, by prior."""
+    result = read("transfer")
+    parts = [f"`prior={prior}`:\n\n{table(one['columns'], one['rows'])}\n" for prior, one in result["results"].items()]
+    return "\n".join([*parts, origin("transfer", result)])
+
+
 def ensembles() -> str:
     """Single networks and ensembles under one attack."""
     result = read("ensembles")
@@ -447,6 +454,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "hardening": hardening,
     "detectors": detectors,
     "ensembles": ensembles,
+    "transfer": transfer,
     "scaling": scaling,
     "kernels": kernels,
     "reliability": reliability,

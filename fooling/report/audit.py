@@ -18,7 +18,7 @@ Found = Mapping[str, Any]
 PICTURES = 24  # of the classes that fall first, at most
 CURVES = {"99": "99 %", "9999": "99.99 %"}
 SURE, ALMOST = 0.9999 - 1e-6, 0.99 - 1e-6  # confidences of an image whose caption says what it reached
-REFERENCE = "Ten models audited by this project: networks of MNIST 500 to 2,300 (see docs/audit.md)."  # q9999
+REFERENCE = "For comparison: networks of MNIST audited by this project in the same way have 500 to 2,300 (docs/audit.md)."
 REFERRED = {"search": "ga", "genome": "pixels", "runs": 10, "budget": 40_200, "threshold": 0.9999}  # protocol of these
 NO_SUM = "The scores of this model do not sum to 1: “confidence” is the score of a class, and no probability."
 READING = (
@@ -32,7 +32,10 @@ LIMITS = (
     "The images are those that a search selected, or synthetic: how often inputs like them occur in use is not measured.",
 )
 ACCURATE = "Nothing here says that the classifier is right or wrong on real images beyond the accuracy on the data given."
-UNKNOWN = "Nothing here says whether the classifier is right or wrong on real images: none with labels were given."
+UNKNOWN = (
+    "Nothing here says whether the classifier is right or wrong on real images: none with labels were given. So its "
+    "preprocessing (scale, mean, order of channels) is unchecked; if it is wrong, these numbers describe another model."
+)
 KNOWN = "Detectors were not known to the search: an attack that knows them can avoid them."
 
 

@@ -28,6 +28,7 @@ PERCENTILE = (
     "Percentile: of 100 real images of the class, so many are nearer to what is typical of it than the evolved one (medians). "
     "50 is as a real image, 100 is farther than all of them, so less is more alike."
 )
+REST = "the rest are not read so by at least one of them"
 ENOUGH = 10  # images, for a sentence on most of them
 READ = 0.5  # share of images that others read as their class, from which on most are
 FPR = (
@@ -148,10 +149,14 @@ def prior_found(rows: Sequence[Found], rung: str) -> str:
         without = f"Without the model {of(control)} are read as the class by all others, with it {of(own)}"
         return f"{begin}{without}: the prior alone draws the class, so these are images of it rather than fooling images."
     if own["low"] > control["high"]:
-        most = "the model adds what makes them readable" if own["share"] >= READ else "most fool the model alone"
+        most = (
+            "the model adds what makes them readable"
+            if own["share"] >= READ
+            else "the rest are not read so by at least one of them"
+        )
         return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: {most}."
     most = own["share"] < READ and own["of"] >= ENOUGH
-    end = "most fool the model alone" if most else "too few images to say whether they show the class"
+    end = REST if most else "too few images to say whether they show the class"
     return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: {end}."
 
 

@@ -1,7 +1,7 @@
 """What the page of an audit says of parts that were left out, and what it advises to do next, by what was measured."""
 
 from collections.abc import Mapping, Sequence
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from fooling.plots import words
@@ -91,7 +91,7 @@ def best_detector(figures: Sequence[Figure]) -> list[str]:
     said = []
     if scores:
         area, name = max(scores)
-        certain = f"to all of them evolved images look more certain than real ones (AUROC at most {below(area)}, below .5)"
+        certain = f"to all of them evolved images look more certain than real ones (AUROC at most {above(area)}; .5 is chance)"
         best = f"The best detector by scores is {words(name)} (AUROC {below(area)})."
         said.append(f"Detectors by scores fail: {certain}." if area <= 0.5 else best)
     if trained and trained[0] > 0.5:
@@ -101,6 +101,11 @@ def best_detector(figures: Sequence[Figure]) -> list[str]:
             "So check inputs by such statistics, too, and test the check by attacks that it has not seen: fooling detect."
         )
     return [" ".join(said)] if said else []
+
+
+def above(area: float) -> str:
+    """An AUROC, never rounded down."""
+    return f"{ceil(1000 * area - 1e-9) / 1000:.3f}"
 
 
 def below(area: float) -> str:
@@ -119,7 +124,7 @@ def measure_more(found: Found) -> list[str]:
         steps.append(f"Give labelled images of what the model is for, data.path=FOLDER: they add {more}.")
     if q and q["q9999"] is None:
         budget, minutes = 4 * protocol["budget"], 4 * protocol["minutes"]
-        longer = "would let each attack go on four times as long, which may give Q a value"
+        longer = "would let each attack go on four times as long and may give Q a value, comparable at that budget alone"
         steps.append(f"Q lies above the budget; give budget={budget} minutes={minutes:g}, which {longer}.")
     attacked, of = len(protocol["attacked"]), protocol["of"]
     if 0 < attacked < of:

@@ -135,8 +135,8 @@ def test_judges_that_took_no_part_are_not_shown(tmp_path: Path) -> None:
     [
         (20, 19, "rather than fooling images"),
         (18, 1, "readable"),
-        (6, 0, "fool the model alone"),
-        (1, 1, "fool the model alone"),
+        (6, 0, "the rest are not read so by at least one of them"),
+        (1, 1, "the rest are not read so by at least one of them"),
     ],
 )
 def test_priors_say_what_they_found(tmp_path: Path, own: int, control: int, said: str) -> None:

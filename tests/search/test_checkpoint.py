@@ -171,9 +171,11 @@ def test_each_array_is_in_the_table(records: Path) -> None:
 def test_a_damaged_array_is_refused(records: Path, name: str, kind: str) -> None:
     arrays = arrays_of(records)
     array = arrays[name]
+    with np.errstate(over="ignore"):  # a fast machine has more evaluations a second than half floats can hold
+        half = array.astype(np.float16)
     changed = {
         "text": array.astype(str),
-        "float": array.astype(np.float16),
+        "float": half,
         "nan": np.full(array.shape, np.nan),
         "more dimensions": array[None],
         "fewer": array[..., :-1] if array.ndim else array.reshape(1)[:0],
