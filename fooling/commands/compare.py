@@ -20,6 +20,7 @@ from fooling.report.comparison import (
     compare,
     in_words,
     measured,
+    same_classifier,
     to_dict,
     unlike,
     verdicts,
@@ -133,13 +134,15 @@ def cells(found: Difference | None) -> list[str]:
 def about(one: Comparison) -> list[str]:
     """Lines on the records besides their figures: classifiers, settings, versions, what is left out."""
     here, there = one.here, one.there
-    same = here.fingerprint == there.fingerprint and here.fingerprint != ""
+    same = same_classifier(here, there) and here.fingerprint != ""
     names = f"{here.classifier} {here.fingerprint[:SHOWN]}… → {there.classifier} {there.fingerprint[:SHOWN]}…"
     lines = [
         f"{there.name}: the same classifier, {there.classifier} {there.fingerprint[:SHOWN]}…"
         if same
         else f"{there.name}: {names}"
     ]
+    if not same and here.fingerprint == there.fingerprint != "":
+        lines.append(f"{there.name}: the same weights with another preprocessing: {here.preprocessing} → {there.preprocessing}")
     if one.settings:
         lines.append(f"{there.name}: settings: {in_words(one.settings)}")
     if here.version != there.version:

@@ -251,12 +251,17 @@ def verdict(found: Comparison, one: Difference) -> Verdict:
     return Verdict(name, "passed", f"{one.outcome}: {text}")
 
 
+def same_classifier(here: Measured, there: Measured) -> bool:
+    """Whether two records are of the same weights with the same preprocessing."""
+    return here.fingerprint == there.fingerprint and here.preprocessing == there.preprocessing
+
+
 def to_dict(found: Comparison) -> dict[str, Any]:
     """A comparison as compare.json has it; pairs are (reference, other)."""
     return {
         "folder": found.there.name,
         "comparable": found.is_fair,
-        "same_classifier": found.here.fingerprint == found.there.fingerprint,
+        "same_classifier": same_classifier(found.here, found.there),
         "protocol": {name: [shown(value) for value in pair] for name, pair in found.protocol.items()},
         "settings": {name: [shown(value) for value in pair] for name, pair in found.settings.items()},
         "differences": [

@@ -41,6 +41,7 @@ class Measured:
     protocol: Mapping[str, Any]  # of an audit: how it was measured, whatever the settings chose
     classifier: str
     fingerprint: str
+    preprocessing: str  # of an external model, as the examination has it; '' of others
     version: str
     left_out: tuple[Mapping[str, Any], ...] = ()
 
@@ -224,9 +225,16 @@ def describe(name: str, folder: Path, kind: str, content: Content, about: Conten
         dict(content.get("protocol") or {}),
         printable(model.get("name") or first.get("classifier") or settings.get("classifier.name") or "?"),
         printable(model.get("fingerprint") or first.get("classifier_fingerprint") or ""),
+        preprocessing_of(first if "examination" in first else first_job(folder, about)),
         printable(about.get("versions", first.get("versions", {})).get("fooling", "?")),
         tuple(entry for entry in content.get("left_out") or () if isinstance(entry, dict)),
     )
+
+
+def preprocessing_of(run: Content) -> str:
+    """The preprocessing that a job has examined, '' where it says nothing."""
+    about = run.get("examination")
+    return printable(about.get("shown") or "") if isinstance(about, dict) else ""
 
 
 def settings_of(folder: Path, kind: str) -> dict[str, Any]:

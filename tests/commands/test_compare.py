@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from audits import figure, proportion, write_audit
+from sklearn.linear_model import LogisticRegression
 
+import fooling
 from fooling.commands import dispatch
 from fooling.errors import guarded
 
@@ -147,3 +151,16 @@ def test_bad_input_is_one_line(audits: Path, words: list[str], said: str, capsys
     assert said in line
     assert (audits / "mine.xml").read_text() == "mine"
     assert not (audits / "c.xml").exists()
+
+
+def test_other_preprocessing_makes_another_classifier(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = LogisticRegression(max_iter=50).fit(np.random.default_rng(0).random((60, 64)), np.arange(60) % 3)
+    small: dict[str, Any] = {"digit": 1, "runs": 3, "budget": 400, "prior": "none", "quiet": True}
+    for name, scale in (("a", 1 / 255), ("b", 1 / 128), ("c", 1 / 255)):
+        fooling.evolve(fooling.Classifier.from_sklearn(module, shape=(8, 8, 1), scale=scale), out=name, **small)
+    assert run("a", "b") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "b: the same weights with another preprocessing: " in said
+    assert "the same classifier" not in said
+    assert run("a", "c") == 0
+    assert "c: the same classifier" in " ".join(capsys.readouterr().out.split())
