@@ -19,7 +19,7 @@ from fooling.commands.launchers import RunJobs, launching
 from fooling.commands.progress import FIRST_SECONDS, ProgressCallback, progress, working
 from fooling.errors import Interrupted, UserError, masked, say
 from fooling.kernels.numba.compile import working_time
-from fooling.records.files import make_folder, refuse_link, write_atomically, write_json
+from fooling.records.files import make_folder, read_json, refuse_link, write_atomically, write_json
 from fooling.records.ownership import EXPERIMENT, EXTENDED, STATUS_FILES, read_status
 from fooling.records.record import recording, status_of, versions
 from fooling.records.resume import check_fingerprints, check_same, choose_folder, extension_notes, refuse_unless_free
@@ -105,6 +105,15 @@ class Experiment:
     def plan_of_worker(self) -> Callable[[Any, Sequence[str]], Plan]:
         """What prepares the jobs on a worker: at least those of the command's own plan, whatever the worker's speed."""
         return self.plan_on_worker or self.plan
+
+    def finished(self, folder: str | Path) -> tuple[Path, dict[str, Any]]:
+        """The folder of a finished record of the command, and what NAME.json holds. Raises UserError for any other folder."""
+        place = user_path(folder)
+        about = read_status(place) if place.is_dir() else {}
+        if about.get("command") != self.typed or about.get("status") != "done":
+            got = f"one of `{about['command']}`, {about.get('status')}" if "command" in about else "none"
+            raise UserError(f"{folder}: expected the folder of a finished record of `{self.typed}`, got {got}")
+        return place, read_json(place / f"{self.name}.json")
 
     def run(self, settings: Any, words: Sequence[str]) -> int:
         """Runs the command → exit code 0, or 130 and 143 when it is interrupted."""

@@ -21,12 +21,11 @@ from fooling.commands.experiment import draw_report
 from fooling.commands.ladder import COMMAND, table
 from fooling.errors import UserError
 from fooling.plots.sheets import read_shown
-from fooling.records.files import read_json
-from fooling.records.ownership import STATUS_FILES, SWEEP, read_status
+from fooling.records.ownership import STATUS_FILES, SWEEP
 from fooling.report.notebook import ladder_html
 from fooling.settings import load
 from fooling.settings.commands import LadderSettings
-from fooling.settings.fields import absolute_path, user_path
+from fooling.settings.fields import absolute_path
 from fooling.settings.names import as_words
 
 PARTS = ("settings", "labels", "judges", "arms", "rows", "cells")
@@ -49,12 +48,7 @@ class Ladder:
     @classmethod
     def load(cls, folder: str | Path) -> "Ladder":
         """The ladder in the folder of a finished record. Raises UserError for any other folder."""
-        place = user_path(folder)
-        about = read_status(place) if place.is_dir() else {}
-        if about.get("command") != COMMAND.typed or about.get("status") != "done":
-            got = f"one of `{about['command']}`, {about.get('status')}" if "command" in about else "none"
-            raise UserError(f"{folder}: expected the folder of a finished record of `{COMMAND.typed}`, got {got}")
-        content = read_json(place / f"{COMMAND.name}.json")
+        place, content = COMMAND.finished(folder)
         try:
             images = {(cell["rung"], cell["arm"], cell["digit"]): read_shown(place, cell) for cell in content["cells"]}
             return cls(**{name: content[name] for name in PARTS}, images=images, folder=str(folder))

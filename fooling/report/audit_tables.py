@@ -148,15 +148,12 @@ def prior_found(rows: Sequence[Found], rung: str) -> str:
     if control["low"] >= READ:
         without = f"Without the model {of(control)} are read as the class by all others, with it {of(own)}"
         return f"{begin}{without}: the prior alone draws the class, so these are images of it rather than fooling images."
-    if own["low"] > control["high"]:
-        most = (
-            "the model adds what makes them readable"
-            if own["share"] >= READ
-            else "the rest are not read so by at least one of them"
-        )
-        return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: {most}."
-    most = own["share"] < READ and own["of"] >= ENOUGH
-    end = REST if most else "too few images to say whether they show the class"
+    if own["low"] > control["high"] and own["share"] >= READ:
+        end = "the model adds what makes them readable"
+    elif own["low"] > control["high"] or (own["share"] < READ and own["of"] >= ENOUGH):
+        end = REST
+    else:
+        end = "too few images to say whether they show the class"
     return f"{begin}All others read {of(own)} as the class, of the control {of(control)}: {end}."
 
 
@@ -206,7 +203,7 @@ def detectors_table(found: Found) -> Table:
         numbers = [whole(row.get("evolved")), whole(row.get("real"))]
         rows.append([words(row["name"]), row["against"], *numbers, Number(area, row["auroc"]), Number(text, row["fpr95"])])
     columns = ["detector", "prior of the evolved images", "evolved", "real", f"AUROC ({MORE})", f"FPR at 95 % TPR ({LESS})"]
-    trained = "Simple statistics are fitted to evolved and real images; the others are fitted to nothing."
+    trained = "Simple statistics are fitted to other evolved and real images (cross-validated), the others to nothing."
     has_trained = any(row["name"] == "simple_statistics" for row in given)
     return Table("Detectors", columns, rows, " ".join([FPR, *([trained] if has_trained else []), *alike(given)]))
 

@@ -114,9 +114,13 @@ def needs_statistics(settings: RunSettings) -> bool:
     """Whether the settings name statistics or data, or need them for a term, an exemplar, a class or the first images."""
     prior, data, search = settings.prior, settings.data, settings.search
     named = prior.statistics or data.given
-    terms = any(weight for name, weight in prior.weights.model_dump().items() if name != "target")
     drawn = getattr(search, "draw", None) == "bins" or statistics_use(settings) == "mean"
-    return bool(named or terms or prior.exemplar or prior.digit is not None or drawn)
+    return bool(named or has_terms(settings) or prior.exemplar or prior.digit is not None or drawn)
+
+
+def has_terms(settings: RunSettings) -> bool:
+    """Whether the cost has terms besides the target's, which are measured against statistics."""
+    return any(weight for name, weight in settings.prior.weights.model_dump().items() if name != "target")
 
 
 def draws(settings: RunSettings) -> bool:
@@ -145,7 +149,8 @@ def statistics_notes(
         height, width, _ = (int(side) for side in statistics.shape)
         found.append(f"statistics: their pictures were {RESIZED[statistics.resize]} {height}×{width}")
     known, named = tuple(map(str, statistics.labels)), tuple(map(str, getattr(classifier, "labels", ())))
-    if not (settings.data.given or settings.prior.statistics or given) and named != known:
+    bundled = not (settings.data.given or settings.prior.statistics or given)
+    if bundled and has_terms(settings) and settings.prior.digit is None and named != known:
         few = ", ".join(named[:3])
         said = f"statistics: the bundled ones of MNIST, whose classes have other names than the classifier's ({few}, …)"
         found.append(Doubt(f"{said}: class k takes those of the digit k; give data.path of its data, or prior=none"))
@@ -156,11 +161,9 @@ def statistics_notes(
 
 def refuse_other_classes(settings: RunSettings, classifier: Classifier, statistics: Statistics) -> None:
     """Refuses a prior of other classes than the classifier's: class 2 of 26 letters is not the digit 2."""
-    weights = settings.prior.weights.model_dump()
-    needed = any(weight for name, weight in weights.items() if name != "target")
     if statistics.numbers:
         return
-    if needed and settings.prior.digit is None and classifier.num_classes != len(statistics.count):
+    if has_terms(settings) and settings.prior.digit is None and classifier.num_classes != len(statistics.count):
         have = f"the classifier has {classifier.num_classes} classes, the statistics have {len(statistics.count)}"
         advice = "give data.path or prior.statistics of its data, prior.digit=… of the statistics, or prior=none"
         raise UserError(f"prior={settings.prior.name}: {have}; {advice}")

@@ -64,11 +64,11 @@ ADAPTERS = {
 
 
 FILES = {end: kind for end, kind in KIND_OF_FILE.items() if kind in ADAPTERS}  # the kind of a model by its file's name
-CLASSES = (  # the kind of objects of these classes of a package, if the program has imported it
-    ("keras", "keras", ("Model",)),  # before torch: computed by torch it is a module, too
-    ("torch", "torch", ("nn.Module",)),
-    ("onnx", "onnx", ("ModelProto",)),
-    ("onnx", "onnxruntime", ("InferenceSession",)),
+CLASSES = (  # the kind of the objects of a package's class, if the program has imported it
+    ("keras", "keras", "Model"),  # before torch: computed by torch it is a module, too
+    ("torch", "torch", "nn.Module"),
+    ("onnx", "onnx", "ModelProto"),
+    ("onnx", "onnxruntime", "InferenceSession"),
 )
 MEMBERS = ("input_shape", "num_classes", "labels", "fingerprint", "__call__")  # of `Classifier`
 
@@ -135,13 +135,14 @@ def object_kind(thing: Any) -> str | None:
     """
     if isinstance(thing, type):
         raise UserError(f"classifier: expected an object, got the class {thing.__name__}; give {thing.__name__}()")
-    for kind, package, names in CLASSES:
-        classes = tuple(part for name in names if (part := class_of(sys.modules.get(package), name)) is not None)
-        if isinstance(thing, classes) and not all(hasattr(thing, name) for name in MEMBERS):
-            return kind
-    if is_estimator(thing) and not all(hasattr(thing, name) for name in MEMBERS):
-        return "sklearn"
     own = [name for name in MEMBERS[:-1] if hasattr(thing, name)]
+    if len(own) < len(MEMBERS) - 1:
+        for kind, package, name in CLASSES:
+            known = class_of(sys.modules.get(package), name)
+            if known is not None and isinstance(thing, known):
+                return kind
+        if is_estimator(thing):
+            return "sklearn"
     if len(own) > 1 or own == ["fingerprint"]:
         return None
     if callable(thing):

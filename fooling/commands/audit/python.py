@@ -27,8 +27,7 @@ from fooling.commands.launchers import refuse_objects
 from fooling.data.arrays import data_words
 from fooling.errors import INTERRUPTED, FoolingWarning, UserError
 from fooling.plots.sheets import read_shown
-from fooling.records.files import read_json
-from fooling.records.ownership import STATUS_FILES, SWEEP, read_status
+from fooling.records.ownership import STATUS_FILES, SWEEP
 from fooling.report.audit import DOUBTED
 from fooling.report.gate import failures, verdicts
 from fooling.report.notebook import audit_html
@@ -63,12 +62,7 @@ class Audit:
     @classmethod
     def load(cls, folder: str | Path) -> "Audit":
         """The audit in the folder of a finished record. Raises UserError for any other folder."""
-        place = user_path(folder)
-        about = read_status(place) if place.is_dir() else {}
-        if about.get("command") != COMMAND.typed or about.get("status") != "done":
-            got = f"one of `{about['command']}`, {about.get('status')}" if "command" in about else "none"
-            raise UserError(f"{folder}: expected the folder of a finished record of `{COMMAND.typed}`, got {got}")
-        content = read_json(place / f"{COMMAND.name}.json")
+        place, content = COMMAND.finished(folder)
         try:
             images = {int(row["digit"]): read_shown(place, row) for row in (content["q"] or {}).get("classes", ())}
             return cls(**{name: content[name] for name in (*PARTS, "verdict")}, images=images, folder=str(folder))
